@@ -1,0 +1,32 @@
+"""glojax finds loss functions: genetic loss-function optimization (GLO) in JAX.
+
+`python -m glojax.search` runs the whole job. As a library: `losses` holds the published losses in optax's form, `make_loss` turns
+any expression into one, `train_population` trains many networks, each with a loss of its own, in one compiled program.
+"""
+
+from glojax import losses
+from glojax.datasets import Dataset, load_dataset
+from glojax.errors import GlojaxError
+from glojax.evaluation import Evaluator, LocalEvaluator
+from glojax.expressions import LossTree, canonical, to_latex
+from glojax.genetic import GeneticConfig
+from glojax.losses import LossProgram, make_loss
+from glojax.training import TrainingConfig, make_train, train_population
+
+__all__ = [
+    "Dataset",
+    "Evaluator",
+    "GeneticConfig",
+    "GlojaxError",
+    "LocalEvaluator",
+    "LossProgram",
+    "LossTree",
+    "TrainingConfig",
+    "canonical",
+    "load_dataset",
+    "losses",
+    "make_loss",
+    "make_train",
+    "to_latex",
+    "train_population",
+]

@@ -1,0 +1,101 @@
+"""All local devices train one population: each takes the next chunk whenever it is free.
+
+Every device runs the same single-device program, so that a candidate's result is bitwise the same with any number of devices of
+one kind, and a device whose candidates die early does not wait for the others.
+"""
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from glojax.losses import LossProgram
+from glojax.training import Train, TrainResult, train_population
+
+
+class Candidates(NamedTuple):
+    """P trainings to do.
+
+    Attributes:
+        programs: P stacked programs.
+        seeds: [P] integers; equal seeds give equal initial networks, batches and dropout.
+        learning_rates: [P] float32, or None for the configuration's.
+    """
+
+    programs: LossProgram
+    seeds: np.ndarray
+    learning_rates: np.ndarray | None = None
+
+
+class DevicePool:
+    """Trains populations on several devices.
+
+    Args:
+        train: What `make_train` gives; its data is copied to each device.
+        devices: The devices; None for all local ones.
+        chunk_size: Candidates that a device trains at once; None for 1 on a CPU and 16 elsewhere.
+    """
+
+    def __init__(self, train: Train, devices: Sequence[jax.Device] | None = None, chunk_size: int | None = None):
+        self.devices = list(jax.local_devices() if devices is None else devices)
+        self.chunk_size = chunk_size or (1 if self.devices[0].platform == "cpu" else 16)
+        self._replicas = [jax.device_put(train, device) for device in self.devices]
+
+    def run(self, candidates: Candidates) -> Iterator[tuple[np.ndarray, TrainResult]]:
+        """Train all candidates.
+
+        Yields:
+            For each chunk, in the order in which they are done: the places [k] of its candidates, and their results as NumPy
+            arrays with a leading axis [k].
+
+        Raises:
+            Exception: Whatever a device raises; the others stop after their running chunk.
+        """
+        P = len(candidates.seeds)
+        chunks: queue.SimpleQueue[np.ndarray] = queue.SimpleQueue()
+        for start in range(0, P, self.chunk_size):
+            chunks.put(np.arange(start, min(start + self.chunk_size, P)))
+        done: queue.SimpleQueue[tuple[np.ndarray, TrainResult] | BaseException] = queue.SimpleQueue()
+        stop = threading.Event()
+
+        def work(device: jax.Device, train: Train) -> None:
+            try:
+                while not stop.is_set():
+                    places = chunks.get_nowait()
+                    done.put((places, self._train_chunk(device, train, candidates, places)))
+            except queue.Empty:
+                pass
+            except BaseException as error:
+                done.put(error)
+
+        for device, train in zip(self.devices, self._replicas, strict=True):
+            threading.Thread(target=work, args=(device, train), daemon=True).start()
+        try:
+            for _ in range(-(-P // self.chunk_size)):
+                outcome = done.get()
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                yield outcome
+        finally:
+            stop.set()
+
+    def run_all(self, candidates: Candidates) -> TrainResult:
+        """Train all candidates and give their results in order, as NumPy arrays with a leading axis [P]."""
+        chunks = sorted(self.run(candidates), key=lambda chunk: int(chunk[0][0]))
+        results: TrainResult = jax.tree.map(lambda *arrays: np.concatenate(arrays), *(result for _, result in chunks))
+        return results
+
+    def _train_chunk(
+        self, device: jax.Device, train: Train, candidates: Candidates, places: np.ndarray
+    ) -> TrainResult:
+        # A last, smaller chunk repeats its last candidate, so that all chunks run the same program.
+        padded = np.minimum(places[0] + np.arange(self.chunk_size), places[-1])
+        programs, seeds, rates = jax.tree.map(lambda array: array[padded], tuple(candidates))
+        with jax.default_device(device):
+            keys = jax.vmap(jax.random.key)(seeds)
+        inputs = jax.device_put((programs, keys, rates), device)
+        result = train_population(train, *inputs, chunk_size=self.chunk_size)
+        return jax.tree.map(lambda array: np.asarray(array)[: len(places)], result)

@@ -1,0 +1,120 @@
+"""From loss functions to fitness."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import jax
+import numpy as np
+
+from glojax.datasets import Dataset
+from glojax.evaluation.cache import Evaluation, FitnessCache, evaluation_context
+from glojax.evaluation.device_pool import Candidates, DevicePool
+from glojax.expressions import LossTree, canonical
+from glojax.losses import LossProgram
+from glojax.networks import NetworkFactory
+from glojax.training import TrainingConfig, make_train
+
+#: Called with each evaluation as soon as it is known.
+OnEvaluation = Callable[[Evaluation], None]
+
+
+class Evaluator(Protocol):
+    """Gives loss functions their fitness, wherever it trains them."""
+
+    def evaluate(self, trees: Sequence[LossTree], on_evaluation: OnEvaluation | None = None) -> list[Evaluation]:
+        """One evaluation for each tree, in order."""
+
+
+class LocalEvaluator:
+    """Trains candidates on the devices of this process.
+
+    A candidate is trained in its canonical form, so that its fitness depends on the function, the configuration and the seed
+    alone; a function that is known already, or occurs twice, is trained once.
+
+    Args:
+        network: Makes the network to train, from `nnx.Rngs`.
+        dataset: Trained on; its validation split gives the fitness.
+        config: Budget and hyperparameters of a training.
+        seed: Of initial network, batches and dropout, the same for all candidates.
+        capacity: Nodes that a program holds; a larger canonical tree doubles it, at the price of one compilation.
+        cache: Where evaluations are remembered; None for a fresh one.
+        devices: Devices to train on; None for all local ones.
+        chunk_size: Candidates that a device trains at once; None for the best on its kind.
+
+    Raises:
+        ConfigurationError: Network, data set and configuration do not fit each other.
+    """
+
+    def __init__(
+        self,
+        network: NetworkFactory,
+        dataset: Dataset,
+        config: TrainingConfig,
+        *,
+        seed: int = 0,
+        capacity: int = 64,
+        cache: FitnessCache | None = None,
+        devices: Sequence[jax.Device] | None = None,
+        chunk_size: int | None = None,
+    ):
+        self.cache = FitnessCache() if cache is None else cache
+        self._pool = DevicePool(make_train(network, dataset, config), devices, chunk_size)
+        self._context = evaluation_context(dataset, getattr(network, "__name__", repr(network)), config, seed)
+        self._seed = seed
+        self._capacity = capacity
+
+    def evaluate(self, trees: Sequence[LossTree], on_evaluation: OnEvaluation | None = None) -> list[Evaluation]:
+        """Train what is not known yet.
+
+        Args:
+            trees: Loss functions.
+            on_evaluation: Called once for each tree, from this thread, known ones first.
+
+        Returns:
+            One evaluation for each tree, in order.
+        """
+        report = on_evaluation or (lambda evaluation: None)
+        results: list[Evaluation | None] = []
+        # For each function to train: its places among the trees; the first is trained, the others are told.
+        unknown: dict[LossTree, list[int]] = {}
+        for place, tree in enumerate(map(canonical, trees)):
+            known = self.cache.find(self._context, str(tree))
+            if known is None and not (tree.uses("x") and tree.uses("y")):
+                known = self._remember(Evaluation(str(tree), 0.0, "lacks_variable", 0))
+                results.append(known)
+                report(known)
+            elif known is not None:
+                results.append(dataclasses.replace(known, status="cached", steps=0))
+                report(results[-1])
+            else:
+                results.append(None)
+                unknown.setdefault(tree, []).append(place)
+
+        if unknown:
+            functions = list(unknown)
+            self._capacity = max(self._capacity, 2 ** (max(tree.size for tree in functions) - 1).bit_length())
+            programs = LossProgram.from_trees(functions, self._capacity)
+            for places, result in self._pool.run(Candidates(programs, np.full(len(functions), self._seed))):
+                for row, place in enumerate(places):
+                    tree = functions[place]
+                    evaluation = self._remember(
+                        Evaluation(
+                            expression=str(tree),
+                            # float32 to the nearest number of six decimals, finer than any split's resolution.
+                            fitness=round(float(result.accuracy["validation"][row]), 6),
+                            status="trained" if result.finite[row] else "non_finite",
+                            steps=int(result.num_steps[row]),
+                        )
+                    )
+                    first, *others = unknown[tree]
+                    results[first] = evaluation
+                    report(evaluation)
+                    for other in others:
+                        results[other] = again = dataclasses.replace(evaluation, status="cached", steps=0)
+                        report(again)
+        return [evaluation for evaluation in results if evaluation is not None]
+
+    def _remember(self, evaluation: Evaluation) -> Evaluation:
+        self.cache.add(self._context, evaluation)
+        return evaluation

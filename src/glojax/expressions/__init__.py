@@ -1,0 +1,9 @@
+"""Loss functions as expression trees: the operators, text to trees and back, canonical forms, export."""
+
+from glojax.expressions.canonical import canonical
+from glojax.expressions.export import to_latex
+from glojax.expressions.nodes import Node
+from glojax.expressions.operators import MAX_INTEGER, OPCODES, OPERATORS, Operator
+from glojax.expressions.tree import LossTree
+
+__all__ = ["MAX_INTEGER", "OPCODES", "OPERATORS", "LossTree", "Node", "Operator", "canonical", "to_latex"]

@@ -1,0 +1,115 @@
+"""What values a loss can take: interval arithmetic over every label and probability.
+
+The label `x` lies in [0, 1] (soft labels, and 0 for every wrong class); the probability `y` in (0, 1], from the smallest
+normal float32 up. The bounds hold for float32 arithmetic, however a compiler fuses it: an inexact end of an interval
+moves outward, a result that may underflow takes in zero, and one that may overflow has no bounds. Intervals forget that
+both operands of `x - x` are one number: the bounds are true, but not always tight.
+"""
+
+import math
+import struct
+from typing import Final, NamedTuple
+
+from glojax.expressions.nodes import Node
+from glojax.expressions.tree import LossTree
+
+#: Smallest normal and largest finite float32. Accelerators flush what is smaller to zero.
+FLOAT32_MIN: Final = 2.0**-126
+FLOAT32_MAX: Final = (2.0 - 2.0**-23) * 2.0**127
+
+# How far an inexact end moves outward: some units in the last place, since logarithms differ between devices.
+_MARGIN: Final = 1e-6
+_FLOAT32: Final = struct.Struct("f")
+
+
+class Bounds(NamedTuple):
+    """An interval that holds every value of an expression.
+
+    Attributes:
+        lower: The least value; minus infinity if the expression is not provably finite.
+        upper: The greatest value; infinity if the expression is not provably finite.
+    """
+
+    lower: float
+    upper: float
+
+    @property
+    def finite(self) -> bool:
+        """Whether the expression and everything in it is a finite number everywhere."""
+        return self.lower > -math.inf
+
+    @property
+    def nonzero(self) -> bool:
+        """Whether the expression is provably finite and never zero."""
+        return self.finite and (self.lower > 0 or self.upper < 0)
+
+
+_UNKNOWN: Final = Bounds(-math.inf, math.inf)
+
+
+def tree_bounds(tree: LossTree) -> Bounds:
+    """Bounds of a loss function over x in [0, 1] and y in (0, 1], in float32.
+
+    Example:
+        >>> tree_bounds(LossTree.parse("x - y"))
+        Bounds(lower=-1.0, upper=1.0)
+        >>> tree_bounds(LossTree.parse("log(x)")).finite, tree_bounds(LossTree.parse("log(y)")).finite
+        (False, True)
+    """
+    return tree.fold(node_bounds)
+
+
+def node_bounds(node: Node, *operands: Bounds) -> Bounds:
+    """Bounds of one node's value, from those of its operands."""
+    if not all(operand.finite for operand in operands):
+        return _UNKNOWN
+    bounds = _operator_bounds(node, *operands)
+    if node.coefficient == 1 or not bounds.finite:
+        return bounds
+    return _product(bounds, _float32(node.coefficient))
+
+
+def _operator_bounds(node: Node, *operands: Bounds) -> Bounds:
+    match node.operator, operands:
+        case "x", _:
+            return Bounds(0.0, 1.0)
+        case "y", _:
+            return Bounds(FLOAT32_MIN, 1.0)
+        case "constant", _:
+            return _float32(node.value)
+        case "add", (a, b):
+            return _float32(a.lower + b.lower, a.upper + b.upper)
+        case "subtract", (a, b):
+            return _float32(a.lower - b.upper, a.upper - b.lower)
+        case "multiply", (a, b):
+            return _product(a, b)
+        case "divide", (a, b) if b.nonzero:
+            return _float32(*(p / q for p in a for q in b))
+        case "square", (a,):
+            return _float32(a.lower**2, a.upper**2, *([0.0] if a.lower <= 0 <= a.upper else []))
+        case "log", (a,) if a.lower > 0:
+            return _float32(math.log(a.lower), math.log(a.upper))
+        case "sqrt", (a,) if a.lower >= 0:
+            return _float32(math.sqrt(a.lower), math.sqrt(a.upper))
+    return _UNKNOWN
+
+
+def _product(a: Bounds, b: Bounds) -> Bounds:
+    return _float32(*(p * q for p in a for q in b)) if a.finite and b.finite else _UNKNOWN
+
+
+def _float32(*values: float) -> Bounds:
+    """The interval from the least to the greatest of the values, as far as float32 rounding may take it."""
+    lower, upper = min(values), max(values)
+    if not -FLOAT32_MAX <= lower <= upper <= FLOAT32_MAX:
+        return _UNKNOWN
+    lower -= _MARGIN * abs(lower) * _inexact(lower)
+    upper += _MARGIN * abs(upper) * _inexact(upper)
+    if max(-lower, upper) > FLOAT32_MAX:
+        return _UNKNOWN
+    # Flushed to zero: of a value between zero and the smallest normal number nothing may be left.
+    return Bounds(0.0 if 0 < lower < FLOAT32_MIN else lower, 0.0 if -FLOAT32_MIN < upper < 0 else upper)
+
+
+def _inexact(value: float) -> bool:
+    return bool(_FLOAT32.unpack(_FLOAT32.pack(value))[0] != value)

@@ -1,0 +1,188 @@
+"""One form for trees that are the same function.
+
+A tree is turned bottom-up into a sum of products of powers (see `glojax.expressions.sums`) by exact rational arithmetic,
+and written back in a fixed order. A rule applies only where the function stays the same for every label x in [0, 1] and
+probability y in (0, 1], which `glojax.expressions.bounds` proves: `y / y` is 1, but `x / x` stays, being 0 / 0 at x = 0.
+"""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from itertools import chain
+from math import gcd, isqrt, lcm
+
+from glojax.expressions.bounds import node_bounds
+from glojax.expressions.nodes import Node
+from glojax.expressions.operators import MAX_INTEGER
+from glojax.expressions.sum_trees import by_size, write_sum
+from glojax.expressions.sums import (
+    UNDEFINED,
+    UNIT,
+    ZERO,
+    Atom,
+    Nodes,
+    Number,
+    Power,
+    Sum,
+    Term,
+    TooLargeError,
+    add,
+    collect,
+    guards,
+    has_zero,
+    inverse,
+    limited,
+    scale,
+    sum_bounds,
+    zero_product,
+)
+from glojax.expressions.tree import LossTree
+
+_COMMUTATIVE = ("add", "multiply")
+
+
+def canonical(tree: LossTree) -> LossTree:
+    """The canonical form of a loss function: trees with the same form are the same function of x and y.
+
+    Sums and products are flattened and ordered, constants folded, and what cancels is removed. The function is the one of
+    exact arithmetic, infinite and undefined at the same x and y; rounding, overflow, underflow, and the sign of a division
+    by zero are not part of it. Equal functions may still have different forms: no rule knows that
+    `log(x * y)` is `log(x) + log(y)`.
+
+    Nodes with a coefficient other than 1 keep their place: only their operands are rewritten. A tree whose constants
+    leave +-`MAX_INTEGER` on the way is only ordered.
+
+    Args:
+        tree: Any tree.
+
+    Returns:
+        A tree whose canonical form is itself. It is no larger than `tree`, except where ...
+
+    Example:
+        >>> str(canonical(LossTree.parse("y * (-x / (y * y)) + log(y)")))
+        'log(y) - x / y'
+        >>> str(canonical(LossTree.parse("x / x + y / y")))
+        'x / x + 1'
+    """
+    try:
+        nodes = write_sum(tree.fold(_Rules().apply))
+    except TooLargeError:
+        return LossTree(tree.fold(_ordered))
+    if any(abs(node.value) > MAX_INTEGER for node in nodes):
+        return LossTree(tree.fold(_ordered))
+    return LossTree(nodes)
+
+
+def _ordered(node: Node, *operands: Nodes) -> Nodes:
+    """A tree with commutative operands in order."""
+    if node.operator in _COMMUTATIVE:
+        operands = tuple(sorted(operands, key=by_size))
+    return (node, *chain.from_iterable(operands))
+
+
+class _Rules:
+    """The rules, applied from the leaves up; equal atoms within one tree are one object."""
+
+    def __init__(self) -> None:
+        self._atoms: dict[tuple[object, ...], Atom] = {}
+        self._products: dict[frozenset[tuple[Term, Number]], tuple[Term, Number]] = {}
+
+    def apply(self, node: Node, *operands: Sum) -> Sum:
+        """The sum of a node, from the sums of its operands."""
+        if any(UNDEFINED in operand for operand in operands):
+            return {UNDEFINED: 1}
+        if node.coefficient != 1:
+            return self._atom(node, *operands)
+        match node.operator, operands:
+            case "constant", _:
+                return {UNIT: node.value} if node.value else {}
+            case "add", (a, b):
+                return add(a, b)
+            case "subtract", (a, b):
+                return add(a, scale(b, -1))
+            case "multiply", (a, b):
+                return self._multiply(a, b)
+            case "divide", (a, b):
+                return self._multiply(a, self._reciprocal(b))
+            case "square", (a,):
+                return self._square(a)
+            case "log", (a,) if a == {UNIT: 1}:
+                return {}
+            case "sqrt", (a,):
+                return self._root(a)
+        return self._atom(node, *operands)
+
+    def _multiply(self, a: Sum, b: Sum) -> Sum:
+        for constant, terms in ((a, b), (b, a)):
+            if constant.keys() <= {UNIT}:
+                return scale(terms, constant.get(UNIT, 0))
+        (left, c), (right, d) = self._product(a), self._product(b)
+        return self._collect([*left, *right], c * d)
+
+    def _reciprocal(self, terms: Sum) -> Sum:
+        term, value = self._product(terms)
+        return self._collect(map(inverse, term), limited(value, -1))
+
+    def _square(self, terms: Sum) -> Sum:
+        term, value = self._product(terms)
+        return self._collect([(factor, 2 * exponent) for factor, exponent in term], limited(value, 2))
+
+    def _root(self, terms: Sum) -> Sum:
+        if not terms:
+            return {}
+        term, value = self._product(terms)
+        root = Fraction(isqrt(abs(value.numerator)), isqrt(value.denominator))
+        if root**2 == value and all(exponent % 2 == 0 for _, exponent in term):
+            half = self._collect([(factor, exponent // 2) for factor, exponent in term], root)
+            bounds = sum_bounds(half)
+            if bounds.lower >= 0:
+                return half
+            if bounds.finite and bounds.upper <= 0:
+                return scale(half, -1)
+        return self._atom(Node("sqrt"), terms)
+
+    def _collect(self, powers: Iterable[Power], value: Number) -> Sum:
+        """The product of powers and a constant, as a sum."""
+        term, value = collect(powers, value)
+        if (ZERO, 1) in term:
+            return guards(term)
+        if len(term) == 1:
+            (((atom, level), exponent),) = term
+            if atom.addends is not None and (level, exponent) == (0, 1):
+                return scale(atom.addends, value)
+        return {term: value}
+
+    def _product(self, terms: Sum) -> tuple[Term, Number]:
+        """A sum as one term and its coefficient; several terms, but for their common factor, become an atom."""
+        if (term := zero_product(terms)) is not None:
+            return term, 1
+        if len(terms) == 1:
+            return next(iter(terms.items()))
+        key = frozenset(terms.items())
+        if key not in self._products:
+            values = [value for term, value in terms.items() if not has_zero(term)] or [1]
+            content = limited(Fraction(gcd(*(v.numerator for v in values)), lcm(*(v.denominator for v in values))))
+            choices = []
+            for factor in {content if value > 0 else -content for value in values}:  # x - y and y - x are one atom
+                addends = scale(terms, limited(factor, -1))
+                choices.append((by_size(write_sum(addends)), addends, factor))
+            (_, nodes), addends, factor = min(choices, key=lambda choice: choice[0])
+            primitive = frozenset(addends.items())
+            if primitive not in self._products:
+                atom = Atom(nodes, sum_bounds(addends), addends=addends)
+                self._products[primitive] = (frozenset({((atom, 0), 1)}), 1)
+            self._products[key] = (self._products[primitive][0], factor)
+        return self._products[key]
+
+    def _atom(self, node: Node, *operands: Sum) -> Sum:
+        """The node as it stands, over its operands in canonical form."""
+        sums = [frozenset(operand.items()) for operand in operands]
+        key = (node, frozenset(sums) if node.operator in _COMMUTATIVE else tuple(sums))
+        if key not in self._atoms:
+            bounds = [sum_bounds(operand) for operand in operands]
+            is_root = node == Node("sqrt") and bounds[0].lower >= 0
+            self._atoms[key] = Atom(
+                nodes=_ordered(node, *map(write_sum, operands)),
+                bounds=node_bounds(node, *bounds),
+                radicand=self._product(operands[0]) if is_root else None,
+            )
+        return {frozenset([((self._atoms[key], 0), 1)]): 1}

@@ -1,0 +1,91 @@
+r"""Loss functions in other notations.
+
+In LaTeX, whatever would be misread is parenthesised: a sum within a product, a number or a minus right behind another
+operator or factor, and the square of anything but a leaf.
+"""
+
+from typing import Final, NamedTuple
+
+from glojax.expressions.nodes import Node
+from glojax.expressions.operators import OPERATORS
+from glojax.expressions.tree import LossTree
+
+_SUM: Final = OPERATORS["add"].precedence
+_PRODUCT: Final = OPERATORS["multiply"].precedence
+_ATOM: Final = OPERATORS["constant"].precedence
+
+
+def to_latex(tree: LossTree) -> str:
+    r"""The loss function as a LaTeX formula, without dollar signs.
+
+    Args:
+        tree: Any tree. Coefficients are written as numbers; the label and the probability are `x` and `y`.
+
+    Example:
+        >>> print(to_latex(LossTree.parse("log(y) - x / y")))
+        \log\left(y\right) - \frac{x}{y}
+        >>> print(to_latex(LossTree.parse("0.5*log(y) * (1 - x)^2")))
+        0.5 \, \log\left(y\right) \, \left(1 - x\right)^{2}
+    """
+    return tree.fold(_latex).text
+
+
+class _Latex(NamedTuple):
+    """A formula, how tightly its outermost operator binds, and whether it is a leaf without a minus."""
+
+    text: str
+    precedence: int = _ATOM
+    is_leaf: bool = False
+
+
+def _latex(node: Node, *operands: _Latex) -> _Latex:
+    if node.coefficient == 1:
+        return _without_coefficient(node, *operands)
+    number = _Latex(_number(node.coefficient), _PRODUCT)
+    if node.operator == "constant" and node.value == 1:
+        return number
+    return _product(number, _without_coefficient(node, *operands))
+
+
+def _without_coefficient(node: Node, *operands: _Latex) -> _Latex:
+    template = OPERATORS[node.operator].latex
+    match node.operator, operands:
+        case "constant", ():
+            return _Latex(str(node.value), is_leaf=node.value >= 0)
+        case _, ():
+            return _Latex(template, is_leaf=True)
+        case "square", (base,):
+            return _Latex(template.format(base.text if base.is_leaf else _parenthesised(base.text)))
+        case "multiply", (left, right):
+            return _product(left, right)
+        case "add", (left, right):
+            return _Latex(template.format(left.text, _behind(right, _SUM)), _SUM)
+        case "subtract", (left, right):
+            return _Latex(template.format(left.text, _behind(right, _PRODUCT)), _SUM)
+    return _Latex(template.format(*(operand.text for operand in operands)))
+
+
+def _product(left: _Latex, right: _Latex) -> _Latex:
+    first = left.text if left.precedence >= _PRODUCT else _parenthesised(left.text)
+    second = _behind(right, _PRODUCT)
+    if second[0].isdigit():
+        second = _parenthesised(second)
+    if first == "-1":
+        return _Latex(f"-{second}", _PRODUCT)
+    return _Latex(OPERATORS["multiply"].latex.format(first, second), _PRODUCT)
+
+
+def _behind(operand: _Latex, precedence: int) -> str:
+    """An operand that something stands in front of, where what binds less tightly is parenthesised."""
+    misread = operand.precedence < precedence or operand.text.startswith("-")
+    return _parenthesised(operand.text) if misread else operand.text
+
+
+def _parenthesised(text: str) -> str:
+    return rf"\left({text}\right)"
+
+
+def _number(value: float) -> str:
+    """A number in decimal or scientific notation."""
+    mantissa, _, exponent = repr(float(value)).partition("e")
+    return rf"{mantissa} \times 10^{{{int(exponent)}}}" if exponent else mantissa

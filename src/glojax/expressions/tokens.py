@@ -1,0 +1,103 @@
+"""The vocabulary of expressions, how a text is cut into it, and errors that point into the text."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from glojax.errors import ExpressionError
+from glojax.expressions.operators import OPERATORS
+
+#: The longest text that is read, in characters.
+MAX_TEXT_LENGTH: Final = 10_000
+
+INFIX: Final = {operator.symbol: operator for operator in OPERATORS.values() if operator.arity == 2}
+LEAVES: Final = {
+    operator.symbol: operator for operator in OPERATORS.values() if operator.arity == 0 and operator.symbol
+}
+FUNCTIONS: Final = {o.symbol: o for o in OPERATORS.values() if o.arity == 1 and o.symbol.isalpha()}
+#: The one operator that is written behind its operand: a sign and an exponent.
+POWER: Final = next(o for o in OPERATORS.values() if o.arity == 1 and not o.symbol.isalpha())
+EXPONENT: Final = POWER.symbol[1:]
+POWER_SIGNS: Final = (POWER.symbol[0], "**")
+
+#: For messages: every name, and every sign.
+NAMES: Final = ", ".join([*LEAVES, *FUNCTIONS])
+SIGNS: Final = " ".join([*INFIX, POWER.symbol])
+
+_SIGN: Final = "|".join(re.escape(sign) for sign in sorted([*INFIX, *POWER_SIGNS, "(", ")"], key=len, reverse=True))
+_TOKEN: Final = re.compile(
+    r"(?P<space>\s+)"
+    r"|(?P<decimal>(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+)"
+    r"|(?P<integer>[0-9]+)"
+    r"|(?P<name>[A-Za-z_][A-Za-z_0-9]*)"
+    rf"|(?P<sign>{_SIGN})"
+)
+
+
+class Token(NamedTuple):
+    """A piece of a text.
+
+    Attributes:
+        kind: `decimal`, `integer`, `name`, `sign`, or `end` behind the last one.
+        text: The piece.
+        position: Index of its first character.
+    """
+
+    kind: str
+    text: str
+    position: int
+
+    def __str__(self) -> str:
+        """How a message names it."""
+        if self.kind == "end":
+            return "the end"
+        return repr(self.text) if len(self.text) <= 20 else f"{self.text[:20]!r}..."
+
+
+def tokenize(text: str) -> list[Token]:
+    """The tokens of a text, and one of the kind `end`.
+
+    Raises:
+        ExpressionError: The text is longer than `MAX_TEXT_LENGTH`, or has a character that no token begins with.
+
+    Example:
+        >>> [token.text for token in tokenize("0.5*log(y)")]
+        ['0.5', '*', 'log', '(', 'y', ')', '']
+    """
+    if len(text) > MAX_TEXT_LENGTH:
+        raise ExpressionError(
+            f"The expression has {len(text):,} characters; at most {MAX_TEXT_LENGTH:,} are read. Write a shorter one."
+        )
+    return list(_tokens(text))
+
+
+def _tokens(text: str) -> Iterator[Token]:
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            character = text[position]
+            name = f"{unicodedata.name(character, 'unnamed')}, U+{ord(character):04X}"
+            shown = f"{character!r} ({name})" if character.isprintable() else f"({name})"
+            raise error_at(text, position, f"unexpected character {shown}; expected {NAMES}, numbers, {SIGNS} and ( )")
+        if match.lastgroup and match.lastgroup != "space":
+            yield Token(match.lastgroup, match[0], position)
+        position = match.end()
+    yield Token("end", "", position)
+
+
+def error_at(text: str, position: int, problem: str) -> ExpressionError:
+    """An error that says what is wrong in its first line, and points at the character in two more.
+
+    Example:
+        >>> print(error_at("x * z", 4, "unknown name 'z'; expected x or y"))
+        At character 5: unknown name 'z'; expected x or y.
+          x * z
+              ^
+    """
+    start, end = max(0, position - 40), position + 30
+    window = "".join(character if character.isprintable() else " " for character in text[start:end])
+    left, right = "..." if start else "", "..." if end < len(text) else ""
+    pointer = " " * (len(left) + position - start)
+    return ExpressionError(f"At character {position + 1}: {problem}.\n  {left}{window}{right}\n  {pointer}^")

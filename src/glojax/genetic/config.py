@@ -1,0 +1,97 @@
+"""Every rate and size of the genetic algorithm, checked when it is made."""
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Literal, get_args
+
+from glojax.errors import ConfigurationError
+
+SelectionKind = Literal["roulette", "rank", "tournament"]
+
+#: Nodes of the smallest tree that holds both `x` and `y`, such as `x * y`.
+_SMALLEST_LOSS = 3
+
+
+@dataclass(frozen=True)
+class GeneticConfig:
+    """Settings of the genetic algorithm; the defaults are the paper's where it gives a value.
+
+    Raises:
+        ConfigurationError: A field is of the wrong type or out of its range.
+
+    Source: Gonzalez and Miikkulainen (2020), section III-A. `tournament_size` and `max_nodes` are ours, as are the
+    selection kinds `rank` and `tournament`.
+
+    Example:
+        >>> GeneticConfig(population_size=20, num_elites=2).crossover_rate
+        0.8
+        >>> GeneticConfig(crossover_rate=80)
+        Traceback (most recent call last):
+            ...
+        glojax.errors.ConfigurationError: crossover_rate is 80; expected a probability: give a number from 0 to 1.
+    """
+
+    population_size: int = 80
+    """Number of candidates in each generation."""
+
+    num_elites: int = 6
+    """Number of fittest candidates that pass unchanged into the next generation."""
+
+    initial_depth: int = 2
+    """Greatest depth, in edges, of a tree in the first population. Later trees may be deeper."""
+
+    crossover_rate: float = 0.8
+    """Probability that a pair of parents swaps two subtrees; otherwise both are copied."""
+
+    integer_step_rate: float = 0.05
+    """Probability that an integer is incremented or decremented, for each integer leaf."""
+
+    same_arity_rate: float = 0.05
+    """Probability that a node is replaced by a random one with as many operands, for each node."""
+
+    collapse_rate: float = 0.025
+    """Probability that an operator and its operands are replaced by a random leaf, for each operator."""
+
+    expand_rate: float = 0.025
+    """Probability that a leaf is replaced by a random element with random leaves as operands, for each leaf."""
+
+    selection: SelectionKind = "roulette"
+    """How parents are drawn: in proportion to fitness, in proportion to rank, or as winners of small tournaments."""
+
+    tournament_size: int = 3
+    """Number of candidates in a tournament; used by tournament selection alone."""
+
+    max_nodes: int | None = 64
+    """Greatest number of nodes in a tree; larger offspring are discarded and drawn anew. None sets no limit."""
+
+    def __post_init__(self) -> None:
+        self._require_integer("population_size", minimum=1)
+        self._require_integer("num_elites", minimum=0)
+        self._require_integer("initial_depth", minimum=1)
+        self._require_integer("tournament_size", minimum=1)
+        if self.max_nodes is not None:
+            self._require_integer("max_nodes", minimum=_SMALLEST_LOSS)
+        for name in ("crossover_rate", "integer_step_rate", "same_arity_rate", "collapse_rate", "expand_rate"):
+            self._require_probability(name)
+        if self.num_elites >= self.population_size:
+            raise ConfigurationError(
+                f"num_elites is {self.num_elites} with a population_size of {self.population_size}; expected fewer "
+                "elites than candidates: lower num_elites or raise population_size."
+            )
+        if self.selection not in get_args(SelectionKind):
+            raise ConfigurationError(
+                f"selection is {self.selection!r}; expected one of {', '.join(get_args(SelectionKind))}: choose one "
+                "of these."
+            )
+
+    def _require_integer(self, name: str, minimum: int) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < minimum:
+            raise ConfigurationError(
+                f"{name} is {value!r}; expected an integer of at least {minimum}: give {minimum} or more."
+            )
+
+    def _require_probability(self, name: str) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
+            raise ConfigurationError(f"{name} is {value!r}; expected a probability: give a number from 0 to 1.")

@@ -1,0 +1,36 @@
+"""One tree as one straight-line JAX function."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from glojax.expressions import LossTree, Node
+from glojax.losses.operations import OPERATIONS
+
+
+def compile_tree(tree: LossTree) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """The function that a tree is, for tracing under `jit`.
+
+    Returns:
+        `function(labels, probs)`: f(x, y) elementwise, of the shape and dtype of `probs`; `labels` has the same.
+
+    Example:
+        >>> function = compile_tree(LossTree.parse("x / y^2"))
+        >>> float(function(jnp.float32(1.0), jnp.float32(0.5)))
+        4.0
+    """
+
+    def function(labels: jax.Array, probs: jax.Array) -> jax.Array:
+        leaves = {"x": labels, "y": probs}
+
+        def value(node: Node, *operands: jax.Array) -> jax.Array:
+            if operands:
+                result = OPERATIONS[node.operator](*operands)
+            else:
+                result = leaves[node.operator] if node.operator in leaves else jnp.full_like(probs, node.value)
+            return result if node.coefficient == 1 else result * node.coefficient
+
+        return tree.fold(value)
+
+    return function

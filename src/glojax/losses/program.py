@@ -1,0 +1,68 @@
+"""Trees as data: padded arrays that one compiled interpreter runs, whatever the tree.
+
+A program lists a tree's nodes in reverse prefix order. Run from first to last on a stack, every operator finds its operands
+on top, the left one uppermost.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from glojax.errors import ExpressionError
+from glojax.expressions import OPCODES, LossTree
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class LossProgram:
+    """One loss function as arrays of length T, its capacity; or P of them, stacked along a leading axis.
+
+    Attributes:
+        opcodes: [..., T] int32; places in `glojax.expressions.OPERATORS`; 0 in the padding.
+        constants: [..., T] float32; values of the constant leaves; 0 elsewhere.
+        coefficients: [..., T] float32; factors on the nodes' outputs.
+        length: [...] int32; number of nodes.
+
+    Example:
+        >>> program = LossProgram.from_tree(LossTree.parse("log(y) - x / y"), capacity=8)
+        >>> program.opcodes.shape, int(program.length)
+        ((8,), 6)
+    """
+
+    opcodes: np.ndarray | jax.Array
+    constants: np.ndarray | jax.Array
+    coefficients: np.ndarray | jax.Array
+    length: np.ndarray | jax.Array
+
+    @classmethod
+    def from_tree(cls, tree: LossTree, capacity: int) -> "LossProgram":
+        """Write a tree as a program.
+
+        Args:
+            tree: The loss function.
+            capacity: Length T of the arrays, at least `tree.size`.
+
+        Raises:
+            ExpressionError: The tree has more nodes than `capacity`.
+        """
+        if tree.size > capacity:
+            raise ExpressionError(
+                f"A tree of {tree.size} nodes does not fit a program of {capacity}; raise the capacity."
+            )
+        nodes = tree.nodes[::-1]
+        opcodes = np.zeros(capacity, np.int32)
+        constants = np.zeros(capacity, np.float32)
+        coefficients = np.zeros(capacity, np.float32)
+        opcodes[: tree.size] = [OPCODES[node.operator] for node in nodes]
+        constants[: tree.size] = [node.value for node in nodes]
+        coefficients[: tree.size] = [node.coefficient for node in nodes]
+        return cls(opcodes, constants, coefficients, np.asarray(tree.size, np.int32))
+
+    @classmethod
+    def from_trees(cls, trees: Sequence[LossTree], capacity: int) -> "LossProgram":
+        """Write P trees as one stacked program with a leading axis [P]; see `from_tree`."""
+        programs = [cls.from_tree(tree, capacity) for tree in trees]
+        stacked: LossProgram = jax.tree.map(lambda *arrays: np.stack(arrays), *programs)
+        return stacked

@@ -1,0 +1,6 @@
+"""Pictures of losses and runs."""
+
+from glojax.reporting.curves import LossCurve, binary_loss_curve
+from glojax.reporting.figures import draw_summary
+
+__all__ = ["LossCurve", "binary_loss_curve", "draw_summary"]

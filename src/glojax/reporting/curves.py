@@ -1,0 +1,55 @@
+"""What the figures show, as numbers."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from glojax.expressions import LossTree
+from glojax.losses import compile_tree
+
+
+class LossCurve(NamedTuple):
+    """A loss along a line of predictions.
+
+    Attributes:
+        probs: [N] float64; probability of the true class.
+        loss: [N] float64; the loss there, which may be NaN or infinite.
+    """
+
+    probs: np.ndarray
+    loss: np.ndarray
+
+    @property
+    def minimum(self) -> float:
+        """The probability of the true class at which the loss is least; NaN where it is nowhere finite."""
+        finite = np.isfinite(self.loss)
+        return float(self.probs[finite][np.argmin(self.loss[finite])]) if finite.any() else float("nan")
+
+
+def binary_loss_curve(tree: LossTree, num_points: int = 999) -> LossCurve:
+    """The loss with two classes against the probability of the true one, `-(f(1, y) + f(0, 1 - y))`.
+
+    Args:
+        tree: The loss function.
+        num_points: How many probabilities, evenly spaced within (0, 1).
+
+    Source: Gonzalez and Miikkulainen (2020), figure 6.
+
+    Example:
+        >>> round(binary_loss_curve(LossTree.parse("log(y) - x / y")).minimum, 2)
+        0.71
+    """
+    probs = np.linspace(0, 1, num_points + 2)[1:-1]
+    function = compile_tree(tree)
+    right = jnp.asarray(probs, jnp.float32)
+    loss = -(function(jnp.ones_like(right), right) + function(jnp.zeros_like(right), 1 - right))
+    return LossCurve(probs, np.asarray(loss, np.float64))
+
+
+def scaled(curve: LossCurve) -> np.ndarray:
+    """The curve's loss from 0 at its least to 1 at its greatest finite value, so that losses of any scale compare in shape."""
+    finite = curve.loss[np.isfinite(curve.loss)]
+    if not finite.size or np.ptp(finite) == 0:
+        return np.full_like(curve.loss, np.nan)
+    return (curve.loss - finite.min()) / np.ptp(finite)

@@ -1,0 +1,63 @@
+"""The command line: `python -m glojax.search`."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import tyro
+from rich.console import Console
+
+from glojax.errors import ConfigurationError, GlojaxError
+from glojax.search.commands import run_all, run_compare, run_discover
+from glojax.search.config import CompareOptions, DiscoverOptions, RunOptions, nearest
+
+PROGRAM = "python -m glojax.search"
+
+_RUN = """Finds a loss function on real images, then compares it with the standard ones on the test set.
+
+Other commands: `discover` (search alone) and `compare` (given losses against each other); see `discover --help` and
+`compare --help`."""
+
+#: For each command: its options, what runs it, and what its help says.
+COMMANDS: dict[str, tuple[type[Any], Callable[[Any, Console], None], str]] = {
+    "": (RunOptions, run_all, _RUN),
+    "discover": (DiscoverOptions, run_discover, "Searches for loss functions with a genetic algorithm."),
+    "compare": (CompareOptions, run_compare, "Compares losses over several seeds, on validation and test set."),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code is 0, 2 for a user's mistake, or 130 for an interruption."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    command = arguments.pop(0) if arguments and not arguments[0].startswith("-") else ""
+    console = Console()
+    try:
+        if command not in COMMANDS:
+            raise ConfigurationError(
+                f"Unknown command {command!r}.{nearest(command, COMMANDS)} Expected discover or compare, or options alone."
+            )
+        options_type, run, description = COMMANDS[command]
+        options = tyro.cli(
+            options_type, args=arguments, prog=f"{PROGRAM} {command}".rstrip(), description=description
+        )
+        use_all_cores()
+        run(options, console)
+    except GlojaxError as error:
+        print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def use_all_cores() -> None:
+    """Make each CPU core a JAX device, unless the user set a number; before JAX's backend starts."""
+    if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", "") and "JAX_NUM_CPU_DEVICES" not in os.environ:
+        jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

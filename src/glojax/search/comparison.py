@@ -1,0 +1,136 @@
+"""Comparison: losses against each other over fresh seeds, on the validation and the test set."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from scipy import stats
+
+from glojax.datasets import Dataset
+from glojax.evaluation import Candidates, DevicePool
+from glojax.expressions import LossTree, canonical
+from glojax.losses import LossProgram
+from glojax.networks import NetworkFactory
+from glojax.training import TrainingConfig, make_train
+
+#: Cross-entropy at the best, by mean validation accuracy, of these multiples of the configured learning rate. Much of what a
+#: search finds first is only a larger effective step; this tells it apart.
+BEST_RATE_NAME = "cross_entropy_best_rate"
+RATE_FACTORS = (0.3, 1.0, 3.0, 10.0, 30.0)
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """Accuracies in [0, 1], one a seed, with their mean and sample standard deviation (None for a single seed)."""
+
+    mean: float
+    sd: float | None
+    values: list[float]
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> "Accuracies":
+        """Sum up accuracies [seeds]."""
+        # float32 to six decimals, finer than any split's resolution.
+        rounded = [round(float(value), 6) for value in values]
+        sd = round(float(np.std(rounded, ddof=1)), 6) if len(rounded) > 1 else None
+        return cls(round(float(np.mean(rounded)), 6), sd, rounded)
+
+
+@dataclass(frozen=True)
+class ComparedLoss:
+    """One loss of a comparison; `non_finite` of its trainings broke off, and count with accuracy 0."""
+
+    name: str
+    expression: str
+    learning_rate: float
+    validation_accuracy: Accuracies
+    test_accuracy: Accuracies
+    non_finite: int
+
+
+@dataclass(frozen=True)
+class WelchTest:
+    """Two-tailed Welch's t-test between the test accuracies of two losses; None where it is not defined."""
+
+    first: str
+    second: str
+    p_value: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Losses over the same seeds, in the order asked for, and tests between each two."""
+
+    losses: list[ComparedLoss]
+    welch: list[WelchTest]
+
+    def p_value(self, first: str, second: str) -> float | None:
+        """Of the test between two losses, in either order."""
+        return next(test.p_value for test in self.welch if {test.first, test.second} == {first, second})
+
+
+def compare(
+    losses: Mapping[str, LossTree],
+    network: NetworkFactory,
+    dataset: Dataset,
+    config: TrainingConfig,
+    seeds: Sequence[int],
+    *,
+    on_training: Callable[[int], None] = lambda steps: None,
+    on_start: Callable[[int], None] = lambda total: None,
+) -> Comparison:
+    """Train a network with each loss and each seed, all as one population.
+
+    Args:
+        losses: The losses by name; one named `BEST_RATE_NAME` is tried at five learning rates.
+        network: Makes the network to train.
+        dataset: Trained on; accuracy is measured on its validation and test splits.
+        config: How to train; its `splits` must be "validation" and "test".
+        seeds: Of initial network, batches and dropout; the same for each loss.
+        on_training: Called with the steps of each training when it is done.
+        on_start: Called once with the number of trainings.
+    """
+    variants = [
+        (name, canonical(tree), config.learning_rate * factor)
+        for name, tree in losses.items()
+        for factor in (RATE_FACTORS if name == BEST_RATE_NAME else (1.0,))
+    ]
+    on_start(len(variants) * len(seeds))
+    trees = [tree for _, tree, _ in variants]
+    programs = LossProgram.from_trees(trees, capacity=max(64, *(tree.size for tree in trees)))
+    candidates = Candidates(
+        programs=_repeat(programs, len(seeds)),
+        seeds=np.tile(np.asarray(seeds), len(variants)),
+        learning_rates=np.repeat(np.array([rate for *_, rate in variants], np.float32), len(seeds)),
+    )
+    validation, test, finite = (np.zeros(len(candidates.seeds)) for _ in range(3))
+    for places, result in DevicePool(make_train(network, dataset, config)).run(candidates):
+        validation[places], test[places] = result.accuracy["validation"], result.accuracy["test"]
+        finite[places] = result.finite
+        for steps in result.num_steps:
+            on_training(int(steps))
+
+    rows = [
+        ComparedLoss(name, str(tree), rate, Accuracies.of(validated), Accuracies.of(tested), int(np.sum(ended == 0)))
+        for (name, tree, rate), validated, tested, ended in zip(
+            variants, *(array.reshape(len(variants), -1) for array in (validation, test, finite)), strict=True
+        )
+    ]
+    best = {row.name: row for row in sorted(rows, key=lambda row: row.validation_accuracy.mean)}
+    compared = [best[name] for name in losses]
+    return Comparison(compared, [_welch(first, second) for first, second in combinations(compared, 2)])
+
+
+def _repeat(programs: LossProgram, times: int) -> LossProgram:
+    """Each program `times` times in a row."""
+    fields = (programs.opcodes, programs.constants, programs.coefficients, programs.length)
+    return LossProgram(*(np.repeat(np.asarray(field), times, axis=0) for field in fields))
+
+
+def _welch(first: ComparedLoss, second: ComparedLoss) -> WelchTest:
+    accuracies = [np.array(loss.test_accuracy.values) for loss in (first, second)]
+    if min(map(len, accuracies)) < 2 or all(np.ptp(values) == 0 for values in accuracies):
+        return WelchTest(first.name, second.name, None)
+    p_value = float(stats.ttest_ind(*accuracies, equal_var=False).pvalue)
+    return WelchTest(first.name, second.name, p_value)

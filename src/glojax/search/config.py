@@ -1,0 +1,153 @@
+"""The command line's options, and the defaults that come with each data set."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import tyro
+
+from glojax.errors import ConfigurationError
+from glojax.genetic import GeneticConfig
+from glojax.losses import ClassReduction
+from glojax.losses.objective import DEFAULT_PROB_EPSILON
+from glojax.networks import NETWORKS
+from glojax.training import TrainingConfig
+
+
+class Recipe(NamedTuple):
+    """How candidates are trained on a data set unless the user says otherwise."""
+
+    network: str
+    steps: int
+    batch_size: int
+    learning_rate: float
+
+
+#: MNIST's are the paper's (section IV-A); those of digits take a minute for a whole search on two cores.
+RECIPES = {
+    "digits": Recipe("DigitsCNN", steps=200, batch_size=64, learning_rate=0.05),
+    "mnist": Recipe("MnistCNN", steps=2000, batch_size=100, learning_rate=0.01),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommonOptions:
+    """What to train, on what, and where results go."""
+
+    dataset: str = "digits"
+    """Data set: digits (built in) or mnist (with --data-dir)."""
+
+    data_dir: Path | None = None
+    """Folder with the data set's original files."""
+
+    network: str | None = None
+    """Network: DigitsCNN or MnistCNN. By default the data set's own."""
+
+    steps: int | None = None
+    """SGD steps of each training. By default 200 on digits, 2000 on mnist."""
+
+    batch_size: int | None = None
+    """Images in a step. By default 64 on digits, 100 on mnist."""
+
+    learning_rate: float | None = None
+    """Learning rate of plain SGD. By default 0.05 on digits, 0.01 on mnist."""
+
+    class_reduction: ClassReduction = "sum"
+    """How a loss is reduced over the classes."""
+
+    prob_epsilon: float = DEFAULT_PROB_EPSILON
+    """Probabilities are clipped to this from below; 0 leaves them as they are."""
+
+    seed: int = 0
+    """Seed of everything random; the first one where several are used."""
+
+    run_dir: Path | None = None
+    """New or empty folder for the results. By default a new one under runs/."""
+
+    def __post_init__(self) -> None:
+        require_at_least(1, steps=self.steps, batch_size=self.batch_size)
+        require_at_least(0, seed=self.seed)
+        if self.network is not None and self.network not in NETWORKS:
+            raise ConfigurationError(
+                f"Unknown network {self.network!r}.{nearest(self.network, NETWORKS)} Expected one of {', '.join(NETWORKS)}."
+            )
+
+    @property
+    def recipe(self) -> Recipe:
+        """The data set's defaults with the user's choices in their place."""
+        default = RECIPES[self.dataset]
+        chosen = Recipe(self.network, self.steps, self.batch_size, self.learning_rate)  # type: ignore[arg-type]
+        return Recipe(*(mine if mine is not None else its for mine, its in zip(chosen, default, strict=True)))
+
+    def training_config(self, *splits: str) -> TrainingConfig:
+        """How a candidate is trained, and on which splits its accuracy is measured."""
+        recipe = self.recipe
+        return TrainingConfig(
+            num_steps=recipe.steps,
+            batch_size=recipe.batch_size,
+            learning_rate=recipe.learning_rate,
+            class_reduction=self.class_reduction,
+            prob_epsilon=self.prob_epsilon,
+            splits=splits,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscoverOptions(CommonOptions):
+    """Options of a search for loss functions."""
+
+    generations: int = 25
+    """Number of generations, the random first one included."""
+
+    genetic: Annotated[GeneticConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=GeneticConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_at_least(1, generations=self.generations)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(DiscoverOptions):
+    """Options of the whole job."""
+
+    seeds: int = 10
+    """Number of fresh seeds over which losses are compared in the end."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_at_least(1, seeds=self.seeds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions(CommonOptions):
+    """Options of a comparison."""
+
+    losses: tuple[str, ...]
+    """Names (cross_entropy, baikal, baikal_cma; cross_entropy_best_rate, which tries five learning rates) or expressions of x
+    and y, such as "log(y) - x / y"."""
+
+    seeds: int = 10
+    """Number of seeds; --seed is the first."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_at_least(1, seeds=self.seeds)
+        repeated = sorted({loss for loss in self.losses if self.losses.count(loss) > 1})
+        if repeated:
+            raise ConfigurationError(f"--losses has {repeated[0]!r} more than once; give each loss once.")
+
+
+def require_at_least(minimum: int, **values: int | None) -> None:
+    """Raise ConfigurationError for the first value below `minimum`; None passes."""
+    for name, value in values.items():
+        if value is not None and value < minimum:
+            flag = "--" + name.replace("_", "-")
+            raise ConfigurationError(f"{flag} is {value}; expected a whole number of at least {minimum}.")
+
+
+def nearest(word: str, known: Sequence[str] | dict[str, object]) -> str:
+    """A hint with the known word that is most like `word`, or nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,168 @@
+"""The training of one candidate as a pure function."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jax import lax
+
+from glojax.datasets import Dataset
+from glojax.errors import ConfigurationError
+from glojax.losses import LossProgram, interpret, objective
+from glojax.networks import NetworkFactory
+from glojax.training.config import TrainingConfig
+from glojax.training.metrics import accuracy
+
+#: `train(program, key, learning_rate=None) -> TrainResult`: see `make_train`.
+Train = Callable[..., "TrainResult"]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class TrainResult:
+    """What came of a training, or of P of them along a leading axis.
+
+    Attributes:
+        accuracy: For each evaluated split, [...] float32 in [0, 1]; 0 where the training was not finite.
+        finite: [...] bool; whether loss, gradient and parameters stayed finite to the end.
+        num_steps: [...] int32; steps taken, fewer than asked only where a non-finite loss ended the training.
+    """
+
+    accuracy: dict[str, jax.Array]
+    finite: jax.Array
+    num_steps: jax.Array
+
+
+class _State(NamedTuple):
+    """What a step changes."""
+
+    params: Any
+    optimizer: optax.OptState
+    num_steps: jax.Array
+    finite: jax.Array
+
+
+def make_train(network: NetworkFactory, dataset: Dataset, config: TrainingConfig) -> Train:
+    """A function that trains a fresh network with any loss program.
+
+    The function is pure, and works under `jit`, `vmap`, `lax.map` and `shard_map`. It is a pytree (a
+    `jax.tree_util.Partial`) whose leaves are the data, so that it can be given to a jitted function as an argument and be
+    put on a device. For one key, every program sees the same initial network, batches and dropout.
+
+    A training ends early once a loss is not finite. That is exact: its fitness is 0 in any case, since plain SGD never makes
+    a non-finite parameter finite again.
+
+    Args:
+        network: Makes the Flax NNX module from `nnx.Rngs`; all of its state must be parameters.
+        dataset: Trained on and evaluated. Each epoch is a fresh shuffle; images beyond whole batches wait for the next.
+        config: Budget and hyperparameters.
+
+    Returns:
+        `train(program, key, learning_rate=None) -> TrainResult`, where `program` is one `LossProgram`, `key` a typed JAX key
+        and `learning_rate` a scalar that replaces the configuration's.
+
+    Raises:
+        ConfigurationError: A batch is larger than the training split, the network does not fit the images, or it has state
+            that is not a parameter.
+    """
+    num_images = len(dataset.train.labels)
+    if config.batch_size > num_images:
+        raise ConfigurationError(
+            f"batch_size is {config.batch_size}, but {dataset.name} has {num_images} training images; lower the batch size."
+        )
+    _check_network(network, dataset)
+    splits = {"train": dataset.train} | {split: getattr(dataset, split) for split in config.splits}
+    data = {split: (jnp.asarray(arrays.images), jnp.asarray(arrays.labels)) for split, arrays in splits.items()}
+    return jax.tree_util.Partial(_training(network, dataset.num_classes, config), data)
+
+
+def _check_network(network: NetworkFactory, dataset: Dataset) -> None:
+    image = jax.ShapeDtypeStruct((1, *dataset.image_shape), jnp.float32)
+    try:
+        _, params, rest = nnx.split(nnx.eval_shape(lambda: network(nnx.Rngs(0))), nnx.Param, ...)
+        logits = nnx.eval_shape(lambda images: network(nnx.Rngs(0))(images), image)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{_name(network)} does not take images of shape {dataset.image_shape} ({dataset.name}); choose a network "
+            f"made for them. It says: {str(error).splitlines()[0]}"
+        ) from error
+    if rest:
+        raise ConfigurationError(
+            f"{_name(network)} has state other than parameters: {', '.join(str(path[0]) for path in rest.flat_state())}; "
+            "only networks whose state is parameters can be trained."
+        )
+    if logits.shape != (1, dataset.num_classes):
+        raise ConfigurationError(
+            f"{_name(network)} gives logits of shape {logits.shape[1:]} where {dataset.name} has {dataset.num_classes} "
+            "classes; choose a network made for it."
+        )
+
+
+def _name(network: NetworkFactory) -> str:
+    return getattr(network, "__name__", repr(network))
+
+
+@lru_cache(maxsize=32)
+def _training(network: NetworkFactory, num_classes: int, config: TrainingConfig) -> Train:
+    """The function behind `make_train`, the same object for the same arguments, so that `jit` knows it again."""
+    graphdef = nnx.split(nnx.eval_shape(lambda: network(nnx.Rngs(0))))[0]
+
+    def train(
+        data: dict[str, tuple[jax.Array, jax.Array]],
+        program: LossProgram,
+        key: jax.Array,
+        learning_rate: jax.Array | float | None = None,
+    ) -> TrainResult:
+        network_key, shuffle_key, dropout_key = jax.random.split(key, 3)
+        images, labels = data["train"]
+        steps_per_epoch = labels.shape[0] // config.batch_size
+        optimizer = optax.sgd(config.learning_rate if learning_rate is None else learning_rate)
+
+        def loss_fn(params: Any, places: jax.Array, key: jax.Array) -> jax.Array:
+            logits = nnx.merge(graphdef, params)(_as_floats(images[places]), dropout_key=key)
+            one_hot = jax.nn.one_hot(labels[places], num_classes, dtype=logits.dtype)
+            losses = objective(interpret, config.class_reduction, config.prob_epsilon, program, one_hot, logits)
+            return jnp.mean(losses)
+
+        def run_epoch(state: _State) -> _State:
+            epoch = state.num_steps // steps_per_epoch
+            order = jax.random.permutation(jax.random.fold_in(shuffle_key, epoch), labels.shape[0])
+            last_step = jnp.minimum((epoch + 1) * steps_per_epoch, config.num_steps)
+
+            def run_step(state: _State) -> _State:
+                start = state.num_steps % steps_per_epoch * config.batch_size
+                places = lax.dynamic_slice_in_dim(order, start, config.batch_size)
+                key = jax.random.fold_in(dropout_key, state.num_steps)
+                loss, gradient = jax.value_and_grad(loss_fn)(state.params, places, key)
+                updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
+                params = optax.apply_updates(state.params, updates)
+                return _State(params, optimizer_state, state.num_steps + 1, jnp.isfinite(loss))
+
+            return lax.while_loop(lambda state: state.finite & (state.num_steps < last_step), run_step, state)
+
+        params = nnx.state(network(nnx.Rngs(network_key)), nnx.Param)
+        state = _State(params, optimizer.init(params), jnp.asarray(0, jnp.int32), jnp.asarray(True))
+        state = lax.while_loop(
+            lambda state: state.finite & (state.num_steps < config.num_steps), run_epoch, state
+        )
+
+        model = nnx.merge(graphdef, state.params)
+        finite_params = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)]).all()
+        finite = state.finite & finite_params
+        accuracies = {
+            split: jnp.where(finite, accuracy(lambda images: model(_as_floats(images)), *data[split]), 0)
+            for split in config.splits
+        }
+        return TrainResult(accuracies, finite, state.num_steps)
+
+    return train
+
+
+def _as_floats(images: jax.Array) -> jax.Array:
+    """Images as float32 in [0, 1]; bytes are 255ths."""
+    return images if images.dtype == jnp.float32 else images.astype(jnp.float32) / 255

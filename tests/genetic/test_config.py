@@ -1,0 +1,62 @@
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from glojax.errors import ConfigurationError
+from glojax.genetic import GeneticConfig
+
+
+def test_defaults_are_the_papers() -> None:
+    config = GeneticConfig()
+
+    assert (config.population_size, config.num_elites, config.initial_depth) == (80, 6, 2)
+    assert (config.crossover_rate, config.selection) == (0.8, "roulette")
+    assert (config.integer_step_rate, config.same_arity_rate) == (0.05, 0.05)
+    assert (config.collapse_rate, config.expand_rate) == (0.025, 0.025)
+    assert config.max_nodes == 64
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"population_size": 1, "num_elites": 0},
+        {"population_size": np.int64(20)},
+        {"crossover_rate": 0, "expand_rate": 1},
+        {"collapse_rate": np.float32(0.5)},
+        {"max_nodes": None},
+        {"max_nodes": 3},
+        {"selection": "tournament", "tournament_size": 1},
+    ],
+)
+def test_accepts_the_limits_of_every_range(fields: dict[str, Any]) -> None:
+    GeneticConfig(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "received", "remedy"),
+    [
+        ({"population_size": 0}, "population_size is 0", "give 1 or more"),
+        ({"population_size": 80.5}, "population_size is 80.5", "expected an integer"),
+        ({"population_size": True}, "population_size is True", "expected an integer"),
+        ({"num_elites": -1}, "num_elites is -1", "give 0 or more"),
+        ({"num_elites": 80}, "num_elites is 80 with a population_size of 80", "lower num_elites"),
+        ({"initial_depth": 0}, "initial_depth is 0", "give 1 or more"),
+        ({"tournament_size": 0}, "tournament_size is 0", "give 1 or more"),
+        ({"max_nodes": 2}, "max_nodes is 2", "give 3 or more"),
+        ({"crossover_rate": 80}, "crossover_rate is 80", "from 0 to 1"),
+        ({"integer_step_rate": -0.1}, "integer_step_rate is -0.1", "from 0 to 1"),
+        ({"same_arity_rate": math.nan}, "same_arity_rate is nan", "from 0 to 1"),
+        ({"collapse_rate": math.inf}, "collapse_rate is inf", "from 0 to 1"),
+        ({"expand_rate": "5%"}, "expand_rate is '5%'", "from 0 to 1"),
+        ({"selection": "lottery"}, "selection is 'lottery'", "one of roulette, rank, tournament"),
+    ],
+)
+def test_rejects_what_makes_no_sense(fields: dict[str, Any], received: str, remedy: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        GeneticConfig(**fields)
+
+    assert received in str(caught.value)
+    assert remedy in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,151 @@
+"""Interpreted and compiled trees against the float64 oracle, in value and derivative."""
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from jax import lax
+
+from glojax.expressions import LossTree
+from glojax.genetic import random_tree
+from glojax.losses import LossProgram, compile_tree, interpret
+from tests.derivatives import derivative
+from tests.oracle import evaluate
+from tests.strategies import loss_trees
+
+CAPACITY = 64
+_grid = np.random.default_rng(0)
+LABELS = np.concatenate([np.zeros(12), np.ones(12), _grid.uniform(size=12)])
+PROBS = np.concatenate([[1e-7, 1e-3, 1.0], _grid.uniform(1e-3, 1, size=33)])
+
+Dual = tuple[jax.Array, jax.Array]
+
+
+def value_and_derivative(function: Callable[[jax.Array], jax.Array], probs: jax.Array) -> Dual:
+    value, tangent = jax.jvp(function, (probs,), (jnp.ones_like(probs),))
+    return value, tangent
+
+
+@jax.jit
+def interpreted(program: LossProgram, labels: jax.Array, probs: jax.Array) -> Dual:
+    return value_and_derivative(partial(interpret, program, labels), probs)
+
+
+def well_conditioned(tree: LossTree, shift: float) -> np.ndarray:
+    """Where the oracle itself is finite and hardly changes when its input does."""
+    with np.errstate(all="ignore"):
+        here, there = evaluate(tree, LABELS, PROBS), evaluate(tree, LABELS, PROBS * (1 - shift))
+        slope, other = derivative(tree, LABELS, PROBS), derivative(tree, LABELS, PROBS * (1 - shift))
+        small = np.abs(here) < 1e30
+        steady = np.abs(here - there) <= 1e-5 * np.abs(here)
+        steady &= (np.abs(slope - other) <= 1e-5 * np.abs(slope)) & np.isfinite(slope) & (np.abs(slope) < 1e30)
+    return small & steady
+
+
+def assert_agrees(tree: LossTree, dual: Dual, shift: float, tolerance: float) -> None:
+    good = well_conditioned(tree, shift)
+    np.testing.assert_allclose(np.asarray(dual[0])[good], evaluate(tree, LABELS, PROBS)[good], rtol=tolerance, atol=1e-30)
+    np.testing.assert_allclose(np.asarray(dual[1])[good], derivative(tree, LABELS, PROBS)[good], rtol=tolerance, atol=1e-30)
+
+
+@settings(max_examples=150, deadline=None)
+@given(loss_trees(max_size=CAPACITY, coefficients=True))
+def test_the_interpreter_agrees_with_numpy_in_float64(tree: LossTree) -> None:
+    with jax.enable_x64(True):
+        dual = interpreted(LossProgram.from_tree(tree, CAPACITY), jnp.asarray(LABELS), jnp.asarray(PROBS))
+    assert_agrees(tree.with_coefficients(np.float32(tree.coefficients).tolist()), dual, shift=1e-11, tolerance=1e-4)
+
+
+@settings(max_examples=100, deadline=None)
+@given(loss_trees(max_size=CAPACITY))
+def test_the_interpreter_agrees_with_numpy_in_float32(tree: LossTree) -> None:
+    dual = interpreted(LossProgram.from_tree(tree, CAPACITY), jnp.float32(LABELS), jnp.float32(PROBS))
+    assert_agrees(tree, dual, shift=1e-6, tolerance=0.05)
+
+
+@settings(max_examples=50, deadline=None)
+@given(loss_trees(max_size=20, coefficients=True))
+def test_a_compiled_tree_agrees_with_the_interpreted_one_everywhere(tree: LossTree) -> None:
+    """Also at points where the function is NaN or infinite, or where an operand is 0."""
+    labels, probs = jnp.float32(LABELS), jnp.float32(np.concatenate([PROBS[:-1], [0.0]]))
+    compiled = value_and_derivative(partial(compile_tree(tree), labels), probs)
+    for ours, theirs in zip(interpreted(LossProgram.from_tree(tree, CAPACITY), labels, probs), compiled, strict=True):
+        np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
+        good = np.isfinite(theirs)
+        scale = np.abs(np.asarray(theirs)[good])
+        # One is a fused program: equal up to the rounding of fused operations, which cancellation may enlarge.
+        close = np.abs(np.asarray(ours)[good] - np.asarray(theirs)[good]) <= 1e-4 * scale + 1e-4
+        assert close.all() or not well_conditioned(tree, 1e-6).all()
+
+
+@pytest.fixture(scope="module")
+def population() -> list[LossTree]:
+    rng = np.random.default_rng(7)
+    return [random_tree(rng, max_depth=1 + place % 5) for place in range(60)]
+
+
+def test_every_way_to_map_a_population_agrees_with_numpy(population: list[LossTree]) -> None:
+    programs = LossProgram.from_trees(population, CAPACITY)
+    run = partial(interpreted, labels=jnp.float32(LABELS), probs=jnp.float32(PROBS))
+    for mapped in (
+        jax.vmap(run)(programs),
+        lax.map(run, programs),
+        jax.jit(lambda programs: lax.map(run, programs, batch_size=7))(programs),
+    ):
+        for row, tree in enumerate(population):
+            assert_agrees(tree, (mapped[0][row], mapped[1][row]), shift=1e-6, tolerance=0.05)
+
+
+def test_a_compiled_tree_under_jit_and_vmap_agrees_with_numpy(population: list[LossTree]) -> None:
+    for tree in population[:8]:
+        function = jax.jit(jax.vmap(jax.value_and_grad(compile_tree(tree), argnums=1)))
+        assert_agrees(tree, function(jnp.float32(LABELS), jnp.float32(PROBS)), shift=1e-6, tolerance=0.05)
+
+
+def test_a_nan_of_one_candidate_does_not_reach_the_others(population: list[LossTree]) -> None:
+    broken = [LossTree.parse(text) for text in ("log(-1) * y", "x / (y - y)", "sqrt(-y)", "log(y) / 0")]
+    run = jax.vmap(partial(interpreted, labels=jnp.float32(LABELS), probs=jnp.float32(PROBS)))
+    alone = run(LossProgram.from_trees(population, CAPACITY))
+    among = run(LossProgram.from_trees([*broken, *population], CAPACITY))
+    assert not np.isfinite(np.asarray(among[0][:4])).all(axis=-1).any()
+    for ours, theirs in zip(alone, among, strict=True):
+        np.testing.assert_array_equal(ours, theirs[4:])
+
+
+EXTREMES = np.float32([0, 1e-45, 1e-38, 1e-7, 1, 3e38, np.inf, -np.inf, np.nan, -1, -1e-7])
+
+
+@pytest.mark.parametrize("text", ["log(y)", "y^2", "sqrt(y)", "x + y", "x - y", "x * y", "x / y", "y / x"])
+def test_each_operator_at_extreme_values(text: str) -> None:
+    """Value as NumPy has it; derivative that of the chain rule, except that an unchanged operand contributes 0."""
+    tree = LossTree.parse(text)
+    labels, probs = (array.ravel() for array in np.meshgrid(EXTREMES, EXTREMES))
+    # XLA flushes subnormal numbers to zero.
+    labels, probs = (np.where(np.abs(array) < 1e-37, 0, array).astype(np.float32) for array in (labels, probs))
+    value, slope = interpreted(LossProgram.from_tree(tree, 4), jnp.asarray(labels), jnp.asarray(probs))
+    with np.errstate(all="ignore"):
+        x, y = labels, probs
+        values = {
+            "log(y)": np.log(y), "y^2": y * y, "sqrt(y)": np.sqrt(y), "x + y": x + y, "x - y": x - y, "x * y": x * y,
+            "x / y": x / y, "y / x": y / x,
+        }  # fmt: skip
+        slopes = {
+            "log(y)": 1 / y, "y^2": 2 * y, "sqrt(y)": 0.5 / np.sqrt(y), "x + y": np.ones_like(y), "x - y": -np.ones_like(y),
+            "x * y": x, "x / y": -(x / y) / y, "y / x": 1 / x,
+        }  # fmt: skip
+    np.testing.assert_allclose(value, values[text], rtol=1e-5)
+    np.testing.assert_allclose(slope, slopes[text], rtol=1e-5)
+
+
+@pytest.mark.parametrize("text", ["sqrt(x) * log(y)", "1 / log(x) + y", "sqrt(x * y)", "1 / (1 / x) + y"])
+def test_what_does_not_change_contributes_nothing_to_the_derivative(text: str) -> None:
+    tree = LossTree.parse(text)
+    labels, probs = jnp.float32([0.0]), jnp.float32([0.25])
+    compiled = value_and_derivative(partial(compile_tree(tree), labels), probs)
+    ours = interpreted(LossProgram.from_tree(tree, 8), labels, probs)
+    assert np.isfinite(np.asarray(ours)).all()
+    np.testing.assert_array_equal(ours, compiled)

@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from glojax.errors import ExpressionError
+from glojax.expressions import OPCODES, LossTree
+from glojax.losses import LossProgram
+
+BAIKAL = LossTree.parse("log(y) - x / y")
+
+
+def test_a_program_lists_the_nodes_from_last_to_first() -> None:
+    program = LossProgram.from_tree(BAIKAL, capacity=8)
+    expected = [OPCODES[name] for name in ("y", "x", "divide", "y", "log", "subtract")]
+    np.testing.assert_array_equal(program.opcodes, [*expected, 0, 0])
+    assert program.length == 6
+
+
+def test_constants_and_coefficients_stand_at_their_nodes() -> None:
+    tree = LossTree.parse("y - 3").with_coefficients((2.0, 0.5, 4.0))
+    program = LossProgram.from_tree(tree, capacity=4)
+    np.testing.assert_array_equal(program.constants, [3, 0, 0, 0])
+    np.testing.assert_array_equal(program.coefficients, [4.0, 0.5, 2.0, 0])
+
+
+def test_stacked_programs_are_the_single_ones() -> None:
+    trees = [BAIKAL, LossTree.parse("x * log(y)")]
+    stacked = LossProgram.from_trees(trees, capacity=8)
+    for row, tree in enumerate(trees):
+        single = LossProgram.from_tree(tree, capacity=8)
+        np.testing.assert_array_equal(stacked.opcodes[row], single.opcodes)
+        assert stacked.length[row] == single.length
+
+
+def test_a_tree_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(ExpressionError, match="6 nodes does not fit a program of 5"):
+        LossProgram.from_tree(BAIKAL, capacity=5)

@@ -1,0 +1,30 @@
+"""Hypothesis strategies for loss functions."""
+
+from hypothesis import strategies as st
+
+from glojax.expressions import OPERATORS, LossTree, Node
+
+_INTEGERS = st.sampled_from((1, -1, 2, -2, 0, 3, 4, -7, 10))
+_COEFFICIENTS = st.just(1.0) | st.floats(-4, 4, width=32)
+
+
+@st.composite
+def loss_trees(draw: st.DrawFn, max_size: int = 20, coefficients: bool = False) -> LossTree:
+    """Trees of 1 to `max_size` nodes of every operator and shape.
+
+    Args:
+        draw: Hypothesis's.
+        max_size: Largest number of nodes.
+        coefficients: Whether nodes have coefficients, float32 numbers in [-4, 4]; else all are 1.
+    """
+    size = draw(st.integers(1, max_size))
+    nodes: list[Node] = []
+    missing = 1  # subtrees that the nodes so far still need
+    while missing:
+        left = size - len(nodes)
+        fitting = [o for o in OPERATORS.values() if missing + o.arity <= left and (missing + o.arity > 1 or left == 1)]
+        operator = draw(st.sampled_from(fitting))
+        value = draw(_INTEGERS) if operator.name == "constant" else 0
+        nodes.append(Node(operator.name, value, draw(_COEFFICIENTS) if coefficients else 1.0))
+        missing += operator.arity - 1
+    return LossTree(tuple(nodes))

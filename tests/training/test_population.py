@@ -1,0 +1,78 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from glojax.datasets import load_dataset
+from glojax.errors import ConfigurationError
+from glojax.expressions import LossTree
+from glojax.losses import LossProgram
+from glojax.networks import DigitsCNN
+from glojax.training import Train, TrainingConfig, TrainResult, make_train, train_population
+
+LOSSES = ["x * log(y)", "log(y) - x / y", "x / (y - y)", "x * y", "x * sqrt(y) - y^2"]
+PROGRAMS = LossProgram.from_trees([LossTree.parse(text) for text in LOSSES], 16)
+
+
+@pytest.fixture(scope="module")
+def train() -> Train:
+    return make_train(DigitsCNN, load_dataset("digits"), TrainingConfig(40, batch_size=64, learning_rate=0.05))
+
+
+@pytest.fixture(scope="module")
+def keys() -> jax.Array:
+    return jax.random.split(jax.random.key(1), len(LOSSES))
+
+
+@pytest.fixture(scope="module")
+def mapped(train: Train, keys: jax.Array) -> TrainResult:
+    return train_population(train, PROGRAMS, keys)
+
+
+def assert_close(ours: TrainResult, theirs: TrainResult) -> None:
+    np.testing.assert_array_equal(ours.finite, theirs.finite)
+    np.testing.assert_array_equal(ours.num_steps, theirs.num_steps)
+    # Rounding may move a few of 360 predictions across the border.
+    np.testing.assert_allclose(ours.accuracy["validation"], theirs.accuracy["validation"], atol=5 / 360)
+
+
+def test_a_population_is_its_candidates_one_by_one(train: Train, keys: jax.Array, mapped: TrainResult) -> None:
+    for row in range(len(LOSSES)):
+        alone = train_population(train, jax.tree.map(lambda array, row=row: array[row : row + 1], PROGRAMS), keys[row : row + 1])
+        for ours, theirs in zip(jax.tree.leaves(alone), jax.tree.leaves(mapped), strict=True):
+            assert ours[0] == theirs[row]
+
+
+@pytest.mark.parametrize("chunk_size", [2, 5, 8])
+def test_chunks_give_what_single_candidates_give(
+    train: Train, keys: jax.Array, mapped: TrainResult, chunk_size: int
+) -> None:
+    assert_close(train_population(train, PROGRAMS, keys, chunk_size=chunk_size), mapped)
+
+
+@pytest.mark.parametrize("num_devices", [2, 4])
+def test_a_mesh_gives_what_one_device_gives(
+    train: Train, keys: jax.Array, mapped: TrainResult, num_devices: int
+) -> None:
+    mesh = jax.make_mesh((num_devices,), ("population",), devices=jax.devices()[:num_devices])
+    assert_close(train_population(train, PROGRAMS, keys, mesh=mesh), mapped)
+
+
+def test_each_candidate_has_its_own_learning_rate(train: Train) -> None:
+    programs = LossProgram.from_trees([LossTree.parse("x * log(y)")] * 3, 16)
+    keys = jnp.stack([jax.random.key(0)] * 3)
+    result = train_population(train, programs, keys, jnp.float32([0.05, 0.5, 0.05]))
+    slow, fast, again = result.accuracy["validation"].tolist()
+    assert slow == again
+    assert fast > slow
+
+
+def test_bad_arguments_are_refused(train: Train, keys: jax.Array) -> None:
+    with pytest.raises(ConfigurationError, match="chunk_size is 0"):
+        train_population(train, PROGRAMS, keys, chunk_size=0)
+    with pytest.raises(ConfigurationError, match=r"Got 2 keys, programs of shape \(5,\)"):
+        train_population(train, PROGRAMS, keys[:2])
+    with pytest.raises(ConfigurationError, match=r"learning rates of shape \(3,\)"):
+        train_population(train, PROGRAMS, keys, jnp.ones(3))
+    with pytest.raises(ConfigurationError, match="expected one named 'population'"):
+        train_population(train, PROGRAMS, keys, mesh=jax.make_mesh((2,), ("data",), devices=jax.devices()[:2]))

@@ -1,0 +1,141 @@
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+
+from glojax.datasets import Dataset, load_dataset
+from glojax.errors import ConfigurationError
+from glojax.expressions import LossTree
+from glojax.losses import LossProgram
+from glojax.networks import DigitsCNN, MnistCNN
+from glojax.training import TrainingConfig, TrainResult, make_train
+
+CONFIG = TrainingConfig(num_steps=30, batch_size=64, learning_rate=0.05, splits=("validation", "test"))
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load_dataset("digits")
+
+
+def program(text: str) -> LossProgram:
+    return LossProgram.from_tree(LossTree.parse(text), 16)
+
+
+def trained(digits: Dataset, text: str, seed: int = 0, config: TrainingConfig = CONFIG) -> TrainResult:
+    return jax.jit(make_train(DigitsCNN, digits, config))(program(text), jax.random.key(seed))
+
+
+def reference_accuracy(digits: Dataset, seed: int) -> float:
+    """What an ordinary training with optax's cross-entropy gives: a Python loop over the same batches."""
+    network_key, shuffle_key, _ = jax.random.split(jax.random.key(seed), 3)
+    model = DigitsCNN(nnx.Rngs(network_key))
+    graphdef, params = nnx.split(model)
+    images, labels = jnp.asarray(digits.train.images), jnp.asarray(digits.train.labels)
+    optimizer = optax.sgd(CONFIG.learning_rate)
+    state = optimizer.init(params)
+
+    @jax.jit
+    def step(params: nnx.State, state: optax.OptState, batch: jax.Array) -> tuple[nnx.State, optax.OptState]:
+        def loss(params: nnx.State) -> jax.Array:
+            logits = nnx.merge(graphdef, params)(images[batch])
+            return optax.softmax_cross_entropy_with_integer_labels(logits, labels[batch]).mean()
+
+        updates, state = optimizer.update(jax.grad(loss)(params), state)
+        return optax.apply_updates(params, updates), state  # type: ignore[return-value]
+
+    per_epoch = len(labels) // CONFIG.batch_size
+    for number in range(CONFIG.num_steps):
+        epoch, place = divmod(number, per_epoch)
+        order = jax.random.permutation(jax.random.fold_in(shuffle_key, epoch), len(labels))
+        params, state = step(params, state, order[place * CONFIG.batch_size : (place + 1) * CONFIG.batch_size])
+    logits = nnx.merge(graphdef, params)(jnp.asarray(digits.validation.images))
+    return float((np.argmax(logits, axis=-1) == digits.validation.labels).mean())
+
+
+def test_cross_entropy_as_a_program_trains_as_ordinary_cross_entropy(digits: Dataset) -> None:
+    accuracy = float(trained(digits, "x * log(y)").accuracy["validation"])
+    # The same up to rounding, which may move a prediction or two across the border.
+    assert accuracy == pytest.approx(reference_accuracy(digits, seed=0), abs=2.5 / 360)
+
+
+def test_training_learns(digits: Dataset) -> None:
+    config = replace(CONFIG, num_steps=200)
+    result = trained(digits, "log(y) - x / y", config=config)
+    assert result.accuracy["validation"] > 0.9
+    assert result.accuracy["test"] > 0.9
+    assert result.finite
+    assert result.num_steps == 200
+
+
+def test_the_same_key_gives_the_same_result_and_another_one_another(digits: Dataset) -> None:
+    first, again, other = (trained(digits, "log(y) - x / y", seed) for seed in (0, 0, 1))
+    assert first.accuracy == again.accuracy
+    assert first.accuracy != other.accuracy
+
+
+@pytest.mark.parametrize("text", ["x / (y - y)", "x * log(y - 1)", "log(x) + y"])
+def test_a_loss_that_is_not_finite_ends_the_training_at_once(digits: Dataset, text: str) -> None:
+    result = trained(digits, text)
+    assert not result.finite
+    assert result.num_steps == 1
+    assert result.accuracy == {"validation": 0, "test": 0}
+
+
+def test_parameters_that_are_not_finite_are_found_though_the_loss_is(digits: Dataset) -> None:
+    """A huge step makes kernels infinite; a loss without y stays finite all the same."""
+    train = jax.jit(make_train(DigitsCNN, digits, replace(CONFIG, num_steps=1)))
+    result = train(program("x * y"), jax.random.key(0), jnp.float32(3e38))
+    assert result.num_steps == 1
+    assert not result.finite
+    assert result.accuracy == {"validation": 0, "test": 0}
+
+
+def test_a_given_learning_rate_replaces_the_configured_one(digits: Dataset) -> None:
+    given = jax.jit(make_train(DigitsCNN, digits, CONFIG))(program("x * log(y)"), jax.random.key(0), jnp.float32(0.2))
+    configured = trained(digits, "x * log(y)", config=replace(CONFIG, learning_rate=0.2))
+    assert given.accuracy == configured.accuracy
+    assert given.accuracy != trained(digits, "x * log(y)").accuracy
+
+
+def test_a_batch_larger_than_the_training_split_is_refused(digits: Dataset) -> None:
+    with pytest.raises(ConfigurationError, match="batch_size is 5000, but digits has 1077 training images"):
+        make_train(DigitsCNN, digits, replace(CONFIG, batch_size=5000))
+
+
+def test_a_network_for_other_images_is_refused(digits: Dataset) -> None:
+    with pytest.raises(ConfigurationError, match=r"MnistCNN does not take images of shape \(8, 8, 1\)"):
+        make_train(MnistCNN, digits, CONFIG)
+
+
+class WithBatchNorm(nnx.Module):
+    def __init__(self, rngs: nnx.Rngs):
+        self.norm = nnx.BatchNorm(64, rngs=rngs)
+        self.output = nnx.Linear(64, 10, rngs=rngs)
+
+    def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:
+        logits: jax.Array = self.output(self.norm(images.reshape(-1, 64)))
+        return logits
+
+
+def test_a_network_with_other_state_than_parameters_is_refused(digits: Dataset) -> None:
+    with pytest.raises(ConfigurationError, match=r"WithBatchNorm has state other than parameters: .*mean"):
+        make_train(WithBatchNorm, digits, CONFIG)
+
+
+class Wide(nnx.Module):
+    def __init__(self, rngs: nnx.Rngs):
+        self.output = nnx.Linear(64, 11, rngs=rngs)
+
+    def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:
+        logits: jax.Array = self.output(images.reshape(-1, 64))
+        return logits
+
+
+def test_a_network_with_another_number_of_classes_is_refused(digits: Dataset) -> None:
+    with pytest.raises(ConfigurationError, match=r"Wide gives logits of shape \(11,\) where digits has 10 classes"):
+        make_train(Wide, digits, CONFIG)
