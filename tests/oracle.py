@@ -18,18 +18,27 @@ _FUNCTIONS: dict[str, Any] = {
 }
 
 
-def evaluate(tree: LossTree, labels: ArrayLike, probs: ArrayLike) -> NDArray[np.float64]:
-    """f(x, y) elementwise in float64, unprotected: infinite or NaN where the operators are."""
-    x, y = np.broadcast_arrays(np.asarray(labels, np.float64), np.asarray(probs, np.float64))
+def evaluate(
+    tree: LossTree, labels: ArrayLike, probs: ArrayLike, dtype: type[np.floating[Any]] = np.float64
+) -> NDArray[np.float64]:
+    """f(x, y) elementwise, unprotected: infinite or NaN where the operators are.
 
-    def value(node: Node, *operands: NDArray[np.float64]) -> Any:
+    Args:
+        tree: Any tree.
+        labels: x, in [0, 1].
+        probs: y, in (0, 1], of a shape that broadcasts with the labels'.
+        dtype: What each node is computed in; the result is float64 all the same.
+    """
+    x, y = np.broadcast_arrays(np.asarray(labels, dtype), np.asarray(probs, dtype))
+
+    def value(node: Node, *operands: NDArray[Any]) -> NDArray[Any]:
         if node.operator == "constant":
-            result = np.full(x.shape, float(node.value))
+            result = np.full(x.shape, node.value, dtype)
         elif operands:
             result = _FUNCTIONS[node.operator](*operands)
         else:
             result = {"x": x, "y": y}[node.operator]
-        return result if node.coefficient == 1 else node.coefficient * result
+        return np.asarray(dtype(node.coefficient) * result if node.coefficient != 1 else result)
 
     with np.errstate(all="ignore"):
         return np.asarray(tree.fold(value), np.float64)

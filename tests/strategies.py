@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from glojax.expressions import OPERATORS, LossTree, Node
 
 _INTEGERS = st.sampled_from((1, -1, 2, -2, 0, 3, 4, -7, 10))
-_COEFFICIENTS = st.just(1.0) | st.floats(-4, 4, width=32)
+_COEFFICIENTS = st.sampled_from((1.0, -1.0, 0.0)) | st.floats(2**-7, 4, width=32) | st.floats(-4, -(2**-7), width=32)
 
 
 @st.composite
@@ -15,7 +15,7 @@ def loss_trees(draw: st.DrawFn, max_size: int = 20, coefficients: bool = False) 
     Args:
         draw: Hypothesis's.
         max_size: Largest number of nodes.
-        coefficients: Whether nodes have coefficients, float32 numbers in [-4, 4]; else all are 1.
+        coefficients: Whether nodes have coefficients: 0, or float32 numbers of magnitude 1/128 to 4. Else all are 1.
     """
     size = draw(st.integers(1, max_size))
     nodes: list[Node] = []

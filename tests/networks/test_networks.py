@@ -29,7 +29,9 @@ def test_a_block_is_convolution_relu_pooling_in_the_usual_order() -> None:
     images = jnp.float32(np.random.default_rng(0).normal(size=(4, 6, 6, 2)))
     usual = nnx.Conv(2, 5, (3, 3), rngs=nnx.Rngs(0))
     usual.kernel[...], usual.bias[...] = block.kernel[...], block.bias[...]
-    np.testing.assert_allclose(block(images), nnx.max_pool(nnx.relu(usual(images)), (2, 2), (2, 2)), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        block(images), nnx.max_pool(nnx.relu(usual(images)), (2, 2), (2, 2)), rtol=1e-4, atol=1e-6
+    )
 
 
 def test_kernels_start_glorot_uniform_and_biases_at_zero() -> None:
@@ -51,7 +53,10 @@ def test_dropout_needs_a_key_and_follows_it() -> None:
     assert not np.allclose(first, second)
     assert not np.allclose(first, plain)
     # On average dropping changes nothing, since what is kept is scaled up.
-    many = jnp.stack([model(images, dropout_key=jax.random.key(seed)) for seed in range(100)])
+    graphdef, state = nnx.split(model)
+    many = jax.lax.map(
+        lambda key: nnx.merge(graphdef, state)(images, dropout_key=key), jax.random.split(jax.random.key(2), 100)
+    )
     np.testing.assert_allclose(many.mean(axis=0), plain, atol=5 * float(many.std(axis=0).max()) / 10)
 
 

@@ -6,13 +6,17 @@ import pytest
 from glojax.training.metrics import EVALUATION_BATCH_SIZE, accuracy
 
 
-@pytest.mark.parametrize("num_images", [1, 7, EVALUATION_BATCH_SIZE, EVALUATION_BATCH_SIZE + 1, 2 * EVALUATION_BATCH_SIZE + 99])
+@pytest.mark.parametrize(
+    "num_images", [1, 7, EVALUATION_BATCH_SIZE, EVALUATION_BATCH_SIZE + 1, 2 * EVALUATION_BATCH_SIZE + 99]
+)
 def test_accuracy_is_exact_whatever_the_number_of_images(num_images: int) -> None:
     rng = np.random.default_rng(num_images)
     logits = jnp.float32(rng.normal(size=(num_images, 4)))
     labels = jnp.asarray(rng.integers(0, 4, num_images))
-    expected = np.mean(np.argmax(logits, axis=-1) == labels)
-    assert float(jax.jit(lambda: accuracy(lambda images: images, logits, labels))()) == pytest.approx(expected, abs=1e-7)
+    expected = np.mean(np.asarray(logits).argmax(axis=-1) == np.asarray(labels))
+    assert float(jax.jit(lambda: accuracy(lambda images: images, logits, labels))()) == pytest.approx(
+        expected, abs=1e-7
+    )
 
 
 def test_logits_that_hold_a_nan_are_wrong() -> None:

@@ -38,12 +38,14 @@ def assert_close(ours: TrainResult, theirs: TrainResult) -> None:
 
 def test_a_population_is_its_candidates_one_by_one(train: Train, keys: jax.Array, mapped: TrainResult) -> None:
     for row in range(len(LOSSES)):
-        alone = train_population(train, jax.tree.map(lambda array, row=row: array[row : row + 1], PROGRAMS), keys[row : row + 1])
+        alone = train_population(
+            train, jax.tree.map(lambda array, row=row: array[row : row + 1], PROGRAMS), keys[row : row + 1]
+        )
         for ours, theirs in zip(jax.tree.leaves(alone), jax.tree.leaves(mapped), strict=True):
             assert ours[0] == theirs[row]
 
 
-@pytest.mark.parametrize("chunk_size", [2, 5, 8])
+@pytest.mark.parametrize("chunk_size", [2, 8])
 def test_chunks_give_what_single_candidates_give(
     train: Train, keys: jax.Array, mapped: TrainResult, chunk_size: int
 ) -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from glojax.expressions import LossTree
 from glojax.losses import LossProgram
 from glojax.training import Train, TrainResult, train_population
 
@@ -28,6 +29,26 @@ class Candidates(NamedTuple):
     programs: LossProgram
     seeds: np.ndarray
     learning_rates: np.ndarray | None = None
+
+    @classmethod
+    def over_seeds(
+        cls,
+        trees: Sequence[LossTree],
+        seeds: Sequence[int],
+        capacity: int,
+        learning_rates: Sequence[float] | None = None,
+    ) -> "Candidates":
+        """Each tree with each seed: the first tree with all seeds first, P = len(trees) * len(seeds).
+
+        Args:
+            trees: Loss functions of at most `capacity` nodes.
+            seeds: Seeds.
+            capacity: Nodes that a program holds.
+            learning_rates: One for each tree; None for the configuration's.
+        """
+        programs = LossProgram.from_trees([tree for tree in trees for _ in seeds], capacity)
+        rates = None if learning_rates is None else np.repeat(np.array(learning_rates, np.float32), len(seeds))
+        return cls(programs, np.tile(np.asarray(seeds), len(trees)), rates)
 
 
 class DevicePool:
@@ -88,9 +109,7 @@ class DevicePool:
         results: TrainResult = jax.tree.map(lambda *arrays: np.concatenate(arrays), *(result for _, result in chunks))
         return results
 
-    def _train_chunk(
-        self, device: jax.Device, train: Train, candidates: Candidates, places: np.ndarray
-    ) -> TrainResult:
+    def _train_chunk(self, device: jax.Device, train: Train, candidates: Candidates, places: np.ndarray) -> TrainResult:
         # A last, smaller chunk repeats its last candidate, so that all chunks run the same program.
         padded = np.minimum(places[0] + np.arange(self.chunk_size), places[-1])
         programs, seeds, rates = jax.tree.map(lambda array: array[padded], tuple(candidates))

@@ -11,7 +11,6 @@ from glojax.datasets import Dataset
 from glojax.evaluation.cache import Evaluation, FitnessCache, evaluation_context
 from glojax.evaluation.device_pool import Candidates, DevicePool
 from glojax.expressions import LossTree, canonical
-from glojax.losses import LossProgram
 from glojax.networks import NetworkFactory
 from glojax.training import TrainingConfig, make_train
 
@@ -93,9 +92,9 @@ class LocalEvaluator:
 
         if unknown:
             functions = list(unknown)
-            self._capacity = max(self._capacity, 2 ** (max(tree.size for tree in functions) - 1).bit_length())
-            programs = LossProgram.from_trees(functions, self._capacity)
-            for places, result in self._pool.run(Candidates(programs, np.full(len(functions), self._seed))):
+            self._fit(functions)
+            candidates = Candidates.over_seeds(functions, [self._seed], self._capacity)
+            for places, result in self._pool.run(candidates):
                 for row, place in enumerate(places):
                     tree = functions[place]
                     evaluation = self._remember(
@@ -114,6 +113,32 @@ class LocalEvaluator:
                         results[other] = again = dataclasses.replace(evaluation, status="cached", steps=0)
                         report(again)
         return [evaluation for evaluation in results if evaluation is not None]
+
+    def confirm(
+        self, trees: Sequence[LossTree], seeds: Sequence[int], on_training: Callable[[int], None] = lambda steps: None
+    ) -> np.ndarray:
+        """Train again with other seeds: a fitness that was luck does not come twice.
+
+        Args:
+            trees: Loss functions.
+            seeds: Seeds.
+            on_training: Called with the steps of each training when it is done.
+
+        Returns:
+            Validation accuracy [trees, seeds] float32; 0 where a training was not finite.
+        """
+        functions = [canonical(tree) for tree in trees]
+        self._fit(functions)
+        accuracy = np.zeros(len(trees) * len(seeds), np.float32)
+        for places, result in self._pool.run(Candidates.over_seeds(functions, seeds, self._capacity)):
+            accuracy[places] = result.accuracy["validation"]
+            for steps in result.num_steps:
+                on_training(int(steps))
+        return accuracy.reshape(len(trees), len(seeds))
+
+    def _fit(self, functions: Sequence[LossTree]) -> None:
+        """Raise the capacity to a power of two that holds all functions."""
+        self._capacity = max(self._capacity, 2 ** (max(tree.size for tree in functions) - 1).bit_length())
 
     def _remember(self, evaluation: Evaluation) -> Evaluation:
         self.cache.add(self._context, evaluation)

@@ -1,9 +1,9 @@
 """What values a loss can take: interval arithmetic over every label and probability.
 
-The label `x` lies in [0, 1] (soft labels, and 0 for every wrong class); the probability `y` in (0, 1], from the smallest
-normal float32 up. The bounds hold for float32 arithmetic, however a compiler fuses it: an inexact end of an interval
-moves outward, a result that may underflow takes in zero, and one that may overflow has no bounds. Intervals forget that
-both operands of `x - x` are one number: the bounds are true, but not always tight.
+The label `x` lies in [0, 1] (soft labels, and 0 for every wrong class), the probability `y` in (0, 1], from the
+smallest normal float32 up. The bounds hold for float32 arithmetic, however a compiler fuses it: an inexact end of an
+interval moves outward, a result that may underflow takes in zero, and one that may overflow has no bounds. Intervals
+forget that both operands of `x - x` are one number: the bounds are true, but not always tight.
 """
 
 import math
@@ -107,8 +107,12 @@ def _float32(*values: float) -> Bounds:
     upper += _MARGIN * abs(upper) * _inexact(upper)
     if max(-lower, upper) > FLOAT32_MAX:
         return _UNKNOWN
-    # Flushed to zero: of a value between zero and the smallest normal number nothing may be left.
-    return Bounds(0.0 if 0 < lower < FLOAT32_MIN else lower, 0.0 if -FLOAT32_MIN < upper < 0 else upper)
+    # Between zero and the smallest normal number rounding is coarse, or leaves zero.
+    if 0 < abs(lower) < FLOAT32_MIN:
+        lower = 0.0 if lower > 0 else -FLOAT32_MIN
+    if 0 < abs(upper) < FLOAT32_MIN:
+        upper = 0.0 if upper < 0 else FLOAT32_MIN
+    return Bounds(lower, upper)
 
 
 def _inexact(value: float) -> bool:

@@ -1,8 +1,9 @@
 """One form for trees that are the same function.
 
-A tree is turned bottom-up into a sum of products of powers (see `glojax.expressions.sums`) by exact rational arithmetic,
-and written back in a fixed order. A rule applies only where the function stays the same for every label x in [0, 1] and
-probability y in (0, 1], which `glojax.expressions.bounds` proves: `y / y` is 1, but `x / x` stays, being 0 / 0 at x = 0.
+A tree is turned bottom-up into a sum of products of powers (`glojax.expressions.sums`), by exact rational arithmetic,
+and written back in a fixed order (`glojax.expressions.sum_trees`). A rule applies only where the function stays the
+same for every label x in [0, 1] and probability y in (0, 1], as `glojax.expressions.bounds` proves: `y / y` is 1, but
+`x / x` stays, since it is 0 / 0 at x = 0.
 """
 
 from collections.abc import Iterable
@@ -43,19 +44,22 @@ _COMMUTATIVE = ("add", "multiply")
 def canonical(tree: LossTree) -> LossTree:
     """The canonical form of a loss function: trees with the same form are the same function of x and y.
 
-    Sums and products are flattened and ordered, constants folded, and what cancels is removed. The function is the one of
-    exact arithmetic, infinite and undefined at the same x and y; rounding, overflow, underflow, and the sign of a division
-    by zero are not part of it. Equal functions may still have different forms: no rule knows that
-    `log(x * y)` is `log(x) + log(y)`.
+    Sums and products are flattened and ordered, constants folded, and what cancels is removed. The function is that of
+    exact arithmetic, infinite or undefined at the same points; rounding, overflow, underflow, and whether a division by
+    zero is plus or minus infinity are not part of it. Neither is how its derivative is computed: that of `sqrt(x)^2`
+    may fail at 0, where that of `x` does not.
 
-    Nodes with a coefficient other than 1 keep their place: only their operands are rewritten. A tree whose constants
-    leave +-`MAX_INTEGER` on the way is only ordered.
+    Equal functions may keep different forms: no rule knows that `log(x * y)` is `log(x) + log(y)`, or multiplies two
+    sums. A node with a coefficient other than 1 keeps its place, over canonical operands. A tree with a constant that
+    folds beyond `MAX_INTEGER`, or an exponent beyond it, has only the operands of its sums and products put in order.
 
     Args:
         tree: Any tree.
 
     Returns:
-        A tree whose canonical form is itself. It is no larger than `tree`, except where ...
+        A tree whose canonical form is itself. In rare cases it is a few nodes larger than `tree`: where a sum with
+        fractions is squared, `(x - y / 4)^2` becoming `(4 * x - y)^2 / 16`; where a power is divided by a larger one;
+        and where part of something infinite cancels, `3 * log(x) - log(x)` becoming `0 * log(x) + 2 * log(x)`.
 
     Example:
         >>> str(canonical(LossTree.parse("y * (-x / (y * y)) + log(y)")))

@@ -14,6 +14,7 @@ and there it is undefined, as `a - a` is. At level 1 it makes `1 / 0`. Terms wit
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial, reduce
 from typing import Final, TypeAlias
 
 from glojax.expressions.bounds import Bounds, node_bounds
@@ -52,6 +53,7 @@ Sum: TypeAlias = dict[Term, Number]
 
 #: The term of a constant.
 UNIT: Final[Term] = frozenset()
+#: Zero, as an atom and as a factor.
 NOTHING: Final = Atom((Node("constant", 0),), Bounds(0.0, 0.0))
 ZERO: Final[Factor] = (NOTHING, 0)
 #: The term 0 / 0, which is a number nowhere.
@@ -59,7 +61,7 @@ UNDEFINED: Final[Term] = frozenset([(ZERO, 1), ((NOTHING, 1), 1)])
 
 _ADD, _MULTIPLY, _DIVIDE, _SQUARE = map(Node, ("add", "multiply", "divide", "square"))
 
-# Of numbers on the way. What reading a canonical tree multiplies is at most 2**48.
+# Numbers may grow beyond MAX_INTEGER on the way. Reading a canonical tree again, they reach 2**48 at most.
 _LARGEST: Final = 2**64
 
 
@@ -185,23 +187,25 @@ def _with_zero(powers: Iterable[Power], level: int) -> Term:
 
 
 def sum_bounds(terms: Sum) -> Bounds:
-    """Bounds of a sum's value."""
-    total = Bounds(0.0, 0.0)
+    """Bounds of a sum's value, the same in whatever order its terms come."""
+    parts = []
     for term, value in terms.items():
-        product = _term_bounds(term)
+        part = _term_bounds(term)
         if value != 1:
-            product = node_bounds(_MULTIPLY, Bounds(float(value), float(value)), product)
-        total = node_bounds(_ADD, total, product)
-    return total
+            part = node_bounds(_MULTIPLY, Bounds(float(value), float(value)), part)
+        parts.append(part)
+    return reduce(partial(node_bounds, _ADD), sorted(parts), Bounds(0.0, 0.0))
 
 
 def _term_bounds(term: Term) -> Bounds:
-    total = Bounds(1.0, 1.0)
+    parts = []
     for (atom, level), exponent in term:
-        factor = atom.bounds
+        part = atom.bounds
         for bit in bin(abs(exponent))[3:]:
-            factor = node_bounds(_SQUARE, factor)
+            part = node_bounds(_SQUARE, part)
             if bit == "1":
-                factor = node_bounds(_MULTIPLY, factor, atom.bounds)
-        total = node_bounds(_DIVIDE if level or exponent < 0 else _MULTIPLY, total, factor)
-    return total
+                part = node_bounds(_MULTIPLY, part, atom.bounds)
+        if level or exponent < 0:
+            part = node_bounds(_DIVIDE, Bounds(1.0, 1.0), part)
+        parts.append(part)
+    return reduce(partial(node_bounds, _MULTIPLY), sorted(parts), Bounds(1.0, 1.0))

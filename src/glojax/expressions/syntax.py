@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from glojax.errors import ExpressionError
 from glojax.expressions.nodes import Node
-from glojax.expressions.operators import MAX_INTEGER, OPERATORS
+from glojax.expressions.operators import OPERATORS
 from glojax.expressions.tokens import (
     EXPONENT,
     FUNCTIONS,
@@ -29,7 +29,9 @@ from glojax.expressions.tokens import (
     POWER_SIGNS,
     SIGNS,
     Token,
+    decimal,
     error_at,
+    integer,
     tokenize,
 )
 
@@ -205,14 +207,14 @@ class _Parser:
             if sign < 0:
                 self._take()
             token = self._take()
+            if token.kind == "integer":
+                return self._add_leaf(Node("constant", sign * integer(self._text, token)))
             if token.kind == "decimal":
-                value = sign * self._decimal(token)
+                value = sign * decimal(self._text, token)
                 if self._next.text != _TIMES or (self._pending and not self._pending[-1].starts_term):
                     return self._add_leaf(Node("constant", 1, value))
                 self._take()
                 self._pending.append(_Pending(token.position, _SIGN, coefficient=value))
-            elif token.kind == "integer":
-                return self._add_leaf(Node("constant", sign * self._integer(token)))
             elif token.text in LEAVES:
                 return self._add_leaf(Node(LEAVES[token.text].name))
             elif token.text in FUNCTIONS:
@@ -277,18 +279,6 @@ class _Parser:
             return False
         number, after = (*self._tokens[self._place + 1 : self._place + 3], self._tokens[-1])[:2]
         return number.kind in ("integer", "decimal") and after.text not in POWER_SIGNS
-
-    def _integer(self, token: Token) -> int:
-        digits = token.text.lstrip("0") or "0"
-        if len(digits) > len(str(MAX_INTEGER)) or int(digits) > MAX_INTEGER:
-            raise self._error(token, f"the integer {token} is too large; float32 counts to {MAX_INTEGER} at most")
-        return int(digits)
-
-    def _decimal(self, token: Token) -> float:
-        value = float(token.text)
-        if not math.isfinite(value):
-            raise self._error(token, f"the number {token} is too large; expected a finite float64")
-        return value
 
     def _add_leaf(self, node: Node) -> None:
         self._starts.append(len(self._nodes))

@@ -1,12 +1,13 @@
 """The vocabulary of expressions, how a text is cut into it, and errors that point into the text."""
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from glojax.errors import ExpressionError
-from glojax.expressions.operators import OPERATORS
+from glojax.expressions.operators import MAX_INTEGER, OPERATORS
 
 #: The longest text that is read, in characters.
 MAX_TEXT_LENGTH: Final = 10_000
@@ -85,6 +86,31 @@ def _tokens(text: str) -> Iterator[Token]:
             yield Token(match.lastgroup, match[0], position)
         position = match.end()
     yield Token("end", "", position)
+
+
+def integer(text: str, token: Token) -> int:
+    """The value of an integer in the text.
+
+    Raises:
+        ExpressionError: It is beyond `MAX_INTEGER`.
+    """
+    digits = token.text.lstrip("0") or "0"
+    if len(digits) > len(str(MAX_INTEGER)) or int(digits) > MAX_INTEGER:
+        problem = f"the integer {token} is too large; float32 counts to {MAX_INTEGER} at most"
+        raise error_at(text, token.position, problem)
+    return int(digits)
+
+
+def decimal(text: str, token: Token) -> float:
+    """The value of a decimal in the text.
+
+    Raises:
+        ExpressionError: It is beyond float64.
+    """
+    value = float(token.text)
+    if not math.isfinite(value):
+        raise error_at(text, token.position, f"the number {token} is too large; expected a finite float64")
+    return value
 
 
 def error_at(text: str, position: int, problem: str) -> ExpressionError:

@@ -3,7 +3,14 @@
 from glojax.losses.catalog import CATALOG, baikal, baikal_cma, cross_entropy, find_loss
 from glojax.losses.compiled import compile_tree
 from glojax.losses.interpreter import interpret
-from glojax.losses.objective import ClassReduction, LossFunction, as_probabilities, check_objective, make_loss, objective
+from glojax.losses.objective import (
+    ClassReduction,
+    LossFunction,
+    as_probabilities,
+    check_objective,
+    make_loss,
+    objective,
+)
 from glojax.losses.program import LossProgram
 
 __all__ = [

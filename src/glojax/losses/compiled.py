@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from glojax.expressions import LossTree, Node
-from glojax.losses.operations import OPERATIONS
+from glojax.losses.operations import OPERATIONS, forward_differentiated
 
 
 def compile_tree(tree: LossTree) -> Callable[[jax.Array, jax.Array], jax.Array]:
@@ -14,6 +14,7 @@ def compile_tree(tree: LossTree) -> Callable[[jax.Array, jax.Array], jax.Array]:
 
     Returns:
         `function(labels, probs)`: f(x, y) elementwise, of the shape and dtype of `probs`; `labels` has the same.
+        Differentiable in `probs` alone.
 
     Example:
         >>> function = compile_tree(LossTree.parse("x / y^2"))
@@ -21,6 +22,7 @@ def compile_tree(tree: LossTree) -> Callable[[jax.Array, jax.Array], jax.Array]:
         4.0
     """
 
+    @forward_differentiated
     def function(labels: jax.Array, probs: jax.Array) -> jax.Array:
         leaves = {"x": labels, "y": probs}
 

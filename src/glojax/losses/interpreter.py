@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 
 from glojax.expressions import OPERATORS
-from glojax.losses.operations import OPERATIONS
+from glojax.losses.operations import OPERATIONS, forward_differentiated
 from glojax.losses.program import LossProgram
 
 _ARITIES = np.array([operator.arity for operator in OPERATORS.values()], np.int32)
@@ -30,6 +30,7 @@ def _branch(name: str) -> Callable[..., jax.Array]:
 _BRANCHES = tuple(_branch(name) for name in OPERATORS)
 
 
+@forward_differentiated
 def interpret(program: LossProgram, labels: jax.Array, probs: jax.Array) -> jax.Array:
     """Evaluate a program elementwise.
 
@@ -42,7 +43,7 @@ def interpret(program: LossProgram, labels: jax.Array, probs: jax.Array) -> jax.
         probs: y, the same shape; floating.
 
     Returns:
-        f(x, y), of the shape and dtype of `probs`. Differentiable in `probs` in forward mode (`jax.jvp`).
+        f(x, y), of the shape and dtype of `probs`. Differentiable in `probs` alone.
     """
     capacity = program.opcodes.shape[-1]
     arities = jnp.asarray(_ARITIES)

@@ -7,7 +7,7 @@ compiled, where that is known from the structure, or interpreted, where only the
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
@@ -76,6 +76,28 @@ def _divide_jvp(
     (a, b), (da, db) = primals, tangents
     quotient = a / b
     return quotient, _contribution(da, 1 / b) - _contribution(db, quotient / b)
+
+
+def forward_differentiated(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+    """A function that is differentiable in reverse mode, too, by a forward-mode pass through `function`.
+
+    The rule above is not linear in the tangents, so that JAX cannot transpose it; nor could it transpose a loop.
+
+    Args:
+        function: Elementwise in its last argument, in which alone the result is differentiable.
+    """
+
+    @jax.custom_jvp
+    def differentiable(*arguments: Any) -> jax.Array:
+        return function(*arguments)
+
+    @differentiable.defjvp
+    def jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[jax.Array, jax.Array]:
+        *fixed, last = primals
+        value, slope = jax.jvp(lambda argument: function(*fixed, argument), (last,), (jnp.ones_like(last),))
+        return value, slope * tangents[-1]
+
+    return differentiable
 
 
 #: What each operator with operands computes; the key is its name in `glojax.expressions.OPERATORS`.

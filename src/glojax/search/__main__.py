@@ -39,9 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"Unknown command {command!r}.{nearest(command, COMMANDS)} Expected discover or compare, or options alone."
             )
         options_type, run, description = COMMANDS[command]
-        options = tyro.cli(
-            options_type, args=arguments, prog=f"{PROGRAM} {command}".rstrip(), description=description
-        )
+        options = tyro.cli(options_type, args=arguments, prog=f"{PROGRAM} {command}".rstrip(), description=description)
         use_all_cores()
         run(options, console)
     except GlojaxError as error:
@@ -55,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def use_all_cores() -> None:
     """Make each CPU core a JAX device, unless the user set a number; before JAX's backend starts."""
-    if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", "") and "JAX_NUM_CPU_DEVICES" not in os.environ:
+    if (
+        "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", "")
+        and "JAX_NUM_CPU_DEVICES" not in os.environ
+    ):
         jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
 
 

@@ -10,7 +10,6 @@ from scipy import stats
 from glojax.datasets import Dataset
 from glojax.evaluation import Candidates, DevicePool
 from glojax.expressions import LossTree, canonical
-from glojax.losses import LossProgram
 from glojax.networks import NetworkFactory
 from glojax.training import TrainingConfig, make_train
 
@@ -97,13 +96,8 @@ def compare(
         for factor in (RATE_FACTORS if name == BEST_RATE_NAME else (1.0,))
     ]
     on_start(len(variants) * len(seeds))
-    trees = [tree for _, tree, _ in variants]
-    programs = LossProgram.from_trees(trees, capacity=max(64, *(tree.size for tree in trees)))
-    candidates = Candidates(
-        programs=_repeat(programs, len(seeds)),
-        seeds=np.tile(np.asarray(seeds), len(variants)),
-        learning_rates=np.repeat(np.array([rate for *_, rate in variants], np.float32), len(seeds)),
-    )
+    _, trees, rates = zip(*variants, strict=True)
+    candidates = Candidates.over_seeds(trees, seeds, capacity=max(tree.size for tree in trees), learning_rates=rates)
     validation, test, finite = (np.zeros(len(candidates.seeds)) for _ in range(3))
     for places, result in DevicePool(make_train(network, dataset, config)).run(candidates):
         validation[places], test[places] = result.accuracy["validation"], result.accuracy["test"]
@@ -120,12 +114,6 @@ def compare(
     best = {row.name: row for row in sorted(rows, key=lambda row: row.validation_accuracy.mean)}
     compared = [best[name] for name in losses]
     return Comparison(compared, [_welch(first, second) for first, second in combinations(compared, 2)])
-
-
-def _repeat(programs: LossProgram, times: int) -> LossProgram:
-    """Each program `times` times in a row."""
-    fields = (programs.opcodes, programs.constants, programs.coefficients, programs.length)
-    return LossProgram(*(np.repeat(np.asarray(field), times, axis=0) for field in fields))
 
 
 def _welch(first: ComparedLoss, second: ComparedLoss) -> WelchTest:

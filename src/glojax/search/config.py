@@ -1,7 +1,7 @@
 """The command line's options, and the defaults that come with each data set."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -101,11 +101,18 @@ class DiscoverOptions(CommonOptions):
     generations: int = 25
     """Number of generations, the random first one included."""
 
+    finalists: int = 10
+    """How many of the best distinct losses are trained again with fresh seeds; the best of them by mean validation accuracy
+    is the result. 1 takes the search's own best."""
+
+    finalist_seeds: int = 5
+    """Number of fresh seeds that decide between the finalists."""
+
     genetic: Annotated[GeneticConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=GeneticConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_at_least(1, generations=self.generations)
+        require_at_least(1, generations=self.generations, finalists=self.finalists, finalist_seeds=self.finalist_seeds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +154,7 @@ def require_at_least(minimum: int, **values: int | None) -> None:
             raise ConfigurationError(f"{flag} is {value}; expected a whole number of at least {minimum}.")
 
 
-def nearest(word: str, known: Sequence[str] | dict[str, object]) -> str:
+def nearest(word: str, known: Iterable[str]) -> str:
     """A hint with the known word that is most like `word`, or nothing."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f" Did you mean {near[0]!r}?" if near else ""

@@ -108,8 +108,10 @@ class Display:
             )
 
     def _render(self) -> Group:
-        return Group(self._generations, self._bar, self._figures) if self._generations.row_count else Group(
-            self._bar, self._figures
+        return (
+            Group(self._generations, self._bar, self._figures)
+            if self._generations.row_count
+            else Group(self._bar, self._figures)
         )
 
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from glojax.errors import ConfigurationError
 from glojax.losses import LossProgram
@@ -67,11 +67,15 @@ def train_population(
         return _map_population(train, programs, keys, learning_rates, chunk_size)
     if POPULATION_AXIS not in mesh.axis_names:
         raise ConfigurationError(f"The mesh has axes {mesh.axis_names}; expected one named {POPULATION_AXIS!r}.")
+    # Inside, JAX shall place nothing by itself, whatever the axis types of the given mesh.
+    mesh = Mesh(mesh.devices, mesh.axis_names)
     # Every device takes an equal share: repeat the last candidate to fill up, and drop the repetitions afterwards.
     share = -(-P // mesh.shape[POPULATION_AXIS]) * mesh.shape[POPULATION_AXIS]
     places = np.minimum(np.arange(share), P - 1)
     candidates = jax.tree.map(lambda array: array[places], (programs, keys, learning_rates))
-    result = _shard_population(train, *candidates, chunk_size, mesh)
+    candidates = jax.device_put(candidates, NamedSharding(mesh, PartitionSpec(POPULATION_AXIS)))
+    replicated = jax.device_put(train, NamedSharding(mesh, PartitionSpec()))
+    result = _shard_population(replicated, *candidates, chunk_size, mesh)
     return jax.tree.map(lambda array: array[:P], result)
 
 

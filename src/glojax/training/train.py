@@ -93,7 +93,7 @@ def _check_network(network: NetworkFactory, dataset: Dataset) -> None:
         ) from error
     if rest:
         raise ConfigurationError(
-            f"{_name(network)} has state other than parameters: {', '.join(str(path[0]) for path in rest.flat_state())}; "
+            f"{_name(network)} has state other than parameters: {', '.join('.'.join(map(str, path)) for path, _ in nnx.to_flat_state(rest))}; "
             "only networks whose state is parameters can be trained."
         )
     if logits.shape != (1, dataset.num_classes):
@@ -147,9 +147,7 @@ def _training(network: NetworkFactory, num_classes: int, config: TrainingConfig)
 
         params = nnx.state(network(nnx.Rngs(network_key)), nnx.Param)
         state = _State(params, optimizer.init(params), jnp.asarray(0, jnp.int32), jnp.asarray(True))
-        state = lax.while_loop(
-            lambda state: state.finite & (state.num_steps < config.num_steps), run_epoch, state
-        )
+        state = lax.while_loop(lambda state: state.finite & (state.num_steps < config.num_steps), run_epoch, state)
 
         model = nnx.merge(graphdef, state.params)
         finite_params = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)]).all()

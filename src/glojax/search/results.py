@@ -1,0 +1,66 @@
+"""Results as a person reads them in the end."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from glojax.expressions import LossTree, to_latex
+from glojax.search.comparison import Accuracies, ComparedLoss, Comparison
+from glojax.search.discovery import Finalist
+
+
+def print_comparison(comparison: Comparison, num_seeds: int, console: Console) -> None:
+    """Print the accuracies, and the tests of each loss against the first."""
+    first = comparison.losses[0]
+    table = Table(
+        title=f"Accuracy over {num_seeds} fresh seeds: mean (standard deviation)", title_justify="left", box=None
+    )
+    table.add_column("loss", overflow="fold")
+    for column in ("learning rate", "validation", "test", "Welch p"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for loss in comparison.losses:
+        p_value = None if loss is first else comparison.p_value(first.name, loss.name)
+        table.add_row(
+            escape(loss.name),
+            f"{loss.learning_rate:g}",
+            _mean_and_sd(loss.validation_accuracy),
+            _mean_and_sd(loss.test_accuracy),
+            "" if p_value is None else f"{p_value:.2g}",
+        )
+    console.print()
+    console.print(table)
+    if len(comparison.losses) > 1:
+        _print(console, f"Welch p: two-tailed t-test of the test accuracies against {first.name}.")
+    for loss in comparison.losses:
+        if loss.non_finite:
+            _print(console, f"{loss.name}: {loss.non_finite} of {num_seeds} trainings were not finite, and count as 0.")
+
+
+def print_best(best: Finalist, comparison: Comparison | None, console: Console) -> None:
+    """Print the loss that was found, as text and LaTeX, with its accuracies."""
+    console.print()
+    _print(console, f"Best loss found:  {best.expression}")
+    _print(console, f"LaTeX:            {to_latex(LossTree.parse(best.expression))}")
+    _print(
+        console, "                  minimised as minus its sum over the classes; x: label, y: probability of a class"
+    )
+    _print(
+        console,
+        f"Validation:       {best.fitness:.4f} in the search, {best.mean_accuracy:.4f} on average over fresh seeds",
+    )
+    if comparison is not None:
+        found, *others = comparison.losses
+        differences = ", ".join(_against(found, other) for other in others)
+        _print(console, f"Test:             {found.test_accuracy.mean:.4f}: {differences}")
+
+
+def _against(found: ComparedLoss, other: ComparedLoss) -> str:
+    return f"{found.test_accuracy.mean - other.test_accuracy.mean:+.4f} against {other.name}"
+
+
+def _mean_and_sd(accuracies: Accuracies) -> str:
+    return f"{accuracies.mean:.4f}" if accuracies.sd is None else f"{accuracies.mean:.4f} ({accuracies.sd:.4f})"
+
+
+def _print(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,55 @@
+import jax
+import numpy as np
+import pytest
+
+from glojax.datasets import load_dataset
+from glojax.evaluation import Candidates, DevicePool
+from glojax.expressions import LossTree
+from glojax.losses import LossProgram
+from glojax.networks import DigitsCNN
+from glojax.training import Train, TrainingConfig, TrainResult, make_train
+
+LOSSES = ["x * log(y)", "x / (y - y)", "log(y) - x / y", "x * y", "log(x) + y", "x * sqrt(y) - y^2", "x - y"]
+CANDIDATES = Candidates(
+    LossProgram.from_trees([LossTree.parse(text) for text in LOSSES], 16), np.array([0, 0, 0, 0, 1, 2, 3])
+)
+
+
+@pytest.fixture(scope="module")
+def train() -> Train:
+    return make_train(DigitsCNN, load_dataset("digits"), TrainingConfig(20, batch_size=64, learning_rate=0.05))
+
+
+@pytest.fixture(scope="module")
+def on_one_device(train: Train) -> TrainResult:
+    return DevicePool(train, jax.devices()[:1]).run_all(CANDIDATES)
+
+
+@pytest.mark.parametrize("num_devices", [2, 4])
+def test_results_are_bitwise_those_of_one_device(train: Train, on_one_device: TrainResult, num_devices: int) -> None:
+    result = DevicePool(train, jax.devices()[:num_devices]).run_all(CANDIDATES)
+    assert on_one_device.finite.tolist() == [True, False, True, True, False, True, True]
+    for ours, theirs in zip(jax.tree.leaves(result), jax.tree.leaves(on_one_device), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_each_candidate_comes_once_and_a_last_chunk_may_be_smaller(train: Train, on_one_device: TrainResult) -> None:
+    chunks = list(DevicePool(train, jax.devices()[:2], chunk_size=3).run(CANDIDATES))
+    assert sorted(len(places) for places, _ in chunks) == [1, 3, 3]
+    assert sorted(int(place) for places, _ in chunks for place in places) == list(range(len(LOSSES)))
+    for places, result in chunks:
+        np.testing.assert_array_equal(result.finite, on_one_device.finite[places])
+
+
+def test_a_seed_decides_the_training(train: Train) -> None:
+    programs = LossProgram.from_trees([LossTree.parse("log(y) - x / y")] * 3, 16)
+    result = DevicePool(train, jax.devices()[:2]).run_all(Candidates(programs, np.array([5, 6, 5])))
+    first, second, third = result.accuracy["validation"]
+    assert first == third
+    assert first != second
+
+
+def test_an_error_on_a_device_is_raised_to_the_caller(train: Train) -> None:
+    broken = jax.tree_util.Partial(lambda data, *candidate: 1 / 0, train.args[0])  # type: ignore[attr-defined]
+    with pytest.raises(ZeroDivisionError):
+        DevicePool(broken, jax.devices()[:2]).run_all(CANDIDATES)

@@ -1,0 +1,123 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import jax
+import numpy as np
+import pytest
+
+from glojax.datasets import Dataset, load_dataset
+from glojax.evaluation import Evaluation, FitnessCache, LocalEvaluator, evaluation_context
+from glojax.expressions import LossTree
+from glojax.genetic import random_tree
+from glojax.networks import DigitsCNN
+from glojax.training import TrainingConfig
+
+CONFIG = TrainingConfig(num_steps=10, batch_size=64, learning_rate=0.05)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load_dataset("digits")
+
+
+@pytest.fixture
+def evaluator(digits: Dataset) -> LocalEvaluator:
+    return LocalEvaluator(DigitsCNN, digits, CONFIG, devices=jax.devices()[:2])
+
+
+def evaluate(evaluator: LocalEvaluator, *texts: str) -> list[Evaluation]:
+    return evaluator.evaluate([LossTree.parse(text) for text in texts])
+
+
+def test_statuses_say_what_became_of_each_tree(evaluator: LocalEvaluator) -> None:
+    seen: list[Evaluation] = []
+    trees = [
+        LossTree.parse(text) for text in ("x * log(y)", "log(y)", "x + 1", "x * log(y - 2)", "log(y) * x", "x * log(y)")
+    ]
+    evaluations = evaluator.evaluate(trees, seen.append)
+    statuses = [evaluation.status for evaluation in evaluations]
+    assert statuses == ["trained", "lacks_variable", "lacks_variable", "non_finite", "cached", "cached"]
+    assert [evaluation.steps for evaluation in evaluations] == [10, 0, 0, 1, 0, 0]
+    fitness = [evaluation.fitness for evaluation in evaluations]
+    assert fitness[0] == fitness[4] == fitness[5] > 0
+    assert fitness[1:4] == [0, 0, 0]
+    assert sorted(map(str, seen)) == sorted(map(str, evaluations))
+
+
+def test_what_is_known_is_not_trained_again(evaluator: LocalEvaluator) -> None:
+    (first,) = evaluate(evaluator, "x * log(y)")
+    (again,) = evaluate(evaluator, "log(y) * x * 1")
+    assert again == Evaluation("x * log(y)", first.fitness, "cached", 0)
+    assert len(evaluator.cache) == 1
+
+
+def test_equal_functions_have_the_same_fitness_whichever_came_first(digits: Dataset) -> None:
+    texts = ["log(y) - x / y", "log(y * 1) - x / y + 0", "-(x / y - log(y))"]
+    fitness = {evaluate(LocalEvaluator(DigitsCNN, digits, CONFIG), text)[0].fitness for text in texts}
+    assert len(fitness) == 1
+
+
+def test_fitness_does_not_depend_on_the_company(digits: Dataset, evaluator: LocalEvaluator) -> None:
+    among = evaluate(evaluator, "x / (y - y)", "x * y", "log(y) - x / y", "x - y^2")
+    alone = evaluate(LocalEvaluator(DigitsCNN, digits, CONFIG, devices=jax.devices()[2:3]), "log(y) - x / y")
+    assert alone[0].fitness == among[2].fitness
+
+
+@contextmanager
+def counted_compilations() -> Iterator[list[str]]:
+    compilations: list[str] = []
+
+    def listen(event: str, duration_secs: float, **kwargs: str | int) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            compilations.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield compilations
+    jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def test_nothing_compiles_after_the_first_generation(digits: Dataset) -> None:
+    rng = np.random.default_rng(0)
+
+    def fresh_trees() -> list[LossTree]:
+        trees = [random_tree(rng, max_depth=depth) for depth in (2, 3, 4, 5, 6) for _ in range(40)]
+        return [tree for tree in trees if tree.size <= 64][-20:] + [LossTree.parse("x + y" + " + log(y)" * 19)]
+
+    # A budget of its own, so that no other test has compiled its trainer.
+    config = TrainingConfig(num_steps=9, batch_size=64, learning_rate=0.05)
+    evaluator = LocalEvaluator(DigitsCNN, digits, config, devices=jax.devices()[:2])
+    with counted_compilations() as first:
+        evaluator.evaluate(fresh_trees())
+    assert first
+    with counted_compilations() as later:
+        generations = [fresh_trees() for _ in range(3)]
+        for trees in generations:
+            evaluator.evaluate(trees)
+    assert later == []
+    assert {tree.size for trees in generations for tree in trees} >= {3, 60}
+
+
+def test_a_tree_larger_than_the_capacity_is_trained_all_the_same(digits: Dataset) -> None:
+    evaluator = LocalEvaluator(DigitsCNN, digits, CONFIG, capacity=4, devices=jax.devices()[:1])
+    large = "log(y) - x / y - x / (y + x / (y + 2))"
+    expected = evaluate(LocalEvaluator(DigitsCNN, digits, CONFIG, devices=jax.devices()[:1]), large)
+    assert evaluate(evaluator, large) == expected
+
+
+def test_the_context_covers_all_that_a_fitness_depends_on(digits: Dataset) -> None:
+    other = Dataset("digits", digits.train, digits.test, digits.validation, 10)
+    contexts = [
+        evaluation_context(digits, "DigitsCNN", CONFIG, 0),
+        evaluation_context(digits, "DigitsCNN", CONFIG, 1),
+        evaluation_context(digits, "MnistCNN", CONFIG, 0),
+        evaluation_context(other, "DigitsCNN", CONFIG, 0),
+        evaluation_context(digits, "DigitsCNN", TrainingConfig(11, 64, 0.05), 0),
+    ]
+    assert len(set(contexts)) == len(contexts)
+
+
+def test_the_cache_keeps_contexts_apart() -> None:
+    cache = FitnessCache()
+    cache.add("a", Evaluation("x - y", 0.5, "trained", 10))
+    assert cache.find("a", "x - y") == Evaluation("x - y", 0.5, "trained", 10)
+    assert cache.find("b", "x - y") is None

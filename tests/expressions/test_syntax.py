@@ -1,0 +1,224 @@
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glojax.errors import ExpressionError
+from glojax.expressions import MAX_INTEGER, LossTree, Node
+from glojax.expressions.syntax import MAX_NESTING
+from tests.oracle import evaluate
+from tests.strategies import loss_trees
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+BAIKAL_CMA = "2.7279*(0.9863*log(1.5352*y) - -1.1135*(1.3716*x / (-0.8411*y)))"
+
+
+def parsed(text: str) -> LossTree:
+    return LossTree.parse(text)
+
+
+@given(loss_trees(max_size=30))
+def test_every_tree_is_read_back_from_its_text(tree: LossTree) -> None:
+    assert parsed(str(tree)) == tree
+
+
+@given(loss_trees(max_size=15), st.data())
+def test_every_coefficient_is_read_back_from_its_text(tree: LossTree, data: st.DataObject) -> None:
+    coefficients = st.lists(st.just(1.0) | FINITE, min_size=tree.size, max_size=tree.size)
+    tree = tree.with_coefficients(data.draw(coefficients))
+    assert parsed(str(tree)) == tree
+
+
+@given(loss_trees(max_size=15, coefficients=True))
+def test_the_text_means_in_python_what_the_tree_means(tree: LossTree) -> None:
+    x, y = np.array([0.0, 1.0, 0.25]), np.array([0.5, 0.875, 1.0])
+    text = re.sub(r"(\d+(\.\d*)?(e[+-]?\d+)?)", r"np.float64(\1)", str(tree).replace("^2", "**two"))
+    with np.errstate(all="ignore"):
+        value = eval(text, {"x": x, "y": y, "two": 2, "log": np.log, "sqrt": np.sqrt, "np": np})
+    np.testing.assert_allclose(np.broadcast_to(value, (3,)), evaluate(tree, x, y), rtol=1e-9)
+
+
+@given(loss_trees(max_size=15, coefficients=True))
+def test_no_parentheses_can_be_left_out(tree: LossTree) -> None:
+    text = str(tree)
+    for opening in re.finditer(r"(?<![a-z])\(", text):
+        depth, closing = 1, opening.end()
+        while depth:
+            depth += {"(": 1, ")": -1}.get(text[closing], 0)
+            closing += 1
+        without = text[: opening.start()] + text[opening.end() : closing - 1] + text[closing:]
+        try:
+            assert parsed(without) != tree
+        except ExpressionError:
+            continue
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "log(y) - x / y",
+        "x * log(y)",
+        "-y",
+        "--y",
+        "-2",
+        "-1 * 2",
+        "--2",
+        "-2^2",
+        "(-2)^2",
+        "(-y)^2",
+        "-(x * y)",
+        "-x * y",
+        "x - -y",
+        "x - (y - 1)",
+        "x / (y / x)",
+        "x / y * x",
+        "(x + y)^2",
+        "(y^2)^2",
+        "y * y^2",
+        "sqrt(log(y)^2)",
+        "0.5",
+        "-0.5 + x",
+        "y * 0.5",
+        "0.5*1 * y",
+        "0.5*2",
+        "0.5*-2",
+        "0.5*-y",
+        "0.5*x * y",
+        "0.5*(x * y)",
+        "0.5*y^2",
+        "(0.5*y)^2",
+        "-(0.5*y)",
+        "-1 * 0.5",
+        "x / (0.5*y)",
+        "x - 0.5*y",
+        "log(-0.5*y)",
+        "1e-05*y + 1e+22*x",
+        BAIKAL_CMA,
+    ],
+)
+def test_these_texts_are_printed_as_they_are(text: str) -> None:
+    assert str(parsed(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("-y", "-1 * y"),
+        ("-(2)", "-1 * 2"),
+        ("y**2", "y^2"),
+        ("(((x)))", "x"),
+        ("x-y-1", "(x - y) - 1"),
+        ("x/y*1", "(x / y) * 1"),
+        ("-x*y", "(-1 * x) * y"),
+        ("-y^2", "-1 * (y^2)"),
+        ("2.0*3.0*y", "6.0*y"),
+        (" 0.5\t*\ny ", "0.5*y"),
+        ("(0.5)*y", "0.5*1 * y"),
+        ("007", "7"),
+    ],
+)
+def test_these_texts_are_the_same_tree(text: str, same: str) -> None:
+    assert parsed(text) == parsed(same)
+
+
+def test_a_coefficient_belongs_to_the_factor_behind_it() -> None:
+    tree = parsed(BAIKAL_CMA)
+    assert tree.with_coefficients([1.0] * 6) == parsed("log(y) - x / y")
+    assert tree.coefficients == (2.7279, 0.9863, 1.5352, -1.1135, 1.3716, -0.8411)
+
+
+def test_a_lone_decimal_is_one_with_a_coefficient() -> None:
+    assert parsed("0.5").nodes == (Node("constant", 1, 0.5),)
+    assert parsed("x * -0.5").nodes[-1] == Node("constant", 1, -0.5)
+
+
+def test_integers_up_to_the_limit_are_read() -> None:
+    assert parsed(f"-{MAX_INTEGER}") == LossTree.constant(-MAX_INTEGER)
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "message"),
+    [
+        ("", 1, "the expression is empty"),
+        (" \n ", 1, "the expression is empty"),
+        ("x +", 4, "expected x, y, a number, log(...), sqrt(...) or '(', got the end"),
+        ("* x", 1, "got '*'"),
+        ("x + * y", 5, "got '*'"),
+        ("+x", 1, "got '+'"),
+        ("()", 2, "got ')'"),
+        ("log()", 5, "got ')'"),
+        ("-", 2, "got the end"),
+        ("x y", 3, "expected one of + - * / ^2 or the end, got 'y'"),
+        ("2x", 2, "to multiply, write *"),
+        ("x(y)", 2, "got '('"),
+        ("0.5 0.5", 5, "got '0.5'"),
+        ("z", 1, "unknown name 'z'; the only names are x, y, log, sqrt"),
+        ("x + ln(y)", 5, "unknown name 'ln'"),
+        ("x tanh", 3, "unknown name 'tanh'"),
+        ("X", 1, "unknown name 'X'"),
+        ("nan*x", 1, "unknown name 'nan'"),
+        ("__import__(x)", 1, "unknown name '__import__'"),
+        ("log y", 5, "expected '(' after log, got 'y'; write log(y)"),
+        ("sqrt", 5, "expected '(' after sqrt, got the end"),
+        ("x * (y", 5, "this '(' is never closed"),
+        ("log(log(y)", 4, "this '(' is never closed"),
+        ("x)", 2, "this ')' closes nothing"),
+        ("y^3", 3, "expected the exponent 2, the only one there is, got '3'; write a cube as y * y^2"),
+        ("y**x", 4, "got 'x'"),
+        ("y^-1", 3, "got '-'"),
+        ("y^2.0", 3, "got '2.0'"),
+        ("y^", 3, "got the end"),
+        ("y^2^2", 4, "a power of a power needs parentheses; write (y^2)^2"),
+        (f"x + {MAX_INTEGER + 1}", 5, "the integer '16777217' is too large"),
+        ("9" * 9_999 + "x", 1, "the integer '99999999999999999999'... is too large"),
+        ("1e999", 1, "the number '1e999' is too large"),
+        ("y - 1e300*1e300*x", 5, "the product of the coefficients is too large"),
+        ("x, y", 2, "unexpected character ',' (COMMA, U+002C)"),
+        ("x \N{MINUS SIGN} y", 3, "unexpected character '\N{MINUS SIGN}' (MINUS SIGN, U+2212)"),
+        ("y\N{SUPERSCRIPT TWO}", 2, "SUPERSCRIPT TWO, U+00B2"),
+        ("log(\N{CYRILLIC SMALL LETTER U})", 5, "CYRILLIC SMALL LETTER U, U+0443"),
+        ("x + \N{FULLWIDTH DIGIT TWO}", 5, "FULLWIDTH DIGIT TWO, U+FF12"),
+        ("x\x00", 2, "unexpected character (unnamed, U+0000)"),
+        ("\ud800", 1, "unexpected character (unnamed, U+D800)"),
+        ("(" * (MAX_NESTING + 1) + "x", MAX_NESTING + 1, "too deeply nested; expected at most 200 open parentheses"),
+    ],
+)
+def test_an_error_says_where_and_why(text: str, position: int, message: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parsed(text)
+    first, _, pointer = str(caught.value).split("\n")
+    assert first.startswith(f"At character {position}: ")
+    assert message in first
+    assert first.endswith(".")
+    assert pointer.strip() == "^"
+
+
+def test_parentheses_up_to_the_limit_are_read() -> None:
+    assert parsed("(" * MAX_NESTING + "x" + ")" * MAX_NESTING) == parsed("x")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["-" * 9_999 + "x", "x^2" + "-x" * 4_000, "x*" * 4_999 + "x", "1.5*" * 500 + "x", "log(" * 200 + "x" + ")" * 200],
+)
+def test_long_texts_are_read_without_recursion(text: str) -> None:
+    assert parsed(text).size > 0
+
+
+@pytest.mark.parametrize(
+    "alphabet", [st.characters(), st.sampled_from([*"xylogsqrt+-*/^().0123456789e ", "log(", "^2"])]
+)
+def test_any_text_is_a_tree_or_an_expression_error(alphabet: st.SearchStrategy[str]) -> None:
+    @given(st.lists(alphabet, max_size=30).map("".join))
+    def check(text: str) -> None:
+        try:
+            tree = parsed(text)
+        except ExpressionError:
+            return
+        assert parsed(str(tree)) == tree
+
+    run: Callable[[], None] = check
+    run()
