@@ -1,7 +1,8 @@
 """glojax finds loss functions: genetic loss-function optimization (GLO) in JAX.
 
-`python -m glojax.search` runs the whole job. As a library: `losses` holds the published losses in optax's form, `make_loss` turns
-any expression into one, `train_population` trains many networks, each with a loss of its own, in one compiled program.
+`python -m glojax.search` runs the whole job. As a library: `losses` holds the published losses in optax's form,
+`make_loss` turns any expression into one, `train_population` trains many networks, each with a loss of its own, in one
+compiled program.
 """
 
 from glojax import losses

@@ -81,7 +81,8 @@ def test_nothing_compiles_after_the_first_generation(digits: Dataset) -> None:
 
     def fresh_trees() -> list[LossTree]:
         trees = [random_tree(rng, max_depth=depth) for depth in (2, 3, 4, 5, 6) for _ in range(40)]
-        return [tree for tree in trees if tree.size <= 64][-20:] + [LossTree.parse("x + y" + " + log(y)" * 19)]
+        small = [tree for tree in trees if tree.size <= 64]
+        return [*small[-20:], LossTree.parse("x + y" + " + log(y)" * 19)]
 
     # A budget of its own, so that no other test has compiled its trainer.
     config = TrainingConfig(num_steps=9, batch_size=64, learning_rate=0.05)

@@ -61,5 +61,5 @@ def test_catalogued_trees_are_found_by_name_and_others_by_text() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
-    with pytest.raises(ExpressionError, match="Unknown loss 'baical'. Did you mean 'baikal'"):
+    with pytest.raises(ExpressionError, match=r"Unknown loss 'baical'\. Did you mean 'baikal'"):
         find_loss("baical")

@@ -36,15 +36,22 @@ def interpreted(program: LossProgram, labels: jax.Array, probs: jax.Array) -> Du
 
 
 def well_conditioned(tree: LossTree, shift: float) -> np.ndarray:
-    """Where the oracle itself hardly changes when its input does, and nothing overflows or underflows on the way."""
+    """Where nothing overflows, underflows or cancels on the way, and the oracle hardly changes when its input does."""
+    good = np.ones(len(PROBS), bool)
     with np.errstate(all="ignore"):
-        here, there = evaluate(tree, LABELS, PROBS), evaluate(tree, LABELS, PROBS * (1 - shift))
-        slope, other = derivative(tree, LABELS, PROBS), derivative(tree, LABELS, PROBS * (1 - shift))
-        parts = [np.abs(evaluate(tree.subtree(index), LABELS, PROBS)) for index in range(tree.size)]
-        moderate = np.all([(part == 0) | ((part > 1e-30) & (part < 1e30)) for part in parts], axis=0)
-        steady = np.abs(here - there) <= 1e-5 * np.abs(here)
-        steady &= (np.abs(slope - other) <= 1e-5 * np.abs(slope)) & np.isfinite(slope) & (np.abs(slope) < 1e30)
-    return moderate & steady
+        for index, node in enumerate(tree.nodes):
+            subtree = tree.subtree(index)
+            size = np.abs(evaluate(subtree, LABELS, PROBS))
+            good &= (size == 0) | ((size > 1e-12) & (size < 1e12))
+            terms = [np.abs(evaluate(operand, LABELS, PROBS)) for operand in subtree.operands]
+            if node.operator in ("add", "subtract"):
+                good &= size >= 1e-2 * node.coefficient * (terms[0] + terms[1])
+            if node.operator == "log" and subtree.size > 2:
+                good &= size >= 1e-2 * node.coefficient
+        for oracle in (evaluate, derivative):
+            here, there = oracle(tree, LABELS, PROBS), oracle(tree, LABELS, PROBS * (1 - shift))
+            good &= (np.abs(here - there) <= 1e-5 * np.abs(here)) & (np.abs(here) < 1e30)
+    return good
 
 
 def assert_agrees(tree: LossTree, dual: Dual, shift: float, tolerance: float) -> None:
@@ -59,7 +66,8 @@ def assert_agrees(tree: LossTree, dual: Dual, shift: float, tolerance: float) ->
 def test_the_interpreter_agrees_with_numpy_in_float64(tree: LossTree) -> None:
     with jax.enable_x64(True):
         dual = interpreted(LossProgram.from_tree(tree, CAPACITY), jnp.asarray(LABELS), jnp.asarray(PROBS))
-    assert_agrees(tree.with_coefficients(np.float32(tree.coefficients).tolist()), dual, shift=1e-11, tolerance=1e-4)
+    rounded = tree.with_coefficients(np.asarray(tree.coefficients, np.float32).tolist())
+    assert_agrees(rounded, dual, shift=1e-11, tolerance=1e-4)
 
 
 @settings(max_examples=100, deadline=None)
@@ -69,19 +77,11 @@ def test_the_interpreter_agrees_with_numpy_in_float32(tree: LossTree) -> None:
     assert_agrees(tree, dual, shift=1e-6, tolerance=0.05)
 
 
-@settings(max_examples=50, deadline=None)
-@given(loss_trees(max_size=20, coefficients=True))
-def test_a_compiled_tree_agrees_with_the_interpreted_one_everywhere(tree: LossTree) -> None:
-    """Also at points where the function is NaN or infinite, or where an operand is 0."""
-    labels, probs = jnp.float32(LABELS), jnp.float32(np.concatenate([PROBS[:-1], [0.0]]))
-    compiled = value_and_derivative(partial(compile_tree(tree), labels), probs)
-    for ours, theirs in zip(interpreted(LossProgram.from_tree(tree, CAPACITY), labels, probs), compiled, strict=True):
-        np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
-        good = np.isfinite(theirs)
-        scale = np.abs(np.asarray(theirs)[good])
-        # One is a fused program: equal up to the rounding of fused operations, which cancellation may enlarge.
-        close = np.abs(np.asarray(ours)[good] - np.asarray(theirs)[good]) <= 1e-4 * scale + 1e-4
-        assert close.all() or not well_conditioned(tree, 1e-6).all()
+@settings(max_examples=100, deadline=None)
+@given(loss_trees(max_size=CAPACITY))
+def test_a_compiled_tree_agrees_with_numpy(tree: LossTree) -> None:
+    labels, probs = jnp.asarray(LABELS, jnp.float32), jnp.asarray(PROBS, jnp.float32)
+    assert_agrees(tree, value_and_derivative(partial(compile_tree(tree), labels), probs), shift=1e-6, tolerance=0.05)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_a_nan_of_one_candidate_does_not_reach_the_others(population: list[LossT
         np.testing.assert_array_equal(ours, theirs[4:])
 
 
-EXTREMES = np.float32([0, 1e-45, 1e-38, 1e-7, 1, 3e38, np.inf, -np.inf, np.nan, -1, -1e-7])
+EXTREMES = np.asarray([0, 1e-45, 1e-38, 1e-7, 1, 3e38, np.inf, -np.inf, np.nan, -1, -1e-7], np.float32)
 
 
 @pytest.mark.parametrize("text", ["log(y)", "y^2", "sqrt(y)", "x + y", "x - y", "x * y", "x / y", "y / x"])
@@ -135,9 +135,9 @@ def test_each_operator_at_extreme_values(text: str) -> None:
             "log(y)": np.log(y), "y^2": y * y, "sqrt(y)": np.sqrt(y), "x + y": x + y, "x - y": x - y, "x * y": x * y,
             "x / y": x / y, "y / x": y / x,
         }  # fmt: skip
-        slopes = {
-            "log(y)": 1 / y, "y^2": 2 * y, "sqrt(y)": 0.5 / np.sqrt(y), "x + y": np.ones_like(y), "x - y": -np.ones_like(y),
-            "x * y": x, "x / y": -(x / y) / y, "y / x": 1 / x,
+        slopes: dict[str, np.ndarray] = {
+            "log(y)": 1 / y, "y^2": 2 * y, "sqrt(y)": 0.5 / np.sqrt(y), "x + y": np.ones_like(y),
+            "x - y": -np.ones_like(y), "x * y": x, "x / y": -(x / y) / y, "y / x": 1 / x,
         }  # fmt: skip
     np.testing.assert_allclose(value, values[text], rtol=1e-5, atol=1e-37)
     # XLA may turn (x / y) / y into x / (y y), which is NaN instead of infinite at infinite x; dead is dead.

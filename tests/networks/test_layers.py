@@ -1,5 +1,8 @@
 """The fast layers against JAX's own, on shapes that take each of their routes."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,8 +12,8 @@ from jax import lax
 from glojax.networks import layers
 from glojax.networks.layers import convolve, max_pool
 
-# [B, H, W, Cin], kernel size, Cout: patches whole; patches too large to write whole (blockwise kernel gradient), where the block
-# is several images, and where it is one.
+# [B, H, W, Cin], kernel size, Cout: patches whole; patches too large to write whole (blockwise kernel gradient), where
+# the block is several images, and where it is one.
 SHAPES = [
     ((4, 8, 8, 1), 3, 16),
     ((5, 6, 10, 3), 5, 7),
@@ -20,7 +23,7 @@ SHAPES = [
 
 
 def random(shape: tuple[int, ...], seed: int) -> jax.Array:
-    return jnp.float32(np.random.default_rng(seed).normal(size=shape))
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
 
 
 def plain_convolution(images: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -41,13 +44,11 @@ def test_a_convolution_and_its_gradients_are_those_of_jax(
     kernel = random((kernel_size, kernel_size, shape[-1], out_features), 1)
     weights = random((*shape[:-1], out_features), 2)
 
-    def total(convolution: object) -> object:
-        return jax.jit(jax.value_and_grad(lambda i, k: (convolution(i, k) * weights).sum(), argnums=(0, 1)))  # type: ignore[operator]
+    def total(convolution: Callable[[jax.Array, jax.Array], jax.Array]) -> Callable[..., Any]:
+        return jax.jit(jax.value_and_grad(lambda i, k: (convolution(i, k) * weights).sum(), argnums=(0, 1)))
 
-    (value, gradients), (expected, expected_gradients) = (
-        total(convolve)(images, kernel),
-        total(plain_convolution)(images, kernel),
-    )  # type: ignore[operator]
+    value, gradients = total(convolve)(images, kernel)
+    expected, expected_gradients = total(plain_convolution)(images, kernel)
     np.testing.assert_allclose(value, expected, rtol=1e-3)
     for ours, theirs in zip(gradients, expected_gradients, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4 * np.abs(theirs).max())
@@ -61,7 +62,8 @@ def test_a_convolution_is_that_of_a_population_under_vmap() -> None:
 
 
 def plain_max_pool(images: jax.Array) -> jax.Array:
-    return lax.reduce_window(images, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+    pooled: jax.Array = lax.reduce_window(images, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+    return pooled
 
 
 def test_max_pooling_and_its_gradient_are_those_of_jax() -> None:

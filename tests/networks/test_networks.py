@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from glojax.networks import NETWORKS, DigitsCNN, MnistCNN
+from glojax.networks import NETWORKS, DigitsCNN, MnistCNN, NetworkFactory
 from glojax.networks.layers import ConvolutionBlock
 
 
@@ -16,11 +16,11 @@ from glojax.networks.layers import ConvolutionBlock
     ],
 )
 def test_a_network_has_the_layers_it_names(
-    network: type[nnx.Module], shape: tuple[int, ...], num_parameters: int
+    network: NetworkFactory, shape: tuple[int, ...], num_parameters: int
 ) -> None:
     model = network(nnx.Rngs(0))
     assert sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))) == num_parameters
-    assert model(jnp.zeros((3, *shape))).shape == (3, 10)  # type: ignore[operator]
+    assert model(jnp.zeros((3, *shape))).shape == (3, 10)
 
 
 def test_a_block_is_convolution_relu_pooling_in_the_usual_order() -> None:
@@ -28,6 +28,7 @@ def test_a_block_is_convolution_relu_pooling_in_the_usual_order() -> None:
     block.bias[...] = jnp.linspace(-0.5, 0.5, 5)
     images = jnp.float32(np.random.default_rng(0).normal(size=(4, 6, 6, 2)))
     usual = nnx.Conv(2, 5, (3, 3), rngs=nnx.Rngs(0))
+    assert usual.bias is not None
     usual.kernel[...], usual.bias[...] = block.kernel[...], block.bias[...]
     np.testing.assert_allclose(
         block(images), nnx.max_pool(nnx.relu(usual(images)), (2, 2), (2, 2)), rtol=1e-4, atol=1e-6
@@ -61,4 +62,4 @@ def test_dropout_needs_a_key_and_follows_it() -> None:
 
 
 def test_a_network_is_known_by_its_own_name() -> None:
-    assert {name: network.__name__ for name, network in NETWORKS.items()} == {name: name for name in NETWORKS}  # type: ignore[attr-defined]
+    assert {name: network.__name__ for name, network in NETWORKS.items()} == {name: name for name in NETWORKS}

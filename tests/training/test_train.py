@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +28,8 @@ def program(text: str) -> LossProgram:
 
 
 def trained(digits: Dataset, text: str, seed: int = 0, config: TrainingConfig = CONFIG) -> TrainResult:
-    return jax.jit(make_train(DigitsCNN, digits, config))(program(text), jax.random.key(seed))
+    result: TrainResult = jax.jit(make_train(DigitsCNN, digits, config))(program(text), jax.random.key(seed))
+    return result
 
 
 def reference_accuracy(digits: Dataset, seed: int) -> float:
@@ -40,13 +42,14 @@ def reference_accuracy(digits: Dataset, seed: int) -> float:
     state = optimizer.init(params)
 
     @jax.jit
-    def step(params: nnx.State, state: optax.OptState, batch: jax.Array) -> tuple[nnx.State, optax.OptState]:
-        def loss(params: nnx.State) -> jax.Array:
+    def step(params: Any, state: optax.OptState, batch: jax.Array) -> tuple[Any, optax.OptState]:
+        def loss(params: Any) -> jax.Array:
             logits = nnx.merge(graphdef, params)(images[batch])
-            return optax.softmax_cross_entropy_with_integer_labels(logits, labels[batch]).mean()
+            losses: jax.Array = optax.softmax_cross_entropy_with_integer_labels(logits, labels[batch])
+            return losses.mean()
 
         updates, state = optimizer.update(jax.grad(loss)(params), state)
-        return optax.apply_updates(params, updates), state  # type: ignore[return-value]
+        return optax.apply_updates(params, updates), state
 
     per_epoch = len(labels) // CONFIG.batch_size
     for number in range(CONFIG.num_steps):

@@ -19,8 +19,8 @@ class Evaluation:
     Attributes:
         expression: The function in canonical form, as text.
         fitness: Validation accuracy after training, in [0, 1]; 0 where it could not be trained.
-        status: `trained`; `lacks_variable` (no x or no y: never trained); `non_finite` (loss, gradient or parameters did not
-            stay finite); or `cached` (known before, or equal to another function of the same population).
+        status: `trained`; `lacks_variable` (no x or no y: never trained); `non_finite` (loss, gradient or parameters
+            did not stay finite); or `cached` (known before, or equal to another function of the same population).
         steps: SGD steps that this evaluation took.
     """
 

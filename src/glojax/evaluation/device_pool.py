@@ -1,7 +1,7 @@
 """All local devices train one population: each takes the next chunk whenever it is free.
 
-Every device runs the same single-device program, so that a candidate's result is bitwise the same with any number of devices of
-one kind, and a device whose candidates die early does not wait for the others.
+Every device runs the same single-device program, so that a candidate's result is bitwise the same with any number of
+devices of one kind, and a device whose candidates die early does not wait for the others.
 """
 
 import queue
@@ -69,8 +69,8 @@ class DevicePool:
         """Train all candidates.
 
         Yields:
-            For each chunk, in the order in which they are done: the places [k] of its candidates, and their results as NumPy
-            arrays with a leading axis [k].
+            For each chunk, in the order in which they are done: the places [k] of its candidates, and their results as
+            NumPy arrays with a leading axis [k].
 
         Raises:
             Exception: Whatever a device raises; the others stop after their running chunk.
@@ -116,5 +116,6 @@ class DevicePool:
         with jax.default_device(device):
             keys = jax.vmap(jax.random.key)(seeds)
         inputs = jax.device_put((programs, keys, rates), device)
-        result = train_population(train, *inputs, chunk_size=self.chunk_size)
-        return jax.tree.map(lambda array: np.asarray(array)[: len(places)], result)
+        filled_up = train_population(train, *inputs, chunk_size=self.chunk_size)
+        results: TrainResult = jax.tree.map(lambda array: np.asarray(array)[: len(places)], filled_up)
+        return results

@@ -28,8 +28,8 @@ class Evaluator(Protocol):
 class LocalEvaluator:
     """Trains candidates on the devices of this process.
 
-    A candidate is trained in its canonical form, so that its fitness depends on the function, the configuration and the seed
-    alone; a function that is known already, or occurs twice, is trained once.
+    A candidate is trained in its canonical form, so that its fitness depends on the function, the configuration and the
+    seed alone; a function that is known already, or occurs twice, is trained once.
 
     Args:
         network: Makes the network to train, from `nnx.Rngs`.
@@ -79,16 +79,15 @@ class LocalEvaluator:
         unknown: dict[LossTree, list[int]] = {}
         for place, tree in enumerate(map(canonical, trees)):
             known = self.cache.find(self._context, str(tree))
-            if known is None and not (tree.uses("x") and tree.uses("y")):
+            if known is not None:
+                known = dataclasses.replace(known, status="cached", steps=0)
+            elif not (tree.uses("x") and tree.uses("y")):
                 known = self._remember(Evaluation(str(tree), 0.0, "lacks_variable", 0))
-                results.append(known)
-                report(known)
-            elif known is not None:
-                results.append(dataclasses.replace(known, status="cached", steps=0))
-                report(results[-1])
-            else:
-                results.append(None)
+            results.append(known)
+            if known is None:
                 unknown.setdefault(tree, []).append(place)
+            else:
+                report(known)
 
         if unknown:
             functions = list(unknown)

@@ -80,8 +80,8 @@ def baikal_cma(logits: jax.Array, labels: jax.Array) -> jax.Array:
     Returns:
         [...].
 
-    Source: Gonzalez and Miikkulainen (2020), equation 2, c = 2.7279, 0.9863, 1.5352, -1.1135, 1.3716, -0.8411; summed over
-    classes, where the paper prints the mean.
+    Source: Gonzalez and Miikkulainen (2020), equation 2, c = 2.7279, 0.9863, 1.5352, -1.1135, 1.3716, -0.8411; summed
+    over classes, where the paper prints the mean.
 
     Example:
         >>> import jax.numpy as jnp

@@ -34,8 +34,8 @@ _BRANCHES = tuple(_branch(name) for name in OPERATORS)
 def interpret(program: LossProgram, labels: jax.Array, probs: jax.Array) -> jax.Array:
     """Evaluate a program elementwise.
 
-    The loop runs over the program's own length, not its capacity. Under `jit` or `lax.map` each node runs the one branch
-    that it needs; under `vmap` all branches run and one is selected, so that nothing leaks from the others.
+    The loop runs over the program's own length, not its capacity. Under `jit` or `lax.map` each node runs the one
+    branch that it needs; under `vmap` all branches run and one is selected, so that nothing leaks from the others.
 
     Args:
         program: One program of capacity T.
@@ -64,4 +64,5 @@ def interpret(program: LossProgram, labels: jax.Array, probs: jax.Array) -> jax.
     # No tree of n nodes holds more than (n + 1) / 2 values at once.
     stack = jnp.zeros(((capacity + 1) // 2, *probs.shape), probs.dtype)
     stack, _ = lax.fori_loop(0, jnp.asarray(program.length), run_node, (stack, jnp.asarray(0, jnp.int32)))
-    return stack[0]
+    result: jax.Array = stack[0]
+    return result

@@ -2,8 +2,9 @@ r"""From a function of one class to a differentiable loss of logits.
 
     loss = -sum_i f(x_i, y_i),   y = clip(softmax(logits), epsilon, 1)
 
-Source: Gonzalez and Miikkulainen (2020), section IV-A, equation of the cross-entropy loss. Deviations: the paper prints 1/n in
-front of the sum over the n classes, but its accuracies come from the sum without it, our default; and it does not clip.
+Source: Gonzalez and Miikkulainen (2020), section IV-A, equation of the cross-entropy loss. Deviations: the paper
+prints 1/n in front of the sum over the n classes, but its accuracies come from the sum without it, our default; and it
+does not clip.
 """
 
 from collections.abc import Callable
@@ -41,7 +42,8 @@ def objective(
 ) -> jax.Array:
     """Loss of each example under an elementwise function, which may be a program under an interpreter.
 
-    The derivative comes from one forward-mode pass beside the value, so that reverse mode never goes through `function`.
+    The derivative comes from one forward-mode pass beside the value, so that reverse mode never goes
+    through `function`.
 
     Args:
         function: `function(program, labels, probs)`, elementwise.
@@ -101,8 +103,8 @@ def make_loss(
         prob_epsilon: Lower bound that probabilities are clipped to, in [0, 1); 0 leaves them as they are.
 
     Returns:
-        `loss_fn(logits, labels)`: logits [..., C] floating; labels [..., C] one-hot or soft, or integer [...]; gives [...].
-        Differentiable in the logits. Raises `ConfigurationError` where the shapes do not fit each other.
+        `loss_fn(logits, labels)`: logits [..., C] floating; labels [..., C] one-hot or soft, or integer [...]; gives
+        [...]. Differentiable in the logits. Raises `ConfigurationError` where the shapes do not fit each other.
 
     Raises:
         ExpressionError: The text is no expression, or the number of coefficients is not the number of nodes.

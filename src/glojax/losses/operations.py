@@ -1,9 +1,9 @@
 """What each operator computes in JAX, and its derivative.
 
-The operators are unprotected, as in the paper: the logarithm of a negative number is NaN. Their derivatives follow one rule
-beside the chain rule: where an operand does not change (its tangent is 0), it contributes 0, even if the partial derivative
-is infinite there. So `sqrt(x)` has derivative 0 with respect to the probability also at label x = 0, whether the tree is
-compiled, where that is known from the structure, or interpreted, where only the numbers tell.
+The operators are unprotected, as in the paper: the logarithm of a negative number is NaN. Their derivatives follow one
+rule beside the chain rule: where an operand does not change (its tangent is 0), it contributes 0, even if the partial
+derivative is infinite there. So `sqrt(x)` has derivative 0 with respect to the probability also at label x = 0, whether
+the tree is compiled, where that is known from the structure, or interpreted, where only the numbers tell.
 """
 
 from collections.abc import Callable
@@ -75,7 +75,8 @@ def _divide_jvp(
 ) -> tuple[jax.Array, jax.Array]:
     (a, b), (da, db) = primals, tangents
     quotient = a / b
-    return quotient, _contribution(da, 1 / b) - _contribution(db, quotient / b)
+    change = da - _contribution(db, quotient)
+    return quotient, jnp.where(change == 0, 0, change / b)
 
 
 def forward_differentiated(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:

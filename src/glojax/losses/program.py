@@ -1,7 +1,7 @@
 """Trees as data: padded arrays that one compiled interpreter runs, whatever the tree.
 
-A program lists a tree's nodes in reverse prefix order. Run from first to last on a stack, every operator finds its operands
-on top, the left one uppermost.
+A program lists a tree's nodes in reverse prefix order. Run from first to last on a stack, every operator finds its
+operands on top, the left one uppermost.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,9 @@
 """Layers whose forward and backward passes are fast inside a loop.
 
-Training is a loop that one compiled program runs, and there XLA on a CPU is fast with two things only: convolutions in the
-canonical layout (NHWC images, HWIO kernels, stride 1, forward) and matrix products. So every part of a convolution, gradients
-included, is written as one of these two; which one, is chosen by the size of the patch matrix that a product needs.
+Training is a loop that one compiled program runs, and there XLA on a CPU is fast with two things only: convolutions
+in the canonical layout (NHWC images, HWIO kernels, stride 1, forward) and matrix products. So every part of a
+convolution, gradients included, is written as one of these two; which one, is chosen by the size of the patch matrix
+that a product needs.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,8 @@ def convolve(images: jax.Array, kernel: jax.Array) -> jax.Array:
         kernel: [KH, KW, Cin, Cout], KH and KW odd.
 
     Returns:
-        [B, H, W, Cout]; what `jax.lax.conv_general_dilated` gives, up to rounding. Differentiable once, in reverse mode.
+        [B, H, W, Cout]; what `jax.lax.conv_general_dilated` gives, up to rounding. Differentiable once,
+        in reverse mode.
     """
     return _convolve_forward(images, kernel)[0]
 
@@ -69,7 +71,9 @@ def _blockwise_kernel_gradient(images: jax.Array, cotangent: jax.Array, kernel: 
         patches = jnp.stack(_shifted(block, kernel.shape, axes=(2, 3))).reshape(kernel.size // Cout, -1)
         return total + patches @ lax.dynamic_slice_in_dim(cotangent, index * size, size).reshape(-1, Cout)
 
-    return lax.fori_loop(0, B // size, add_block, jnp.zeros((kernel.size // Cout, Cout), kernel.dtype))
+    none = jnp.zeros((kernel.size // Cout, Cout), kernel.dtype)
+    total: jax.Array = lax.fori_loop(0, B // size, add_block, none)
+    return total
 
 
 def _patch_bytes(images: jax.Array, kernel: jax.Array) -> int:
@@ -96,7 +100,8 @@ def max_pool(images: jax.Array) -> jax.Array:
         images: [B, H, W, C], H and W even.
 
     Returns:
-        [B, H/2, W/2, C]. A window's gradient goes to the first of its largest values. Differentiable once, in reverse mode.
+        [B, H/2, W/2, C]. A window's gradient goes to the first of its largest values. Differentiable once,
+        in reverse mode.
     """
     return _max_pool_forward(images)[0]
 
@@ -125,8 +130,8 @@ max_pool.defvjp(_max_pool_forward, _max_pool_backward)
 class ConvolutionBlock(nnx.Module):
     """Convolution, 2x2 max-pooling, ReLU: [B, H, W, Cin] to [B, H/2, W/2, Cout].
 
-    Bias and ReLU come after the pooling, on a quarter of the values. Both keep order, so nothing else changes. Kernels start
-    Glorot-uniform, biases at 0.
+    Bias and ReLU come after the pooling, on a quarter of the values. Both keep order, so nothing else changes. Kernels
+    start Glorot-uniform, biases at 0.
     """
 
     def __init__(self, in_features: int, out_features: int, kernel_size: int, *, rngs: nnx.Rngs):

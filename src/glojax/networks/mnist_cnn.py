@@ -9,8 +9,8 @@ from glojax.networks.layers import ConvolutionBlock, dense
 class MnistCNN(nnx.Module):
     """5x5 convolution 32, ReLU, 2x2 pool; 5x5 convolution 64, ReLU, 2x2 pool; dense 1024, ReLU, dropout 0.4; dense 10.
 
-    Source: Gonzalez and Miikkulainen (2020), section IV-A1. Padding and initialisation are not given there: ours are "SAME"
-    and Glorot-uniform with zero biases.
+    Source: Gonzalez and Miikkulainen (2020), section IV-A1. Padding and initialisation are not given there: ours are
+    "SAME" and Glorot-uniform with zero biases.
 
     Example:
         >>> import jax.numpy as jnp

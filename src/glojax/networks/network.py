@@ -11,7 +11,10 @@ from glojax.networks.mnist_cnn import MnistCNN
 
 
 class Network(Protocol):
-    """A Flax NNX module that classifies images. Any module class of this shape can be trained; all its state is parameters."""
+    """A Flax NNX module that classifies images.
+
+    Any module class of this shape can be trained; all its state is parameters.
+    """
 
     def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:
         """Logits [B, C] of images [B, H, W, channels] in [0, 1]; without a key nothing is dropped."""

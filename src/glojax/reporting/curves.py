@@ -48,8 +48,11 @@ def binary_loss_curve(tree: LossTree, num_points: int = 999) -> LossCurve:
 
 
 def scaled(curve: LossCurve) -> np.ndarray:
-    """The curve's loss from 0 at its least to 1 at its greatest finite value, so that losses of any scale compare in shape."""
+    """The curve's loss from 0 at its least to 1 at its greatest finite value.
+
+    So losses of any scale compare in shape.
+    """
     finite = curve.loss[np.isfinite(curve.loss)]
     if not finite.size or np.ptp(finite) == 0:
         return np.full_like(curve.loss, np.nan)
-    return (curve.loss - finite.min()) / np.ptp(finite)
+    return np.asarray((curve.loss - finite.min()) / np.ptp(finite))

@@ -13,7 +13,7 @@ from glojax.expressions import LossTree
 from glojax.reporting.curves import binary_loss_curve, scaled
 
 # Readable in grey, too: each line has a style and a shade of its own.
-_STYLES = (
+_STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#b2182b", "linestyle": "-", "linewidth": 2.2},
     {"color": "#4d4d4d", "linestyle": "--", "linewidth": 1.5},
     {"color": "#2166ac", "linestyle": "-.", "linewidth": 1.5},

@@ -1,0 +1,1 @@
+"""The search as runs: options, commands, progress and files."""

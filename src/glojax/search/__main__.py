@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if command not in COMMANDS:
             raise ConfigurationError(
-                f"Unknown command {command!r}.{nearest(command, COMMANDS)} Expected discover or compare, or options alone."
+                f"Unknown command {command!r}.{nearest(command, COMMANDS)} "
+                "Expected discover or compare, or options alone."
             )
         options_type, run, description = COMMANDS[command]
         options = tyro.cli(options_type, args=arguments, prog=f"{PROGRAM} {command}".rstrip(), description=description)

@@ -93,9 +93,9 @@ def _begin(options: CommonOptions, command: str, console: Console) -> tuple[Data
         | {"network": options.recipe.network, "dataset_sizes": sizes, "dataset_fingerprint": dataset.fingerprint},
     )
     console.print(
-        f"{dataset.name}: {sizes['train']:,} training, {sizes['validation']:,} validation, {sizes['test']:,} test images. "
-        f"{options.recipe.network}: {config.num_steps:,} SGD steps of {config.batch_size} images, "
-        f"learning rate {config.learning_rate:g}.",
+        f"{dataset.name}: {sizes['train']:,} training, {sizes['validation']:,} validation, "
+        f"{sizes['test']:,} test images. {options.recipe.network}: {config.num_steps:,} SGD steps of "
+        f"{config.batch_size} images, learning rate {config.learning_rate:g}.",
         highlight=False,
         soft_wrap=True,
     )

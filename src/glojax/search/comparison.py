@@ -13,8 +13,8 @@ from glojax.expressions import LossTree, canonical
 from glojax.networks import NetworkFactory
 from glojax.training import TrainingConfig, make_train
 
-#: Cross-entropy at the best, by mean validation accuracy, of these multiples of the configured learning rate. Much of what a
-#: search finds first is only a larger effective step; this tells it apart.
+#: Cross-entropy at the best, by mean validation accuracy, of these multiples of the configured learning rate. Much of
+#: what a search finds first is only a larger effective step; this tells it apart.
 BEST_RATE_NAME = "cross_entropy_best_rate"
 RATE_FACTORS = (0.3, 1.0, 3.0, 10.0, 30.0)
 

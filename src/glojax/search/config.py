@@ -71,15 +71,16 @@ class CommonOptions:
         require_at_least(0, seed=self.seed)
         if self.network is not None and self.network not in NETWORKS:
             raise ConfigurationError(
-                f"Unknown network {self.network!r}.{nearest(self.network, NETWORKS)} Expected one of {', '.join(NETWORKS)}."
+                f"Unknown network {self.network!r}.{nearest(self.network, NETWORKS)} "
+                f"Expected one of {', '.join(NETWORKS)}."
             )
 
     @property
     def recipe(self) -> Recipe:
         """The data set's defaults with the user's choices in their place."""
-        default = RECIPES[self.dataset]
-        chosen = Recipe(self.network, self.steps, self.batch_size, self.learning_rate)  # type: ignore[arg-type]
-        return Recipe(*(mine if mine is not None else its for mine, its in zip(chosen, default, strict=True)))
+        choices = {name: getattr(self, name) for name in Recipe._fields}
+        chosen = {name: choice for name, choice in choices.items() if choice is not None}
+        return RECIPES[self.dataset]._replace(**chosen)
 
     def training_config(self, *splits: str) -> TrainingConfig:
         """How a candidate is trained, and on which splits its accuracy is measured."""
@@ -102,8 +103,8 @@ class DiscoverOptions(CommonOptions):
     """Number of generations, the random first one included."""
 
     finalists: int = 10
-    """How many of the best distinct losses are trained again with fresh seeds; the best of them by mean validation accuracy
-    is the result. 1 takes the search's own best."""
+    """How many of the best distinct losses are trained again with fresh seeds; the best of them by mean validation
+    accuracy is the result. 1 takes the search's own best."""
 
     finalist_seeds: int = 5
     """Number of fresh seeds that decide between the finalists."""
@@ -132,8 +133,8 @@ class CompareOptions(CommonOptions):
     """Options of a comparison."""
 
     losses: tuple[str, ...]
-    """Names (cross_entropy, baikal, baikal_cma; cross_entropy_best_rate, which tries five learning rates) or expressions of x
-    and y, such as "log(y) - x / y"."""
+    """Names (cross_entropy, baikal, baikal_cma; cross_entropy_best_rate, which tries five learning rates) or
+    expressions of x and y, such as "log(y) - x / y"."""
 
     seeds: int = 10
     """Number of seeds; --seed is the first."""

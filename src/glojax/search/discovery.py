@@ -81,10 +81,12 @@ def discover(
     population = initial_population(config, rng)
     found: dict[str, Discovered] = {}
     for generation in range(1, num_generations + 1):
+
+        def report(evaluation: Evaluation, generation: int = generation) -> None:
+            on_evaluation(evaluation, generation)
+
         start = time.perf_counter()
-        evaluations = evaluator.evaluate(
-            population, lambda evaluation, generation=generation: on_evaluation(evaluation, generation)
-        )
+        evaluations = evaluator.evaluate(population, report)
         for evaluation in evaluations:
             found.setdefault(evaluation.expression, Discovered(evaluation, generation))
         on_generation(_record(generation, evaluations, time.perf_counter() - start))
@@ -120,8 +122,8 @@ def choose(
 ) -> list[Finalist]:
     """Train the best again with fresh seeds, and order them by mean validation accuracy, the best first.
 
-    The search's own best is the luckiest of many trainings with one seed: with another it may do worse, or fail. The paper
-    says nothing of this step.
+    The search's own best is the luckiest of many trainings with one seed: with another it may do worse, or fail. The
+    paper says nothing of this step.
 
     Args:
         found: The finalists, in the search's order, which decides between equals.

@@ -48,7 +48,8 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
             if any(self.path.iterdir()):
                 raise RunDirectoryError(
-                    f"Run directory {self.path} is not empty; give a new or empty folder as --run-dir. Nothing was changed."
+                    f"Run directory {self.path} is not empty; give a new or empty folder as --run-dir. "
+                    "Nothing was changed."
                 )
             with tempfile.TemporaryFile(dir=self.path):
                 pass

@@ -35,5 +35,5 @@ def accuracy(logits_fn: Callable[[jax.Array], jax.Array], images: jax.Array, lab
         correct = (jnp.argmax(logits, axis=-1) == labels[places]) & ~jnp.isnan(logits).any(axis=-1)
         return num_correct + jnp.sum(correct & counts)
 
-    num_correct = lax.fori_loop(0, num_batches, add_batch, jnp.asarray(0, jnp.int32))
+    num_correct: jax.Array = lax.fori_loop(0, num_batches, add_batch, jnp.asarray(0, jnp.int32))
     return num_correct.astype(jnp.float32) / num_images

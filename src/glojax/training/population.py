@@ -3,7 +3,6 @@
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -26,8 +25,8 @@ def train_population(
 ) -> TrainResult:
     """Train P candidates.
 
-    What comes of a candidate depends on its program, key and learning rate alone, never on its place, up to rounding where
-    `chunk_size` is above 1.
+    What comes of a candidate depends on its program, key and learning rate alone, never on its place, up to rounding
+    where `chunk_size` is above 1.
 
     Args:
         train: What `make_train` gives.
@@ -42,7 +41,8 @@ def train_population(
         Results with a leading axis [P].
 
     Raises:
-        ConfigurationError: `chunk_size` is below 1, the numbers of programs, keys and rates differ, or the mesh lacks its axis.
+        ConfigurationError: `chunk_size` is below 1, the numbers of programs, keys and rates differ, or the mesh lacks
+            its axis.
 
     Example:
         >>> from glojax.datasets import load_dataset
@@ -63,8 +63,10 @@ def train_population(
             f"Got {P} keys, programs of shape {programs.length.shape} and learning rates of shape "
             f"{None if learning_rates is None else learning_rates.shape}; expected as many of each."
         )
+    results: TrainResult
     if mesh is None:
-        return _map_population(train, programs, keys, learning_rates, chunk_size)
+        results = _map_population(train, programs, keys, learning_rates, chunk_size)
+        return results
     if POPULATION_AXIS not in mesh.axis_names:
         raise ConfigurationError(f"The mesh has axes {mesh.axis_names}; expected one named {POPULATION_AXIS!r}.")
     # Inside, JAX shall place nothing by itself, whatever the axis types of the given mesh.
@@ -75,8 +77,9 @@ def train_population(
     candidates = jax.tree.map(lambda array: array[places], (programs, keys, learning_rates))
     candidates = jax.device_put(candidates, NamedSharding(mesh, PartitionSpec(POPULATION_AXIS)))
     replicated = jax.device_put(train, NamedSharding(mesh, PartitionSpec()))
-    result = _shard_population(replicated, *candidates, chunk_size, mesh)
-    return jax.tree.map(lambda array: array[:P], result)
+    filled_up = _shard_population(replicated, *candidates, chunk_size, mesh)
+    results = jax.tree.map(lambda array: array[:P], filled_up)
+    return results
 
 
 @partial(jax.jit, static_argnames="chunk_size")
@@ -85,7 +88,9 @@ def _map_population(
 ) -> TrainResult:
     # A mapped chunk of one would still be a vmap, under which every operator of every program runs.
     batch_size = None if chunk_size == 1 else chunk_size
-    return lax.map(lambda candidate: train(*candidate), (programs, keys, learning_rates), batch_size=batch_size)
+    candidates = (programs, keys, learning_rates)
+    results: TrainResult = lax.map(lambda candidate: train(*candidate), candidates, batch_size=batch_size)
+    return results
 
 
 @partial(jax.jit, static_argnames=("chunk_size", "mesh"))
@@ -100,4 +105,5 @@ def _shard_population(
         out_specs=share,
         check_vma=False,
     )
-    return mapped(train, programs, keys, learning_rates)
+    results: TrainResult = mapped(train, programs, keys, learning_rates)
+    return results

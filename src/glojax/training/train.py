@@ -51,11 +51,11 @@ def make_train(network: NetworkFactory, dataset: Dataset, config: TrainingConfig
     """A function that trains a fresh network with any loss program.
 
     The function is pure, and works under `jit`, `vmap`, `lax.map` and `shard_map`. It is a pytree (a
-    `jax.tree_util.Partial`) whose leaves are the data, so that it can be given to a jitted function as an argument and be
-    put on a device. For one key, every program sees the same initial network, batches and dropout.
+    `jax.tree_util.Partial`) whose leaves are the data, so that it can be given to a jitted function as an argument and
+    be put on a device. For one key, every program sees the same initial network, batches and dropout.
 
-    A training ends early once a loss is not finite. That is exact: its fitness is 0 in any case, since plain SGD never makes
-    a non-finite parameter finite again.
+    A training ends early once a loss is not finite. That is exact: its fitness is 0 in any case, since plain SGD never
+    makes a non-finite parameter finite again.
 
     Args:
         network: Makes the Flax NNX module from `nnx.Rngs`; all of its state must be parameters.
@@ -63,17 +63,18 @@ def make_train(network: NetworkFactory, dataset: Dataset, config: TrainingConfig
         config: Budget and hyperparameters.
 
     Returns:
-        `train(program, key, learning_rate=None) -> TrainResult`, where `program` is one `LossProgram`, `key` a typed JAX key
-        and `learning_rate` a scalar that replaces the configuration's.
+        `train(program, key, learning_rate=None) -> TrainResult`, where `program` is one `LossProgram`, `key` a typed
+        JAX key and `learning_rate` a scalar that replaces the configuration's.
 
     Raises:
-        ConfigurationError: A batch is larger than the training split, the network does not fit the images, or it has state
-            that is not a parameter.
+        ConfigurationError: A batch is larger than the training split, the network does not fit the images, or it has
+            state that is not a parameter.
     """
     num_images = len(dataset.train.labels)
     if config.batch_size > num_images:
         raise ConfigurationError(
-            f"batch_size is {config.batch_size}, but {dataset.name} has {num_images} training images; lower the batch size."
+            f"batch_size is {config.batch_size}, but {dataset.name} has {num_images} training images; "
+            "lower the batch size."
         )
     _check_network(network, dataset)
     splits = {"train": dataset.train} | {split: getattr(dataset, split) for split in config.splits}
@@ -84,16 +85,18 @@ def make_train(network: NetworkFactory, dataset: Dataset, config: TrainingConfig
 def _check_network(network: NetworkFactory, dataset: Dataset) -> None:
     image = jax.ShapeDtypeStruct((1, *dataset.image_shape), jnp.float32)
     try:
-        _, params, rest = nnx.split(nnx.eval_shape(lambda: network(nnx.Rngs(0))), nnx.Param, ...)
-        logits = nnx.eval_shape(lambda images: network(nnx.Rngs(0))(images), image)
+        model = nnx.eval_shape(lambda: network(nnx.Rngs(0)))
+        rest = nnx.state(model, nnx.Not(nnx.Param))
+        logits = nnx.eval_shape(lambda model, images: model(images), model, image)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(
             f"{_name(network)} does not take images of shape {dataset.image_shape} ({dataset.name}); choose a network "
             f"made for them. It says: {str(error).splitlines()[0]}"
         ) from error
     if rest:
+        names = ", ".join(".".join(map(str, path)) for path, _ in nnx.to_flat_state(rest))
         raise ConfigurationError(
-            f"{_name(network)} has state other than parameters: {', '.join('.'.join(map(str, path)) for path, _ in nnx.to_flat_state(rest))}; "
+            f"{_name(network)} has state other than parameters: {names}; "
             "only networks whose state is parameters can be trained."
         )
     if logits.shape != (1, dataset.num_classes):

@@ -1,0 +1,64 @@
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from glojax.expressions import LossTree
+from glojax.losses import find_loss
+from glojax.reporting import draw_summary
+
+
+def generations(count: int) -> list[Mapping[str, Any]]:
+    return [
+        {"generation": number, "best_fitness": 1 - 0.5**number, "median_fitness": 0.1 * number}
+        for number in range(1, count + 1)
+    ]
+
+
+def accuracy(*values: float) -> dict[str, Any]:
+    return {"mean": float(np.mean(values)), "sd": None, "values": list(values)}
+
+
+def pixels(path: Path, loss: LossTree, num_generations: int = 5, *found: float) -> np.ndarray:
+    """Of the picture of a run that found this loss, with these test accuracies."""
+    draw_summary(
+        path,
+        title="digits, 200 steps a candidate, seed 0",
+        generations=generations(num_generations),
+        losses={"discovered": loss, "cross_entropy": find_loss("cross_entropy"), "baikal": find_loss("baikal")},
+        comparison=[
+            {"name": "discovered", "test_accuracy": accuracy(*found or (0.95, 0.97))},
+            {"name": "cross_entropy", "test_accuracy": accuracy(0.9, 0.91)},
+        ],
+    )
+    return imread(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "num_generations", "found"),
+    [
+        ("log(y) - x / y", 5, (0.95, 0.97)),
+        ("x * log(y - 2)", 5, (0.0, 0.0)),
+        ("log(y) - x / y", 1, (0.95,)),
+        (" + ".join(["x * log(y)"] * 60), 5, (0.95, 0.97)),
+    ],
+    ids=["normal", "nowhere finite", "one generation, one seed", "long"],
+)
+def test_a_run_is_drawn(tmp_path: Path, text: str, num_generations: int, found: tuple[float, ...]) -> None:
+    picture = pixels(tmp_path / "summary.png", LossTree.parse(text), num_generations, *found)
+    assert picture.shape[:2] == (504, 1560)
+    for panel in np.array_split(picture[..., :3], 3, axis=1):
+        assert panel.std() > 0.05
+
+
+def test_the_same_run_gives_the_same_picture(tmp_path: Path) -> None:
+    first, second = (pixels(tmp_path / name, find_loss("baikal")) for name in ("first.png", "second.png"))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_any_name_is_a_picture(tmp_path: Path) -> None:
+    pixels(tmp_path / ".unfinished-summary", find_loss("baikal"))
+    assert [path.name for path in tmp_path.iterdir()] == [".unfinished-summary"]

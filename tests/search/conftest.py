@@ -1,0 +1,32 @@
+"""One real run of each command, for all tests."""
+
+import pytest
+
+from tests.search.runs import FinishedRun, run
+
+#: The smallest search that has everything in it.
+SEARCH = (
+    *("--steps", "3", "--population-size", "8", "--num-elites", "2", "--generations", "2", "--finalists", "2"),
+    *("--finalist-seeds", "2", "--seed", "5"),
+)
+COMPARED = ("cross_entropy", "baikal", "log(y) - x/y", "cross_entropy_best_rate")
+
+
+@pytest.fixture(scope="session")
+def bare_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """The whole job."""
+    return run(tmp_path_factory.mktemp("bare"), *SEARCH, "--seeds", "2")
+
+
+@pytest.fixture(scope="session")
+def discover_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """The search of `bare_run` again, on one device."""
+    return run(tmp_path_factory.mktemp("discover"), "discover", *SEARCH, environment={"JAX_NUM_CPU_DEVICES": "1"})
+
+
+@pytest.fixture(scope="session")
+def compare_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """Four losses, of which two are the same function."""
+    folder = tmp_path_factory.mktemp("compare")
+    options = ("--seeds", "2", "--steps", "3", "--seed", "5", "--learning-rate", "0.02")
+    return run(folder, "compare", "--losses", *COMPARED, *options)

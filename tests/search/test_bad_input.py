@@ -1,0 +1,157 @@
+"""A mistake costs one clear line and leaves nothing behind."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import pytest
+from rich.console import Console
+
+from glojax.search import __main__ as command_line
+from glojax.search.__main__ import main
+from glojax.search.config import CompareOptions
+
+Complaint = Callable[..., str]
+COMPARE = ("compare", "--losses", "baikal")
+
+
+@pytest.fixture
+def complaint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Complaint:
+    """Runs a command that must fail, in an empty folder, and gives its one line of complaint."""
+    monkeypatch.chdir(tmp_path)
+    # The number of devices is fixed once a test has used them.
+    monkeypatch.setattr(command_line, "use_all_cores", lambda: None)
+
+    def run(*arguments: str) -> str:
+        try:
+            exit_code: object = main(arguments)
+        except SystemExit as stop:
+            exit_code = stop.code
+        errors = capsys.readouterr().err
+        assert exit_code == 2
+        assert errors.startswith("error: "), errors
+        assert errors.count("\n") == 1
+        return errors.removeprefix("error: ").rstrip("\n")
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("discovr",), "Unknown command 'discovr'. Did you mean 'discover'?"),
+        (("--dataset", "minst"), "Unknown data set 'minst'; expected one of digits, mnist: did you mean 'mnist'?"),
+        ((*COMPARE, "--dataset", "cifar"), "Unknown data set 'cifar'"),
+        (("compare", "--losses", "bakal"), "Unknown loss 'bakal'. Did you mean 'baikal'?"),
+        (("compare", "--losses", "baikal", "log(y) - x / z"), "At character 13: unknown name 'z'"),
+        (("compare", "--losses", "log(y"), "At character 4: this '(' is never closed"),
+        (("compare", "--losses", "baikal", "x * y", "baikal"), "--losses has 'baikal' more than once"),
+        (("compare", "--losses"), "--losses"),
+        (("--dataset", "mnist"), "Data set 'mnist' was given no folder"),
+        (("--dataset", "mnist", "--data-dir", "nowhere"), "nowhere does not exist"),
+        (("--data-dir", "."), "Data set 'digits' was given the folder ."),
+        (("--steps", "0"), "--steps is 0"),
+        (("--steps", "-1"), "--steps is -1"),
+        (("--batch-size", "0"), "--batch-size is 0"),
+        (("--batch-size", "-64"), "--batch-size is -64"),
+        (("--learning-rate", "0"), "learning_rate is 0.0"),
+        (("--learning-rate", "nan"), "learning_rate is nan"),
+        (("--prob-epsilon", "1"), "prob_epsilon"),
+        (("--seed", "-1"), "--seed is -1"),
+        ((*COMPARE, "--seed", "99999999999999999999"), "--seed is 99999999999999999999"),
+        (("--population-size", "0"), "population_size is 0"),
+        (("--population-size", "-8"), "population_size is -8"),
+        (("--population-size", "4"), "num_elites is 6 with a population_size of 4"),
+        (("--crossover-rate", "80"), "crossover_rate is 80"),
+        (("--generations", "0"), "--generations is 0"),
+        (("discover", "--generations", "-1"), "--generations is -1"),
+        (("--finalists", "0"), "--finalists is 0"),
+        (("--finalist-seeds", "0"), "--finalist-seeds is 0"),
+        (("--seeds", "0"), "--seeds is 0"),
+        ((*COMPARE, "--seeds", "-2"), "--seeds is -2"),
+        (("--network", "DigitCNN"), "Unknown network 'DigitCNN'. Did you mean 'DigitsCNN'?"),
+        (("--network", "MnistCNN"), "MnistCNN does not take images of shape (8, 8, 1) (digits)"),
+        ((*COMPARE, "--network", "MnistCNN"), "MnistCNN does not take images of shape (8, 8, 1) (digits)"),
+        (("--batch-size", "1078"), "batch_size is 1078, but digits has 1077 training images"),
+        ((*COMPARE, "--batch-size", "1078"), "batch_size is 1078, but digits has 1077 training images"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_a_mistake_costs_one_line_and_leaves_nothing(
+    complaint: Complaint, tmp_path: Path, arguments: tuple[str, ...], expected: str
+) -> None:
+    assert expected in complaint(*arguments, "--run-dir", "run")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_mistake_leaves_no_run_directory_of_the_default_name(complaint: Complaint, tmp_path: Path) -> None:
+    complaint("--dataset", "minst")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_data_folder_that_lacks_files(complaint: Complaint, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "train-images-idx3-ubyte").touch()
+    message = complaint("--dataset", "mnist", "--data-dir", "data", "--run-dir", "run")
+    assert "data lacks train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte" in message
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_directory_that_holds_something_is_left_as_it_is(complaint: Complaint, tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    (run_dir / "result.json").write_text("mine")
+    assert "run is not empty" in complaint(*COMPARE, "--run-dir", "run")
+    assert [path.name for path in run_dir.iterdir()] == ["result.json"]
+    assert (run_dir / "result.json").read_text() == "mine"
+
+
+def test_a_run_directory_that_is_a_file_is_left_as_it_is(complaint: Complaint, tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine")
+    assert "run is a file" in complaint(*COMPARE, "--run-dir", "run")
+    assert (tmp_path / "run").read_text() == "mine"
+
+
+def test_a_run_directory_that_cannot_be_made(complaint: Complaint, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert "Cannot write file/run: Not a directory" in complaint(*COMPARE, "--run-dir", "file/run")
+    assert "Cannot write aaa" in complaint(*COMPARE, "--run-dir", "a" * 300)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("arguments", [("--steps", "abc"), ("--stepz", "3"), (*COMPARE, "--population-size", "8")])
+def test_an_option_that_cannot_be_read(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command_line, "use_all_cores", lambda: None)
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    errors = capsys.readouterr().err
+    assert next(argument for argument in arguments[-2:] if argument.startswith("--")) in errors
+    assert "Traceback" not in errors
+    assert not list(tmp_path.iterdir())
+
+
+def test_it_works_where_jax_has_started_already(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    devices = jax.devices()
+    assert main(["compare", "--losses", "bakal"]) == 2
+    assert capsys.readouterr().err.startswith("error: Unknown loss")
+    assert jax.devices() == devices
+
+
+def test_an_interruption_is_no_error(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(options: CompareOptions, console: Console) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_line, "use_all_cores", lambda: None)
+    monkeypatch.setitem(command_line.COMMANDS, "compare", (CompareOptions, interrupt, ""))
+    assert main(COMPARE) == 130
+    assert capsys.readouterr().err == "interrupted\n"

@@ -1,0 +1,114 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from glojax.datasets import load_dataset
+from glojax.evaluation import Candidates
+from glojax.losses import find_loss
+from glojax.networks import DigitsCNN
+from glojax.search import comparison
+from glojax.search.comparison import Accuracies, Comparison, compare
+from glojax.training import TrainingConfig, TrainResult
+
+CONFIG = TrainingConfig(num_steps=3, batch_size=64, learning_rate=0.5, splits=("validation", "test"))
+
+
+def test_accuracies_have_mean_and_sample_deviation() -> None:
+    assert Accuracies.of(np.array([0.5, 0.6, 0.7])) == Accuracies(0.6, 0.1, [0.5, 0.6, 0.7])
+
+
+def test_a_single_accuracy_has_no_deviation() -> None:
+    assert Accuracies.of(np.array([0.5])) == Accuracies(0.5, None, [0.5])
+
+
+def test_accuracies_are_rounded_to_six_decimals() -> None:
+    assert Accuracies.of(np.array([0.9, 1 / 3], np.float32)).values == [0.9, 0.333333]
+
+
+class Trainings:
+    """Takes the place of a device pool: each training ends as asked for, the last one first."""
+
+    def __init__(self, validation: np.ndarray, test: np.ndarray, finite: np.ndarray):
+        self._outcome = validation, test, finite
+        self.candidates: Candidates | None = None
+
+    def run(self, candidates: Candidates) -> list[tuple[np.ndarray, TrainResult]]:
+        self.candidates = candidates
+        chunks = []
+        for place in reversed(range(len(candidates.seeds))):
+            validation, test, finite = (jnp.asarray(array[[place]]) for array in self._outcome)
+            result = TrainResult({"validation": validation, "test": test}, finite, jnp.array([3]))
+            chunks.append((np.array([place]), result))
+        return chunks
+
+
+def compared(
+    monkeypatch: pytest.MonkeyPatch,
+    names: list[str],
+    validation: list[list[float]],
+    test: list[list[float]] | None = None,
+    finite: list[list[bool]] | None = None,
+) -> tuple[Comparison, Trainings]:
+    """The comparison that comes of such trainings, [losses and learning rates][seeds]; those of `test` as on validation."""
+    outcome = (np.array(validation), np.array(test or validation), np.array(finite or np.isfinite(validation)))
+    trainings = Trainings(*(array.reshape(-1) for array in outcome))
+    monkeypatch.setattr(comparison, "DevicePool", lambda train: trainings)
+    losses = {name: find_loss("x * log(y)" if name == comparison.BEST_RATE_NAME else name) for name in names}
+    seeds = range(7, 7 + len(validation[0]))
+    return compare(losses, DigitsCNN, load_dataset("digits"), CONFIG, seeds), trainings
+
+
+def test_each_loss_is_trained_with_each_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    result, trainings = compared(
+        monkeypatch,
+        ["baikal", "x * y"],
+        validation=[[0.5, 0.75], [0.25, 0.0]],
+        test=[[0.125, 0.375], [0.625, 0.0]],
+        finite=[[True, True], [True, False]],
+    )
+    assert trainings.candidates is not None
+    assert trainings.candidates.seeds.tolist() == [7, 8, 7, 8]
+    first, second = result.losses
+    assert (first.name, first.expression, first.non_finite) == ("baikal", "log(y) - x / y", 0)
+    assert (first.validation_accuracy.values, first.test_accuracy.values) == ([0.5, 0.75], [0.125, 0.375])
+    assert (second.name, second.expression, second.non_finite) == ("x * y", "x * y", 1)
+    assert (second.validation_accuracy.values, second.test_accuracy.values) == ([0.25, 0.0], [0.625, 0.0])
+
+
+def test_the_best_rate_is_that_of_the_highest_mean_validation_accuracy(monkeypatch: pytest.MonkeyPatch) -> None:
+    validation = [[0.2, 0.2], [0.1, 0.1], [0.3, 0.3], [0.9, 0.1], [0.6, 0.5], [0.0, 0.0]]
+    test = [[0.2, 0.3], [0.9, 0.9], [0.9, 0.9], [0.9, 0.9], [0.4, 0.6], [0.9, 0.9]]
+    result, trainings = compared(monkeypatch, ["baikal", "cross_entropy_best_rate"], validation, test)
+    assert trainings.candidates is not None
+    assert trainings.candidates.learning_rates is not None
+    np.testing.assert_allclose(
+        trainings.candidates.learning_rates, np.repeat([0.5, 0.15, 0.5, 1.5, 5.0, 15.0], 2), rtol=1e-6
+    )
+    assert [loss.learning_rate for loss in result.losses] == [0.5, 5.0]
+    assert result.losses[1].test_accuracy.values == [0.4, 0.6]
+
+
+def test_p_values_are_welchs_in_either_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    test = [[0.90, 0.92, 0.91], [0.80, 0.95, 0.85], [0.5, 0.6, 0.7]]
+    result, _ = compared(monkeypatch, ["baikal", "x * y", "x / y"], test)
+    expected = stats.ttest_ind(test[0], test[2], equal_var=False).pvalue
+    assert result.p_value("baikal", "x / y") == result.p_value("x / y", "baikal") == pytest.approx(expected)
+    assert len(result.welch) == 3
+
+
+def test_a_single_seed_has_no_p_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    result, _ = compared(monkeypatch, ["baikal", "x * y"], [[0.5], [0.75]])
+    assert result.p_value("baikal", "x * y") is None
+
+
+def test_constant_accuracies_have_no_p_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    result, _ = compared(monkeypatch, ["baikal", "x * y"], [[0.5, 0.5], [0.75, 0.75]])
+    assert result.p_value("baikal", "x * y") is None
+
+
+def test_constant_accuracies_of_one_loss_are_tested_without_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    test = [[0.9, 0.9, 0.9], [0.7, 0.8, 0.75]]
+    result, _ = compared(monkeypatch, ["baikal", "x * y"], test)
+    difference, error = 0.15, 0.05 / np.sqrt(3)
+    assert result.p_value("baikal", "x * y") == pytest.approx(2 * stats.t.sf(difference / error, 2))

@@ -1,0 +1,227 @@
+"""The whole job and the search alone, as files and printed text."""
+
+import dataclasses
+from importlib.metadata import version
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from scipy import stats
+
+from glojax.expressions import LossTree, canonical, to_latex
+from glojax.genetic import GeneticConfig
+from glojax.search.comparison import RATE_FACTORS
+from glojax.search.config import RunOptions
+from tests.search.runs import FinishedRun
+
+COMPARED = ["discovered", "cross_entropy", "cross_entropy_best_rate", "baikal"]
+
+
+def test_it_ends_well_and_leaves_its_files_and_nothing_else(bare_run: FinishedRun) -> None:
+    assert bare_run.exit_code == 0
+    assert "Traceback" not in bare_run.errors
+    assert "Warning" not in bare_run.errors
+    assert [path.name for path in bare_run.directory.parent.iterdir()] == ["run"]
+    assert sorted(path.name for path in bare_run.directory.iterdir()) == [
+        "candidates.jsonl",
+        "config.json",
+        "generations.jsonl",
+        "hall_of_fame.csv",
+        "result.json",
+        "summary.png",
+    ]
+
+
+def test_config_holds_every_option(bare_run: FinishedRun) -> None:
+    config = bare_run.json("config.json")
+    assert config["command"] == "run"
+    assert set(config["options"]) == {field.name for field in dataclasses.fields(RunOptions)}
+    assert set(config["options"]["genetic"]) == {field.name for field in dataclasses.fields(GeneticConfig)}
+    assert (config["options"]["seed"], config["options"]["seeds"], config["options"]["generations"]) == (5, 2, 2)
+    assert config["options"]["genetic"]["population_size"] == 8
+
+
+def test_config_holds_what_defaults_became(bare_run: FinishedRun) -> None:
+    config = bare_run.json("config.json")
+    resolved = config["resolved"]
+    assert (resolved["network"], resolved["num_steps"], resolved["batch_size"]) == ("DigitsCNN", 3, 64)
+    assert resolved["learning_rate"] == 0.05
+    assert resolved["dataset_sizes"] == {"train": 1077, "validation": 360, "test": 360}
+    assert len(resolved["dataset_fingerprint"]) == 64
+    assert {name: config["versions"][name] for name in ("glojax", "jax", "numpy")} == {
+        name: version(name) for name in ("glojax", "jax", "numpy")
+    }
+    assert config["devices"]
+
+
+def test_each_generation_has_a_line_whose_counts_add_up(bare_run: FinishedRun) -> None:
+    generations = bare_run.json_lines("generations.jsonl")
+    candidates = bare_run.json_lines("candidates.jsonl")
+    assert [record["generation"] for record in generations] == [1, 2]
+    for record in generations:
+        mine = [one for one in candidates if one["generation"] == record["generation"]]
+        for status in ("trained", "non_finite", "lacks_variable"):
+            assert record[status] == sum(one["status"] == status for one in mine)
+        assert record["cached"] == 8 - len(mine)
+        assert record["candidate_steps"] == sum(one["steps"] for one in mine)
+        assert 0 <= record["median_fitness"] <= record["best_fitness"] <= 1
+
+
+def test_elites_are_not_trained_again_and_stay_the_best(bare_run: FinishedRun) -> None:
+    first, second = bare_run.json_lines("generations.jsonl")
+    assert second["cached"] >= 2
+    assert second["best_fitness"] >= first["best_fitness"]
+
+
+def test_each_candidate_is_there_once_in_canonical_form(bare_run: FinishedRun) -> None:
+    candidates = bare_run.json_lines("candidates.jsonl")
+    texts = [one["expression"] for one in candidates]
+    assert len(set(texts)) == len(texts)
+    assert [str(canonical(LossTree.parse(text))) for text in texts] == texts
+    for one in candidates:
+        assert set(one) == {"expression", "fitness", "status", "steps", "generation"}
+
+
+def test_statuses_fit_steps_and_fitness(bare_run: FinishedRun) -> None:
+    candidates = bare_run.json_lines("candidates.jsonl")
+    assert {one["status"] for one in candidates} <= {"trained", "lacks_variable", "non_finite"}
+    assert any(one["status"] == "trained" for one in candidates)
+    for one in candidates:
+        tree = LossTree.parse(one["expression"])
+        assert (one["status"] == "lacks_variable") == (not (tree.uses("x") and tree.uses("y")))
+        match one["status"]:
+            case "trained":
+                assert one["steps"] == 3
+                assert 0 <= one["fitness"] <= 1
+            case "lacks_variable":
+                assert (one["steps"], one["fitness"]) == (0, 0)
+            case _:
+                assert 1 <= one["steps"] <= 3
+                assert one["fitness"] == 0
+
+
+def test_the_hall_of_fame_holds_the_candidates_from_the_best_down(bare_run: FinishedRun) -> None:
+    rows = bare_run.csv("hall_of_fame.csv")
+    fitness = [float(row["fitness"]) for row in rows]
+    assert fitness == sorted(fitness, reverse=True)
+    assert [int(row["rank"]) for row in rows] == list(range(1, len(rows) + 1))
+    assert {row["expression"] for row in rows} == {one["expression"] for one in bare_run.json_lines("candidates.jsonl")}
+    assert [LossTree.parse(row["expression"]).size for row in rows] == [int(row["size"]) for row in rows]
+
+
+def test_the_result_is_the_best_finalist(bare_run: FinishedRun) -> None:
+    result = bare_run.json("result.json")
+    finalists = result["finalists"]
+    assert {one["expression"] for one in finalists} == {
+        row["expression"] for row in bare_run.csv("hall_of_fame.csv")[:2]
+    }
+    assert [len(one["accuracies"]) for one in finalists] == [2, 2]
+    assert finalists[0]["mean_accuracy"] >= finalists[1]["mean_accuracy"]
+    assert (result["expression"], result["fitness"]) == (finalists[0]["expression"], finalists[0]["fitness"])
+    assert result["latex"] == to_latex(LossTree.parse(result["expression"]))
+
+
+def test_the_comparison_has_an_accuracy_for_each_loss_and_seed(bare_run: FinishedRun) -> None:
+    result = bare_run.json("result.json")
+    assert [record["name"] for record in result["comparison"]] == COMPARED
+    assert [record["expression"] for record in result["comparison"]] == [
+        result["expression"],
+        "x * log(y)",
+        "x * log(y)",
+        "log(y) - x / y",
+    ]
+    for record in result["comparison"]:
+        for split in ("validation_accuracy", "test_accuracy"):
+            values = record[split]["values"]
+            assert len(values) == 2
+            assert all(0 <= value <= 1 for value in values)
+            assert record[split]["mean"] == pytest.approx(np.mean(values), abs=1e-6)
+            assert record[split]["sd"] == pytest.approx(np.std(values, ddof=1), abs=1e-6)
+
+
+def test_the_comparison_has_seeds_of_its_own(bare_run: FinishedRun) -> None:
+    # 5 served the search, 6 and 7 the finalists.
+    assert bare_run.json("result.json")["seeds"] == [8, 9]
+
+
+def test_cross_entropy_at_its_best_rate_is_no_worse_on_validation(bare_run: FinishedRun) -> None:
+    records = {record["name"]: record for record in bare_run.json("result.json")["comparison"]}
+    plain, best = records["cross_entropy"], records["cross_entropy_best_rate"]
+    assert plain["learning_rate"] == 0.05
+    assert best["learning_rate"] in [0.05 * factor for factor in RATE_FACTORS]
+    assert best["validation_accuracy"]["mean"] >= plain["validation_accuracy"]["mean"]
+
+
+@pytest.mark.filterwarnings("ignore:Precision loss")
+def test_p_values_are_those_of_welchs_test(bare_run: FinishedRun) -> None:
+    result = bare_run.json("result.json")
+    values = {record["name"]: record["test_accuracy"]["values"] for record in result["comparison"]}
+    assert [(test["first"], test["second"]) for test in result["welch"]] == list(combinations(COMPARED, 2))
+    for test in result["welch"]:
+        first, second = values[test["first"]], values[test["second"]]
+        if np.ptp(first) == np.ptp(second) == 0:
+            assert test["p_value"] is None
+        else:
+            assert 0 <= test["p_value"] <= 1
+            assert test["p_value"] == pytest.approx(stats.ttest_ind(first, second, equal_var=False).pvalue)
+
+
+def test_the_summary_is_a_picture(bare_run: FinishedRun) -> None:
+    pixels = imread(bare_run.directory / "summary.png")
+    assert pixels.shape[:2] == (504, 1560)
+    assert pixels[..., :3].std() > 0.05
+
+
+def test_it_prints_the_loss_that_it_found(bare_run: FinishedRun) -> None:
+    result = bare_run.json("result.json")
+    lines = bare_run.output.splitlines()
+    assert f"Best loss found:  {result['expression']}" in lines
+    assert f"LaTeX:            {result['latex']}" in lines
+    assert "Results: run" in lines
+
+
+def test_it_prints_plain_lines_where_there_is_no_terminal(bare_run: FinishedRun) -> None:
+    assert "\x1b" not in bare_run.output + bare_run.errors
+    starts = [line.split(":")[0] for line in bare_run.output.splitlines()]
+    order = ["digits", "Generation 1", "generation 1/2", "generation 2/2", "Finalists", "Comparison"]
+    assert [start for start in starts if start in order] == order
+    for name in COMPARED:
+        assert any(line.startswith(name) for line in bare_run.output.splitlines())
+
+
+def test_a_search_alone_leaves_no_comparison(discover_run: FinishedRun) -> None:
+    assert discover_run.exit_code == 0
+    assert "Traceback" not in discover_run.errors
+    assert sorted(path.name for path in discover_run.directory.iterdir()) == [
+        "candidates.jsonl",
+        "config.json",
+        "generations.jsonl",
+        "hall_of_fame.csv",
+        "result.json",
+    ]
+    result = discover_run.json("result.json")
+    assert set(result) == {"expression", "latex", "fitness", "finalists"}
+    assert f"Best loss found:  {result['expression']}" in discover_run.output.splitlines()
+
+
+def test_the_user_sets_the_number_of_devices(discover_run: FinishedRun) -> None:
+    assert len(discover_run.json("config.json")["devices"]) == 1
+
+
+def test_the_same_seed_gives_the_same_search_on_any_number_of_devices(
+    bare_run: FinishedRun, discover_run: FinishedRun
+) -> None:
+    def by_text(run: FinishedRun) -> list[dict[str, Any]]:
+        # Within a generation, candidates are written as devices end.
+        return sorted(run.json_lines("candidates.jsonl"), key=lambda one: one["expression"])
+
+    def without_time(run: FinishedRun) -> list[dict[str, Any]]:
+        return [record | {"seconds": None} for record in run.json_lines("generations.jsonl")]
+
+    assert by_text(discover_run) == by_text(bare_run)
+    assert without_time(discover_run) == without_time(bare_run)
+    assert discover_run.csv("hall_of_fame.csv") == bare_run.csv("hall_of_fame.csv")
+    result, again = bare_run.json("result.json"), discover_run.json("result.json")
+    assert again == {key: result[key] for key in again}
