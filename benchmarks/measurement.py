@@ -31,7 +31,7 @@ def alternate(contestants: Mapping[str, Callable[[], object]], rounds: int) -> d
 
 
 def matrix_product_gflops(size: int = 2048, rounds: int = 5) -> float:
-    """Rate of a large float32 matrix product on one JAX device, which may use all cores: the most that a step can reach."""
+    """Rate of a large float32 matrix product, which may use all cores: the most that a step can reach."""
     matrix = jnp.ones((size, size), jnp.float32)
     product = jax.jit(lambda a: a @ a)
     samples = alternate({"product": lambda: product(matrix).block_until_ready()}, rounds)["product"]
@@ -52,7 +52,9 @@ def write_result(name: str, record: Mapping[str, Any]) -> None:
 
 
 def _processor() -> str:
-    names = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    names = [
+        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
     return names[0] if names else platform.processor()
 
 

@@ -26,11 +26,13 @@ def main() -> None:
     """Measure, print and write `results/population_memory.json`."""
     jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
     rng = np.random.default_rng(0)
-    splits = (
+    train_split, validation, test = (
         Split(rng.integers(0, 256, (size, 28, 28, 1), dtype=np.uint8), rng.integers(0, 10, size, dtype=np.int32))
         for size in (55_000, 5_000, 10_000)
     )
-    train = make_train(MnistCNN, Dataset("random", *splits, num_classes=10), TrainingConfig(NUM_STEPS, 100, 0.01))
+    train = make_train(
+        MnistCNN, Dataset("random", train_split, validation, test, 10), TrainingConfig(NUM_STEPS, 100, 0.01)
+    )
     result = DevicePool(train).run_all(Candidates.over_seeds([CATALOG["baikal"]], range(NUM_CANDIDATES), capacity=64))
     assert int(result.num_steps.sum()) == NUM_CANDIDATES * NUM_STEPS
     gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

@@ -2,8 +2,9 @@
 
     python -m benchmarks.training_step            (needs the extra: pip install -e '.[bench]')
 
-glojax trains a population, one candidate a core, each with an interpreted Baikal loss; PyTorch trains one network after the other,
-eagerly, on all cores, with Baikal written by hand. Both take turns in one process. Images are random bytes of the data set's shape.
+glojax trains a population, one candidate a core, each with an interpreted Baikal loss; PyTorch trains one network after
+the other, eagerly, on all cores, with Baikal written by hand. Both take turns in one process. Images are random bytes
+of the data set's shape.
 """
 
 import os
@@ -57,7 +58,7 @@ def torch_steps(model: nn.Module, dataset: Dataset, batch_size: int, num_steps: 
             probs = torch.softmax(model(images[places].float() / 255), dim=-1).clamp(1e-7, 1)
             one_hot = nn.functional.one_hot(labels[places], 10)
             loss = -(probs.log() - one_hot / probs).sum(dim=-1).mean()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
 
     return run

@@ -9,6 +9,8 @@ SEARCH = (
     *("--steps", "3", "--population-size", "8", "--num-elites", "2", "--generations", "2", "--finalists", "2"),
     *("--finalist-seeds", "2", "--seed", "5"),
 )
+#: Each device compiles the program for itself.
+ONE_DEVICE = {"JAX_NUM_CPU_DEVICES": "1"}
 COMPARED = ("cross_entropy", "baikal", "log(y) - x/y", "cross_entropy_best_rate")
 
 
@@ -21,7 +23,7 @@ def bare_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
 @pytest.fixture(scope="session")
 def discover_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     """The search of `bare_run` again, on one device."""
-    return run(tmp_path_factory.mktemp("discover"), "discover", *SEARCH, environment={"JAX_NUM_CPU_DEVICES": "1"})
+    return run(tmp_path_factory.mktemp("discover"), "discover", *SEARCH, environment=ONE_DEVICE)
 
 
 @pytest.fixture(scope="session")
@@ -29,4 +31,4 @@ def compare_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     """Four losses, of which two are the same function."""
     folder = tmp_path_factory.mktemp("compare")
     options = ("--seeds", "2", "--steps", "3", "--seed", "5", "--learning-rate", "0.02")
-    return run(folder, "compare", "--losses", *COMPARED, *options)
+    return run(folder, "compare", "--losses", *COMPARED, *options, environment=ONE_DEVICE)

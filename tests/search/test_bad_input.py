@@ -43,7 +43,7 @@ def complaint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         (("--dataset", "minst"), "Unknown data set 'minst'; expected one of digits, mnist: did you mean 'mnist'?"),
         ((*COMPARE, "--dataset", "cifar"), "Unknown data set 'cifar'"),
         (("compare", "--losses", "bakal"), "Unknown loss 'bakal'. Did you mean 'baikal'?"),
-        (("compare", "--losses", "baikal", "log(y) - x / z"), "At character 13: unknown name 'z'"),
+        (("compare", "--losses", "baikal", "log(y) - x / z"), "At character 14: unknown name 'z'"),
         (("compare", "--losses", "log(y"), "At character 4: this '(' is never closed"),
         (("compare", "--losses", "baikal", "x * y", "baikal"), "--losses has 'baikal' more than once"),
         (("compare", "--losses"), "--losses"),

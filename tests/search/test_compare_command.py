@@ -39,7 +39,7 @@ def test_the_best_rate_is_a_multiple_of_the_one_given(compare_run: FinishedRun) 
 
 def test_it_prints_a_row_for_each_loss(compare_run: FinishedRun) -> None:
     assert "\x1b" not in compare_run.output
-    lines = compare_run.output.splitlines()
+    lines = [line.strip() for line in compare_run.output.splitlines()]
     for name in COMPARED:
         assert any(line.startswith(name) for line in lines)
     assert "Comparison: 16 candidates" in lines

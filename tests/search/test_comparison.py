@@ -50,7 +50,7 @@ def compared(
     test: list[list[float]] | None = None,
     finite: list[list[bool]] | None = None,
 ) -> tuple[Comparison, Trainings]:
-    """The comparison that comes of such trainings, [losses and learning rates][seeds]; those of `test` as on validation."""
+    """The comparison that comes of such trainings, [losses and learning rates][seeds]; `test` is as `validation`."""
     outcome = (np.array(validation), np.array(test or validation), np.array(finite or np.isfinite(validation)))
     trainings = Trainings(*(array.reshape(-1) for array in outcome))
     monkeypatch.setattr(comparison, "DevicePool", lambda train: trainings)

@@ -27,7 +27,10 @@ def shown(terminal: bool, record: GenerationRecord = RECORD) -> str:
     console = Console(file=io.StringIO(), force_terminal=terminal, width=120)
     with Display(console) as display:
         display.start_phase("Generation 1", 7)
-        statuses: list[Status] = [*["trained"] * 3, "non_finite", "lacks_variable", *["cached"] * 2]
+        statuses: tuple[Status, ...] = (
+            *("trained", "trained", "trained", "non_finite"),
+            *("lacks_variable", "cached", "cached"),
+        )
         for status in statuses:
             display.on_evaluation(Evaluation("x * y", 0.5, status, 300 if status == "trained" else 0))
         display.on_generation(record, 2)
@@ -83,8 +86,8 @@ def test_a_generation_may_take_no_time(terminal: bool) -> None:
 
 def test_a_terminal_is_given_back_after_an_error() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
-    with pytest.raises(KeyboardInterrupt), Display(console) as display:
-        display.start_phase("Comparison", 2)
+    display = Display(console)
+    with pytest.raises(KeyboardInterrupt), display:
         raise KeyboardInterrupt
     assert isinstance(console.file, io.StringIO)
     hide, show = "\x1b[?25l", "\x1b[?25h"

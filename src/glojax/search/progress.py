@@ -2,17 +2,20 @@
 
 import time
 from collections import Counter
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from glojax.evaluation import Evaluation
 from glojax.search.discovery import GenerationRecord
+
+#: How often a line says how far the work is, where there is no terminal.
+LINE_SECONDS = 30.0
 
 
 class Display:
@@ -35,11 +38,11 @@ class Display:
         )
         self._task = self._bar.add_task("", total=None)
         self._figures = Text("")
-        self._generations = _generation_table()
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
         self._counts: Counter[str] = Counter()
-        self._steps = 0
+        self._steps = self._done = self._total = 0
         self._start = time.perf_counter()
+        self._next_line = self._start + LINE_SECONDS
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -50,8 +53,6 @@ class Display:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._live.stop()
-        if self._console.is_terminal and self._generations.row_count:
-            self._console.print(self._generations)
 
     def start_phase(self, title: str, total: int) -> None:
         """Begin a piece of work of `total` trainings."""
@@ -59,8 +60,9 @@ class Display:
         self._steps, self._start = 0, time.perf_counter()
         self._figures = Text("")
         self._bar.reset(self._task, description=title, total=total)
+        self._done, self._total, self._next_line = 0, total, self._start + LINE_SECONDS
         if not self._console.is_terminal:
-            self._console.print(f"{title}: {total} candidates", highlight=False)
+            self._console.print(f"{title}: {total} trainings", highlight=False)
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
         """Count one candidate of a discovery."""
@@ -70,8 +72,17 @@ class Display:
     def on_training(self, steps: int) -> None:
         """Count one training."""
         self._steps += steps
+        self._done += 1
         self._bar.advance(self._task)
-        speed = self._steps / (time.perf_counter() - self._start)
+        now = time.perf_counter()
+        speed = self._steps / (now - self._start)
+        if not self._console.is_terminal and now >= self._next_line:
+            left = timedelta(seconds=round((now - self._start) / self._done * (self._total - self._done)))
+            self._console.print(
+                f"{self._done} of {self._total} done, {speed:,.0f} candidate-steps/s, about {left} left",
+                highlight=False,
+            )
+            self._next_line = now + LINE_SECONDS
         figures = [f"{speed:,.0f} candidate-steps/s"]
         if self._counts:
             dead = self._counts["non_finite"] + self._counts["lacks_variable"]
@@ -85,39 +96,19 @@ class Display:
     def on_generation(self, record: GenerationRecord, num_generations: int) -> None:
         """Show the end of a generation."""
         self._bar.update(self._task, description=f"Generation {min(record.generation + 1, num_generations)}")
-        speed = record.candidate_steps / record.seconds
         dead = record.non_finite + record.lacks_variable
-        if self._console.is_terminal:
-            self._generations.add_row(
-                f"{record.generation}/{num_generations}",
-                f"{record.best_fitness:.4f}",
-                f"{record.median_fitness:.4f}",
-                f"{record.trained}",
-                f"{record.cached}",
-                f"{dead}",
-                f"{speed:,.0f}",
-                record.best_expression,
-            )
-        else:
-            self._console.print(
-                f"generation {record.generation}/{num_generations}: best {record.best_fitness:.4f}, "
-                f"median {record.median_fitness:.4f}, {record.trained} trained, {record.cached} cached, {dead} dead, "
-                f"{speed:,.0f} candidate-steps/s, {record.seconds:.1f} s; {record.best_expression}",
-                highlight=False,
-                soft_wrap=True,
-            )
-
-    def _render(self) -> Group:
-        return (
-            Group(self._generations, self._bar, self._figures)
-            if self._generations.row_count
-            else Group(self._bar, self._figures)
+        speed = record.candidate_steps / max(record.seconds, 1e-3)
+        number = f"{record.generation}/{num_generations}"
+        self._console.print(
+            f"generation {number:>7}  best {record.best_fitness:.4f}  median {record.median_fitness:.4f}  "
+            f"{record.trained:3} trained {record.cached:3} cached {dead:3} dead  {speed:6,.0f} candidate-steps/s  "
+            f"{record.best_expression}",
+            highlight=False,
+            markup=False,
+            no_wrap=True,
+            overflow="ellipsis" if self._console.is_terminal else "ignore",
+            crop=self._console.is_terminal,
         )
 
-
-def _generation_table() -> Table:
-    table = Table(box=None, header_style="bold")
-    for name in ("generation", "best", "median", "trained", "cached", "dead", "steps/s"):
-        table.add_column(name, justify="right")
-    table.add_column("best loss", overflow="ellipsis", no_wrap=True)
-    return table
+    def _render(self) -> Group:
+        return Group(self._bar, self._figures)
