@@ -8,11 +8,11 @@ class GlojaxError(Exception):
     """Base of every error that glojax raises on purpose."""
 
 
-class ExpressionError(GlojaxError, ValueError):
+class ExpressionError(GlojaxError):
     """A loss expression is not valid, or is larger than allowed."""
 
 
-class ConfigurationError(GlojaxError, ValueError):
+class ConfigurationError(GlojaxError):
     """An option or a combination of options makes no sense."""
 
 

@@ -9,26 +9,26 @@ SEARCH = (
     *("--steps", "3", "--population-size", "8", "--num-elites", "2", "--generations", "2", "--finalists", "2"),
     *("--finalist-seeds", "2", "--seed", "5"),
 )
-#: Each device compiles the program for itself.
-ONE_DEVICE = {"JAX_NUM_CPU_DEVICES": "1"}
 COMPARED = ("cross_entropy", "baikal", "log(y) - x/y", "cross_entropy_best_rate")
+
+# Each device compiles for itself: two of the runs have but one.
 
 
 @pytest.fixture(scope="session")
 def bare_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
-    """The whole job."""
-    return run(tmp_path_factory.mktemp("bare"), *SEARCH, "--seeds", "2")
+    """The whole job, on one device."""
+    return run(tmp_path_factory.mktemp("bare"), *SEARCH, "--seeds", "2", num_devices=1)
 
 
 @pytest.fixture(scope="session")
 def discover_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
-    """The search of `bare_run` again, on one device."""
-    return run(tmp_path_factory.mktemp("discover"), "discover", *SEARCH, environment=ONE_DEVICE)
+    """The search of `bare_run` again, on all cores."""
+    return run(tmp_path_factory.mktemp("discover"), "discover", *SEARCH)
 
 
 @pytest.fixture(scope="session")
 def compare_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
-    """Four losses, of which two are the same function."""
+    """Four losses, of which two are the same function, on one device."""
     folder = tmp_path_factory.mktemp("compare")
     options = ("--seeds", "2", "--steps", "3", "--seed", "5", "--learning-rate", "0.02")
-    return run(folder, "compare", "--losses", *COMPARED, *options, environment=ONE_DEVICE)
+    return run(folder, "compare", "--losses", *COMPARED, *options, num_devices=1)

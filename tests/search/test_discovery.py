@@ -1,11 +1,10 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import cast
 
 import numpy as np
 import pytest
 
-from glojax.evaluation import Evaluation, LocalEvaluator
+from glojax.evaluation import Evaluation
 from glojax.expressions import LossTree, canonical
 from glojax.genetic import GeneticConfig
 from glojax.search.discovery import Discovered, Finalist, GenerationRecord, choose, discover
@@ -98,16 +97,16 @@ def finalists(*accuracies: list[float]) -> tuple[list[Finalist], list[int]]:
     trees = [canonical(LossTree.parse(text)) for text in ("x * log(y)", "log(y) - x / y", "x * y")]
     found = [Discovered(Evaluation(str(tree), fitness_of(tree), "trained", STEPS), 1) for tree in trees]
     steps: list[int] = []
-    evaluator = cast(LocalEvaluator, Confirmer(list(accuracies)))
+    evaluator = Confirmer(list(accuracies))
     return choose(found, evaluator, range(len(accuracies[0])), on_training=steps.append), steps
 
 
 def test_the_finalist_of_the_highest_mean_comes_first() -> None:
     chosen, steps = finalists([0.9, 0.3], [0.7, 0.8], [0.5, 0.8])
     assert chosen == [
-        Finalist("log(y) - x / y", 0.75, 0.75, [0.7, 0.8]),
-        Finalist("x * y", 0.5, 0.65, [0.5, 0.8]),
-        Finalist("x * log(y)", 0.75, 0.6, [0.9, 0.3]),
+        Finalist("log(y) - x / y", 0.75, 0.75, [0.7, 0.8], [0, 1]),
+        Finalist("x * y", 0.5, 0.65, [0.5, 0.8], [0, 1]),
+        Finalist("x * log(y)", 0.75, 0.6, [0.9, 0.3], [0, 1]),
     ]
     assert steps == [STEPS] * 6
 

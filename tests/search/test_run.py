@@ -1,6 +1,7 @@
 """The whole job and the search alone, as files and printed text."""
 
 import dataclasses
+import os
 from importlib.metadata import version
 from itertools import combinations
 from typing import Any
@@ -185,8 +186,9 @@ def test_it_prints_the_loss_that_it_found(bare_run: FinishedRun) -> None:
 def test_it_prints_plain_lines_where_there_is_no_terminal(bare_run: FinishedRun) -> None:
     assert "\x1b" not in bare_run.output + bare_run.errors
     lines = [line.strip() for line in bare_run.output.splitlines()]
-    order = ["digits", "Generation 1", "generation 1/2", "generation 2/2", "Finalists", "Comparison"]
-    assert [line.split(":")[0] for line in lines if line.split(":")[0] in order] == order
+    starts = [" ".join(line.split()[:2]) for line in lines]
+    order = ["digits: 1,077", "Search: 16", "1/2 best", "2/2 best", "Finalists: 4", "Comparison: 16"]
+    assert [start for start in starts if start in order] == order
     for name in COMPARED:
         assert any(line.startswith(name) for line in lines)
 
@@ -206,8 +208,9 @@ def test_a_search_alone_leaves_no_comparison(discover_run: FinishedRun) -> None:
     assert f"Best loss found:  {result['expression']}" in discover_run.output.splitlines()
 
 
-def test_the_user_sets_the_number_of_devices(discover_run: FinishedRun) -> None:
-    assert len(discover_run.json("config.json")["devices"]) == 1
+def test_each_core_is_a_device_unless_the_user_sets_a_number(bare_run: FinishedRun, discover_run: FinishedRun) -> None:
+    assert len(bare_run.json("config.json")["devices"]) == 1
+    assert len(discover_run.json("config.json")["devices"]) == len(os.sched_getaffinity(0))
 
 
 def test_the_same_seed_gives_the_same_search_on_any_number_of_devices(

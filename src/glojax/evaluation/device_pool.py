@@ -69,7 +69,7 @@ class DevicePool:
         """Train all candidates.
 
         Yields:
-            For each chunk, in the order in which they are done: the places [k] of its candidates, and their results as
+            For each chunk, in the candidates' order: the places [k] of its candidates, and their results as
             NumPy arrays with a leading axis [k].
 
         Raises:
@@ -94,19 +94,22 @@ class DevicePool:
 
         for device, train in zip(self.devices, self._replicas, strict=True):
             threading.Thread(target=work, args=(device, train), daemon=True).start()
+        waiting: dict[int, tuple[np.ndarray, TrainResult]] = {}
         try:
-            for _ in range(-(-P // self.chunk_size)):
-                outcome = done.get()
-                if isinstance(outcome, BaseException):
-                    raise outcome
-                yield outcome
+            for start in range(0, P, self.chunk_size):
+                while start not in waiting:
+                    outcome = done.get()
+                    if isinstance(outcome, BaseException):
+                        raise outcome
+                    waiting[int(outcome[0][0])] = outcome
+                yield waiting.pop(start)
         finally:
             stop.set()
 
     def run_all(self, candidates: Candidates) -> TrainResult:
         """Train all candidates and give their results in order, as NumPy arrays with a leading axis [P]."""
-        chunks = sorted(self.run(candidates), key=lambda chunk: int(chunk[0][0]))
-        results: TrainResult = jax.tree.map(lambda *arrays: np.concatenate(arrays), *(result for _, result in chunks))
+        chunks = [result for _, result in self.run(candidates)]
+        results: TrainResult = jax.tree.map(lambda *arrays: np.concatenate(arrays), *chunks)
         return results
 
     def _train_chunk(self, device: jax.Device, train: Train, candidates: Candidates, places: np.ndarray) -> TrainResult:

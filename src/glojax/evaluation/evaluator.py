@@ -24,6 +24,11 @@ class Evaluator(Protocol):
     def evaluate(self, trees: Sequence[LossTree], on_evaluation: OnEvaluation | None = None) -> list[Evaluation]:
         """One evaluation for each tree, in order."""
 
+    def confirm(
+        self, trees: Sequence[LossTree], seeds: Sequence[int], on_training: Callable[[int], None] = lambda steps: None
+    ) -> np.ndarray:
+        """Validation accuracies [trees, seeds] of trainings with other seeds."""
+
 
 class LocalEvaluator:
     """Trains candidates on the devices of this process.
@@ -68,7 +73,7 @@ class LocalEvaluator:
 
         Args:
             trees: Loss functions.
-            on_evaluation: Called once for each tree, from this thread, known ones first.
+            on_evaluation: Called once for each tree, from this thread, known ones first; always in the same order.
 
         Returns:
             One evaluation for each tree, in order.

@@ -1,5 +1,6 @@
 """The command line: `python -m glojax.search`."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -58,7 +59,14 @@ def use_all_cores() -> None:
         "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", "")
         and "JAX_NUM_CPU_DEVICES" not in os.environ
     ):
-        jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+        # Too late where JAX has started: it keeps the devices that it has.
+        with contextlib.suppress(RuntimeError):
+            jax.config.update("jax_num_cpu_devices", num_cores())
+
+
+def num_cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 if __name__ == "__main__":

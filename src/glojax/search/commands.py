@@ -19,6 +19,7 @@ from glojax.search.discovery import Discovered, Finalist, GenerationRecord, choo
 from glojax.search.progress import Display
 from glojax.search.results import print_best, print_comparison
 from glojax.search.run_directory import RunDirectory
+from glojax.training import check_training
 
 #: What the loss that was found is called in a comparison.
 DISCOVERED = "discovered"
@@ -84,7 +85,8 @@ def _begin(options: CommonOptions, command: str, console: Console) -> tuple[Data
     """Check options and data, then open the run directory, so that a mistake in the former leaves no trace."""
     dataset = load_dataset(options.dataset, options.data_dir)
     config = options.training_config("validation")
-    directory = RunDirectory(options.run_dir, command)
+    check_training(NETWORKS[options.recipe.network], dataset, config)
+    directory = RunDirectory(options.run_dir and options.run_dir.expanduser(), command)
     sizes = {name: len(split) for name, split in dataset.splits.items()}
     directory.write_config(
         command,
@@ -125,7 +127,7 @@ def _discover(
         directory.append_line("generations.jsonl", asdict(record))
         display.on_generation(record, options.generations)
 
-    display.start_phase("Generation 1", options.generations * options.genetic.population_size)
+    display.start_phase("Search", options.generations * options.genetic.population_size)
     found = discover(
         evaluator,
         options.genetic,
@@ -135,7 +137,8 @@ def _discover(
         on_generation=on_generation,
     )
     _write_hall_of_fame(directory, found[:HALL_OF_FAME_SIZE])
-    finalists = found[: options.finalists]
+    trained = [one for one in found if one.evaluation.status == "trained"]
+    finalists = trained[: options.finalists] or found[:1]
     seeds = range(options.seed + 1, options.seed + 1 + options.finalist_seeds)
     display.start_phase("Finalists", len(finalists) * len(seeds))
     return choose(finalists, evaluator, seeds, on_training=display.on_training), generations
@@ -185,4 +188,4 @@ def _comparison_record(comparison: Comparison, seeds: Sequence[int]) -> dict[str
 
 
 def _print_end(directory: RunDirectory, console: Console) -> None:
-    console.print(f"Results: {directory.path}", highlight=False, soft_wrap=True)
+    console.print(f"Results: {directory.path}", highlight=False, markup=False, soft_wrap=True)

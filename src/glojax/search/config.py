@@ -69,6 +69,8 @@ class CommonOptions:
     def __post_init__(self) -> None:
         require_at_least(1, steps=self.steps, batch_size=self.batch_size)
         require_at_least(0, seed=self.seed)
+        if self.seed >= 2**31:
+            raise ConfigurationError(f"--seed is {self.seed}; expected a whole number below 2^31.")
         if self.network is not None and self.network not in NETWORKS:
             raise ConfigurationError(
                 f"Unknown network {self.network!r}.{nearest(self.network, NETWORKS)} "
@@ -142,6 +144,8 @@ class CompareOptions(CommonOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_at_least(1, seeds=self.seeds)
+        if not self.losses:
+            raise ConfigurationError("--losses names no loss; give at least one.")
         repeated = sorted({loss for loss in self.losses if self.losses.count(loss) > 1})
         if repeated:
             raise ConfigurationError(f"--losses has {repeated[0]!r} more than once; give each loss once.")

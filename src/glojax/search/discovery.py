@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glojax.evaluation import Evaluation, Evaluator, LocalEvaluator
+from glojax.evaluation import Evaluation, Evaluator
 from glojax.expressions import LossTree
 from glojax.genetic import GeneticConfig, initial_population, next_generation
 
@@ -105,17 +105,19 @@ class Finalist:
         fitness: What the search gave it.
         mean_accuracy: Mean of `accuracies`.
         accuracies: Validation accuracy for each fresh seed.
+        seeds: The seeds.
     """
 
     expression: str
     fitness: float
     mean_accuracy: float
     accuracies: list[float]
+    seeds: list[int]
 
 
 def choose(
     found: Sequence[Discovered],
-    evaluator: LocalEvaluator,
+    evaluator: Evaluator,
     seeds: Sequence[int],
     *,
     on_training: Callable[[int], None] = lambda steps: None,
@@ -137,7 +139,7 @@ def choose(
         # float32 to the nearest number of six decimals, finer than any split's resolution.
         values = [round(float(accuracy), 6) for accuracy in accuracies]
         mean = round(statistics.fmean(values), 6)
-        finalists.append(Finalist(one.evaluation.expression, one.evaluation.fitness, mean, values))
+        finalists.append(Finalist(one.evaluation.expression, one.evaluation.fitness, mean, values, list(seeds)))
     return sorted(finalists, key=lambda finalist: -finalist.mean_accuracy)
 
 

@@ -100,14 +100,12 @@ class Display:
         speed = record.candidate_steps / max(record.seconds, 1e-3)
         number = f"{record.generation}/{num_generations}"
         self._console.print(
-            f"generation {number:>7}  best {record.best_fitness:.4f}  median {record.median_fitness:.4f}  "
-            f"{record.trained:3} trained {record.cached:3} cached {dead:3} dead  {speed:6,.0f} candidate-steps/s  "
+            f"{number:>7}  best {record.best_fitness:.4f}  median {record.median_fitness:.4f}  "
+            f"{record.trained:3} trained {record.cached:3} cached {dead:3} dead  {speed:6,.0f} steps/s  "
             f"{record.best_expression}",
             highlight=False,
             markup=False,
-            no_wrap=True,
-            overflow="ellipsis" if self._console.is_terminal else "ignore",
-            crop=self._console.is_terminal,
+            soft_wrap=True,
         )
 
     def _render(self) -> Group:

@@ -13,10 +13,13 @@ def print_comparison(comparison: Comparison, num_seeds: int, console: Console) -
     """Print the accuracies, and the tests of each loss against the first."""
     first = comparison.losses[0]
     table = Table(
-        title=f"Accuracy over {num_seeds} fresh seeds: mean (standard deviation)", title_justify="left", box=None
+        title=f"Accuracy over {num_seeds} fresh seeds: mean (standard deviation)",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
     )
     table.add_column("loss", overflow="fold")
-    for column in ("learning rate", "validation", "test", "Welch p"):
+    for column in ("rate", "validation", "test", "Welch p"):
         table.add_column(column, justify="right", no_wrap=True)
     for loss in comparison.losses:
         p_value = None if loss is first else comparison.p_value(first.name, loss.name)

@@ -42,9 +42,9 @@ class RunDirectory:
 
     def __init__(self, path: Path | None, command: str):
         self.path = path or _unused(Path("runs"), f"{datetime.now():%Y%m%d-%H%M%S}-{command}")
-        if self.path.exists() and not self.path.is_dir():
-            raise RunDirectoryError(f"{self.path} is a file; give a new or empty folder as --run-dir.")
         try:
+            if self.path.exists() and not self.path.is_dir():
+                raise RunDirectoryError(f"{self.path} is a file; give a new or empty folder as --run-dir.")
             self.path.mkdir(parents=True, exist_ok=True)
             if any(self.path.iterdir()):
                 raise RunDirectoryError(
@@ -91,6 +91,8 @@ class RunDirectory:
             os.replace(unfinished, self.path / name)
         except OSError as error:
             raise _unwritable(self.path / name, error) from error
+        finally:
+            unfinished.unlink(missing_ok=True)
 
     def append_line(self, name: str, record: dict[str, Any]) -> None:
         """Append one record to a file of JSON lines."""

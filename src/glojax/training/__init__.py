@@ -2,6 +2,6 @@
 
 from glojax.training.config import TrainingConfig
 from glojax.training.population import train_population
-from glojax.training.train import Train, TrainResult, make_train
+from glojax.training.train import Train, TrainResult, check_training, make_train
 
-__all__ = ["Train", "TrainResult", "TrainingConfig", "make_train", "train_population"]
+__all__ = ["Train", "TrainResult", "TrainingConfig", "check_training", "make_train", "train_population"]

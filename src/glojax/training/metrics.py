@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 #: Images that are classified at once in an evaluation.
-EVALUATION_BATCH_SIZE = 500
+EVALUATION_BATCH_SIZE = 200
 
 
 def accuracy(logits_fn: Callable[[jax.Array], jax.Array], images: jax.Array, labels: jax.Array) -> jax.Array:

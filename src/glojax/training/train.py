@@ -70,19 +70,20 @@ def make_train(network: NetworkFactory, dataset: Dataset, config: TrainingConfig
         ConfigurationError: A batch is larger than the training split, the network does not fit the images, or it has
             state that is not a parameter.
     """
+    check_training(network, dataset, config)
+    splits = {"train": dataset.train} | {split: getattr(dataset, split) for split in config.splits}
+    data = {split: (jnp.asarray(arrays.images), jnp.asarray(arrays.labels)) for split, arrays in splits.items()}
+    return jax.tree_util.Partial(_training(network, dataset.num_classes, config), data)
+
+
+def check_training(network: NetworkFactory, dataset: Dataset, config: TrainingConfig) -> None:
+    """Raise the ConfigurationError that `make_train` would, without putting data on a device."""
     num_images = len(dataset.train.labels)
     if config.batch_size > num_images:
         raise ConfigurationError(
             f"batch_size is {config.batch_size}, but {dataset.name} has {num_images} training images; "
             "lower the batch size."
         )
-    _check_network(network, dataset)
-    splits = {"train": dataset.train} | {split: getattr(dataset, split) for split in config.splits}
-    data = {split: (jnp.asarray(arrays.images), jnp.asarray(arrays.labels)) for split, arrays in splits.items()}
-    return jax.tree_util.Partial(_training(network, dataset.num_classes, config), data)
-
-
-def _check_network(network: NetworkFactory, dataset: Dataset) -> None:
     image = jax.ShapeDtypeStruct((1, *dataset.image_shape), jnp.float32)
     try:
         model = nnx.eval_shape(lambda: network(nnx.Rngs(0)))
