@@ -15,7 +15,7 @@ from glojax.networks import NETWORKS
 from glojax.reporting import draw_summary
 from glojax.search.comparison import BEST_RATE_NAME, Comparison, compare
 from glojax.search.config import CommonOptions, CompareOptions, DiscoverOptions, RunOptions
-from glojax.search.discovery import Discovered, Finalist, GenerationRecord, choose, discover
+from glojax.search.discovery import Discovered, Finalist, GenerationRecord, choose, discover, select_finalists
 from glojax.search.progress import Display
 from glojax.search.results import print_best, print_comparison
 from glojax.search.run_directory import RunDirectory
@@ -137,8 +137,7 @@ def _discover(
         on_generation=on_generation,
     )
     _write_hall_of_fame(directory, found[:HALL_OF_FAME_SIZE])
-    trained = [one for one in found if one.evaluation.status == "trained"]
-    finalists = trained[: options.finalists] or found[:1]
+    finalists = select_finalists(found, options.finalists)
     seeds = range(options.seed + 1, options.seed + 1 + options.finalist_seeds)
     display.start_phase("Finalists", len(finalists) * len(seeds))
     return choose(finalists, evaluator, seeds, on_training=display.on_training), generations
