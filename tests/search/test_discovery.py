@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from glojax.evaluation import Evaluation
+from glojax.evaluation import Evaluation, Status
 from glojax.expressions import LossTree, canonical
 from glojax.genetic import GeneticConfig
-from glojax.search.discovery import Discovered, Finalist, GenerationRecord, choose, discover
+from glojax.search.discovery import Discovered, Finalist, GenerationRecord, choose, discover, select_finalists
 from tests.search.fakes import STEPS, FakeEvaluator, fitness_of
 
 CONFIG = GeneticConfig(population_size=30, num_elites=3)
@@ -115,3 +115,20 @@ def test_the_finalist_of_the_highest_mean_comes_first() -> None:
 def test_between_equal_finalists_the_searchs_order_decides() -> None:
     chosen, _ = finalists([0.5, 0.5], [0.25, 0.75], [0.9, 0.9])
     assert [one.expression for one in chosen] == ["x * y", "x * log(y)", "log(y) - x / y"]
+
+
+def discovered(text: str, fitness: float, status: Status = "trained") -> Discovered:
+    return Discovered(Evaluation(text, fitness, status, STEPS), 1)
+
+
+def test_finalists_are_the_best_trained_ones_and_the_smallest_of_each_fitness() -> None:
+    best, same, second = discovered("x * y", 0.9), discovered("x * y^2", 0.9), discovered("x - y", 0.8)
+    third, failed = discovered("x + y", 0.7), discovered("x / y", 0.0, "non_finite")
+    found = [best, same, second, third, failed]
+    assert select_finalists(found, 2) == [best, second]
+    assert select_finalists(found, 10) == [best, second, third]
+
+
+def test_where_nothing_was_trained_the_first_is_the_only_finalist() -> None:
+    found = [discovered("x", 0.0, "lacks_variable"), discovered("x / y", 0.0, "non_finite")]
+    assert select_finalists(found, 5) == found[:1]

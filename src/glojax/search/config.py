@@ -105,10 +105,10 @@ class DiscoverOptions(CommonOptions):
     """Number of generations, the random first one included."""
 
     finalists: int = 10
-    """How many of the best distinct losses are trained again with fresh seeds; the best of them by mean validation
+    """How many of the best losses are trained again with fresh seeds; the best of them by mean validation
     accuracy is the result. 1 takes the search's own best."""
 
-    finalist_seeds: int = 5
+    finalist_seeds: int = 10
     """Number of fresh seeds that decide between the finalists."""
 
     genetic: Annotated[GeneticConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=GeneticConfig)

@@ -115,6 +115,23 @@ class Finalist:
     seeds: list[int]
 
 
+def select_finalists(found: Sequence[Discovered], num_finalists: int) -> list[Discovered]:
+    """The best losses that were trained, the smallest for each fitness.
+
+    Losses that differ in form alone, or only for soft labels, train alike and have the same fitness: one stands for all.
+
+    Args:
+        found: In the search's order: the best first, of equally fit ones the smallest.
+        num_finalists: How many at most.
+
+    Returns:
+        At least one: the first found, where none was trained.
+    """
+    trained = [one for one in found if one.evaluation.status == "trained"]
+    smallest = {one.evaluation.fitness: one for one in reversed(trained)}
+    return list(reversed(smallest.values()))[:num_finalists] if trained else list(found[:1])
+
+
 def choose(
     found: Sequence[Discovered],
     evaluator: Evaluator,
