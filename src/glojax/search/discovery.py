@@ -118,7 +118,8 @@ class Finalist:
 def select_finalists(found: Sequence[Discovered], num_finalists: int) -> list[Discovered]:
     """The best losses that were trained, the smallest for each fitness.
 
-    Losses that differ in form alone, or only for soft labels, train alike and have the same fitness: one stands for all.
+    Losses that differ in form alone, or only for soft labels, train alike and have the same fitness: one stands for
+    all of them.
 
     Args:
         found: In the search's order: the best first, of equally fit ones the smallest.
