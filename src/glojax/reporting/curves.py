@@ -26,6 +26,11 @@ class LossCurve(NamedTuple):
         finite = np.isfinite(self.loss)
         return float(self.probs[finite][np.argmin(self.loss[finite])]) if finite.any() else float("nan")
 
+    def above(self, least_prob: float) -> "LossCurve":
+        """The part of the curve where the true class has at least this probability."""
+        kept = self.probs >= least_prob
+        return LossCurve(self.probs[kept], self.loss[kept])
+
 
 def binary_loss_curve(tree: LossTree, num_points: int = 999) -> LossCurve:
     """The loss with two classes against the probability of the true one, `-(f(1, y) + f(0, 1 - y))`.

@@ -12,6 +12,9 @@ from matplotlib.ticker import MaxNLocator
 from glojax.expressions import LossTree
 from glojax.reporting.curves import binary_loss_curve, scaled
 
+#: Losses like Baikal rise so steeply towards 0 that nothing else could be seen: curves begin here.
+LEAST_PROB = 0.1
+
 # Readable in grey, too: each line has a style and a shade of its own.
 _STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#b2182b", "linestyle": "-", "linewidth": 2.2},
@@ -54,21 +57,19 @@ def _draw_generations(axes: Axes, generations: Sequence[Mapping[str, Any]]) -> N
     axes.plot(numbers, [record["median_fitness"] for record in generations], marker="s", label="median", **_STYLES[1])
     axes.set(title="Search", xlabel="generation", ylabel="fitness (validation accuracy)", ylim=(0, 1.02))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="lower right")
+    axes.legend(loc="center right")
     axes.grid(alpha=0.3)
 
 
 def _draw_shapes(axes: Axes, losses: Mapping[str, LossTree]) -> None:
     for style, (name, tree) in zip(_STYLES, losses.items(), strict=False):
-        curve = binary_loss_curve(tree)
+        curve = binary_loss_curve(tree).above(LEAST_PROB)
         axes.plot(curve.probs, scaled(curve), label=_words(name), **style)
     axes.set(
         title="Shape, two classes",
         xlabel="probability of the true class",
         ylabel="loss, scaled to its range",
-        xlim=(0, 1),
-        # Baikal-like losses rise steeply towards 0: show where training spends its time.
-        ylim=(-0.02, 0.4),
+        xlim=(LEAST_PROB, 1),
     )
     axes.legend(loc="upper right")
     axes.grid(alpha=0.3)
