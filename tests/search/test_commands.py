@@ -64,10 +64,10 @@ def use_stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> UseStandIn
 
 
 def test_search_finalists_and_comparison_have_seeds_of_their_own(use_stand_ins: UseStandIns) -> None:
-    stand_ins = use_stand_ins(fitness_of)
+    stand_ins = use_stand_ins(lambda tree: 1 / len(str(tree)))
     assert main([*SEARCH, "--seed", "3", "--finalist-seeds", "3", "--seeds", "4", "--run-dir", "run"]) == 0
     ((finalists, finalist_seeds),) = stand_ins.evaluator.confirmed
-    assert len(finalists) == 4
+    assert 1 < len(finalists) <= 4
     assert stand_ins.search_seeds == [3]
     seeds = stand_ins.search_seeds + finalist_seeds + stand_ins.comparison_seeds
     assert len(set(seeds)) == len(seeds) == 1 + 3 + 4

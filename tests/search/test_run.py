@@ -115,11 +115,10 @@ def test_the_hall_of_fame_holds_the_candidates_from_the_best_down(bare_run: Fini
 def test_the_result_is_the_best_finalist(bare_run: FinishedRun) -> None:
     result = bare_run.json("result.json")
     finalists = result["finalists"]
-    assert {one["expression"] for one in finalists} == {
-        row["expression"] for row in bare_run.csv("hall_of_fame.csv")[:2]
-    }
-    assert [len(one["accuracies"]) for one in finalists] == [2, 2]
-    assert finalists[0]["mean_accuracy"] >= finalists[1]["mean_accuracy"]
+    assert finalists[0]["expression"] in {row["expression"] for row in bare_run.csv("hall_of_fame.csv")}
+    assert all(len(one["accuracies"]) == 2 for one in finalists)
+    means = [one["mean_accuracy"] for one in finalists]
+    assert means == sorted(means, reverse=True)
     assert (result["expression"], result["fitness"]) == (finalists[0]["expression"], finalists[0]["fitness"])
     assert result["latex"] == to_latex(LossTree.parse(result["expression"]))
 
