@@ -16,7 +16,7 @@ from glojax.search.__main__ import main
 from glojax.search.comparison import Accuracies, ComparedLoss, Comparison, WelchTest
 from tests.search.fakes import FakeEvaluator, fitness_of
 
-SEARCH = ("--population-size", "10", "--num-elites", "2", "--generations", "3", "--finalists", "4")
+SEARCH = ("--population-size", "10", "--num-elites", "2", "--generations", "3", "--finalists", "4", "--seed", "3")
 
 
 class StandIns:
@@ -65,7 +65,7 @@ def use_stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> UseStandIn
 
 def test_search_finalists_and_comparison_have_seeds_of_their_own(use_stand_ins: UseStandIns) -> None:
     stand_ins = use_stand_ins(lambda tree: 1 / len(str(tree)))
-    assert main([*SEARCH, "--seed", "3", "--finalist-seeds", "3", "--seeds", "4", "--run-dir", "run"]) == 0
+    assert main([*SEARCH, "--finalist-seeds", "3", "--seeds", "4", "--run-dir", "run"]) == 0
     ((finalists, finalist_seeds),) = stand_ins.evaluator.confirmed
     assert 1 < len(finalists) <= 4
     assert stand_ins.search_seeds == [3]
@@ -81,9 +81,18 @@ def test_a_search_in_which_every_training_fails_ends_all_the_same(use_stand_ins:
     assert Path("run/summary.png").stat().st_size > 10_000
 
 
+def test_a_search_in_which_nothing_can_be_trained_says_so(
+    use_stand_ins: UseStandIns, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use_stand_ins(fitness_of)
+    options = ("--population-size", "1", "--num-elites", "0", "--generations", "1", "--seed", "0")
+    assert main(["discover", *options, "--run-dir", "run"]) == 2
+    assert "error: None of 1 distinct losses could be trained" in capsys.readouterr().err
+
+
 def test_a_population_of_one_is_a_search(use_stand_ins: UseStandIns) -> None:
     use_stand_ins(fitness_of)
-    options = ("--population-size", "1", "--num-elites", "0", "--generations", "20")
+    options = ("--population-size", "1", "--num-elites", "0", "--generations", "20", "--seed", "5")
     assert main(["discover", *options, "--run-dir", "run"]) == 0
     assert len(Path("run/generations.jsonl").read_text().splitlines()) == 20
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from glojax.errors import GlojaxError
 from glojax.evaluation import Evaluation, Status
 from glojax.expressions import LossTree, canonical
 from glojax.genetic import GeneticConfig
@@ -129,6 +130,7 @@ def test_finalists_are_the_best_trained_ones_and_the_smallest_of_each_fitness() 
     assert select_finalists(found, 10) == [best, second, third]
 
 
-def test_where_nothing_was_trained_the_first_is_the_only_finalist() -> None:
+def test_where_nothing_was_trained_there_is_no_finalist() -> None:
     found = [discovered("x", 0.0, "lacks_variable"), discovered("x / y", 0.0, "non_finite")]
-    assert select_finalists(found, 5) == found[:1]
+    with pytest.raises(GlojaxError, match="None of 2 distinct losses could be trained"):
+        select_finalists(found, 5)

@@ -9,7 +9,8 @@ from glojax.training import TrainingConfig
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"num_steps": 0}, "num_steps is 0; expected a whole number of at least 1"),
+        ({"num_steps": 0}, "num_steps is 0; expected a whole number from 1 to"),
+        ({"num_steps": 3_000_000_000}, "num_steps is 3000000000"),
         ({"batch_size": -3}, "batch_size is -3"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0; expected a positive number"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),

@@ -55,7 +55,7 @@ def _require_folder(data_dir: Path | None) -> Path:
     if not os.path.isdir(data_dir):
         found = "is not a folder" if os.path.exists(data_dir) else "does not exist"
         raise DatasetError(f"{data_dir} {found}; expected the folder of MNIST's files: {advice}.")
-    missing = [name for name in _FILE_NAMES if not _find_file(data_dir, name).exists()]
+    missing = [name for name in _FILE_NAMES if not os.path.exists(_find_file(data_dir, name))]
     if missing:
         raise DatasetError(f"{data_dir} lacks {', '.join(missing)}; expected all of MNIST's files: {advice}.")
     return data_dir
@@ -64,7 +64,7 @@ def _require_folder(data_dir: Path | None) -> Path:
 def _find_file(folder: Path, name: str) -> Path:
     """The plain file where there is one, otherwise the gzipped one, there or not."""
     plain = folder / name
-    return plain if plain.exists() else folder / f"{name}.gz"
+    return plain if os.path.exists(plain) else folder / f"{name}.gz"
 
 
 def _read_pair(

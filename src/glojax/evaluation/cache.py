@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from glojax.datasets import Dataset
+from glojax.networks import NetworkFactory
 from glojax.training import TrainingConfig
 
 Status = Literal["trained", "lacks_variable", "non_finite", "cached"]
@@ -28,6 +29,11 @@ class Evaluation:
     fitness: float
     status: Status
     steps: int
+
+
+def network_name(network: NetworkFactory) -> str:
+    """Module and name of a network's class or factory."""
+    return f"{getattr(network, '__module__', '')}.{getattr(network, '__qualname__', repr(network))}"
 
 
 def evaluation_context(dataset: Dataset, network_name: str, config: TrainingConfig, seed: int) -> str:

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from glojax.datasets import Dataset
-from glojax.evaluation.cache import Evaluation, FitnessCache, evaluation_context
+from glojax.evaluation.cache import Evaluation, FitnessCache, evaluation_context, network_name
 from glojax.evaluation.device_pool import Candidates, DevicePool
 from glojax.expressions import LossTree, canonical
 from glojax.networks import NetworkFactory
@@ -41,8 +41,9 @@ class LocalEvaluator:
         dataset: Trained on; its validation split gives the fitness.
         config: Budget and hyperparameters of a training.
         seed: Of initial network, batches and dropout, the same for all candidates.
-        capacity: Nodes that a program holds; a larger canonical tree doubles it, at the price of one compilation.
-        cache: Where evaluations are remembered; None for a fresh one.
+        capacity: Nodes that a program holds; a larger canonical tree raises it to the next power of two, at the
+            price of one compilation.
+        cache: Where evaluations are remembered; None for a fresh one. Networks that share one need names of their own.
         devices: Devices to train on; None for all local ones.
         chunk_size: Candidates that a device trains at once; None for the best on its kind.
 
@@ -64,7 +65,7 @@ class LocalEvaluator:
     ):
         self.cache = FitnessCache() if cache is None else cache
         self._pool = DevicePool(make_train(network, dataset, config), devices, chunk_size)
-        self._context = evaluation_context(dataset, getattr(network, "__name__", repr(network)), config, seed)
+        self._context = evaluation_context(dataset, network_name(network), config, seed)
         self._seed = seed
         self._capacity = capacity
 
@@ -141,8 +142,10 @@ class LocalEvaluator:
         return accuracy.reshape(len(trees), len(seeds))
 
     def _fit(self, functions: Sequence[LossTree]) -> None:
-        """Raise the capacity to a power of two that holds all functions."""
-        self._capacity = max(self._capacity, 2 ** (max(tree.size for tree in functions) - 1).bit_length())
+        """Raise the capacity to the next power of two if a function needs more."""
+        largest = max(tree.size for tree in functions)
+        if largest > self._capacity:
+            self._capacity = 2 ** (largest - 1).bit_length()
 
     def _remember(self, evaluation: Evaluation) -> Evaluation:
         self.cache.add(self._context, evaluation)

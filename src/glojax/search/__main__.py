@@ -70,4 +70,8 @@ def num_cores() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # After an interruption threads may still be inside XLA, which does not survive the interpreter's ordinary end.
+    os._exit(exit_code)

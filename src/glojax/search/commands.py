@@ -1,5 +1,6 @@
 """The commands, from options to files and a printed result."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -26,12 +27,16 @@ DISCOVERED = "discovered"
 
 HALL_OF_FAME_SIZE = 20
 
+#: Nodes by which a canonical form may outgrow its tree without a new compilation; it rarely does, by one to four.
+CANONICAL_GROWTH = 8
+
 
 def run_all(options: RunOptions, console: Console) -> None:
     """Discover, then compare the loss that was found with the standard ones."""
     dataset, directory = _begin(options, "run", console)
     with Display(console) as display:
         finalists, generations = _discover(options, dataset, directory, display)
+        directory.write_json("result.json", _finalist_record(finalists))
         losses = {
             DISCOVERED: LossTree.parse(finalists[0].expression),
             "cross_entropy": find_loss("cross_entropy"),
@@ -86,7 +91,7 @@ def _begin(options: CommonOptions, command: str, console: Console) -> tuple[Data
     dataset = load_dataset(options.dataset, options.data_dir)
     config = options.training_config("validation")
     check_training(NETWORKS[options.recipe.network], dataset, config)
-    directory = RunDirectory(options.run_dir and options.run_dir.expanduser(), command)
+    directory = RunDirectory(options.run_dir and Path(os.path.expanduser(options.run_dir)), command)
     sizes = {name: len(split) for name, split in dataset.splits.items()}
     directory.write_config(
         command,
@@ -113,7 +118,7 @@ def _discover(
         dataset,
         options.training_config("validation"),
         seed=options.seed,
-        capacity=options.genetic.max_nodes or 64,
+        capacity=(options.genetic.max_nodes or 64) + CANONICAL_GROWTH,
     )
     generations: list[GenerationRecord] = []
 

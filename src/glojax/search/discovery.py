@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from glojax.errors import GlojaxError
 from glojax.evaluation import Evaluation, Evaluator
 from glojax.expressions import LossTree
 from glojax.genetic import GeneticConfig, initial_population, next_generation
@@ -125,12 +126,17 @@ def select_finalists(found: Sequence[Discovered], num_finalists: int) -> list[Di
         found: In the search's order: the best first, of equally fit ones the smallest.
         num_finalists: How many at most.
 
-    Returns:
-        At least one: the first found, where none was trained.
+    Raises:
+        GlojaxError: No loss was trained to the end.
     """
     trained = [one for one in found if one.evaluation.status == "trained"]
+    if not trained:
+        raise GlojaxError(
+            f"None of {len(found)} distinct losses could be trained to the end; "
+            "raise --generations or --population-size."
+        )
     smallest = {one.evaluation.fitness: one for one in reversed(trained)}
-    return list(reversed(smallest.values()))[:num_finalists] if trained else list(found[:1])
+    return list(reversed(smallest.values()))[:num_finalists]
 
 
 def choose(

@@ -10,6 +10,7 @@
 A whole file is written under another name first, then renamed; a line is appended in one write.
 """
 
+import contextlib
 import csv
 import io
 import json
@@ -41,8 +42,9 @@ class RunDirectory:
     """
 
     def __init__(self, path: Path | None, command: str):
-        self.path = path or _unused(Path("runs"), f"{datetime.now():%Y%m%d-%H%M%S}-{command}")
+        self.path = path or Path("runs")
         try:
+            self.path = path or _unused(Path("runs"), f"{datetime.now():%Y%m%d-%H%M%S}-{command}")
             if self.path.exists() and not self.path.is_dir():
                 raise RunDirectoryError(f"{self.path} is a file; give a new or empty folder as --run-dir.")
             self.path.mkdir(parents=True, exist_ok=True)
@@ -92,7 +94,8 @@ class RunDirectory:
         except OSError as error:
             raise _unwritable(self.path / name, error) from error
         finally:
-            unfinished.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
 
     def append_line(self, name: str, record: dict[str, Any]) -> None:
         """Append one record to a file of JSON lines."""

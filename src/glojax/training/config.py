@@ -6,6 +6,9 @@ from glojax.errors import ConfigurationError
 from glojax.losses import ClassReduction, check_objective
 from glojax.losses.objective import DEFAULT_PROB_EPSILON
 
+#: Counts are int32 on the device, and must not wrap at the end of an epoch.
+MAX_COUNT = 2**30
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -33,10 +36,11 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name in ("num_steps", "batch_size"):
             value = getattr(self, name)
-            if value < 1:
-                raise ConfigurationError(f"{name} is {value}; expected a whole number of at least 1.")
+            if not 1 <= value <= MAX_COUNT:
+                raise ConfigurationError(f"{name} is {value}; expected a whole number from 1 to {MAX_COUNT}.")
         if not 0 < self.learning_rate < float("inf"):
             raise ConfigurationError(f"learning_rate is {self.learning_rate}; expected a positive number.")
+        object.__setattr__(self, "splits", tuple(self.splits))
         check_objective(self.class_reduction, self.prob_epsilon)
         if not self.splits or not set(self.splits) <= {"validation", "test"}:
             raise ConfigurationError(f"splits is {self.splits}; expected one or both of 'validation' and 'test'.")

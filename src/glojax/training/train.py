@@ -92,7 +92,7 @@ def check_training(network: NetworkFactory, dataset: Dataset, config: TrainingCo
     except (TypeError, ValueError) as error:
         raise ConfigurationError(
             f"{_name(network)} does not take images of shape {dataset.image_shape} ({dataset.name}); choose a network "
-            f"made for them. It says: {str(error).splitlines()[0]}"
+            f"made for them. It says: {(str(error).splitlines() or [type(error).__name__])[0]}"
         ) from error
     if rest:
         names = ", ".join(".".join(map(str, path)) for path, _ in nnx.to_flat_state(rest))
