@@ -74,13 +74,6 @@ def test_search_finalists_and_comparison_have_seeds_of_their_own(use_stand_ins: 
     assert json.loads(Path("run/result.json").read_text())["seeds"] == stand_ins.comparison_seeds
 
 
-def test_a_search_in_which_every_training_fails_ends_all_the_same(use_stand_ins: UseStandIns) -> None:
-    use_stand_ins(lambda tree: 0.0)
-    assert main([*SEARCH, "--run-dir", "run"]) == 0
-    assert json.loads(Path("run/result.json").read_text())["fitness"] == 0
-    assert Path("run/summary.png").stat().st_size > 10_000
-
-
 def test_a_search_in_which_nothing_can_be_trained_says_so(
     use_stand_ins: UseStandIns, capsys: pytest.CaptureFixture[str]
 ) -> None:

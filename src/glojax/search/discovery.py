@@ -117,7 +117,7 @@ class Finalist:
 
 
 def select_finalists(found: Sequence[Discovered], num_finalists: int) -> list[Discovered]:
-    """The best losses that were trained, the smallest for each fitness.
+    """The best losses that could be trained, the smallest for each fitness.
 
     Losses that differ in form alone, or only for soft labels, train alike and have the same fitness: one stands for
     all of them.
@@ -127,9 +127,9 @@ def select_finalists(found: Sequence[Discovered], num_finalists: int) -> list[Di
         num_finalists: How many at most.
 
     Raises:
-        GlojaxError: No loss was trained to the end.
+        GlojaxError: No loss has a fitness above 0.
     """
-    trained = [one for one in found if one.evaluation.status == "trained"]
+    trained = [one for one in found if one.evaluation.fitness > 0]
     if not trained:
         raise GlojaxError(
             f"None of {len(found)} distinct losses could be trained to the end; "
