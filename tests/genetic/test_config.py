@@ -31,7 +31,8 @@ def test_defaults_are_the_papers() -> None:
     ],
 )
 def test_accepts_the_limits_of_every_range(fields: dict[str, Any]) -> None:
-    GeneticConfig(**fields)
+    config = GeneticConfig(**fields)
+    assert all(getattr(config, name) == value for name, value in fields.items())
 
 
 @pytest.mark.parametrize(
