@@ -25,7 +25,7 @@ class Recipe(NamedTuple):
     learning_rate: float
 
 
-#: MNIST's are the paper's (section IV-A); those of digits take a minute for a whole search on two cores.
+#: MNIST's are the paper's (section IV-A); those of digits take a minute or two for a whole search on two cores.
 RECIPES = {
     "digits": Recipe("DigitsCNN", steps=200, batch_size=64, learning_rate=0.05),
     "mnist": Recipe("MnistCNN", steps=2000, batch_size=100, learning_rate=0.01),
