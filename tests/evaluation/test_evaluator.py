@@ -108,11 +108,11 @@ def test_a_tree_larger_than_the_capacity_is_trained_all_the_same(digits: Dataset
 def test_the_context_covers_all_that_a_fitness_depends_on(digits: Dataset) -> None:
     other = Dataset("digits", digits.train, digits.test, digits.validation, 10)
     contexts = [
-        evaluation_context(digits, "DigitsCNN", CONFIG, 0),
-        evaluation_context(digits, "DigitsCNN", CONFIG, 1),
-        evaluation_context(digits, "MnistCNN", CONFIG, 0),
-        evaluation_context(other, "DigitsCNN", CONFIG, 0),
-        evaluation_context(digits, "DigitsCNN", TrainingConfig(11, 64, 0.05), 0),
+        evaluation_context(digits, "DigitsCNN", CONFIG, [0]),
+        evaluation_context(digits, "DigitsCNN", CONFIG, [1]),
+        evaluation_context(digits, "MnistCNN", CONFIG, [0]),
+        evaluation_context(other, "DigitsCNN", CONFIG, [0]),
+        evaluation_context(digits, "DigitsCNN", TrainingConfig(11, 64, 0.05), [0]),
     ]
     assert len(set(contexts)) == len(contexts)
 

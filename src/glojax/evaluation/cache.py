@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,9 +20,11 @@ class Evaluation:
 
     Attributes:
         expression: The function in canonical form, as text.
-        fitness: Validation accuracy after training, in [0, 1]; 0 where it could not be trained.
-        status: `trained`; `lacks_variable` (no x or no y: never trained); `non_finite` (loss, gradient or parameters
-            did not stay finite); or `cached` (known before, or equal to another function of the same population).
+        fitness: Validation accuracy after training, in [0, 1], the mean over the evaluator's seeds; a training that
+            did not stay finite counts as 0.
+        status: `trained`; `lacks_variable` (no x or no y: never trained, fitness 0); `non_finite` (loss, gradient or
+            parameters did not stay finite, with any seed); or `cached` (known before, or equal to another function of
+            the same population).
         steps: SGD steps that this evaluation took.
     """
 
@@ -36,13 +39,13 @@ def network_name(network: NetworkFactory) -> str:
     return f"{getattr(network, '__module__', '')}.{getattr(network, '__qualname__', repr(network))}"
 
 
-def evaluation_context(dataset: Dataset, network_name: str, config: TrainingConfig, seed: int) -> str:
-    """What a fitness depends on beside the function, as 16 hexadecimal digits: training, network, data and seed."""
+def evaluation_context(dataset: Dataset, network_name: str, config: TrainingConfig, seeds: Sequence[int]) -> str:
+    """What a fitness depends on beside the function, as 16 hexadecimal digits: training, network, data and seeds."""
     context = {
         "config": dataclasses.asdict(config),
         "dataset": dataset.fingerprint,
         "network": network_name,
-        "seed": seed,
+        "seeds": list(seeds),
     }
     return hashlib.sha256(json.dumps(context, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -1,7 +1,7 @@
 """From loss functions to fitness."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import jax
@@ -12,7 +12,7 @@ from glojax.evaluation.cache import Evaluation, FitnessCache, evaluation_context
 from glojax.evaluation.device_pool import Candidates, DevicePool
 from glojax.expressions import LossTree, canonical
 from glojax.networks import NetworkFactory
-from glojax.training import TrainingConfig, make_train
+from glojax.training import TrainingConfig, TrainResult, make_train
 
 #: Called with each evaluation as soon as it is known.
 OnEvaluation = Callable[[Evaluation], None]
@@ -34,13 +34,14 @@ class LocalEvaluator:
     """Trains candidates on the devices of this process.
 
     A candidate is trained in its canonical form, so that its fitness depends on the function, the configuration and the
-    seed alone; a function that is known already, or occurs twice, is trained once.
+    seeds alone; a function that is known already, or occurs twice, is trained once.
 
     Args:
         network: Makes the network to train, from `nnx.Rngs`.
         dataset: Trained on; its validation split gives the fitness.
         config: Budget and hyperparameters of a training.
-        seed: Of initial network, batches and dropout, the same for all candidates.
+        seeds: Of initial network, batches and dropout, the same for all candidates: each is trained once with each
+            seed, all in one population, and its fitness is the mean.
         capacity: Nodes that a program holds; a larger canonical tree raises it to the next power of two, at the
             price of one compilation.
         cache: Where evaluations are remembered; None for a fresh one. Networks that share one need names of their own.
@@ -57,7 +58,7 @@ class LocalEvaluator:
         dataset: Dataset,
         config: TrainingConfig,
         *,
-        seed: int = 0,
+        seeds: Sequence[int] = (0,),
         capacity: int = 64,
         cache: FitnessCache | None = None,
         devices: Sequence[jax.Device] | None = None,
@@ -65,8 +66,8 @@ class LocalEvaluator:
     ):
         self.cache = FitnessCache() if cache is None else cache
         self._pool = DevicePool(make_train(network, dataset, config), devices, chunk_size)
-        self._context = evaluation_context(dataset, network_name(network), config, seed)
-        self._seed = seed
+        self._context = evaluation_context(dataset, network_name(network), config, seeds)
+        self._seeds = list(seeds)
         self._capacity = capacity
 
     def evaluate(self, trees: Sequence[LossTree], on_evaluation: OnEvaluation | None = None) -> list[Evaluation]:
@@ -96,27 +97,22 @@ class LocalEvaluator:
                 report(known)
 
         if unknown:
-            functions = list(unknown)
-            self._fit(functions)
-            candidates = Candidates.over_seeds(functions, [self._seed], self._capacity)
-            for places, result in self._pool.run(candidates):
-                for row, place in enumerate(places):
-                    tree = functions[place]
-                    evaluation = self._remember(
-                        Evaluation(
-                            expression=str(tree),
-                            # float32 to the nearest number of six decimals, finer than any split's resolution.
-                            fitness=round(float(result.accuracy["validation"][row]), 6),
-                            status="trained" if result.finite[row] else "non_finite",
-                            steps=int(result.num_steps[row]),
-                        )
+            for tree, result in self._train(list(unknown)):
+                evaluation = self._remember(
+                    Evaluation(
+                        expression=str(tree),
+                        # float32 to the nearest number of six decimals, finer than any split's resolution.
+                        fitness=round(float(np.mean(result.accuracy["validation"], dtype=np.float64)), 6),
+                        status="trained" if result.finite.all() else "non_finite",
+                        steps=int(result.num_steps.sum()),
                     )
-                    first, *others = unknown[tree]
-                    results[first] = evaluation
-                    report(evaluation)
-                    for other in others:
-                        results[other] = again = dataclasses.replace(evaluation, status="cached", steps=0)
-                        report(again)
+                )
+                first, *others = unknown[tree]
+                results[first] = evaluation
+                report(evaluation)
+                for other in others:
+                    results[other] = again = dataclasses.replace(evaluation, status="cached", steps=0)
+                    report(again)
         return [evaluation for evaluation in results if evaluation is not None]
 
     def confirm(
@@ -140,6 +136,18 @@ class LocalEvaluator:
             for steps in result.num_steps:
                 on_training(int(steps))
         return accuracy.reshape(len(trees), len(seeds))
+
+    def _train(self, functions: Sequence[LossTree]) -> Iterator[tuple[LossTree, TrainResult]]:
+        """Each function, in order, with its results [seeds] as soon as they are complete."""
+        self._fit(functions)
+        waiting = iter(functions)
+        rows: list[TrainResult] = []
+        for places, result in self._pool.run(Candidates.over_seeds(functions, self._seeds, self._capacity)):
+            for row in range(len(places)):
+                rows.append(jax.tree.map(lambda array, row=row: array[row], result))
+                if len(rows) == len(self._seeds):
+                    yield next(waiting), jax.tree.map(lambda *arrays: np.stack(arrays), *rows)
+                    rows.clear()
 
     def _fit(self, functions: Sequence[LossTree]) -> None:
         """Raise the capacity to the next power of two if a function needs more."""

@@ -20,6 +20,7 @@ _STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#b2182b", "linestyle": "-", "linewidth": 2.2},
     {"color": "#4d4d4d", "linestyle": "--", "linewidth": 1.5},
     {"color": "#2166ac", "linestyle": "-.", "linewidth": 1.5},
+    {"color": "#1b7837", "linestyle": ":", "linewidth": 1.8},
 )
 
 
@@ -27,37 +28,56 @@ def draw_summary(
     path: Path,
     *,
     title: str,
+    best: str,
     generations: Sequence[Mapping[str, Any]],
+    tuning: Sequence[Mapping[str, Any]],
     losses: Mapping[str, LossTree],
     comparison: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Draw a search and its comparison: fitness by generation, the losses' shapes, and test accuracies.
+    """Draw a run: fitness by generation of discovery and tuning, the losses' shapes, and test accuracies.
 
     Args:
         path: The PNG file to write.
         title: What was searched.
+        best: The loss that was found, as text.
         generations: Records with `generation`, `best_fitness` and `median_fitness`, as in `generations.jsonl`.
-        losses: The losses to draw by name, the one found first; three at most.
+        tuning: Records with `generation`, `loss`, `best_fitness` and `best_so_far`, as in `tuning.jsonl`; they are
+            drawn behind the generations.
+        losses: The losses to draw by name, the most important first; four at most.
         comparison: Records with `name` and `test_accuracy`, as in `result.json`.
     """
     figure = Figure(figsize=(13, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
-    found = next(iter(losses.values()))
-    figure.suptitle(f"{title}\nbest loss found:  {_shortened(str(found))}", fontsize=11)
+    figure.suptitle(f"{title}\nbest loss found:  {_shortened(best)}", fontsize=11)
     search, shapes, accuracies = figure.subplots(1, 3)
-    _draw_generations(search, generations)
+    _draw_generations(search, generations, tuning)
     _draw_shapes(shapes, losses)
     _draw_accuracies(accuracies, comparison)
     figure.savefig(path, dpi=120, format="png")
 
 
-def _draw_generations(axes: Axes, generations: Sequence[Mapping[str, Any]]) -> None:
-    numbers = [record["generation"] for record in generations]
-    axes.plot(numbers, [record["best_fitness"] for record in generations], marker="o", label="best", **_STYLES[0])
-    axes.plot(numbers, [record["median_fitness"] for record in generations], marker="s", label="median", **_STYLES[1])
+def _draw_generations(
+    axes: Axes, generations: Sequence[Mapping[str, Any]], tuning: Sequence[Mapping[str, Any]]
+) -> None:
+    if generations:
+        numbers = [record["generation"] for record in generations]
+        best, median = ([record[name] for record in generations] for name in ("best_fitness", "median_fitness"))
+        axes.plot(numbers, best, marker="o", label="best", **_STYLES[0])
+        axes.plot(numbers, median, marker="s", label="median", **_STYLES[1])
+    if tuning:
+        # One line a loss: the best of each generation as a dot, the best so far as a step.
+        offset = len(generations)
+        for rank, loss in enumerate(dict.fromkeys(record["loss"] for record in tuning)):
+            own = [record for record in tuning if record["loss"] == loss]
+            numbers = [offset + record["generation"] for record in own]
+            label = "tuning, best so far" if rank == 0 else None
+            axes.step(numbers, [record["best_so_far"] for record in own], where="post", label=label, **_STYLES[2])
+            axes.plot(numbers, [record["best_fitness"] for record in own], ".", color=_STYLES[2]["color"], alpha=0.4)
+        if generations:
+            axes.axvline(offset + 0.5, color="0.6", linewidth=1)
     axes.set(title="Search", xlabel="generation", ylabel="fitness (validation accuracy)", ylim=(0, 1.02))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="center right")
+    axes.legend(loc="best")
     axes.grid(alpha=0.3)
 
 

@@ -11,20 +11,22 @@ import tyro
 from rich.console import Console
 
 from glojax.errors import ConfigurationError, GlojaxError
-from glojax.search.commands import run_all, run_compare, run_discover
-from glojax.search.config import CompareOptions, DiscoverOptions, RunOptions, nearest
+from glojax.search.commands import run_all, run_compare, run_discover, run_tune
+from glojax.search.config import CompareOptions, DiscoverOptions, RunOptions, TuneOptions, nearest
 
 PROGRAM = "python -m glojax.search"
 
-_RUN = """Finds a loss function on real images, then compares it with the standard ones on the test set.
+_RUN = """Finds a loss function on real images, tunes its coefficients, then compares it with the standard ones on the
+test set.
 
-Other commands: `discover` (search alone) and `compare` (given losses against each other); see `discover --help` and
-`compare --help`."""
+Other commands: `discover` (search alone), `tune` (coefficients of given losses) and `compare` (given losses against
+each other); each has a `--help` of its own."""
 
 #: For each command: its options, what runs it, and what its help says.
 COMMANDS: dict[str, tuple[type[Any], Callable[[Any, Console], None], str]] = {
     "": (RunOptions, run_all, _RUN),
     "discover": (DiscoverOptions, run_discover, "Searches for loss functions with a genetic algorithm."),
+    "tune": (TuneOptions, run_tune, "Tunes the coefficients of losses with CMA-ES."),
     "compare": (CompareOptions, run_compare, "Compares losses over several seeds, on validation and test set."),
 }
 
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command not in COMMANDS:
             raise ConfigurationError(
                 f"Unknown command {command!r}.{nearest(command, COMMANDS)} "
-                "Expected discover or compare, or options alone."
+                "Expected discover, tune or compare, or options alone."
             )
         options_type, run, description = COMMANDS[command]
         options = tyro.cli(options_type, args=arguments, prog=f"{PROGRAM} {command}".rstrip(), description=description)

@@ -1,186 +1,186 @@
 """The commands, from options to files and a printed result."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from glojax.datasets import Dataset, load_dataset
-from glojax.evaluation import Evaluation, LocalEvaluator
+from glojax.coefficients import CoefficientLayout
+from glojax.errors import GlojaxError
 from glojax.expressions import LossTree, to_latex
 from glojax.losses import find_loss
-from glojax.networks import NETWORKS
 from glojax.reporting import draw_summary
-from glojax.search.comparison import BEST_RATE_NAME, Comparison, compare
-from glojax.search.config import CommonOptions, CompareOptions, DiscoverOptions, RunOptions
-from glojax.search.discovery import Discovered, Finalist, GenerationRecord, choose, discover, select_finalists
-from glojax.search.progress import Display
-from glojax.search.results import print_best, print_comparison
-from glojax.search.run_directory import RunDirectory
-from glojax.training import check_training
+from glojax.search.comparison import BEST_RATE, Comparison
+from glojax.search.config import CommonOptions, CompareOptions, DiscoverOptions, RunOptions, TuneOptions
+from glojax.search.discovery import GenerationRecord
+from glojax.search.finalists import Finalist, select_discovered, select_tuned
+from glojax.search.phases import (
+    Run,
+    begin,
+    choose_finalist,
+    compare_losses,
+    discover_losses,
+    make_evaluator,
+    tune_losses,
+)
+from glojax.search.results import print_best, print_comparison, print_directory, print_tuned
+from glojax.search.tuning import Tuned, TuningRecord
 
-#: What the loss that was found is called in a comparison.
-DISCOVERED = "discovered"
-
-HALL_OF_FAME_SIZE = 20
-
-#: Nodes by which a canonical form may outgrow its tree without a new compilation; it rarely does, by one to four.
-CANONICAL_GROWTH = 8
+#: Nodes of a program where no option sets a limit; room in it costs nothing.
+DEFAULT_NODES = 64
 
 
 def run_all(options: RunOptions, console: Console) -> None:
-    """Discover, then compare the loss that was found with the standard ones."""
-    dataset, directory = _begin(options, "run", console)
-    with Display(console) as display:
-        finalists, generations = _discover(options, dataset, directory, display)
-        directory.write_json("result.json", _finalist_record(finalists))
-        losses = {
-            DISCOVERED: LossTree.parse(finalists[0].expression),
-            "cross_entropy": find_loss("cross_entropy"),
-            BEST_RATE_NAME: find_loss("cross_entropy"),
-            "baikal": find_loss("baikal"),
-        }
-        # Fresh ones: `seed` served the search, the next ones the choice between the finalists.
-        first = options.seed + 1 + options.finalist_seeds
-        seeds = range(first, first + options.seeds)
-        comparison = _compare(losses, seeds, options, dataset, display)
-    result = _finalist_record(finalists) | _comparison_record(comparison, seeds)
-    directory.write_json("result.json", result)
-    directory.write_file(
-        "summary.png",
-        lambda path: draw_summary(
-            path,
-            title=f"{dataset.name}, {options.recipe.steps} steps a candidate, seed {options.seed}",
-            generations=[asdict(record) for record in generations],
-            losses={name: tree for name, tree in losses.items() if name != BEST_RATE_NAME},
-            comparison=result["comparison"],
-        ),
-    )
+    """Discover, tune the best, then compare what was found with the standard losses."""
+    run = begin(options, "run", console)
+    tuned: list[Tuned] = []
+    records: list[TuningRecord] = []
+    with run.display:
+        evaluator = make_evaluator(run, options, options.genetic.max_nodes or DEFAULT_NODES)
+        found, generations = discover_losses(run, options, evaluator)
+        seeds = options.seeds_of_finalists
+        discovered = choose_finalist(run, select_discovered(found, options.finalists), seeds, evaluator)
+        best = {"discovered": discovered[0]}
+        result: dict[str, Any] = {"discovered": _choice_record(discovered)}
+        run.directory.write_json("result.json", _loss_record(discovered[0]) | result)
+        if options.tuned:
+            trees = [finalist.tree for finalist in discovered[: options.tuned]]
+            tuned, records = tune_losses(run, trees, options.tuning, options.seed, evaluator)
+            result["tuning"] = _tuning_record(tuned)
+            if members := select_tuned(tuned, options.finalists):
+                chosen = choose_finalist(run, members, seeds, evaluator)
+                best["tuned"] = chosen[0]
+                result["tuned"] = _choice_record(chosen)
+        # The result first; the untuned one where both do equally well.
+        best = dict(sorted(best.items(), key=lambda item: -item[1].mean_accuracy))
+        winner = next(iter(best.values()))
+        run.directory.write_json("result.json", _loss_record(winner) | result)
+        losses = {name: finalist.tree for name, finalist in best.items()}
+        standard = ("cross_entropy", f"cross_entropy{BEST_RATE}", "baikal")
+        losses |= {name: find_loss(name.removesuffix(BEST_RATE)) for name in standard}
+        seeds = range(seeds.stop, seeds.stop + options.seeds)
+        comparison = compare_losses(run, losses, seeds, options)
+    result |= _comparison_record(comparison, seeds)
+    run.directory.write_json("result.json", _loss_record(winner) | result)
+    _draw(run, options, winner, generations, records, losses, comparison)
+    print_tuned(tuned, console)
     print_comparison(comparison, len(seeds), console)
-    print_best(finalists[0], comparison, console)
-    _print_end(directory, console)
+    print_best(winner, console, comparison)
+    print_directory(run.directory, console)
 
 
 def run_discover(options: DiscoverOptions, console: Console) -> None:
     """Discover alone."""
-    dataset, directory = _begin(options, "discover", console)
-    with Display(console) as display:
-        finalists, _ = _discover(options, dataset, directory, display)
-    directory.write_json("result.json", _finalist_record(finalists))
-    print_best(finalists[0], None, console)
-    _print_end(directory, console)
+    run = begin(options, "discover", console)
+    with run.display:
+        evaluator = make_evaluator(run, options, options.genetic.max_nodes or DEFAULT_NODES)
+        found, _ = discover_losses(run, options, evaluator)
+        finalists = select_discovered(found, options.finalists)
+        discovered = choose_finalist(run, finalists, options.seeds_of_finalists, evaluator)
+    run.directory.write_json("result.json", _loss_record(discovered[0]) | {"discovered": _choice_record(discovered)})
+    print_best(discovered[0], console)
+    print_directory(run.directory, console)
+
+
+def run_tune(options: TuneOptions, console: Console) -> None:
+    """Tune given losses, then compare the best with what it was made of."""
+    trees = [find_loss(loss) for loss in options.loss]
+    for tree in trees:
+        CoefficientLayout.of(tree, options.tuning.coefficients)
+    run = begin(options, "tune", console)
+    with run.display:
+        evaluator = make_evaluator(run, options, DEFAULT_NODES)
+        tuned, records = tune_losses(run, trees, options.tuning, options.seed, evaluator)
+        result: dict[str, Any] = {"tuning": _tuning_record(tuned)}
+        run.directory.write_json("result.json", result)
+        members = select_tuned(tuned, options.finalists)
+        if not members:
+            raise GlojaxError(
+                f"No member could be trained ({tuned[0].stop_reason}); the losses stay as they are: lower "
+                "--tuning.sigma or --learning-rate."
+            )
+        seeds = options.seeds_of_finalists
+        starts = [one.start for one in tuned if one.start.fitness > 0]
+        chosen = choose_finalist(run, [*starts, *members], seeds, evaluator)
+        result |= _loss_record(chosen[0]) | {"finalists": [asdict(finalist) for finalist in chosen]}
+        run.directory.write_json("result.json", result)
+        best = next(finalist for finalist in chosen if finalist.expression in {one.expression for one in members})
+        origin = next(one for one in tuned if best.expression in {member.expression for member in one.found})
+        untuned = LossTree.parse(origin.start.expression)
+        losses = {"tuned": best.tree, "untuned": untuned, f"untuned{BEST_RATE}": untuned}
+        seeds = range(seeds.stop, seeds.stop + options.seeds)
+        comparison = compare_losses(run, losses, seeds, options)
+    result |= _comparison_record(comparison, seeds)
+    run.directory.write_json("result.json", result)
+    _draw(run, options, chosen[0], [], records, losses, comparison)
+    print_tuned(tuned, console)
+    print_comparison(comparison, len(seeds), console)
+    print_best(chosen[0], console)
+    print_directory(run.directory, console)
 
 
 def run_compare(options: CompareOptions, console: Console) -> None:
     """Compare given losses."""
-    losses = {name: find_loss("cross_entropy" if name == BEST_RATE_NAME else name) for name in options.losses}
-    dataset, directory = _begin(options, "compare", console)
+    losses = {name: find_loss(name.removesuffix(BEST_RATE)) for name in options.losses}
+    run = begin(options, "compare", console)
     seeds = range(options.seed, options.seed + options.seeds)
-    with Display(console) as display:
-        comparison = _compare(losses, seeds, options, dataset, display)
-    directory.write_json("result.json", _comparison_record(comparison, seeds))
+    with run.display:
+        comparison = compare_losses(run, losses, seeds, options)
+    run.directory.write_json("result.json", _comparison_record(comparison, seeds))
     print_comparison(comparison, len(seeds), console)
-    _print_end(directory, console)
+    print_directory(run.directory, console)
 
 
-def _begin(options: CommonOptions, command: str, console: Console) -> tuple[Dataset, RunDirectory]:
-    """Check options and data, then open the run directory, so that a mistake in the former leaves no trace."""
-    dataset = load_dataset(options.dataset, options.data_dir)
-    config = options.training_config("validation")
-    check_training(NETWORKS[options.recipe.network], dataset, config)
-    directory = RunDirectory(options.run_dir and Path(os.path.expanduser(options.run_dir)), command)
-    sizes = {name: len(split) for name, split in dataset.splits.items()}
-    directory.write_config(
-        command,
-        options={name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()},
-        resolved=asdict(config)
-        | {"network": options.recipe.network, "dataset_sizes": sizes, "dataset_fingerprint": dataset.fingerprint},
-    )
-    console.print(
-        f"{dataset.name}: {sizes['train']:,} training, {sizes['validation']:,} validation, "
-        f"{sizes['test']:,} test images. {options.recipe.network}: {config.num_steps:,} SGD steps of "
-        f"{config.batch_size} images, learning rate {config.learning_rate:g}.",
-        highlight=False,
-        soft_wrap=True,
-    )
-    return dataset, directory
-
-
-def _discover(
-    options: DiscoverOptions, dataset: Dataset, directory: RunDirectory, display: Display
-) -> tuple[list[Finalist], list[GenerationRecord]]:
-    """Search, choose between the finalists, and write the files of both."""
-    evaluator = LocalEvaluator(
-        NETWORKS[options.recipe.network],
-        dataset,
-        options.training_config("validation"),
-        seed=options.seed,
-        capacity=(options.genetic.max_nodes or 64) + CANONICAL_GROWTH,
-    )
-    generations: list[GenerationRecord] = []
-
-    def on_evaluation(evaluation: Evaluation, generation: int) -> None:
-        if evaluation.status != "cached":
-            directory.append_line("candidates.jsonl", asdict(evaluation) | {"generation": generation})
-        display.on_evaluation(evaluation)
-
-    def on_generation(record: GenerationRecord) -> None:
-        generations.append(record)
-        directory.append_line("generations.jsonl", asdict(record))
-        display.on_generation(record, options.generations)
-
-    display.start_phase("Search", options.generations * options.genetic.population_size)
-    found = discover(
-        evaluator,
-        options.genetic,
-        options.generations,
-        options.seed,
-        on_evaluation=on_evaluation,
-        on_generation=on_generation,
-    )
-    _write_hall_of_fame(directory, found[:HALL_OF_FAME_SIZE])
-    finalists = select_finalists(found, options.finalists)
-    seeds = range(options.seed + 1, options.seed + 1 + options.finalist_seeds)
-    display.start_phase("Finalists", len(finalists) * len(seeds))
-    return choose(finalists, evaluator, seeds, on_training=display.on_training), generations
-
-
-def _write_hall_of_fame(directory: RunDirectory, found: Sequence[Discovered]) -> None:
-    directory.write_csv(
-        "hall_of_fame.csv",
-        ("rank", "fitness", "size", "generation", "expression"),
-        (
-            (rank, one.evaluation.fitness, one.size, one.generation, one.evaluation.expression)
-            for rank, one in enumerate(found, start=1)
+def _draw(
+    run: Run,
+    options: CommonOptions,
+    best: Finalist,
+    generations: Sequence[GenerationRecord],
+    tuning: Sequence[TuningRecord],
+    losses: Mapping[str, LossTree],
+    comparison: Comparison,
+) -> None:
+    run.directory.write_file(
+        "summary.png",
+        lambda path: draw_summary(
+            path,
+            title=f"{run.dataset.name}, {options.recipe.steps} steps a candidate, seed {options.seed}",
+            best=best.expression,
+            generations=[asdict(record) for record in generations],
+            tuning=[asdict(record) for record in tuning],
+            losses={name: tree for name, tree in losses.items() if not name.endswith(BEST_RATE)},
+            comparison=[asdict(loss) for loss in comparison.losses],
         ),
     )
 
 
-def _compare(
-    losses: Mapping[str, LossTree], seeds: Sequence[int], options: CommonOptions, dataset: Dataset, display: Display
-) -> Comparison:
-    return compare(
-        losses,
-        NETWORKS[options.recipe.network],
-        dataset,
-        options.training_config("validation", "test"),
-        seeds,
-        on_start=lambda total: display.start_phase("Comparison", total),
-        on_training=display.on_training,
-    )
-
-
-def _finalist_record(finalists: Sequence[Finalist]) -> dict[str, Any]:
-    best = finalists[0]
+def _loss_record(best: Finalist) -> dict[str, Any]:
     return {
         "expression": best.expression,
-        "latex": to_latex(LossTree.parse(best.expression)),
+        "latex": to_latex(best.tree),
         "fitness": best.fitness,
-        "finalists": [asdict(finalist) for finalist in finalists],
+        "mean_accuracy": best.mean_accuracy,
     }
+
+
+def _choice_record(finalists: Sequence[Finalist]) -> dict[str, Any]:
+    return _loss_record(finalists[0]) | {"finalists": [asdict(finalist) for finalist in finalists]}
+
+
+def _tuning_record(tuned: Sequence[Tuned]) -> list[dict[str, Any]]:
+    return [
+        {
+            "loss": one.loss,
+            "fitness_before": one.start.fitness,
+            "expression": one.best.expression,
+            "fitness": one.best.fitness,
+            "num_coefficients": one.num_coefficients,
+            "generations": one.generations,
+            "stop_reason": one.stop_reason,
+        }
+        for one in tuned
+    ]
 
 
 def _comparison_record(comparison: Comparison, seeds: Sequence[int]) -> dict[str, Any]:
@@ -189,7 +189,3 @@ def _comparison_record(comparison: Comparison, seeds: Sequence[int]) -> dict[str
         "comparison": [asdict(loss) for loss in comparison.losses],
         "welch": [asdict(test) for test in comparison.welch],
     }
-
-
-def _print_end(directory: RunDirectory, console: Console) -> None:
-    console.print(f"Results: {directory.path}", highlight=False, markup=False, soft_wrap=True)

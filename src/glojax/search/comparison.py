@@ -13,9 +13,9 @@ from glojax.expressions import LossTree, canonical
 from glojax.networks import NetworkFactory
 from glojax.training import TrainingConfig, make_train
 
-#: Cross-entropy at the best, by mean validation accuracy, of these multiples of the configured learning rate. Much of
-#: what a search finds first is only a larger effective step; this tells it apart.
-BEST_RATE_NAME = "cross_entropy_best_rate"
+#: A loss whose name ends in this is taken at the best, by mean validation accuracy, of these multiples of the
+#: configured learning rate. Much of what a search finds first is only a larger effective step; this tells it apart.
+BEST_RATE = "_best_rate"
 RATE_FACTORS = (0.3, 1.0, 3.0, 10.0, 30.0)
 
 
@@ -82,7 +82,7 @@ def compare(
     """Train a network with each loss and each seed, all as one population.
 
     Args:
-        losses: The losses by name; one named `BEST_RATE_NAME` is tried at five learning rates.
+        losses: The losses by name; one whose name ends in `BEST_RATE` is tried at five learning rates.
         network: Makes the network to train.
         dataset: Trained on; accuracy is measured on its validation and test splits.
         config: How to train; its `splits` must be "validation" and "test".
@@ -93,7 +93,7 @@ def compare(
     variants = [
         (name, canonical(tree), config.learning_rate * factor)
         for name, tree in losses.items()
-        for factor in (RATE_FACTORS if name == BEST_RATE_NAME else (1.0,))
+        for factor in (RATE_FACTORS if name.endswith(BEST_RATE) else (1.0,))
     ]
     on_start(len(variants) * len(seeds))
     _, trees, rates = zip(*variants, strict=True)

@@ -1,13 +1,14 @@
 """The command line's options, and the defaults that come with each data set."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import tyro
 
+from glojax.coefficients import TuningConfig
 from glojax.errors import ConfigurationError
 from glojax.genetic import GeneticConfig
 from glojax.losses import ClassReduction
@@ -98,11 +99,14 @@ class CommonOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiscoverOptions(CommonOptions):
-    """Options of a search for loss functions."""
+class SearchOptions(CommonOptions):
+    """Options of whatever looks for a loss: how a candidate gets its fitness, and how the best is chosen.
 
-    generations: int = 25
-    """Number of generations, the random first one included."""
+    The seeds from --seed on are given out in turn, so that no step sees those of another.
+    """
+
+    replicates: int = 1
+    """Number of seeds that each candidate is trained with; its fitness is the mean."""
 
     finalists: int = 10
     """How many of the best losses are trained again with fresh seeds; the best of them by mean validation
@@ -111,23 +115,70 @@ class DiscoverOptions(CommonOptions):
     finalist_seeds: int = 10
     """Number of fresh seeds that decide between the finalists."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_at_least(1, replicates=self.replicates, finalists=self.finalists, finalist_seeds=self.finalist_seeds)
+
+    @property
+    def seeds_of_search(self) -> range:
+        """What candidates get their fitness with."""
+        return range(self.seed, self.seed + self.replicates)
+
+    @property
+    def seeds_of_finalists(self) -> range:
+        """What decides between the finalists."""
+        return range(self.seeds_of_search.stop, self.seeds_of_search.stop + self.finalist_seeds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscoverOptions(SearchOptions):
+    """Options of a search for loss functions."""
+
+    generations: int = 25
+    """Number of generations, the random first one included."""
+
     genetic: Annotated[GeneticConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=GeneticConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_at_least(1, generations=self.generations, finalists=self.finalists, finalist_seeds=self.finalist_seeds)
+        require_at_least(1, generations=self.generations)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions(DiscoverOptions):
     """Options of the whole job."""
 
+    tuned: int = 3
+    """How many of the finalists have their coefficients tuned; 0 leaves the tuning out."""
+
+    tuning: TuningConfig = field(default_factory=lambda: TuningConfig(generations=10))
+
     seeds: int = 10
     """Number of fresh seeds over which losses are compared in the end."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require_at_least(0, tuned=self.tuned)
         require_at_least(1, seeds=self.seeds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneOptions(SearchOptions):
+    """Options of the tuning of given losses."""
+
+    loss: tuple[str, ...]
+    """What to tune: names (cross_entropy, baikal, baikal_cma) or expressions of x and y, such as
+    "log(y) - x / y", with or without coefficients to start from."""
+
+    tuning: TuningConfig = field(default_factory=TuningConfig)
+
+    seeds: int = 10
+    """Number of fresh seeds over which the tuned loss is compared with the untuned in the end."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_at_least(1, seeds=self.seeds)
+        require_distinct("loss", self.loss)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,8 +186,8 @@ class CompareOptions(CommonOptions):
     """Options of a comparison."""
 
     losses: tuple[str, ...]
-    """Names (cross_entropy, baikal, baikal_cma; cross_entropy_best_rate, which tries five learning rates) or
-    expressions of x and y, such as "log(y) - x / y"."""
+    """Names (cross_entropy, baikal, baikal_cma; cross_entropy_best_rate and the like, which try five learning
+    rates) or expressions of x and y, such as "log(y) - x / y"."""
 
     seeds: int = 10
     """Number of seeds; --seed is the first."""
@@ -144,11 +195,7 @@ class CompareOptions(CommonOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_at_least(1, seeds=self.seeds)
-        if not self.losses:
-            raise ConfigurationError("--losses names no loss; give at least one.")
-        repeated = sorted({loss for loss in self.losses if self.losses.count(loss) > 1})
-        if repeated:
-            raise ConfigurationError(f"--losses has {repeated[0]!r} more than once; give each loss once.")
+        require_distinct("losses", self.losses)
 
 
 def require_at_least(minimum: int, **values: int | None) -> None:
@@ -157,6 +204,15 @@ def require_at_least(minimum: int, **values: int | None) -> None:
         if value is not None and value < minimum:
             flag = "--" + name.replace("_", "-")
             raise ConfigurationError(f"{flag} is {value}; expected a whole number of at least {minimum}.")
+
+
+def require_distinct(name: str, losses: Sequence[str]) -> None:
+    """Raise ConfigurationError unless there is a loss, and none twice."""
+    if not losses:
+        raise ConfigurationError(f"--{name} names no loss; give at least one.")
+    repeated = sorted({loss for loss in losses if losses.count(loss) > 1})
+    if repeated:
+        raise ConfigurationError(f"--{name} has {repeated[0]!r} more than once; give each loss once.")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

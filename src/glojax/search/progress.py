@@ -13,13 +13,14 @@ from rich.text import Text
 
 from glojax.evaluation import Evaluation
 from glojax.search.discovery import GenerationRecord
+from glojax.search.tuning import TuningRecord
 
 #: How often a line says how far the work is, where there is no terminal.
 LINE_SECONDS = 30.0
 
 
 class Display:
-    """Shows the progress of discovery and comparison; use it in a `with` statement.
+    """Shows the progress of a run's phases; use it in a `with` statement.
 
     Args:
         console: Where to show it.
@@ -62,10 +63,10 @@ class Display:
         self._bar.reset(self._task, description=title, total=total)
         self._done, self._total, self._next_line = 0, total, self._start + LINE_SECONDS
         if not self._console.is_terminal:
-            self._console.print(f"{title}: {total} trainings", highlight=False)
+            self._print(f"{title}: {total} trainings")
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
-        """Count one candidate of a discovery."""
+        """Count one candidate of a search."""
         self._counts[evaluation.status] += 1
         self.on_training(evaluation.steps)
 
@@ -78,10 +79,7 @@ class Display:
         speed = self._steps / (now - self._start)
         if not self._console.is_terminal and now >= self._next_line:
             left = timedelta(seconds=round((now - self._start) / self._done * (self._total - self._done)))
-            self._console.print(
-                f"{self._done} of {self._total} done, {speed:,.0f} candidate-steps/s, about {left} left",
-                highlight=False,
-            )
+            self._print(f"{self._done} of {self._total} done, {speed:,.0f} candidate-steps/s, about {left} left")
             self._next_line = now + LINE_SECONDS
         figures = [f"{speed:,.0f} candidate-steps/s"]
         if self._counts:
@@ -99,14 +97,30 @@ class Display:
         dead = record.non_finite + record.lacks_variable
         speed = record.candidate_steps / max(record.seconds, 1e-3)
         number = f"{record.generation}/{num_generations}"
-        self._console.print(
+        self._print(
             f"{number:>7}  best {record.best_fitness:.4f}  median {record.median_fitness:.4f}  "
             f"{record.trained:3} trained {record.cached:3} cached {dead:3} dead  {speed:6,.0f} steps/s  "
-            f"{record.best_expression}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
+            f"{record.best_expression}"
         )
+
+    def on_tuning(self, record: TuningRecord, num_generations: int) -> None:
+        """Show the end of a generation of one loss."""
+        self._bar.update(self._task, description=f"Tuning, generation {min(record.generation + 1, num_generations)}")
+        number = f"{record.generation}/{num_generations}"
+        outcome = (
+            f"best {record.best_fitness:.4f}  median {record.median_fitness:.4f}"
+            if record.best_fitness > 0
+            else "no member could be trained"
+        )
+        self._print(
+            f"{number:>7}  {outcome}  so far {record.best_so_far:.4f}  sigma {record.sigma:.2g}  "
+            f"{record.trained:3} trained {record.non_finite:3} dead  {record.loss}"
+        )
+        if record.stop_reason is not None:
+            self._print(f"         ends: {record.stop_reason}")
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _render(self) -> Group:
         return Group(self._bar, self._figures)

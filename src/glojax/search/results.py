@@ -1,12 +1,16 @@
 """Results as a person reads them in the end."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from glojax.expressions import LossTree, to_latex
+from glojax.expressions import to_latex
 from glojax.search.comparison import Accuracies, ComparedLoss, Comparison
-from glojax.search.discovery import Finalist
+from glojax.search.finalists import Finalist
+from glojax.search.run_directory import RunDirectory
+from glojax.search.tuning import Tuned
 
 
 def print_comparison(comparison: Comparison, num_seeds: int, console: Console) -> None:
@@ -39,11 +43,30 @@ def print_comparison(comparison: Comparison, num_seeds: int, console: Console) -
             _print(console, f"{loss.name}: {loss.non_finite} of {num_seeds} trainings were not finite, and count as 0.")
 
 
-def print_best(best: Finalist, comparison: Comparison | None, console: Console) -> None:
-    """Print the loss that was found, as text and LaTeX, with its accuracies."""
+def print_tuned(tuned: Sequence[Tuned], console: Console) -> None:
+    """Print what the tuning of each loss came to."""
+    if tuned:
+        console.print()
+    for one in tuned:
+        _print(console, f"Tuned:            {one.loss}")
+        _print(
+            console,
+            f"                  {one.num_coefficients} coefficients, fitness {one.start.fitness:.4f} before and "
+            f"{one.best.fitness:.4f} at best; ended by {one.stop_reason}",
+        )
+
+
+def print_best(best: Finalist, console: Console, comparison: Comparison | None = None) -> None:
+    """Print the loss that was found, as text and LaTeX, with its accuracies.
+
+    Args:
+        best: The loss.
+        console: Where to print.
+        comparison: Where the loss comes first, if it was compared.
+    """
     console.print()
     _print(console, f"Best loss found:  {best.expression}")
-    _print(console, f"LaTeX:            {to_latex(LossTree.parse(best.expression))}")
+    _print(console, f"LaTeX:            {to_latex(best.tree)}")
     _print(
         console, "                  minimised as minus its sum over the classes; x: label, y: probability of a class"
     )
@@ -55,6 +78,11 @@ def print_best(best: Finalist, comparison: Comparison | None, console: Console) 
         found, *others = comparison.losses
         differences = ", ".join(_against(found, other) for other in others)
         _print(console, f"Test:             {found.test_accuracy.mean:.4f}: {differences}")
+
+
+def print_directory(directory: RunDirectory, console: Console) -> None:
+    """Say where the results are."""
+    _print(console, f"Results: {directory.path}")
 
 
 def _against(found: ComparedLoss, other: ComparedLoss) -> str:

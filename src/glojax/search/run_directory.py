@@ -2,9 +2,10 @@
 
     config.json         every option, resolved, with versions and devices
     generations.jsonl   a line for each generation
+    tuning.jsonl        a line for each loss under tuning and generation
     candidates.jsonl    a line for each loss function ever evaluated
-    hall_of_fame.csv    the best distinct losses
-    result.json         the best loss and the comparison
+    hall_of_fame.csv    the best distinct losses of the discovery
+    result.json         the best loss, the finalists and the comparison
     summary.png         the search and the comparison as a picture
 
 A whole file is written under another name first, then renamed; a line is appended in one write.
@@ -27,7 +28,7 @@ import jax
 
 from glojax.errors import RunDirectoryError
 
-_PACKAGES = ("glojax", "jax", "jaxlib", "flax", "optax", "numpy", "scikit-learn", "scipy")
+_PACKAGES = ("glojax", "jax", "jaxlib", "flax", "optax", "evosax", "numpy", "scikit-learn", "scipy")
 
 
 class RunDirectory:

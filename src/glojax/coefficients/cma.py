@@ -1,0 +1,231 @@
+"""The evolution strategy that tunes coefficients: evosax's CMA-ES behind ask and tell.
+
+It computes in double precision, whatever the rest of the process does: a covariance matrix of condition 1e14 needs it.
+Fitness is maximised here and minimised there; the sign flips in `CmaEs.tell`, where members are ranked, and nowhere
+else.
+"""
+
+import contextlib
+import math
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import serialization
+from numpy.typing import ArrayLike, NDArray
+
+from glojax.coefficients.config import TuningConfig
+from glojax.errors import ConfigurationError
+
+#: Largest step, as a multiple of the initial one, below and above which tuning ends.
+STEP_RANGE = (1e-11, 1e4)
+
+#: Condition number of the covariance matrix above which tuning ends.
+MAX_CONDITION_NUMBER = 1e14
+
+#: Generations in a row without a single finite fitness after which tuning ends.
+MAX_FAILED_GENERATIONS = 5
+
+
+class Best(NamedTuple):
+    """The best member so far: its coefficients [K] float64, and its fitness."""
+
+    coefficients: NDArray[np.float64]
+    fitness: float
+
+
+class CmaEs:
+    """Maximises a fitness of K coefficients by (mu/mu_w, lambda)-CMA-ES.
+
+    `ask` gives the members of a generation, `tell` takes their fitness. Equal arguments give equal members.
+
+    Args:
+        start: [K] Mean of the first generation.
+        config: Step size, population size, weights, and when to end.
+        seed: Of the members, from 0 to below 2^31.
+
+    Raises:
+        ConfigurationError: `start` is no vector, or is not finite.
+
+    Source: Hansen, "The CMA Evolution Strategy: A Tutorial" (2016), as evosax implements it. Deviations: fitness enters
+    by rank, equals in the order drawn, where evosax gives them the weight of their mean rank, so that the weights would
+    not sum to 1; and a generation without any finite fitness leaves the distribution as it is.
+
+    Example:
+        >>> strategy = CmaEs([3.0, 3.0], TuningConfig(generations=100), seed=0)
+        >>> while strategy.stop_reason is None:
+        ...     strategy.tell(-np.sum(strategy.ask() ** 2, axis=1))
+        >>> strategy.stop_reason, strategy.best.fitness > -1e-8
+        ('generations: 100', True)
+    """
+
+    def __init__(self, start: ArrayLike, config: TuningConfig, seed: int):
+        mean = np.asarray(start, np.float64)
+        if mean.ndim != 1 or not mean.size:
+            raise ConfigurationError(f"The start has shape {mean.shape}; expected a vector of at least one number.")
+        if not np.isfinite(mean).all():
+            raise ConfigurationError(f"The start is {mean.tolist()}; expected finite numbers.")
+        self._config = config
+        self._seed = seed
+        size = config.population_size or default_population_size(mean.size)
+        self._patience = config.patience or 10 + math.ceil(30 * mean.size / size)
+        with _evosax_numerics():
+            self._strategy, parameters = _strategy(size, mean.size, config.active_weights)
+            self._parameters = parameters.replace(std_init=jnp.asarray(config.sigma))
+            self._state: Any = self._strategy.init(jax.random.key(seed), jnp.asarray(mean), self._parameters)
+        self._asked: tuple[NDArray[np.float64], Any] | None = None
+        self._generation = 0
+        self._best: Best | None = None
+        self._improved = 0
+        self._failed = 0
+
+    @property
+    def population_size(self) -> int:
+        """Members of a generation."""
+        return int(self._strategy.population_size)
+
+    @property
+    def generation(self) -> int:
+        """Generations told."""
+        return self._generation
+
+    @property
+    def best(self) -> Best | None:
+        """The best member ever told, the first of equals; None before any had a finite fitness."""
+        return self._best
+
+    @property
+    def sigma(self) -> float:
+        """Step size."""
+        return float(self._state.std)
+
+    @property
+    def condition_number(self) -> float:
+        """Of the covariance matrix; infinite where it is singular or not finite."""
+        variances = self._variances()
+        return float(variances[-1] / variances[0]) if variances[0] > 0 else math.inf
+
+    def ask(self) -> NDArray[np.float64]:
+        """The members [lambda, K] of the next generation; the same until they are told."""
+        if self._asked is None:
+            with _evosax_numerics():
+                key = jax.random.fold_in(jax.random.key(self._seed), self._generation)
+                members, state = self._strategy.ask(key, self._state, self._parameters)
+                self._asked = np.asarray(members), state
+        return self._asked[0]
+
+    def tell(self, fitness: ArrayLike) -> None:
+        """Learn from the fitness of the members that `ask` gave.
+
+        Args:
+            fitness: [lambda], larger is better; what is not finite ranks worst.
+
+        Raises:
+            ConfigurationError: Not one number for each member.
+        """
+        members = self.ask()
+        values = np.asarray(fitness, np.float64)
+        if values.shape != (len(members),):
+            raise ConfigurationError(f"Got fitness of shape {values.shape} for {len(members)} members; give one each.")
+        failed = ~np.isfinite(values)
+        self._generation += 1
+        self._failed = self._failed + 1 if failed.all() else 0
+        if not failed.all():
+            values = np.where(failed, -np.inf, values)
+            order = np.argsort(-values, kind="stable")
+            self._remember(members[order[0]], float(values[order[0]]))
+            costs = np.empty(len(members))
+            costs[order] = np.arange(len(members))
+            with _evosax_numerics():
+                assert self._asked is not None
+                key = jax.random.key(self._seed)  # evosax takes one, and CMA-ES does not use it
+                self._state, _ = self._strategy.tell(
+                    key, jnp.asarray(members), jnp.asarray(costs), self._asked[1], self._parameters
+                )
+        self._asked = None
+
+    def _remember(self, member: NDArray[np.float64], fitness: float) -> None:
+        if self._best is None or fitness > self._best.fitness:
+            self._best, self._improved = Best(member, fitness), self._generation
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why no further generation is worthwhile; None while one is."""
+        variances = self._variances()
+        step = self.sigma * math.sqrt(max(variances[-1], 0)) / self._config.sigma
+        lowest, highest = STEP_RANGE
+        if self._failed >= MAX_FAILED_GENERATIONS:
+            return f"failure: no member of {self._failed} generations in a row has a fitness"
+        if not step <= highest:
+            return f"divergence: the largest step is {step:.3g} times the initial one"
+        if step < lowest:
+            return f"convergence: the largest step is {step:.3g} times the initial one"
+        if self.condition_number > MAX_CONDITION_NUMBER:
+            return f"condition: the covariance matrix has condition number {self.condition_number:.3g}"
+        if self._generation - self._improved >= self._patience:
+            return f"stagnation: no better member in {self._generation - self._improved} generations"
+        if self._generation >= self._config.generations:
+            return f"generations: {self._generation}"
+        return None
+
+    def _variances(self) -> NDArray[np.float64]:
+        """[K] Eigenvalues of the covariance matrix, ascending; infinite where it is not finite."""
+        covariance = np.asarray(self._state.C)
+        if not np.isfinite(covariance).all():
+            return np.full(len(covariance), np.inf)
+        return np.linalg.eigvalsh(covariance)
+
+    def save(self) -> dict[str, NDArray[Any]]:
+        """Everything that changes, as named arrays, for `numpy.savez` or any other format."""
+        best = self._best or Best(np.zeros(0), -math.inf)
+        counters = np.array([self._seed, self._generation, self._improved, self._failed])
+        state: dict[str, Any] = serialization.to_state_dict(self._state)
+        return {name: np.asarray(value) for name, value in state.items()} | {
+            "counters": counters,
+            "best_member": best.coefficients,
+            "best_member_fitness": np.asarray(best.fitness),
+        }
+
+    @classmethod
+    def restore(cls, saved: Mapping[str, NDArray[Any]], config: TuningConfig) -> Self:
+        """The strategy that `save` was called on, to the last bit.
+
+        Args:
+            saved: What `save` gave.
+            config: The configuration that the strategy was made with.
+        """
+        seed, generation, improved, failed = (int(counter) for counter in saved["counters"])
+        strategy = cls(np.nan_to_num(saved["mean"]), config, seed)
+        with _evosax_numerics():
+            state = {name: jnp.asarray(saved[name]) for name in serialization.to_state_dict(strategy._state)}
+            strategy._state = serialization.from_state_dict(strategy._state, state)
+        strategy._generation, strategy._improved, strategy._failed = generation, improved, failed
+        if saved["best_member"].size:
+            strategy._best = Best(np.asarray(saved["best_member"]), float(saved["best_member_fitness"]))
+        return strategy
+
+
+def default_population_size(num_coefficients: int) -> int:
+    """Members of a generation, lambda = 4 + floor(3 ln k) (Hansen 2016, equation 48)."""
+    return 4 + math.floor(3 * math.log(num_coefficients))
+
+
+@lru_cache
+def _strategy(population_size: int, num_coefficients: int, active_weights: bool) -> tuple[Any, Any]:
+    """The algorithm of evosax and its parameters; one object for each shape, since each compiles for itself."""
+    # Not at the top: evosax computes when it is imported, and JAX's devices cannot be configured once it has started.
+    from evosax.algorithms import CMA_ES
+
+    strategy = CMA_ES(population_size, jnp.zeros(num_coefficients))
+    strategy.use_negative_weights = active_weights
+    return strategy, strategy.default_params
+
+
+@contextlib.contextmanager
+def _evosax_numerics() -> Iterator[None]:
+    """Double precision, and the promotions between types and ranks that evosax relies on."""
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        yield

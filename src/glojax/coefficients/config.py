@@ -1,0 +1,56 @@
+"""Every setting of the tuning of coefficients, checked when it is made."""
+
+import math
+from dataclasses import dataclass
+from typing import get_args
+
+from glojax.coefficients.layout import FreeCoefficients
+from glojax.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class TuningConfig:
+    """Settings of CMA-ES; the defaults are the paper's where it gives a value.
+
+    Raises:
+        ConfigurationError: A field is out of its range.
+
+    Source: Gonzalez and Miikkulainen (2020), section III-B, gives `sigma`, one coefficient for each node, and weighted
+    rank-mu updates. Population size: Hansen, "The CMA Evolution Strategy: A Tutorial" (2016), equation 48. `patience`
+    and the number of generations are ours.
+
+    Example:
+        >>> TuningConfig(sigma=-1)
+        Traceback (most recent call last):
+            ...
+        glojax.errors.ConfigurationError: sigma is -1; expected a positive number, such as 1.5.
+    """
+
+    coefficients: FreeCoefficients = "all"
+    """Which are tuned: all, one for each node, or only the independent ones, which no other absorbs."""
+
+    generations: int = 20
+    """Greatest number of generations."""
+
+    population_size: int | None = None
+    """Members of a generation, for each loss. By default 4 + 3 ln(k), rounded down, for k coefficients."""
+
+    sigma: float = 1.5
+    """Initial step size."""
+
+    active_weights: bool = False
+    """Whether bad members repel (active CMA-ES). The paper's variant has positive weights alone."""
+
+    patience: int | None = None
+    """Generations without a better member after which the tuning of a loss ends. By default 10 + 30 k / population."""
+
+    def __post_init__(self) -> None:
+        for name, minimum in (("generations", 1), ("population_size", 2), ("patience", 1)):
+            value = getattr(self, name)
+            if value is not None and value < minimum:
+                raise ConfigurationError(f"{name} is {value}; expected a whole number of at least {minimum}.")
+        if not 0 < self.sigma < math.inf:
+            raise ConfigurationError(f"sigma is {self.sigma}; expected a positive number, such as 1.5.")
+        if self.coefficients not in get_args(FreeCoefficients):
+            choices = " or ".join(map(repr, get_args(FreeCoefficients)))
+            raise ConfigurationError(f"coefficients is {self.coefficients!r}; expected {choices}.")
