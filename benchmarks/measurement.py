@@ -44,7 +44,9 @@ def write_result(name: str, record: Mapping[str, Any]) -> None:
         "cores": len(os.sched_getaffinity(0)),
         "processor": _processor(),
         "python": platform.python_version(),
-        "versions": {name: _version(name) for name in ("glojax", "jax", "jaxlib", "flax", "numpy", "torch")},
+        "versions": {
+            name: _version(name) for name in ("glojax", "jax", "jaxlib", "flax", "numpy", "torch", "evosax", "cma")
+        },
         "measured": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
     RESULTS.mkdir(exist_ok=True)

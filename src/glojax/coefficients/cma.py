@@ -26,6 +26,9 @@ STEP_RANGE = (1e-11, 1e4)
 #: Condition number of the covariance matrix above which tuning ends.
 MAX_CONDITION_NUMBER = 1e14
 
+#: Exponents of two that the square root of the largest variance may have before it is moved to the step size.
+SCALE_EXPONENTS = range(-4, 5)
+
 #: Generations in a row without a single finite fitness after which tuning ends.
 MAX_FAILED_GENERATIONS = 5
 
@@ -52,7 +55,8 @@ class CmaEs:
 
     Source: Hansen, "The CMA Evolution Strategy: A Tutorial" (2016), as evosax implements it. Deviations: fitness enters
     by rank, equals in the order drawn, where evosax gives them the weight of their mean rank, so that the weights would
-    not sum to 1; and a generation without any finite fitness leaves the distribution as it is.
+    not sum to 1; and a generation without any finite fitness leaves the distribution as it is. Evosax's own: 1e-8 is
+    added to the variances in each generation, and elements of the covariance matrix are at most 1e8.
 
     Example:
         >>> strategy = CmaEs([3.0, 3.0], TuningConfig(generations=100), seed=0)
@@ -75,7 +79,9 @@ class CmaEs:
         with _evosax_numerics():
             self._strategy, parameters = _strategy(size, mean.size, config.active_weights)
             self._parameters = parameters.replace(std_init=jnp.asarray(config.sigma))
-            self._state: Any = self._strategy.init(jax.random.key(seed), jnp.asarray(mean), self._parameters)
+            state = self._strategy.init(jax.random.key(seed), jnp.asarray(mean), self._parameters)
+            # Through NumPy, which knows no weak types: with them each call would compile twice.
+            self._state: Any = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), state)
         self._asked: tuple[NDArray[np.float64], Any] | None = None
         self._generation = 0
         self._best: Best | None = None
@@ -106,7 +112,7 @@ class CmaEs:
     def condition_number(self) -> float:
         """Of the covariance matrix; infinite where it is singular or not finite."""
         variances = self._variances()
-        return float(variances[-1] / variances[0]) if variances[0] > 0 else math.inf
+        return float(variances[-1] / variances[0]) if 0 < variances[0] < math.inf else math.inf
 
     def ask(self) -> NDArray[np.float64]:
         """The members [lambda, K] of the next generation; the same until they are told."""
@@ -145,7 +151,22 @@ class CmaEs:
                 self._state, _ = self._strategy.tell(
                     key, jnp.asarray(members), jnp.asarray(costs), self._asked[1], self._parameters
                 )
+            self._rescale()
         self._asked = None
+
+    def _rescale(self) -> None:
+        """Move the scale of a very small or large covariance matrix to the step size.
+
+        The distribution stays the same, exactly, since the factor is a power of two. It is for evosax, which adds 1e-8
+        to each variance: with many members the covariance matrix may shrink below that.
+        """
+        largest = self._variances()[-1]
+        if 0 < largest < math.inf and (exponent := round(math.log2(largest) / 2)) not in SCALE_EXPONENTS:
+            factor = 2.0**exponent
+            with _evosax_numerics():
+                self._state = self._state.replace(
+                    std=self._state.std * factor, C=self._state.C / factor**2, p_c=self._state.p_c / factor
+                )
 
     def _remember(self, member: NDArray[np.float64], fitness: float) -> None:
         if self._best is None or fitness > self._best.fitness:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
 from typing import get_args
 
 from glojax.coefficients.layout import FreeCoefficients
@@ -47,7 +48,7 @@ class TuningConfig:
     def __post_init__(self) -> None:
         for name, minimum in (("generations", 1), ("population_size", 2), ("patience", 1)):
             value = getattr(self, name)
-            if value is not None and value < minimum:
+            if value is not None and (not isinstance(value, Integral) or value < minimum):
                 raise ConfigurationError(f"{name} is {value}; expected a whole number of at least {minimum}.")
         if not 0 < self.sigma < math.inf:
             raise ConfigurationError(f"sigma is {self.sigma}; expected a positive number, such as 1.5.")

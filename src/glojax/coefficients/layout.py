@@ -40,8 +40,8 @@ class CoefficientLayout:
         >>> layout = CoefficientLayout.of(LossTree.parse("log(y) - x / y"), "independent")
         >>> layout.places
         (1, 2, 3)
-        >>> str(layout.tree_of([2.69052, 1.5352, -4.95306]))
-        '2.69052*log(1.5352*y) - -4.95306*(x / y)'
+        >>> str(layout.tree_of([2.69053, 1.5352, 4.95334]))
+        '2.69053*log(1.5352*y) - 4.95334*(x / y)'
     """
 
     tree: LossTree
@@ -64,12 +64,11 @@ class CoefficientLayout:
             raise ConfigurationError(
                 f"Cannot tune {tree}: it lacks {missing}; a loss needs the label x and the probability y."
             )
-        if free == "all":
-            places = tuple(range(tree.size))
-        else:
-            tree, places = absorbed(tree), _Shape.of(tree).independent(tree)
-        layout = cls(tree, places)
+        layout = cls(tree, tuple(range(tree.size)))
         layout.tree_of(layout.vector)
+        if free == "independent":
+            layout = cls(absorbed(tree), _Shape.of(tree).independent(tree))
+            layout.tree_of(layout.vector)
         return layout
 
     @property
@@ -120,7 +119,7 @@ def absorbed(tree: LossTree) -> LossTree:
             case "divide", (dividend, divisor):
                 factors[place] *= dividend / divisor if divisor else math.nan
             case "square", (base,):
-                factors[place] *= base**2
+                factors[place] *= base * base  # base**2 raises where it is too large
             case _:
                 continue
         for operand in operands:
