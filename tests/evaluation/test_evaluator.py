@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from glojax.datasets import Dataset, load_dataset
-from glojax.evaluation import Evaluation, FitnessCache, LocalEvaluator, evaluation_context
+from glojax.evaluation import Candidates, DevicePool, Evaluation, FitnessCache, LocalEvaluator, evaluation_context
+from glojax.evaluation import evaluator as evaluator_module
 from glojax.expressions import LossTree
 from glojax.genetic import random_tree
 from glojax.networks import DigitsCNN
-from glojax.training import TrainingConfig
+from glojax.training import TrainingConfig, TrainResult
 
 CONFIG = TrainingConfig(num_steps=10, batch_size=64, learning_rate=0.05)
 
@@ -63,6 +64,65 @@ def test_fitness_does_not_depend_on_the_company(digits: Dataset, evaluator: Loca
     assert alone[0].fitness == among[2].fitness
 
 
+#: Logarithms of negative numbers from the first step on with seed 1, whose network begins less even, but not with 0.
+FRAGILE = "x * log(y - 0.07)"
+REPLICATED = ("x * log(y)", FRAGILE, "log(x) + y", "log(y) - x / y", "x - 1")
+
+
+def replicated(digits: Dataset, *seeds: int, num_devices: int = 2, cache: FitnessCache | None = None) -> LocalEvaluator:
+    return LocalEvaluator(DigitsCNN, digits, CONFIG, seeds=seeds, devices=jax.devices()[:num_devices], cache=cache)
+
+
+def test_fitness_is_the_mean_over_seeds_and_steps_are_their_sum(digits: Dataset) -> None:
+    alone = [evaluate(replicated(digits, seed), *REPLICATED) for seed in (0, 1, 3)]
+    together = evaluate(replicated(digits, 0, 1, 3), *REPLICATED)
+    for one, *each in zip(together, *alone, strict=True):
+        assert one.fitness == pytest.approx(np.mean([replicate.fitness for replicate in each]), abs=2e-6)
+        assert one.steps == sum(replicate.steps for replicate in each)
+    assert len({one[0].fitness for one in alone}) == 3
+    assert [one.status for one in together] == ["trained", "non_finite", "non_finite", "trained", "lacks_variable"]
+    assert [one.steps for one in together] == [30, 21, 3, 30, 0]
+
+
+def test_a_seed_that_fails_counts_as_0_beside_one_that_does_not(digits: Dataset) -> None:
+    (fine,), (failed,), (both,) = (evaluate(replicated(digits, *seeds), FRAGILE) for seeds in ((0,), (1,), (1, 0)))
+    assert (fine.status, failed.status, failed.fitness, failed.steps) == ("trained", "non_finite", 0, 1)
+    assert (both.status, both.steps) == ("non_finite", 11)
+    assert both.fitness == pytest.approx(fine.fitness / 2, abs=2e-6)
+    assert fine.fitness > 0
+
+
+class InLargerChunks(DevicePool):
+    """Gives the results of four trainings at once."""
+
+    def run(self, candidates: Candidates) -> Iterator[tuple[np.ndarray, TrainResult]]:
+        chunks = list(super().run(candidates))
+        for start in range(0, len(chunks), 4):
+            places, results = zip(*chunks[start : start + 4], strict=True)
+            yield np.concatenate(places), jax.tree.map(lambda *arrays: np.concatenate(arrays), *results)
+
+
+@pytest.mark.parametrize(("num_devices", "pool"), [(1, DevicePool), (3, DevicePool), (2, InLargerChunks)])
+def test_replicates_find_their_function_however_they_are_spread(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch, num_devices: int, pool: type[DevicePool]
+) -> None:
+    trees = [LossTree.parse(text) for text in (*REPLICATED, "log(y) * x")]
+    expected: list[Evaluation] = []
+    seen: list[Evaluation] = []
+    evaluations = replicated(digits, 0, 1, 3).evaluate(trees, expected.append)
+    monkeypatch.setattr(evaluator_module, "DevicePool", pool)
+    assert replicated(digits, 0, 1, 3, num_devices=num_devices).evaluate(trees, seen.append) == evaluations
+    assert seen == expected
+    assert len({evaluation.fitness for evaluation in evaluations}) == 4
+
+
+def test_what_is_known_with_some_seeds_is_trained_again_with_others(digits: Dataset) -> None:
+    cache = FitnessCache()
+    for seeds in ((0,), (1,), (0, 1), (0,)):
+        evaluate(replicated(digits, *seeds, cache=cache), "x * log(y)")
+    assert len(cache) == 3
+
+
 @contextmanager
 def counted_compilations() -> Iterator[list[str]]:
     compilations: list[str] = []
@@ -110,6 +170,7 @@ def test_the_context_covers_all_that_a_fitness_depends_on(digits: Dataset) -> No
     contexts = [
         evaluation_context(digits, "DigitsCNN", CONFIG, [0]),
         evaluation_context(digits, "DigitsCNN", CONFIG, [1]),
+        evaluation_context(digits, "DigitsCNN", CONFIG, [0, 1]),
         evaluation_context(digits, "MnistCNN", CONFIG, [0]),
         evaluation_context(other, "DigitsCNN", CONFIG, [0]),
         evaluation_context(digits, "DigitsCNN", TrainingConfig(11, 64, 0.05), [0]),

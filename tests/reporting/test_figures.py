@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,35 @@ def generations(count: int) -> list[Mapping[str, Any]]:
     ]
 
 
+def tuning(*numbers: int) -> list[Mapping[str, Any]]:
+    """Records of losses that were tuned for so many generations."""
+    return [
+        {"generation": generation, "loss": f"{loss}*x * y", "best_fitness": 0.5, "best_so_far": 1 - 0.4**generation}
+        for generation in range(1, max(numbers, default=0) + 1)
+        for loss, number in enumerate(numbers)
+        if generation <= number
+    ]
+
+
 def accuracy(*values: float) -> dict[str, Any]:
     return {"mean": float(np.mean(values)), "sd": None, "values": list(values)}
 
 
-def pixels(path: Path, loss: LossTree, num_generations: int = 5, *found: float) -> np.ndarray:
+def pixels(
+    path: Path,
+    loss: LossTree,
+    num_generations: int = 5,
+    *found: float,
+    num_tuned: Sequence[int] = (),
+    best: str | None = None,
+) -> np.ndarray:
     """Of the picture of a run that found this loss, with these test accuracies."""
     draw_summary(
         path,
         title="digits, 200 steps a candidate, seed 0",
+        best=str(loss) if best is None else best,
         generations=generations(num_generations),
+        tuning=tuning(*num_tuned),
         losses={"discovered": loss, "cross_entropy": find_loss("cross_entropy"), "baikal": find_loss("baikal")},
         comparison=[
             {"name": "discovered", "test_accuracy": accuracy(*found or (0.95, 0.97))},
@@ -52,6 +71,37 @@ def test_a_run_is_drawn(tmp_path: Path, text: str, num_generations: int, found: 
     assert picture.shape[:2] == (504, 1560)
     for panel in np.array_split(picture[..., :3], 3, axis=1):
         assert panel.std() > 0.05
+
+
+@pytest.mark.parametrize(
+    ("num_generations", "num_tuned"),
+    [(0, (3, 2)), (5, (3, 2)), (0, (1,)), (0, ()), (5, (2, 2, 2, 2, 2))],
+    ids=["tuning alone", "both", "one generation of tuning", "neither", "many"],
+)
+def test_a_run_with_any_phases_is_drawn(tmp_path: Path, num_generations: int, num_tuned: tuple[int, ...]) -> None:
+    picture = pixels(tmp_path / "summary.png", find_loss("baikal"), num_generations, num_tuned=num_tuned)
+    assert picture.shape[:2] == (504, 1560)
+    for panel in np.array_split(picture[..., :3], 3, axis=1)[0 if num_generations or num_tuned else 1 :]:
+        assert panel.std() > 0.05
+
+
+def test_the_tuning_is_drawn_in_the_first_panel(tmp_path: Path) -> None:
+    without, with_it, further = (
+        pixels(tmp_path / "summary.png", find_loss("baikal"), num_tuned=number) for number in ((), (3,), (3, 3))
+    )
+    for first, second in ((without, with_it), (with_it, further)):
+        changed = (first != second).any(axis=(0, 2))
+        assert changed[: changed.size // 3].any()
+        assert not changed[changed.size // 3 :].any()
+
+
+def test_the_loss_that_was_found_stands_above(tmp_path: Path) -> None:
+    first, second = (
+        pixels(tmp_path / "summary.png", find_loss("baikal"), best=best) for best in ("x * y", "2.0*x * y")
+    )
+    changed = (first != second).any(axis=(1, 2))
+    assert changed[: changed.size // 5].any()
+    assert not changed[changed.size // 5 :].any()
 
 
 def test_the_same_run_gives_the_same_picture(tmp_path: Path) -> None:

@@ -4,26 +4,36 @@ import pytest
 
 from tests.search.runs import FinishedRun, run
 
-#: The smallest search that has everything in it.
+#: The smallest search and the smallest tuning that have everything in them.
 SEARCH = (
     *("--steps", "3", "--population-size", "8", "--num-elites", "2", "--generations", "2", "--finalists", "2"),
     *("--finalist-seeds", "2", "--seed", "5"),
 )
-COMPARED = ("cross_entropy", "baikal", "log(y) - x/y", "cross_entropy_best_rate")
+TUNING = ("--tuned", "2", "--tuning.generations", "2", "--tuning.population-size", "3")
+TUNED = ("log(y) - x / y", "x * log(y)")
+COMPARED = ("cross_entropy", "baikal", "log(y) - x/y", "baikal_best_rate")
 
-# Each device compiles for itself: two of the runs have but one.
+# Each device compiles for itself: all runs but one have but one.
 
 
 @pytest.fixture(scope="session")
 def bare_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     """The whole job, on one device."""
-    return run(tmp_path_factory.mktemp("bare"), *SEARCH, "--seeds", "2", num_devices=1)
+    return run(tmp_path_factory.mktemp("bare"), *SEARCH, *TUNING, "--seeds", "2", num_devices=1)
 
 
 @pytest.fixture(scope="session")
 def discover_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     """The search of `bare_run` again, on all cores."""
     return run(tmp_path_factory.mktemp("discover"), "discover", *SEARCH)
+
+
+@pytest.fixture(scope="session")
+def tune_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """Two losses of 6 and 4 coefficients, each candidate trained with two seeds, on one device."""
+    budget = ("--steps", "3", "--replicates", "2", "--tuning.generations", "3", "--finalists", "3")
+    seeds = ("--finalist-seeds", "2", "--seeds", "2", "--seed", "5")
+    return run(tmp_path_factory.mktemp("tune"), "tune", "--loss", *TUNED, *budget, *seeds, num_devices=1)
 
 
 @pytest.fixture(scope="session")

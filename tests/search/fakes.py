@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from glojax.evaluation import Evaluation, OnEvaluation
+from glojax.evaluation import Evaluation, OnEvaluation, Status
 from glojax.expressions import LossTree, canonical
 
 STEPS = 10
@@ -17,14 +17,19 @@ def fitness_of(tree: LossTree) -> float:
 
 
 class FakeEvaluator:
-    """Gives each loss the fitness that a function says, as `LocalEvaluator` would, without training."""
+    """Gives each loss the fitness that a function says, as `LocalEvaluator` would, without training.
+
+    `calls` has the number of losses of each call of `evaluate`.
+    """
 
     def __init__(self, fitness: Callable[[LossTree], float] = fitness_of):
         self._fitness = fitness
         self._known: dict[str, Evaluation] = {}
+        self.calls: list[int] = []
         self.confirmed: list[tuple[list[str], list[int]]] = []
 
     def evaluate(self, trees: Sequence[LossTree], on_evaluation: OnEvaluation | None = None) -> list[Evaluation]:
+        self.calls.append(len(trees))
         evaluations = [self._evaluate(canonical(tree)) for tree in trees]
         for evaluation in evaluations:
             if on_evaluation is not None:
@@ -36,7 +41,9 @@ class FakeEvaluator:
         if text in self._known:
             return dataclasses.replace(self._known[text], status="cached", steps=0)
         if tree.uses("x") and tree.uses("y"):
-            self._known[text] = Evaluation(text, self._fitness(tree), "trained", STEPS)
+            fitness = self._fitness(tree)
+            status: Status = "trained" if fitness > 0 else "non_finite"
+            self._known[text] = Evaluation(text, fitness, status, STEPS)
         else:
             self._known[text] = Evaluation(text, 0.0, "lacks_variable", 0)
         return self._known[text]

@@ -13,6 +13,7 @@ from glojax.search.config import CompareOptions
 
 Complaint = Callable[..., str]
 COMPARE = ("compare", "--losses", "baikal")
+TUNE = ("tune", "--loss", "baikal")
 
 
 @pytest.fixture
@@ -47,6 +48,29 @@ def complaint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         (("compare", "--losses", "log(y"), "At character 4: this '(' is never closed"),
         (("compare", "--losses", "baikal", "x * y", "baikal"), "--losses has 'baikal' more than once"),
         (("compare", "--losses"), "--losses"),
+        (("compare", "--losses", "bakal_best_rate"), "Unknown loss 'bakal'. Did you mean 'baikal'?"),
+        (("tune", "--loss"), "--loss names no loss"),
+        (("tune", "--loss", "bakal"), "Unknown loss 'bakal'. Did you mean 'baikal'?"),
+        ((*TUNE, "log(y) - x / z"), "At character 14: unknown name 'z'"),
+        ((*TUNE, "log(y)"), "Cannot tune log(y): it lacks x"),
+        ((*TUNE, "x - 3"), "Cannot tune x - 3: it lacks y"),
+        ((*TUNE, "x * y", "baikal"), "--loss has 'baikal' more than once"),
+        ((*TUNE, "log(y)-x/y"), "--loss has 'log(y) - x / y' more than once"),
+        ((*TUNE, "--replicates", "0"), "--replicates is 0"),
+        ((*TUNE, "--finalists", "0"), "--finalists is 0"),
+        ((*TUNE, "--finalist-seeds", "-1"), "--finalist-seeds is -1"),
+        ((*TUNE, "--seeds", "0"), "--seeds is 0"),
+        ((*TUNE, "--tuning.sigma", "0"), "sigma is 0.0; expected a positive number"),
+        ((*TUNE, "--tuning.sigma", "-1.5"), "sigma is -1.5"),
+        ((*TUNE, "--tuning.sigma", "nan"), "sigma is nan"),
+        ((*TUNE, "--tuning.sigma", "inf"), "sigma is inf"),
+        ((*TUNE, "--tuning.generations", "-1"), "generations is -1"),
+        ((*TUNE, "--tuning.population-size", "1"), "population_size is 1; expected a whole number of at least 2"),
+        ((*TUNE, "--tuning.patience", "0"), "patience is 0"),
+        ((*TUNE, "--batch-size", "1078"), "batch_size is 1078, but digits has 1077 training images"),
+        (("--tuned", "-1"), "--tuned is -1"),
+        (("--replicates", "-1"), "--replicates is -1"),
+        (("--tuning.generations", "0"), "generations is 0"),
         (("--dataset", "mnist"), "Data set 'mnist' was given no folder"),
         (("--dataset", "mnist", "--data-dir", "nowhere"), "nowhere does not exist"),
         (("--data-dir", "."), "Data set 'digits' was given the folder ."),
@@ -65,6 +89,7 @@ def complaint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         (("--crossover-rate", "80"), "crossover_rate is 80"),
         (("--generations", "0"), "--generations is 0"),
         (("discover", "--generations", "-1"), "--generations is -1"),
+        (("discover", "--replicates", "0"), "--replicates is 0"),
         (("--finalists", "0"), "--finalists is 0"),
         (("--finalist-seeds", "0"), "--finalist-seeds is 0"),
         (("--seeds", "0"), "--seeds is 0"),
@@ -120,7 +145,17 @@ def test_a_run_directory_that_cannot_be_made(complaint: Complaint, tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-@pytest.mark.parametrize("arguments", [("--steps", "abc"), ("--stepz", "3"), (*COMPARE, "--population-size", "8")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--steps", "abc"),
+        ("--stepz", "3"),
+        (*COMPARE, "--population-size", "8"),
+        (*TUNE, "--tuning.coefficients", "some"),
+        (*TUNE, "--population-size", "8"),
+        ("discover", "--tuned", "2"),
+    ],
+)
 def test_an_option_that_cannot_be_read(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -133,6 +168,19 @@ def test_an_option_that_cannot_be_read(
         main(arguments)
     errors = capsys.readouterr().err
     assert next(argument for argument in arguments[-2:] if argument.startswith("--")) in errors
+    assert "Traceback" not in errors
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("command", "missing"), [("tune", "--loss"), ("compare", "--losses")])
+def test_a_command_without_the_losses_that_it_needs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str, missing: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        main([command, "--run-dir", "run"])
+    errors = capsys.readouterr().err
+    assert missing in errors
     assert "Traceback" not in errors
     assert not list(tmp_path.iterdir())
 

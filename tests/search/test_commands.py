@@ -6,12 +6,14 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
+from glojax.evaluation import LocalEvaluator
 from glojax.expressions import LossTree
 from glojax.search import __main__ as command_line
-from glojax.search import commands
+from glojax.search import phases
 from glojax.search.__main__ import main
 from glojax.search.comparison import Accuracies, ComparedLoss, Comparison, WelchTest
 from tests.search.fakes import FakeEvaluator, fitness_of
@@ -27,8 +29,8 @@ class StandIns:
         self.search_seeds: list[int] = []
         self.comparison_seeds: list[int] = []
 
-    def make_evaluator(self, *arguments: object, seed: int, **options: object) -> FakeEvaluator:
-        self.search_seeds.append(seed)
+    def make_evaluator(self, *arguments: object, seeds: Sequence[int], **options: object) -> FakeEvaluator:
+        self.search_seeds += seeds
         return self.evaluator
 
     def compare(
@@ -56,22 +58,195 @@ def use_stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> UseStandIn
         stand_ins = StandIns(fitness)
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(command_line, "use_all_cores", lambda: None)
-        monkeypatch.setattr(commands, "LocalEvaluator", stand_ins.make_evaluator)
-        monkeypatch.setattr(commands, "compare", stand_ins.compare)
+        monkeypatch.setattr(phases, "LocalEvaluator", stand_ins.make_evaluator)
+        monkeypatch.setattr(phases, "compare", stand_ins.compare)
         return stand_ins
 
     return use
 
 
+def result() -> Any:
+    return json.loads(Path("run/result.json").read_text())
+
+
+def compared_in_order() -> list[str]:
+    return [record["name"] for record in result()["comparison"]]
+
+
+def short(tree: LossTree) -> float:
+    """Coefficients make a loss longer, and so worse."""
+    return 1 / len(str(tree))
+
+
+def short_or_tuned(tree: LossTree) -> float:
+    return short(tree) if set(tree.coefficients) == {1} else 0.9
+
+
+def short_and_untuned(tree: LossTree) -> float:
+    return short(tree) if set(tree.coefficients) == {1} else 0.0
+
+
+STANDARD = ["cross_entropy", "cross_entropy_best_rate", "baikal"]
+RUN = (*SEARCH, "--tuned", "1", "--tuning.generations", "2", "--run-dir", "run")
+
+
 def test_search_finalists_and_comparison_have_seeds_of_their_own(use_stand_ins: UseStandIns) -> None:
-    stand_ins = use_stand_ins(lambda tree: 1 / len(str(tree)))
-    assert main([*SEARCH, "--finalist-seeds", "3", "--seeds", "4", "--run-dir", "run"]) == 0
-    ((finalists, finalist_seeds),) = stand_ins.evaluator.confirmed
-    assert 1 < len(finalists) <= 4
-    assert stand_ins.search_seeds == [3]
+    stand_ins = use_stand_ins(short)
+    assert main([*RUN, "--replicates", "2", "--finalist-seeds", "3", "--seeds", "4"]) == 0
+    (discovered, finalist_seeds), (tuned, again) = stand_ins.evaluator.confirmed
+    assert (len(discovered), len(tuned)) == (4, 4)
+    assert not set(discovered) & set(tuned)
+    assert finalist_seeds == again
+    assert stand_ins.search_seeds == [3, 4]
     seeds = stand_ins.search_seeds + finalist_seeds + stand_ins.comparison_seeds
-    assert len(set(seeds)) == len(seeds) == 1 + 3 + 4
-    assert json.loads(Path("run/result.json").read_text())["seeds"] == stand_ins.comparison_seeds
+    assert seeds == list(range(3, 3 + 2 + 3 + 4))
+    assert result()["seeds"] == stand_ins.comparison_seeds
+
+
+def test_tuning_begins_with_the_best_finalists(use_stand_ins: UseStandIns) -> None:
+    use_stand_ins(short)
+    assert main([*RUN, "--tuned", "2"]) == 0
+    finalists = result()["discovered"]["finalists"]
+    assert [record["loss"] for record in result()["tuning"]] == [one["expression"] for one in finalists[:2]]
+
+
+def test_a_tuned_loss_that_is_better_is_the_result(use_stand_ins: UseStandIns) -> None:
+    use_stand_ins(short_or_tuned)
+    assert main(RUN) == 0
+    assert compared_in_order() == ["tuned", "discovered", *STANDARD]
+    assert result()["expression"] == result()["tuned"]["expression"] != result()["discovered"]["expression"]
+    assert result()["mean_accuracy"] == pytest.approx(0.9)
+
+
+def test_a_tuned_loss_that_is_worse_is_not_the_result(use_stand_ins: UseStandIns) -> None:
+    use_stand_ins(short)
+    assert main(RUN) == 0
+    assert compared_in_order() == ["discovered", "tuned", *STANDARD]
+    assert result()["expression"] == result()["discovered"]["expression"] != result()["tuned"]["expression"]
+
+
+def test_a_tuned_loss_that_is_as_good_is_not_the_result(use_stand_ins: UseStandIns) -> None:
+    use_stand_ins(lambda tree: 0.5 if tree.size == 3 else 0.25)
+    assert main(RUN) == 0
+    assert result()["discovered"]["mean_accuracy"] == result()["tuned"]["mean_accuracy"]
+    assert compared_in_order() == ["discovered", "tuned", *STANDARD]
+    assert result()["expression"] == result()["discovered"]["expression"]
+
+
+def test_where_no_member_can_be_trained_the_discovered_loss_is_the_result(
+    use_stand_ins: UseStandIns, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand_ins = use_stand_ins(short_and_untuned)
+    assert main([*RUN, "--tuning.generations", "9"]) == 0
+    assert len(stand_ins.evaluator.confirmed) == 1
+    assert compared_in_order() == ["discovered", *STANDARD]
+    (record,) = result()["tuning"]
+    assert (record["generations"], record["expression"]) == (5, result()["expression"])
+    assert "tuned" not in result()
+    assert "ends: failure: no member of 5 generations in a row" in capsys.readouterr().out
+
+
+def test_tuning_can_be_left_out(use_stand_ins: UseStandIns, capsys: pytest.CaptureFixture[str]) -> None:
+    stand_ins = use_stand_ins(short_or_tuned)
+    assert main([*RUN, "--tuned", "0"]) == 0
+    assert len(stand_ins.evaluator.confirmed) == 1
+    assert not {"tuning", "tuned"} & set(result())
+    assert compared_in_order() == ["discovered", *STANDARD]
+    assert not Path("run/tuning.jsonl").exists()
+    assert "Tun" not in capsys.readouterr().out
+
+
+TUNE = ("tune", "--loss", "x * y", "--tuning.generations", "2", "--finalists", "3", "--run-dir", "run")
+
+
+def test_an_untuned_loss_that_is_better_is_the_result_of_its_tuning(use_stand_ins: UseStandIns) -> None:
+    stand_ins = use_stand_ins(short)
+    assert main(TUNE) == 0
+    assert result()["expression"] == result()["finalists"][0]["expression"] == "x * y"
+    assert compared_in_order() == ["tuned", "untuned", "untuned_best_rate"]
+    tuned, untuned, _ = (record["expression"] for record in result()["comparison"])
+    assert (tuned, untuned) == (result()["finalists"][1]["expression"], "x * y")
+    ((finalists, _),) = stand_ins.evaluator.confirmed
+    assert len(finalists) == 1 + 3
+
+
+def test_a_tuned_loss_is_compared_with_what_it_was_made_of(use_stand_ins: UseStandIns) -> None:
+    use_stand_ins(lambda tree: short_or_tuned(tree) if tree.uses("divide") else short(tree))
+    assert main([*TUNE, "--loss", "x * y", "x / y", "x - y"]) == 0
+    tuned, untuned, at_best_rate = result()["comparison"]
+    assert untuned["expression"] == at_best_rate["expression"] == "x / y"
+    assert tuned["expression"] == result()["expression"] != "x / y"
+    assert LossTree.parse(tuned["expression"]).uses("divide")
+
+
+def test_a_loss_that_cannot_be_trained_as_it_is_can_be_tuned(use_stand_ins: UseStandIns) -> None:
+    stand_ins = use_stand_ins(lambda tree: 0.0 if set(tree.coefficients) == {1} else 0.5)
+    assert main(TUNE) == 0
+    ((finalists, _),) = stand_ins.evaluator.confirmed
+    assert "x * y" not in finalists
+    assert [record["fitness_before"] for record in result()["tuning"]] == [0.0]
+    assert result()["comparison"][1]["expression"] == "x * y"
+
+
+@pytest.mark.parametrize(
+    ("losses", "sigma"), [(("x * y", "y * x"), "1.5"), (("x * y",), "1e-9")], ids=["two forms", "no step"]
+)
+def test_each_finalist_of_a_tuning_is_trained_once(
+    use_stand_ins: UseStandIns, losses: tuple[str, ...], sigma: str
+) -> None:
+    stand_ins = use_stand_ins(short)
+    assert main([*TUNE, "--loss", *losses, "--tuning.sigma", sigma]) == 0
+    ((finalists, _),) = stand_ins.evaluator.confirmed
+    assert len(set(finalists)) == len(finalists)
+
+
+def on_real_devices(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Have a command train candidates on so many devices, with the trainer that other tests have compiled, too."""
+
+    def make(*arguments: Any, capacity: int, **options: Any) -> LocalEvaluator:
+        return LocalEvaluator(*arguments, capacity=64, devices=jax.devices()[:number], **options)
+
+    monkeypatch.setattr(phases, "LocalEvaluator", make)
+
+
+def tuning_lines(run_dir: str) -> list[dict[str, Any]]:
+    lines = Path(run_dir, "tuning.jsonl").read_text().splitlines()
+    return [json.loads(line) | {"seconds": None} for line in lines]
+
+
+def test_the_same_seed_gives_the_same_tuning_on_any_number_of_devices(
+    use_stand_ins: UseStandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_stand_ins(short)
+    options = ("--steps", "10", "--replicates", "2", "--finalists", "1", "--finalist-seeds", "1")
+    for run_dir, devices, seed in (("one", 1, "0"), ("two", 2, "0"), ("other", 2, "1")):
+        on_real_devices(monkeypatch, devices)
+        assert main([*TUNE, "--loss", "x * log(y)", *options, "--seed", seed, "--run-dir", run_dir]) == 0
+    assert tuning_lines("one") == tuning_lines("two") != tuning_lines("other")
+    assert max(line["best_fitness"] for line in tuning_lines("one")) > 0
+    assert Path("one/candidates.jsonl").read_text() == Path("two/candidates.jsonl").read_text()
+
+
+def test_a_tuning_in_which_nothing_can_be_trained_says_so_and_keeps_its_files(
+    use_stand_ins: UseStandIns, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use_stand_ins(short)
+    on_real_devices(monkeypatch, 1)
+    # Minus infinity where the label is 0, whatever the coefficients.
+    assert main(["tune", "--loss", "log(x) + y", "--steps", "10", "--run-dir", "run"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: No member could be trained (failure: no member of 5 generations in a row")
+    assert len(tuning_lines("run")) == 5
+    assert {(record["trained"], record["non_finite"]) for record in tuning_lines("run")} == {(0, 8)}
+    assert set(result()) == {"tuning"}
+    candidates = [json.loads(line) for line in Path("run/candidates.jsonl").read_text().splitlines()]
+    assert [one["status"] for one in candidates] == ["non_finite"] * (1 + 5 * 8)
+    assert {path.name for path in Path("run").iterdir()} == {
+        "candidates.jsonl",
+        "config.json",
+        "result.json",
+        "tuning.jsonl",
+    }
 
 
 def test_a_search_in_which_nothing_can_be_trained_says_so(

@@ -34,6 +34,7 @@ def test_a_name_and_its_text_are_the_same_loss(compare_run: FinishedRun) -> None
 def test_the_best_rate_is_a_multiple_of_the_one_given(compare_run: FinishedRun) -> None:
     *others, best = compare_run.json("result.json")["comparison"]
     assert {record["learning_rate"] for record in others} == {0.02}
+    assert best["expression"] == "log(y) - x / y"
     assert best["learning_rate"] in [0.02 * factor for factor in (0.3, 1.0, 3.0, 10.0, 30.0)]
 
 

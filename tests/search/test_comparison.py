@@ -54,7 +54,7 @@ def compared(
     outcome = (np.array(validation), np.array(test or validation), np.array(finite or np.isfinite(validation)))
     trainings = Trainings(*(array.reshape(-1) for array in outcome))
     monkeypatch.setattr(comparison, "DevicePool", lambda train: trainings)
-    losses = {name: find_loss("x * log(y)" if name == comparison.BEST_RATE_NAME else name) for name in names}
+    losses = {name: find_loss(name.removesuffix(comparison.BEST_RATE)) for name in names}
     seeds = range(7, 7 + len(validation[0]))
     return compare(losses, DigitsCNN, load_dataset("digits"), CONFIG, seeds), trainings
 
@@ -76,10 +76,13 @@ def test_each_loss_is_trained_with_each_seed(monkeypatch: pytest.MonkeyPatch) ->
     assert (second.validation_accuracy.values, second.test_accuracy.values) == ([0.25, 0.0], [0.625, 0.0])
 
 
-def test_the_best_rate_is_that_of_the_highest_mean_validation_accuracy(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["cross_entropy_best_rate", "baikal_best_rate"])
+def test_the_best_rate_is_that_of_the_highest_mean_validation_accuracy(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     validation = [[0.2, 0.2], [0.1, 0.1], [0.3, 0.3], [0.9, 0.1], [0.6, 0.5], [0.0, 0.0]]
     test = [[0.2, 0.3], [0.9, 0.9], [0.9, 0.9], [0.9, 0.9], [0.4, 0.6], [0.9, 0.9]]
-    result, trainings = compared(monkeypatch, ["baikal", "cross_entropy_best_rate"], validation, test)
+    result, trainings = compared(monkeypatch, ["baikal", name], validation, test)
     assert trainings.candidates is not None
     assert trainings.candidates.learning_rates is not None
     np.testing.assert_allclose(

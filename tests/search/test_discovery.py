@@ -1,15 +1,13 @@
 from collections import Counter
-from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
-from glojax.errors import GlojaxError
-from glojax.evaluation import Evaluation, Status
-from glojax.expressions import LossTree, canonical
+from glojax.evaluation import Evaluation
+from glojax.expressions import LossTree
 from glojax.genetic import GeneticConfig
-from glojax.search.discovery import Discovered, Finalist, GenerationRecord, choose, discover, select_finalists
-from tests.search.fakes import STEPS, FakeEvaluator, fitness_of
+from glojax.search.discovery import GenerationRecord, discover
+from tests.search.fakes import STEPS, FakeEvaluator
 
 CONFIG = GeneticConfig(population_size=30, num_elites=3)
 
@@ -76,61 +74,3 @@ def test_one_generation_is_the_random_one() -> None:
 def test_the_seed_decides_everything(search: Search) -> None:
     assert Search().found == search.found
     assert Search(seed=1).found != search.found
-
-
-class Confirmer(FakeEvaluator):
-    """Gives fixed accuracies [losses, seeds]."""
-
-    def __init__(self, accuracies: list[list[float]]):
-        super().__init__()
-        self._accuracies = np.array(accuracies, np.float32)
-
-    def confirm(
-        self, trees: Sequence[LossTree], seeds: Sequence[int], on_training: Callable[[int], None] = lambda steps: None
-    ) -> np.ndarray:
-        assert self._accuracies.shape == (len(trees), len(seeds))
-        for _ in range(self._accuracies.size):
-            on_training(STEPS)
-        return self._accuracies
-
-
-def finalists(*accuracies: list[float]) -> tuple[list[Finalist], list[int]]:
-    """What is chosen among losses that came in this order, and the steps reported."""
-    trees = [canonical(LossTree.parse(text)) for text in ("x * log(y)", "log(y) - x / y", "x * y")]
-    found = [Discovered(Evaluation(str(tree), fitness_of(tree), "trained", STEPS), 1) for tree in trees]
-    steps: list[int] = []
-    evaluator = Confirmer(list(accuracies))
-    return choose(found, evaluator, range(len(accuracies[0])), on_training=steps.append), steps
-
-
-def test_the_finalist_of_the_highest_mean_comes_first() -> None:
-    chosen, steps = finalists([0.9, 0.3], [0.7, 0.8], [0.5, 0.8])
-    assert chosen == [
-        Finalist("log(y) - x / y", 0.75, 0.75, [0.7, 0.8], [0, 1]),
-        Finalist("x * y", 0.5, 0.65, [0.5, 0.8], [0, 1]),
-        Finalist("x * log(y)", 0.75, 0.6, [0.9, 0.3], [0, 1]),
-    ]
-    assert steps == [STEPS] * 6
-
-
-def test_between_equal_finalists_the_searchs_order_decides() -> None:
-    chosen, _ = finalists([0.5, 0.5], [0.25, 0.75], [0.9, 0.9])
-    assert [one.expression for one in chosen] == ["x * y", "x * log(y)", "log(y) - x / y"]
-
-
-def discovered(text: str, fitness: float, status: Status = "trained") -> Discovered:
-    return Discovered(Evaluation(text, fitness, status, STEPS), 1)
-
-
-def test_finalists_are_the_best_trained_ones_and_the_smallest_of_each_fitness() -> None:
-    best, same, second = discovered("x * y", 0.9), discovered("x * y^2", 0.9), discovered("x - y", 0.8)
-    third, failed = discovered("x + y", 0.7), discovered("x / y", 0.0, "non_finite")
-    found = [best, same, second, third, failed]
-    assert select_finalists(found, 2) == [best, second]
-    assert select_finalists(found, 10) == [best, second, third]
-
-
-def test_where_nothing_was_trained_there_is_no_finalist() -> None:
-    found = [discovered("x", 0.0, "lacks_variable"), discovered("x / y", 0.0, "non_finite")]
-    with pytest.raises(GlojaxError, match="None of 2 distinct losses could be trained"):
-        select_finalists(found, 5)

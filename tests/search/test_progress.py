@@ -9,6 +9,7 @@ from glojax.evaluation import Evaluation, Status
 from glojax.search import progress
 from glojax.search.discovery import GenerationRecord
 from glojax.search.progress import Display
+from glojax.search.tuning import TuningRecord
 
 RECORD = GenerationRecord(
     generation=1,
@@ -99,3 +100,65 @@ def test_a_terminal_is_given_back_after_an_error() -> None:
     assert isinstance(console.file, io.StringIO)
     hide, show = "\x1b[?25l", "\x1b[?25h"
     assert console.file.getvalue().count(hide) == console.file.getvalue().count(show) == 1
+
+
+TUNING = TuningRecord(
+    generation=2,
+    loss="log(y) - x / y",
+    best_fitness=0.91,
+    median_fitness=0.25,
+    best_so_far=0.92,
+    best_expression="2.0*log(y) - x / y",
+    sigma=1.4321,
+    condition_number=3.0,
+    trained=7,
+    non_finite=2,
+    cached=0,
+    candidate_steps=2300,
+    seconds=2.0,
+    stop_reason=None,
+)
+
+
+def shown_of_tuning(*records: TuningRecord, terminal: bool = False) -> str:
+    """What a tuning of three generations shows of these."""
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=160)
+    with Display(console) as display:
+        display.start_phase("Tuning", 28)
+        for record in records:
+            display.on_tuning(record, 3)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+BEST = r"best 0\.9100 +median 0\.2500"
+REST = r"so far 0\.9200 +sigma 1\.4 +7 trained +2 dead +log\(y\) - x / y"
+
+
+def test_elsewhere_a_generation_of_a_tuned_loss_is_a_line() -> None:
+    phase, *lines = shown_of_tuning(TUNING, dataclasses.replace(TUNING, loss="x * y")).splitlines()
+    assert phase == "Tuning: 28 trainings"
+    first, second = lines
+    assert re.fullmatch(rf" +2/3 +{BEST} +{REST}", first)
+    assert second.endswith("  x * y")
+
+
+def test_a_generation_that_could_not_be_trained_has_no_fitness() -> None:
+    failed = dataclasses.replace(TUNING, best_fitness=0.0, median_fitness=0.0, trained=0, non_finite=9)
+    line = shown_of_tuning(failed).splitlines()[1]
+    assert re.search(r"2/3 +no member could be trained +so far 0\.9200 .* 0 trained +9 dead", line)
+    assert "best" not in line
+
+
+def test_the_end_of_a_tuning_says_why() -> None:
+    ended = dataclasses.replace(TUNING, stop_reason="stagnation: no better member in 21 generations")
+    _, _, line, other = shown_of_tuning(ended, dataclasses.replace(TUNING, loss="x * y")).splitlines()
+    assert line.strip() == "ends: stagnation: no better member in 21 generations"
+    assert "ends" not in other
+
+
+def test_a_terminal_names_the_generation_at_work() -> None:
+    text = shown_of_tuning(TUNING, terminal=True)
+    assert re.search(rf"2/3 +{BEST} +{REST}", text)
+    assert "Tuning, generation 3" in text
+    assert "Tuning, generation 3" in shown_of_tuning(dataclasses.replace(TUNING, generation=3), terminal=True)

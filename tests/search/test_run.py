@@ -16,13 +16,24 @@ import pytest
 from matplotlib.image import imread
 from scipy import stats
 
+from glojax.coefficients import TuningConfig
 from glojax.expressions import LossTree, canonical, to_latex
 from glojax.genetic import GeneticConfig
 from glojax.search.comparison import RATE_FACTORS
 from glojax.search.config import RunOptions
 from tests.search.runs import FinishedRun
 
-COMPARED = ["discovered", "cross_entropy", "cross_entropy_best_rate", "baikal"]
+STANDARD = ["cross_entropy", "cross_entropy_best_rate", "baikal"]
+
+
+def found(run: FinishedRun) -> list[str]:
+    """The discovered and the tuned loss, the better one first."""
+    result = run.json("result.json")
+    return sorted(("discovered", "tuned"), key=lambda name: -float(result[name]["mean_accuracy"]))
+
+
+def candidates_of(run: FinishedRun, phase: str) -> list[dict[str, Any]]:
+    return [one for one in run.json_lines("candidates.jsonl") if one["phase"] == phase]
 
 
 def test_it_ends_well_and_leaves_its_files_and_nothing_else(bare_run: FinishedRun) -> None:
@@ -37,6 +48,7 @@ def test_it_ends_well_and_leaves_its_files_and_nothing_else(bare_run: FinishedRu
         "hall_of_fame.csv",
         "result.json",
         "summary.png",
+        "tuning.jsonl",
     ]
 
 
@@ -47,6 +59,8 @@ def test_config_holds_every_option(bare_run: FinishedRun) -> None:
     assert set(config["options"]["genetic"]) == {field.name for field in dataclasses.fields(GeneticConfig)}
     assert (config["options"]["seed"], config["options"]["seeds"], config["options"]["generations"]) == (5, 2, 2)
     assert config["options"]["genetic"]["population_size"] == 8
+    assert set(config["options"]["tuning"]) == {field.name for field in dataclasses.fields(TuningConfig)}
+    assert (config["options"]["tuned"], config["options"]["tuning"]["population_size"]) == (2, 3)
 
 
 def test_config_holds_what_defaults_became(bare_run: FinishedRun) -> None:
@@ -64,7 +78,7 @@ def test_config_holds_what_defaults_became(bare_run: FinishedRun) -> None:
 
 def test_each_generation_has_a_line_whose_counts_add_up(bare_run: FinishedRun) -> None:
     generations = bare_run.json_lines("generations.jsonl")
-    candidates = bare_run.json_lines("candidates.jsonl")
+    candidates = candidates_of(bare_run, "discovery")
     assert [record["generation"] for record in generations] == [1, 2]
     for record in generations:
         mine = [one for one in candidates if one["generation"] == record["generation"]]
@@ -87,7 +101,9 @@ def test_each_candidate_is_there_once_in_canonical_form(bare_run: FinishedRun) -
     assert len(set(texts)) == len(texts)
     assert [str(canonical(LossTree.parse(text))) for text in texts] == texts
     for one in candidates:
-        assert set(one) == {"expression", "fitness", "status", "steps", "generation"}
+        assert set(one) == {"expression", "fitness", "status", "steps", "phase", "generation"}
+    assert [one["phase"] for one in candidates] == sorted(one["phase"] for one in candidates)
+    assert {one["phase"] for one in candidates} == {"discovery", "tuning"}
 
 
 def test_statuses_fit_steps_and_fitness(bare_run: FinishedRun) -> None:
@@ -113,30 +129,69 @@ def test_the_hall_of_fame_holds_the_candidates_from_the_best_down(bare_run: Fini
     fitness = [float(row["fitness"]) for row in rows]
     assert fitness == sorted(fitness, reverse=True)
     assert [int(row["rank"]) for row in rows] == list(range(1, len(rows) + 1))
-    assert {row["expression"] for row in rows} == {one["expression"] for one in bare_run.json_lines("candidates.jsonl")}
+    assert {row["expression"] for row in rows} == {one["expression"] for one in candidates_of(bare_run, "discovery")}
     assert [LossTree.parse(row["expression"]).size for row in rows] == [int(row["size"]) for row in rows]
 
 
-def test_the_result_is_the_best_finalist(bare_run: FinishedRun) -> None:
-    result = bare_run.json("result.json")
-    finalists = result["finalists"]
-    assert finalists[0]["expression"] in {row["expression"] for row in bare_run.csv("hall_of_fame.csv")}
+def test_the_best_finalists_of_the_discovery_are_tuned(bare_run: FinishedRun) -> None:
+    finalists = bare_run.json("result.json")["discovered"]["finalists"]
+    losses = [one["expression"] for one in finalists]
+    assert len(losses) == 2
+    assert [record["loss"] for record in bare_run.json("result.json")["tuning"]] == losses
+    lines = bare_run.json_lines("tuning.jsonl")
+    assert [(line["generation"], line["loss"]) for line in lines] == [(n, loss) for n in (1, 2) for loss in losses]
+    for line in lines:
+        assert line["trained"] + line["non_finite"] + line["cached"] == 3
+    for one in finalists:
+        known = next(line for line in lines if line["loss"] == one["expression"])
+        assert known["best_so_far"] == max(one["fitness"], known["best_fitness"])
+
+
+def test_tuned_members_are_told_apart_from_discovered_losses(bare_run: FinishedRun) -> None:
+    tuning, lines = candidates_of(bare_run, "tuning"), bare_run.json_lines("tuning.jsonl")
+    # The untuned losses are known from the discovery.
+    assert {one["generation"] for one in tuning} == {1, 2}
+    for generation in (1, 2):
+        mine = [one for one in tuning if one["generation"] == generation]
+        records = [line for line in lines if line["generation"] == generation]
+        for status in ("trained", "non_finite"):
+            assert sum(record[status] for record in records) == sum(one["status"] == status for one in mine)
+        assert sum(record["candidate_steps"] for record in records) == sum(one["steps"] for one in mine)
+
+
+@pytest.mark.parametrize(("name", "phase"), [("discovered", "discovery"), ("tuned", "tuning")])
+def test_each_phase_ends_with_its_best_finalist(bare_run: FinishedRun, name: str, phase: str) -> None:
+    choice = bare_run.json("result.json")[name]
+    finalists = choice["finalists"]
+    fitness = {one["expression"]: one["fitness"] for one in candidates_of(bare_run, phase)}
+    assert all(fitness[one["expression"]] == one["fitness"] > 0 for one in finalists)
+    # 5 served the search, 6 and 7 the finalists.
+    assert [one["seeds"] for one in finalists] == [[6, 7]] * 2
     assert all(len(one["accuracies"]) == 2 for one in finalists)
     means = [one["mean_accuracy"] for one in finalists]
     assert means == sorted(means, reverse=True)
-    assert (result["expression"], result["fitness"]) == (finalists[0]["expression"], finalists[0]["fitness"])
-    assert result["latex"] == to_latex(LossTree.parse(result["expression"]))
+    assert means == pytest.approx([np.mean(one["accuracies"]) for one in finalists], abs=1e-6)
+    best = {key: finalists[0][key] for key in ("expression", "fitness", "mean_accuracy")}
+    assert choice == best | {"latex": to_latex(LossTree.parse(best["expression"])), "finalists": finalists}
+
+
+def test_the_result_is_the_better_one_of_discovered_and_tuned(bare_run: FinishedRun) -> None:
+    result = bare_run.json("result.json")
+    keys = ("expression", "latex", "fitness", "mean_accuracy")
+    assert set(result) == {*keys, "discovered", "tuning", "tuned", "seeds", "comparison", "welch"}
+    assert [result[key] for key in keys] == [result[found(bare_run)[0]][key] for key in keys]
 
 
 def test_the_comparison_has_an_accuracy_for_each_loss_and_seed(bare_run: FinishedRun) -> None:
     result = bare_run.json("result.json")
-    assert [record["name"] for record in result["comparison"]] == COMPARED
+    assert [record["name"] for record in result["comparison"]] == [*found(bare_run), *STANDARD]
     assert [record["expression"] for record in result["comparison"]] == [
-        result["expression"],
+        *(result[name]["expression"] for name in found(bare_run)),
         "x * log(y)",
         "x * log(y)",
         "log(y) - x / y",
     ]
+    assert result["comparison"][0]["expression"] == result["expression"]
     for record in result["comparison"]:
         for split in ("validation_accuracy", "test_accuracy"):
             values = record[split]["values"]
@@ -163,7 +218,7 @@ def test_cross_entropy_at_its_best_rate_is_no_worse_on_validation(bare_run: Fini
 def test_p_values_are_those_of_welchs_test(bare_run: FinishedRun) -> None:
     result = bare_run.json("result.json")
     values = {record["name"]: record["test_accuracy"]["values"] for record in result["comparison"]}
-    assert [(test["first"], test["second"]) for test in result["welch"]] == list(combinations(COMPARED, 2))
+    assert [(test["first"], test["second"]) for test in result["welch"]] == list(combinations(values, 2))
     for test in result["welch"]:
         first, second = values[test["first"]], values[test["second"]]
         if np.ptp(first) == np.ptp(second) == 0:
@@ -191,10 +246,13 @@ def test_it_prints_plain_lines_where_there_is_no_terminal(bare_run: FinishedRun)
     assert "\x1b" not in bare_run.output + bare_run.errors
     lines = [line.strip() for line in bare_run.output.splitlines()]
     starts = [" ".join(line.split()[:2]) for line in lines]
-    order = ["digits: 1,077", "Search: 16", "1/2 best", "2/2 best", "Finalists: 4", "Comparison: 16"]
-    assert [start for start in starts if start in order] == order
-    for name in COMPARED:
-        assert any(line.startswith(name) for line in lines)
+    generations = [start for start in starts if start.startswith(("1/2", "2/2"))]
+    assert [start.split()[0] for start in generations] == ["1/2", "2/2", "1/2", "1/2", "2/2", "2/2"]
+    phases = ["digits: 1,077", "Search: 16", "Finalists: 4", "Tuning: 14", "Finalists: 4", "Comparison: 18"]
+    assert [start for start in starts if start in phases] == phases
+    assert sum(line.startswith("ends: ") for line in lines) == sum(line.startswith("Tuned: ") for line in lines) == 2
+    rows = [line.split()[0] for line in lines[starts.index("loss rate") + 1 :] if line]
+    assert rows[:5] == [*found(bare_run), *STANDARD]
 
 
 def test_a_search_alone_leaves_no_comparison(discover_run: FinishedRun) -> None:
@@ -208,7 +266,8 @@ def test_a_search_alone_leaves_no_comparison(discover_run: FinishedRun) -> None:
         "result.json",
     ]
     result = discover_run.json("result.json")
-    assert set(result) == {"expression", "latex", "fitness", "finalists"}
+    assert set(result) == {"expression", "latex", "fitness", "mean_accuracy", "discovered"}
+    assert result["expression"] == result["discovered"]["expression"]
     assert f"Best loss found:  {result['expression']}" in discover_run.output.splitlines()
 
 
@@ -222,7 +281,7 @@ def test_the_same_seed_gives_the_same_search_on_any_number_of_devices(
 ) -> None:
     def by_text(run: FinishedRun) -> list[dict[str, Any]]:
         # Within a generation, candidates are written as devices end.
-        return sorted(run.json_lines("candidates.jsonl"), key=lambda one: one["expression"])
+        return sorted(candidates_of(run, "discovery"), key=lambda one: one["expression"])
 
     def without_time(run: FinishedRun) -> list[dict[str, Any]]:
         return [record | {"seconds": None} for record in run.json_lines("generations.jsonl")]
@@ -230,8 +289,7 @@ def test_the_same_seed_gives_the_same_search_on_any_number_of_devices(
     assert by_text(discover_run) == by_text(bare_run)
     assert without_time(discover_run) == without_time(bare_run)
     assert discover_run.csv("hall_of_fame.csv") == bare_run.csv("hall_of_fame.csv")
-    result, again = bare_run.json("result.json"), discover_run.json("result.json")
-    assert again == {key: result[key] for key in again}
+    assert discover_run.json("result.json")["discovered"] == bare_run.json("result.json")["discovered"]
 
 
 @pytest.mark.slow

@@ -77,7 +77,8 @@ def _draw_generations(
             axes.axvline(offset + 0.5, color="0.6", linewidth=1)
     axes.set(title="Search", xlabel="generation", ylabel="fitness (validation accuracy)", ylim=(0, 1.02))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="best")
+    if generations or tuning:
+        axes.legend(loc="best")
     axes.grid(alpha=0.3)
 
 

@@ -12,7 +12,14 @@ from glojax.expressions import LossTree, to_latex
 from glojax.losses import find_loss
 from glojax.reporting import draw_summary
 from glojax.search.comparison import BEST_RATE, Comparison
-from glojax.search.config import CommonOptions, CompareOptions, DiscoverOptions, RunOptions, TuneOptions
+from glojax.search.config import (
+    CommonOptions,
+    CompareOptions,
+    DiscoverOptions,
+    RunOptions,
+    TuneOptions,
+    require_distinct,
+)
 from glojax.search.discovery import GenerationRecord
 from glojax.search.finalists import Finalist, select_discovered, select_tuned
 from glojax.search.phases import (
@@ -86,6 +93,7 @@ def run_discover(options: DiscoverOptions, console: Console) -> None:
 def run_tune(options: TuneOptions, console: Console) -> None:
     """Tune given losses, then compare the best with what it was made of."""
     trees = [find_loss(loss) for loss in options.loss]
+    require_distinct("loss", [str(tree) for tree in trees])
     for tree in trees:
         CoefficientLayout.of(tree, options.tuning.coefficients)
     run = begin(options, "tune", console)
@@ -102,7 +110,9 @@ def run_tune(options: TuneOptions, console: Console) -> None:
             )
         seeds = options.seeds_of_finalists
         starts = [one.start for one in tuned if one.start.fitness > 0]
-        chosen = choose_finalist(run, [*starts, *members], seeds, evaluator)
+        # Once each, though one loss was given in two forms, or a member has the coefficients of an untuned loss.
+        distinct = {one.expression: one for one in [*starts, *members]}
+        chosen = choose_finalist(run, list(distinct.values()), seeds, evaluator)
         result |= _loss_record(chosen[0]) | {"finalists": [asdict(finalist) for finalist in chosen]}
         run.directory.write_json("result.json", result)
         best = next(finalist for finalist in chosen if finalist.expression in {one.expression for one in members})

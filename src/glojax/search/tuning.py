@@ -57,7 +57,7 @@ class Tuned:
         loss: The loss as tuning began, as text.
         start: Its evaluation.
         best: The best evaluation ever made of it, with whatever coefficients; `start` where none was better.
-        found: Every distinct evaluation but `start`, the best first; of equals the latest, which is nearest to where
+        found: Every distinct evaluation of a member, the best first; of equals the latest, which is nearest to where
             the search went.
         num_coefficients: How many were tuned.
         generations: Generations that it took part in.
