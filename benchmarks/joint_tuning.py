@@ -26,7 +26,7 @@ from glojax.training import TrainingConfig, make_train
 LOSSES = ("log(y) - x / y", "x - (x * (log(y) - x))^2", "log(y) * (x * log(y)^2 + 1)")
 ROUNDS = 5
 CAPACITY = 64
-TUNING = TuningConfig(generations=6, sigma=0.05)
+TUNING = TuningConfig(generations=4, sigma=0.05)
 TRAINING = TrainingConfig(num_steps=200, batch_size=64, learning_rate=0.01)
 
 
