@@ -38,6 +38,7 @@ def load_digits(data_dir: Path | None = None) -> Dataset:
         [1077, 360, 360]
     """
     # Imported here because it takes a second and other data sets do not need it.
+    from sklearn import __version__ as sklearn_version
     from sklearn.datasets import load_digits as load_sklearn_digits
     from sklearn.model_selection import train_test_split
 
@@ -56,4 +57,4 @@ def load_digits(data_dir: Path | None = None) -> Dataset:
     rest, test = hold_out(np.arange(len(labels)))
     train, validation = hold_out(rest)
     train, validation, test = (Split(images[indices], labels[indices]) for indices in (train, validation, test))
-    return Dataset("digits", train, validation, test, num_classes=10)
+    return Dataset("digits", train, validation, test, num_classes=10, origin=f"scikit-learn {sklearn_version}")
