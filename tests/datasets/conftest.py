@@ -1,14 +1,45 @@
+"""Data sets for tests: blank ones in the real sizes, tiny ones in the real formats, and no network."""
+
+import gzip
+import hashlib
+import os
 import struct
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tensorflow_datasets.core.download.checksums import UrlInfo
+from tensorflow_datasets.core.utils import Size
+from tensorflow_datasets.image_classification import mnist as stock_mnist
+
+from glojax.datasets.dataset import Split
+from glojax.datasets.published import MNIST, Publication, PublishedImages
+from tests.datasets.files import linked, serve
 
 IdxWriter = Callable[[NDArray[Any]], bytes]
 TYPE_CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
+
+#: Nothing listens there.
+CLOSED = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for caches and prepared data, empty; neither a network nor npm can be had."""
+    root = tmp_path / "root"
+    monkeypatch.setenv("TFDS_DATA_DIR", str(root))
+    for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(variable, CLOSED)
+    for variable in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(variable, "127.0.0.1")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    return root
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +59,7 @@ def blank_mnist(tmp_path_factory: pytest.TempPathFactory, to_idx: IdxWriter) -> 
     """A folder as MNIST's, with labels 0 to 9 in turn and black images, of which only image 1 of each file is white."""
     folder = tmp_path_factory.mktemp("mnist")
     for prefix, count in (("train", 60_000), ("t10k", 10_000)):
-        (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(to_idx(np.arange(count).astype(np.uint8) % 10))
+        (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(to_idx((np.arange(count) % 10).astype(np.uint8)))
         with (folder / f"{prefix}-images-idx3-ubyte").open("wb") as file:
             file.write(struct.pack(">4B3I", 0, 0, 8, 3, count, 28, 28) + bytes(784) + b"\xff" * 784)
             file.truncate(16 + count * 784)  # the rest is a hole, which reads as zeros and takes no space
@@ -38,6 +69,90 @@ def blank_mnist(tmp_path_factory: pytest.TempPathFactory, to_idx: IdxWriter) -> 
 @pytest.fixture
 def mnist_folder(tmp_path: Path, blank_mnist: Path) -> Path:
     """The same as links in a folder of the test's own, in which it may replace files."""
-    for file in blank_mnist.iterdir():
-        (tmp_path / file.name).symlink_to(file)
-    return tmp_path
+    return linked(blank_mnist, tmp_path / "mnist")
+
+
+@pytest.fixture(scope="session")
+def blank_cifar10(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as CIFAR-10's, with labels 0 to 9 in turn and black images.
+
+    Only the first image of the first training file is not black: it is red 1, green 2 and blue 3, but its second pixel
+    is (4, 5, 6) and the first of its second row (7, 8, 9); its label is 7.
+    """
+    folder = tmp_path_factory.mktemp("cifar") / "cifar-10-batches-bin"
+    folder.mkdir()
+    records = np.zeros((10_000, 3_073), np.uint8)
+    records[:, 0] = np.arange(10_000) % 10
+    (folder / "test_batch.bin").write_bytes(records.tobytes())
+    for number in range(2, 6):
+        (folder / f"data_batch_{number}.bin").symlink_to(folder / "test_batch.bin")
+    planes = records[0, 1:].reshape(3, 32, 32)
+    planes[...] = np.array([1, 2, 3])[:, None, None]
+    planes[:, 0, 1] = 4, 5, 6
+    planes[:, 1, 0] = 7, 8, 9
+    records[0, 0] = 7
+    (folder / "data_batch_1.bin").write_bytes(records.tobytes())
+    return folder
+
+
+@pytest.fixture
+def cifar10_folder(tmp_path: Path, blank_cifar10: Path) -> Path:
+    """The same as links in a folder of the test's own."""
+    return linked(blank_cifar10, tmp_path / "cifar-10-batches-bin")
+
+
+@pytest.fixture(scope="session")
+def real_cifar10(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with CIFAR-10's six files, of which the test file may be cut short."""
+    script = Path(os.environ.get("GLOJAX_DATA_DIR", ""), "unpack_cifar10.py")
+    if not script.is_file():
+        pytest.skip("GLOJAX_DATA_DIR names no folder with unpack_cifar10.py, which writes CIFAR-10's files")
+    folder = tmp_path_factory.mktemp("cifar")
+    subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
+    return folder / "cifar-10-batches-bin"
+
+
+@pytest.fixture
+def tiny_images() -> PublishedImages:
+    """Twenty training and twelve test images of 28 x 28 x 1 random pixels."""
+    rng = np.random.default_rng(0)
+
+    def split(count: int) -> Split:
+        return Split(
+            rng.integers(256, size=(count, 28, 28, 1), dtype=np.uint8), rng.integers(10, size=count, dtype=np.int32)
+        )
+
+    return PublishedImages(split(20), split(12), "a generator")
+
+
+@pytest.fixture
+def tiny_mnist(tiny_images: PublishedImages) -> Publication:
+    """What MNIST would be if it were those images."""
+    assert tiny_images.test is not None
+    first = [tuple(split.labels[:10].tolist()) for split in (tiny_images.train, tiny_images.test)]
+    return replace(MNIST, num_train=20, num_test=12, first_train_labels=first[0], first_test_labels=first[1])
+
+
+@pytest.fixture
+def served_files(tmp_path: Path, tiny_images: PublishedImages, to_idx: IdxWriter) -> Path:
+    """Folder with those images as the four gzipped files."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    for prefix, split in (("train", tiny_images.train), ("t10k", tiny_images.test)):
+        assert split is not None
+        for name, array in (("images-idx3", split.images[..., 0]), ("labels-idx1", split.labels.astype(np.uint8))):
+            (folder / f"{prefix}-{name}-ubyte.gz").write_bytes(gzip.compress(to_idx(array)))
+    return folder
+
+
+@pytest.fixture
+def mnist_server(served_files: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A server of that folder, which tensorflow-datasets takes for MNIST's, with the files' right checksums."""
+    with serve(served_files) as address:
+        infos = {}
+        for file in served_files.iterdir():
+            contents = file.read_bytes()
+            digest = hashlib.sha256(contents).hexdigest()
+            infos[f"{address}/{file.name}"] = UrlInfo(Size(len(contents)), digest, file.name)
+        monkeypatch.setattr(stock_mnist.MNIST, "url_infos", infos)
+        yield address

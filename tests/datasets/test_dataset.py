@@ -95,6 +95,7 @@ def test_equal_contents_have_equal_fingerprints_whatever_the_name_and_the_memory
     assert len(fingerprint) == 64
     assert set(fingerprint) <= set("0123456789abcdef")
     assert make_dataset(name="other", train=strided).fingerprint == fingerprint
+    assert make_dataset(origin="elsewhere", test_split="held-out").fingerprint == fingerprint
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import gzip
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from glojax.datasets import load_dataset
 from glojax.errors import DatasetError
+from tests.datasets.files import replace_file
 
 IdxWriter = Callable[[NDArray[Any]], bytes]
 FILE_NAMES = (
@@ -21,13 +23,7 @@ FILE_NAMES = (
 )
 
 
-def replace_file(folder: Path, name: str, contents: bytes) -> None:
-    """Put a file of the test's own where the folder has a link."""
-    (folder / name).unlink()
-    (folder / name).write_bytes(contents)
-
-
-def assert_rejected(folder: Path | None, *parts: str) -> None:
+def assert_rejected(folder: Path, *parts: str) -> None:
     with pytest.raises(DatasetError) as caught:
         load_dataset("mnist", folder)
 
@@ -71,10 +67,6 @@ def test_files_may_be_gzipped(mnist_folder: Path) -> None:
     assert load_dataset("mnist", str(mnist_folder)).fingerprint == plain.fingerprint
 
 
-def test_without_a_folder_says_which_files_it_needs() -> None:
-    assert_rejected(None, "was given no folder", "pass --data-dir", *FILE_NAMES)
-
-
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
@@ -90,9 +82,52 @@ def test_names_all_missing_files(mnist_folder: Path) -> None:
     assert_rejected(mnist_folder, f"{mnist_folder} lacks {FILE_NAMES[0]}, {FILE_NAMES[3]};", "pass --data-dir")
 
 
+def test_a_folder_of_something_else(tmp_path: Path) -> None:
+    assert_rejected(tmp_path, f"{tmp_path} does not hold MNIST; expected its files: pass --data-dir", *FILE_NAMES)
+
+
+def test_a_held_out_test_set_needs_no_test_files(mnist_folder: Path) -> None:
+    """The last 10,000 training images are the test set, and nobody trains on them."""
+    for name in FILE_NAMES[2:]:
+        (mnist_folder / name).unlink()
+
+    dataset = load_dataset("mnist", mnist_folder, test_split="held-out")
+
+    assert [len(split) for split in dataset.splits.values()] == [45_000, 5_000, 10_000]
+    assert [int(split.images.max()) for split in (dataset.train, dataset.validation, dataset.test)] == [0, 255, 0]
+    assert (dataset.test_split, dataset.origin) == ("held-out", f"IDX files in {mnist_folder}")
+
+
+def test_fashion_mnist_names_its_files_alike(blank_mnist: Path, mnist_folder: Path) -> None:
+    dataset = load_dataset("fashion_mnist", blank_mnist)
+    assert (dataset.name, dataset.fingerprint) == ("fashion_mnist", load_dataset("mnist", blank_mnist).fingerprint)
+
+    (mnist_folder / FILE_NAMES[2]).unlink()
+    with pytest.raises(DatasetError, match=f"lacks {FILE_NAMES[2]}; expected all of Fashion-MNIST's files"):
+        load_dataset("fashion_mnist", mnist_folder)
+
+
+def test_a_file_that_vanishes_during_the_read(mnist_folder: Path) -> None:
+    """The first file is a pipe: once somebody reads it, the last one is deleted."""
+    first, last = mnist_folder / FILE_NAMES[1], mnist_folder / FILE_NAMES[2]
+    contents = first.read_bytes()
+    first.unlink()
+    os.mkfifo(first)
+
+    def feed() -> None:
+        with first.open("wb") as pipe:
+            last.unlink()
+            pipe.write(contents)
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    assert_rejected(mnist_folder, f"{last}", "cannot be read (No such file or directory)")
+    thread.join()
+
+
 @pytest.mark.parametrize("name", FILE_NAMES)
 def test_a_damaged_file_is_named(mnist_folder: Path, name: str) -> None:
-    replace_file(mnist_folder, name, b"\0\0\x08")
+    replace_file(mnist_folder / name, b"\0\0\x08")
 
     assert_rejected(mnist_folder, str(mnist_folder / name), "IDX magic number")
 
@@ -125,7 +160,7 @@ def test_a_mislabelled_file_is_named(mnist_folder: Path, blank_mnist: Path, name
 def test_other_contents_are_named(
     mnist_folder: Path, to_idx: IdxWriter, name: str, contents: NDArray[Any], found: str
 ) -> None:
-    replace_file(mnist_folder, name, to_idx(contents))
+    replace_file(mnist_folder / name, to_idx(contents))
 
     assert_rejected(mnist_folder, str(mnist_folder / name), found, "MNIST's own file")
 

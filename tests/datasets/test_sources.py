@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -7,7 +8,7 @@ from glojax.errors import DatasetError
 
 
 def test_the_names_we_promise() -> None:
-    assert set(DATASETS) >= {"digits", "mnist"}
+    assert DATASETS == ("digits", "mnist", "fashion_mnist", "cifar10")
 
 
 @pytest.mark.parametrize(
@@ -16,18 +17,37 @@ def test_the_names_we_promise() -> None:
         ("digit", "did you mean 'digits'?"),
         ("MNIST", "did you mean 'mnist'?"),
         ("mnst", "did you mean 'mnist'?"),
+        ("cifar", "did you mean 'cifar10'?"),
+        ("fashion-mnist", "did you mean 'fashion_mnist'?"),
         ("imagenet", "choose one of these."),
         ("", "choose one of these."),
+        ("images.npy", "choose one of these."),
     ],
 )
 def test_an_unknown_name_gets_the_known_ones_and_the_nearest(name: str, advice: str) -> None:
     with pytest.raises(DatasetError) as caught:
         load_dataset(name)
 
-    assert str(caught.value) == f"Unknown data set {name!r}; expected one of {', '.join(DATASETS)}: {advice}"
+    assert str(caught.value) == (
+        f"Unknown data set {name!r}; expected one of {', '.join(DATASETS)}, or a path that ends in .npz: {advice}"
+    )
 
 
 def test_the_home_folder_may_be_abbreviated(monkeypatch: pytest.MonkeyPatch, blank_mnist: Path) -> None:
     monkeypatch.setenv("HOME", str(blank_mnist.parent))
 
     assert load_dataset("mnist", f"~/{blank_mnist.name}").name == "mnist"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("digits", {"test_split": "held-out"}, "'digits' was given the test split 'held-out'; expected 'official'"),
+        ("digits", {"validation_fraction": 0.1}, "'digits' was given the validation fraction 0.1; expected none"),
+        ("mnist", {"validation_fraction": 0.1}, "'mnist' was given the validation fraction 0.1; expected none"),
+        ("mnist", {"test_split": "heldout"}, "The test split is 'heldout'; expected one of official, held-out"),
+    ],
+)
+def test_rejects_options_that_do_not_go_with_the_data_set(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        load_dataset(name, **options)

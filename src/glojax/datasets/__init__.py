@@ -1,6 +1,6 @@
 """Data sets as arrays in memory, in a training, a validation and a test split."""
 
-from glojax.datasets.dataset import Dataset, Split
+from glojax.datasets.dataset import Dataset, Split, TestSplit
 from glojax.datasets.sources import DATASETS, load_dataset
 
-__all__ = ["DATASETS", "Dataset", "Split", "load_dataset"]
+__all__ = ["DATASETS", "Dataset", "Split", "TestSplit", "load_dataset"]

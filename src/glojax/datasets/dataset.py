@@ -1,14 +1,22 @@
 """A data set: labelled images in memory, in a training, a validation and a test split."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Final, Literal, Self, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from glojax.datasets.arrays import Images, as_images, as_indices, as_labels
+from glojax.datasets.stratification import stratified_indices
 from glojax.errors import DatasetError
+
+#: Which images are the test set: those that the data set's authors chose, or others held out of their training images.
+TestSplit: TypeAlias = Literal["official", "held-out"]
+
+#: Fixes which images validate, so that every run, whatever its own seed, sees the same ones.
+_VALIDATION_SEED: Final = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +38,7 @@ class Split:
         5
     """
 
-    images: NDArray[np.uint8] | NDArray[np.float32]
+    images: Images
     labels: NDArray[np.int32]
 
     def __post_init__(self) -> None:
@@ -53,11 +61,13 @@ class Dataset:
     """A classification problem. Networks train on `train`, fitness is measured on `validation`, results on `test`.
 
     Attributes:
-        name: What `load_dataset` knows it as.
+        name: What people call it; for a named data set what `load_dataset` knows it as.
         train: Images to train on.
         validation: Images that the search may see, and that no network trains on.
         test: Images for the final figures only.
         num_classes: Number of classes, at least 2; labels run from 0 to `num_classes` - 1.
+        origin: Where the arrays came from, in a line: "IDX files in FOLDER", "cache FILE".
+        test_split: "official", or "held-out" where the test images are taken from the official training images.
 
     Raises:
         DatasetError: The splits' images differ in shape or type, or a label is out of range.
@@ -73,6 +83,95 @@ class Dataset:
     validation: Split
     test: Split
     num_classes: int
+    origin: str = "given arrays"
+    test_split: TestSplit = "official"
+
+    @classmethod
+    def from_arrays(
+        cls,
+        name: str,
+        train_images: ArrayLike,
+        train_labels: ArrayLike,
+        test_images: ArrayLike,
+        test_labels: ArrayLike,
+        *,
+        validation: float | ArrayLike | tuple[ArrayLike, ArrayLike] = 0.1,
+    ) -> Self:
+        """Make a data set of your own images.
+
+        Args:
+            name: What to call it.
+            train_images: uint8 pixels, or floats from 0 to 1, which become float32 [N, H, W] or [N, H, W, channels].
+            train_labels: Class of each image, whole numbers from 0 on [N] or [N, 1].
+            test_images: As the training images.
+            test_labels: As the training labels.
+            validation: Which images validate, instead of being trained on: the fraction of each class of the training
+                images, above 0 and below 1, which chooses the same ones every time; or the indices of some training
+                images; or a tuple (images, labels) of other images.
+
+        Returns:
+            The data set; it has as many classes as its largest label plus one.
+
+        Raises:
+            DatasetError: Types, shapes or counts do not fit, floats lie outside [0, 1], labels are negative, or a split
+                would be empty.
+
+        Example:
+            >>> images, labels = np.zeros((20, 8, 8), np.uint8), np.arange(20) % 4
+            >>> dataset = Dataset.from_arrays("mine", images, labels, images, labels, validation=0.2)
+            >>> dataset.num_classes, [len(split) for split in dataset.splits.values()]
+            (4, [16, 4, 20])
+        """
+        train = Split(as_images(train_images, "training"), as_labels(train_labels, "training"))
+        test = Split(as_images(test_images, "test"), as_labels(test_labels, "test"))
+        if isinstance(validation, tuple):
+            if len(validation) != 2:
+                raise DatasetError(
+                    f"The validation set is a tuple of {len(validation)}; expected two, (images, labels): give a list "
+                    "or an array for indices."
+                )
+            chosen = Split(as_images(validation[0], "validation"), as_labels(validation[1], "validation"))
+        else:
+            if np.ndim(validation) == 0:
+                indices = _share_of_each_class(train.labels, validation)
+            else:
+                indices = as_indices(validation, len(train))
+            chosen = _take(train, indices)
+            train = _take(train, np.delete(np.arange(len(train)), indices))
+        num_classes = 1 + max(int(split.labels.max()) for split in (train, chosen, test))
+        return cls(name, train, chosen, test, num_classes)
+
+    def with_train_fraction(self, fraction: float, seed: int) -> Self:
+        """The same data set with fewer training images, for experiments on small data.
+
+        A smaller fraction with the same seed keeps a subset of what a larger one keeps.
+
+        Args:
+            fraction: The share of each class to keep, above 0 and at most 1. Every class keeps at least one image.
+            seed: Seed of the choice, at least 0.
+
+        Returns:
+            The data set with some of its training images, in their order.
+
+        Raises:
+            DatasetError: The fraction or the seed is out of range.
+
+        Example:
+            >>> split = Split(np.zeros((20, 8, 8, 1), np.uint8), np.arange(20, dtype=np.int32) % 2)
+            >>> dataset = Dataset("toy", split, split, split, num_classes=2)
+            >>> np.bincount(dataset.with_train_fraction(0.3, seed=0).train.labels)
+            array([3, 3])
+        """
+        if not 0 < fraction <= 1:
+            raise DatasetError(
+                f"The fraction of training images is {fraction}; expected a number above 0 and at most 1: 1 keeps all."
+            )
+        if seed < 0:
+            raise DatasetError(
+                f"The seed of the choice of training images is {seed}; expected a whole number of at least 0: choose "
+                "another."
+            )
+        return replace(self, train=_take(self.train, stratified_indices(self.train.labels, fraction, seed)))
 
     def __post_init__(self) -> None:
         if self.num_classes < 2:
@@ -108,8 +207,8 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 of the contents, as 64 hexadecimal digits.
 
-        It covers each split's arrays with their shapes and types, and `num_classes`; not the name. Equal fingerprints
-        mean equal data.
+        It covers each split's arrays with their shapes and types, and `num_classes`; not the name, nor where they came
+        from. Equal fingerprints mean equal data.
         """
         digest = hashlib.sha256(f"{self.num_classes} classes".encode())
         for split in self.splits.values():
@@ -117,6 +216,26 @@ class Dataset:
                 digest.update(f"; {array.dtype} {array.shape} ".encode())
                 digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+
+def _share_of_each_class(labels: NDArray[np.int32], fraction: Any) -> NDArray[np.intp]:
+    """Indices of the validation images; every class keeps an image to train on."""
+    if isinstance(fraction, bool) or not isinstance(fraction, int | float | np.number) or not 0 < fraction < 1:
+        raise DatasetError(
+            f"The validation set is {fraction!r}; expected a fraction of the training images above 0 and below 1, "
+            "their indices, or a tuple (images, labels): 0.1 takes a tenth."
+        )
+    kept = stratified_indices(labels, 1 - float(fraction), _VALIDATION_SEED)
+    if len(kept) == len(labels):
+        raise DatasetError(
+            f"The validation fraction {fraction} of {len(labels)} training images, taken from each class and rounded, "
+            "leaves no image; expected at least one: raise the fraction."
+        )
+    return np.delete(np.arange(len(labels)), kept)
+
+
+def _take(split: Split, indices: NDArray[np.intp]) -> Split:
+    return Split(split.images[indices], split.labels[indices])
 
 
 def _require_images(images: NDArray[Any]) -> None:

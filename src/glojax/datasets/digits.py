@@ -1,12 +1,10 @@
 """Digits: 1,797 real handwritten digits of 8 x 8 pixels that come with scikit-learn, so nothing is downloaded."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from glojax.datasets.dataset import Dataset, Split
-from glojax.errors import DatasetError
 
 #: Images in the validation split and in the test split, a fifth of all in each. The other 1,077 are for training.
 _HELD_OUT = 360
@@ -15,19 +13,13 @@ _HELD_OUT = 360
 _SPLIT_SEED = 0
 
 
-def load_digits(data_dir: Path | None = None) -> Dataset:
+def load_digits() -> Dataset:
     """Load the digits: 1,077 training, 360 validation and 360 test images.
 
     The split is the same in every run. It is stratified: each class has its overall share of every split, to one image.
 
-    Args:
-        data_dir: Must be None; the images are part of scikit-learn.
-
     Returns:
         Images [N, 8, 8, 1], float32 in [0, 1]: the original counts 0 to 16, over 16. Ten classes.
-
-    Raises:
-        DatasetError: A `data_dir` was given.
 
     Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits (UCI, 1998), test part, by way of
     `sklearn.datasets.load_digits`. The split is ours.
@@ -38,14 +30,10 @@ def load_digits(data_dir: Path | None = None) -> Dataset:
         [1077, 360, 360]
     """
     # Imported here because it takes a second and other data sets do not need it.
+    from sklearn import __version__ as sklearn_version
     from sklearn.datasets import load_digits as load_sklearn_digits
     from sklearn.model_selection import train_test_split
 
-    if data_dir is not None:
-        raise DatasetError(
-            f"Data set 'digits' was given the folder {data_dir}; expected none, as its images come with scikit-learn: "
-            "leave --data-dir out."
-        )
     source = load_sklearn_digits()
     images = (source.images[..., np.newaxis] / 16).astype(np.float32)
     labels = source.target.astype(np.int32)
@@ -56,4 +44,4 @@ def load_digits(data_dir: Path | None = None) -> Dataset:
     rest, test = hold_out(np.arange(len(labels)))
     train, validation = hold_out(rest)
     train, validation, test = (Split(images[indices], labels[indices]) for indices in (train, validation, test))
-    return Dataset("digits", train, validation, test, num_classes=10)
+    return Dataset("digits", train, validation, test, num_classes=10, origin=f"scikit-learn {sklearn_version}")

@@ -1,0 +1,113 @@
+"""Images and labels as people hold them, turned into what a split holds."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from glojax.errors import DatasetError
+
+Images: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
+
+_LARGEST_LABEL = np.iinfo(np.int32).max - 1
+
+
+def as_images(images: ArrayLike, which: str) -> Images:
+    """Images with an axis of channels, as uint8 or float32.
+
+    Args:
+        images: uint8 pixels, or floats from 0 to 1 [N, H, W] or [N, H, W, channels].
+        which: What they are, for the error's message: "training".
+
+    Returns:
+        The images [N, H, W, channels]: uint8 as they came, floats as float32.
+
+    Raises:
+        DatasetError: They are of another type, or floats outside [0, 1].
+    """
+    array = _as_array(images, f"{which} images")
+    if array.ndim == 3:
+        array = array[..., np.newaxis]
+    if array.dtype == np.uint8:
+        return array
+    if not np.issubdtype(array.dtype, np.floating):
+        raise DatasetError(
+            f"The {which} images are {array.dtype}; expected uint8 pixels from 0 to 255, or floats from 0 to 1: "
+            "convert them with astype."
+        )
+    if array.size and not (array.min() >= 0 and array.max() <= 1):
+        raise DatasetError(
+            f"The {which} images hold numbers from {array.min():g} to {array.max():g}; expected floats from 0 to 1: "
+            "scale them, pixels by 1 / 255, or give pixels as uint8."
+        )
+    return array.astype(np.float32, copy=False)
+
+
+def as_labels(labels: ArrayLike, which: str) -> NDArray[np.int32]:
+    """Labels as int32.
+
+    Args:
+        labels: Whole numbers of any integer type, from 0 on [N] or [N, 1].
+        which: What they are, for the error's message: "training".
+
+    Returns:
+        The labels, int32 [N].
+
+    Raises:
+        DatasetError: They are of another type or shape, negative, or too large for int32.
+    """
+    array = _as_array(labels, f"{which} labels")
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if not np.issubdtype(array.dtype, np.integer) or array.ndim != 1:
+        raise DatasetError(
+            f"The {which} labels are {array.dtype} of shape {array.shape}; expected whole numbers of shape [N], the "
+            "class of each image: convert them with astype, and one-hot labels with argmax."
+        )
+    if array.size and not 0 <= array.min() <= array.max() <= _LARGEST_LABEL:
+        raise DatasetError(
+            f"The {which} labels run from {array.min()} to {array.max()}; expected classes numbered from 0: renumber "
+            "them."
+        )
+    return array.astype(np.int32, copy=False)
+
+
+def as_indices(indices: ArrayLike, num_images: int) -> NDArray[np.intp]:
+    """Indices of the training images that are to validate.
+
+    Args:
+        indices: Whole numbers from 0 to `num_images` - 1, each at most once [M].
+        num_images: Number of training images.
+
+    Returns:
+        The indices [M].
+
+    Raises:
+        DatasetError: They are no such numbers, there is none of them, or they leave no image to train on.
+    """
+    array = _as_array(indices, "validation indices")
+    expected = f"expected different whole numbers from 0 to {num_images - 1}, the places of some training images"
+    if not np.issubdtype(array.dtype, np.integer) or array.ndim != 1:
+        raise DatasetError(
+            f"The validation indices are {array.dtype} of shape {array.shape}; {expected}: give a fraction, indices, "
+            "or a tuple (images, labels)."
+        )
+    if array.size and not 0 <= array.min() <= array.max() < num_images:
+        raise DatasetError(
+            f"The validation indices run from {array.min()} to {array.max()}; {expected}: correct those beyond."
+        )
+    if len(np.unique(array)) < len(array):
+        raise DatasetError(f"The validation indices name an image more than once; {expected}: drop the repeated ones.")
+    if not 0 < len(array) < num_images:
+        raise DatasetError(
+            f"The validation indices name {len(array)} of {num_images} training images; {expected}: leave some images "
+            "for each of training and validation."
+        )
+    return array.astype(np.intp, copy=False)
+
+
+def _as_array(values: ArrayLike, what: str) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # lists of unequal lengths
+        raise DatasetError(f"The {what} make no array ({error}); expected equal shapes: give an array.") from error

@@ -1,0 +1,127 @@
+"""Images that were read or downloaded once, in a file that loads in a fraction of a second.
+
+The file lies beside what tensorflow-datasets prepares: `FOLDER/NAME/glojax.npz`, where FOLDER is `TFDS_DATA_DIR` or
+`~/tensorflow_datasets`. It holds a SHA-256 of its contents, and is written under another name first.
+"""
+
+import contextlib
+import hashlib
+import os
+import uuid
+import zipfile
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glojax.datasets.dataset import Split
+from glojax.datasets.published import Publication, PublishedImages
+from glojax.errors import DatasetError
+
+_FORMAT: Final = "glojax cache 1"
+
+#: Names of the images' and the labels' array of each split.
+_TRAIN, _TEST = ("train_images", "train_labels"), ("test_images", "test_labels")
+
+
+def data_root() -> Path:
+    """Folder for all data sets: `TFDS_DATA_DIR` or `~/tensorflow_datasets`, as for tensorflow-datasets."""
+    return Path(os.path.expanduser(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"))
+
+
+def cache_path(publication: Publication) -> Path:
+    """The publication's cache file, there or not."""
+    return data_root() / publication.name / "glojax.npz"
+
+
+def read_cache(publication: Publication) -> PublishedImages | None:
+    """Read a publication's cache file.
+
+    Returns:
+        The images, or None where there is no file. They lack the test images if the file does.
+
+    Raises:
+        DatasetError: The file cannot be read, or its contents are not those that were written.
+    """
+    path = cache_path(publication)
+    if not os.path.exists(path):
+        return None
+    repair = f"delete it, and `python -m glojax.datasets fetch {publication.name}` makes it again"
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays: dict[str, NDArray[Any]] = dict(archive)
+        found, expected = _digest(arrays), str(arrays["sha256"])
+    except OSError as error:
+        raise DatasetError(
+            f"The cache {path} cannot be read ({error.strerror or error}); expected a readable file: {repair}."
+        ) from error
+    except (ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise DatasetError(f"The cache {path} is damaged ({error}); expected a whole .npz file: {repair}.") from error
+    if found != expected:
+        raise DatasetError(f"The cache {path} has the SHA-256 {found}; expected {expected}: {repair}.")
+    train, test = (_split_of(arrays, names) for names in (_TRAIN, _TEST))
+    if train is None or train.images.shape != (publication.num_train, *publication.image_shape):
+        raise DatasetError(f"The cache {path} does not hold {publication.title}; expected its images: {repair}.")
+    return PublishedImages(train, test, origin=f"cache {path}, from {arrays['origin']}")
+
+
+def write_cache(publication: Publication, images: PublishedImages) -> Path:
+    """Write a publication's cache file, or leave what was there.
+
+    Returns:
+        The file.
+
+    Raises:
+        DatasetError: The folder cannot be written, or the disk is full.
+    """
+    path = cache_path(publication)
+    arrays: dict[str, NDArray[Any]] = {"origin": np.array(images.origin)}
+    for names, split in ((_TRAIN, images.train), (_TEST, images.test)):
+        if split is not None:
+            arrays |= dict(zip(names, (split.images, split.labels), strict=True))
+    arrays["sha256"] = np.array(_digest(arrays))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_atomically(path, arrays)
+    except (OSError, ValueError) as error:
+        # NumPy and zipfile, on their way out of a write that failed, raise errors of their own.
+        cause = next((one for one in _causes(error) if isinstance(one, OSError)), error)
+        raise DatasetError(
+            f"Cannot write the cache {path} ({getattr(cause, 'strerror', None) or cause}); expected a folder with "
+            f"{sum(array.nbytes for array in arrays.values()) / 1e6:.0f} MB to spare: make room, or set TFDS_DATA_DIR "
+            "to another folder. What was there is unchanged."
+        ) from error
+    return path
+
+
+def _write_atomically(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    # Not by tempfile, whose files nobody else may read.
+    unfinished = path.with_name(f".unfinished-{uuid.uuid4().hex}-{path.name}")
+    try:
+        with unfinished.open("xb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]  # the stub takes a keyword for an option of savez
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    """The error and what it arose from, the latest first."""
+    return [] if error is None else [error, *_causes(error.__cause__ or error.__context__)]
+
+
+def _digest(arrays: dict[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256(_FORMAT.encode())
+    for name in sorted(arrays.keys() - {"sha256"}):
+        array = arrays[name]
+        digest.update(f"; {name} {array.dtype} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def _split_of(arrays: dict[str, NDArray[Any]], names: tuple[str, str]) -> Split | None:
+    return Split(*(arrays[name] for name in names)) if arrays.keys() >= set(names) else None

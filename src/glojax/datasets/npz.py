@@ -1,0 +1,88 @@
+"""A data set of the user's own, in a .npz file."""
+
+import difflib
+import zipfile
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glojax.datasets.dataset import Dataset
+from glojax.errors import DatasetError
+
+_REQUIRED: Final = ("x_train", "y_train", "x_test", "y_test")
+_VALIDATION: Final = ("x_validation", "y_validation")
+_INDICES: Final = "validation_indices"
+_KNOWN: Final = (*_REQUIRED, *_VALIDATION, _INDICES)
+
+_DEFAULT_FRACTION: Final = 0.1
+
+
+def load_npz(path: Path, validation_fraction: float | None = None) -> Dataset:
+    """Load a data set from a file that `numpy.savez` or `numpy.savez_compressed` wrote.
+
+    Args:
+        path: The file. It holds images `x_train` and `x_test` and labels `y_train` and `y_test`, as
+            `Dataset.from_arrays` takes them, and optionally either `x_validation` and `y_validation` or
+            `validation_indices`.
+        validation_fraction: Share of each class of the training images that validates, where the file does not say
+            which do; by default 0.1.
+
+    Returns:
+        The data set, named after the file.
+
+    Raises:
+        DatasetError: The file cannot be read, lacks an array, has one that is not understood or holds Python objects;
+            or its arrays do not fit; or the fraction goes beside what the file says.
+    """
+    arrays = _read_arrays(path)
+    missing = [key for key in _REQUIRED if key not in arrays]
+    if missing:
+        raise DatasetError(
+            f"{path} lacks {', '.join(missing)}, and holds {', '.join(arrays) or 'nothing'}; expected the arrays "
+            f"{', '.join(_REQUIRED)}: save them under these names."
+        )
+    for key in arrays:
+        if key not in _KNOWN and key.startswith(("x_", "y_", "validation")):
+            nearest = difflib.get_close_matches(key, _KNOWN, n=1)
+            raise DatasetError(
+                f"{path} holds the unknown array {key!r}; expected {', '.join(_KNOWN)}: "
+                f"{f'rename it, perhaps to {nearest[0]}' if nearest else 'rename or remove it'}."
+            )
+    given = [key for key in (*_VALIDATION, _INDICES) if key in arrays]
+    if given and given not in ([*_VALIDATION], [_INDICES]):
+        raise DatasetError(
+            f"{path} holds {', '.join(given)}; expected either {' and '.join(_VALIDATION)} or {_INDICES}: add or "
+            "remove some."
+        )
+    if given and validation_fraction is not None:
+        raise DatasetError(
+            f"{path} holds {', '.join(given)}, and the validation fraction {validation_fraction} was given; expected "
+            "one of them: leave --validation-fraction out."
+        )
+    validation: Any = _DEFAULT_FRACTION if validation_fraction is None else validation_fraction
+    if given:
+        validation = arrays[_INDICES] if given == [_INDICES] else tuple(arrays[key] for key in _VALIDATION)
+    try:
+        dataset = Dataset.from_arrays(path.stem, *(arrays[key] for key in _REQUIRED), validation=validation)
+    except DatasetError as error:
+        raise DatasetError(f"{path}: {error}") from error
+    return replace(dataset, origin=f"file {path}")
+
+
+def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return dict(archive)
+    except OSError as error:
+        raise DatasetError(
+            f"{path} cannot be read ({error.strerror or error}); expected a .npz file: check the path."
+        ) from error
+    except (ValueError, TypeError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
+        raise DatasetError(
+            f"{path} cannot be read ({error}); expected a .npz file with arrays of numbers, without Python objects: "
+            "save it with numpy.savez."
+        ) from error

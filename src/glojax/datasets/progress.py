@@ -1,0 +1,85 @@
+"""What a person sees while a data set is fetched: one live line on a terminal, plain lines elsewhere."""
+
+import logging
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
+
+_LOGGER = logging.getLogger("glojax.datasets")
+
+
+class FetchDisplay(logging.Handler):
+    """Shows what the loading of data sets logs; use it in a `with` statement.
+
+    Args:
+        console: Where to show it.
+    """
+
+    def __init__(self, console: Console):
+        super().__init__(logging.INFO)
+        self._console = console
+        self._spinner = Spinner("dots")
+        self._text = ""
+        self._start = time.perf_counter()
+        self._folder: Path | None = None
+        self._num_bytes = self._bytes_before = 0
+        self._before = (_LOGGER.level, _LOGGER.propagate)
+        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> Self:
+        self._before = (_LOGGER.level, _LOGGER.propagate)
+        _LOGGER.setLevel(logging.INFO)
+        _LOGGER.propagate = False  # lest another handler prints the same
+        _LOGGER.addHandler(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _LOGGER.removeHandler(self)
+        level, _LOGGER.propagate = self._before
+        _LOGGER.setLevel(level)
+        self._live.stop()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a message; one with `folder` and `num_bytes` is of a download into that folder."""
+        if record.levelno > logging.INFO:
+            self._print(f"warning: {record.getMessage()}")
+            return
+        self._text, self._start = record.getMessage(), time.perf_counter()
+        self._folder, self._num_bytes = getattr(record, "folder", None), getattr(record, "num_bytes", 0)
+        self._bytes_before = _size(self._folder)
+        if self._console.is_terminal:
+            self._live.start()
+        else:
+            self._print(self._text)
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def _render(self) -> Spinner:
+        done = _size(self._folder) - self._bytes_before
+        total = self._num_bytes
+        share = f", {min(done, total) / 1e6:.1f} of {total / 1e6:.1f} MB" if total else ""
+        text = f"{time.perf_counter() - self._start:.0f} s{share}  {self._text}"
+        self._spinner.update(text=Text(text, no_wrap=True, overflow="ellipsis"))
+        return self._spinner
+
+
+def _size(folder: Path | None) -> int:
+    """Bytes of all files in a folder, which may not be there yet and may change meanwhile."""
+    total = 0
+    for parent, _, names in os.walk(folder or os.devnull):
+        for name in names:
+            try:
+                total += os.path.getsize(os.path.join(parent, name))
+            except OSError:
+                continue
+    return total

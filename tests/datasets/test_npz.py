@@ -1,0 +1,134 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from glojax.datasets import load_dataset
+from glojax.errors import DatasetError
+
+RNG = np.random.default_rng(0)
+ARRAYS: dict[str, Any] = {
+    "x_train": RNG.integers(256, size=(40, 6, 5, 3), dtype=np.uint8),
+    "y_train": np.arange(40) % 4,
+    "x_test": RNG.integers(256, size=(8, 6, 5, 3), dtype=np.uint8),
+    "y_test": np.arange(8) % 4,
+}
+
+
+def save(path: Path, **arrays: Any) -> Path:
+    np.savez(path, **{name: array for name, array in (ARRAYS | arrays).items() if array is not None})
+    return path
+
+
+def assert_rejected(path: Path, *parts: str, **options: Any) -> None:
+    with pytest.raises(DatasetError) as caught:
+        load_dataset(path, **options)
+
+    message = str(caught.value)
+    assert str(path) in message
+    assert "expected" in message
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+
+
+def test_splits_and_names(tmp_path: Path) -> None:
+    path = save(tmp_path / "mine.npz")
+
+    dataset = load_dataset(path)
+
+    assert (dataset.name, dataset.num_classes, dataset.image_shape) == ("mine", 4, (6, 5, 3))
+    assert [len(split) for split in dataset.splits.values()] == [36, 4, 8]
+    assert (dataset.origin, dataset.test_split) == (f"file {path}", "official")
+    assert load_dataset(str(path)).fingerprint == dataset.fingerprint
+
+
+def test_compressed_files_and_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    np.savez_compressed(tmp_path / "mine.npz", **ARRAYS)
+
+    assert load_dataset("~/mine.npz", validation_fraction=0.5).validation.labels.tolist().count(0) == 5
+
+
+def test_the_file_may_say_which_images_validate(tmp_path: Path) -> None:
+    indices = load_dataset(save(tmp_path / "one.npz", validation_indices=np.array([3, 9])))
+    arrays = load_dataset(
+        save(tmp_path / "two.npz", x_validation=ARRAYS["x_train"][[3, 9]], y_validation=np.array([3, 1]))
+    )
+
+    assert len(indices.train) == 38
+    assert len(arrays.train) == 40
+    np.testing.assert_array_equal(indices.validation.images, ARRAYS["x_train"][[3, 9]])
+    np.testing.assert_array_equal(indices.validation.labels, [3, 1])
+    np.testing.assert_array_equal(arrays.validation.images, indices.validation.images)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "found"),
+    [
+        ({"y_train": None, "x_test": None}, "lacks y_train, x_test, and holds x_train, y_test; expected"),
+        ({"x_valid": ARRAYS["x_test"]}, "holds the unknown array 'x_valid'; expected"),
+        ({"x_valid": ARRAYS["x_test"]}, "rename it, perhaps to x_validation"),
+        ({"x_validation": ARRAYS["x_test"]}, "holds x_validation; expected either x_validation and y_validation or"),
+        (
+            {"x_validation": ARRAYS["x_test"], "y_validation": ARRAYS["y_test"], "validation_indices": np.array([1])},
+            "holds x_validation, y_validation, validation_indices; expected either",
+        ),
+        ({"y_train": ARRAYS["y_train"][1:]}, "40 images and 39 labels"),
+        ({"y_test": ARRAYS["y_test"] - 1}, "The test labels run from -1 to 2"),
+        ({"x_train": ARRAYS["x_train"] / 2}, "The training images hold numbers from 0 to 127.5"),
+        ({"x_test": ARRAYS["x_test"][:, :5]}, "The test images of data set 'bad' are uint8 (5, 5, 3)"),
+        ({"y_train": np.array([None] * 40)}, "Object arrays cannot be loaded when allow_pickle=False"),
+        ({"validation_indices": np.array([40])}, "run from 40 to 40"),
+    ],
+)
+def test_rejects_arrays_that_do_not_fit(tmp_path: Path, arrays: dict[str, Any], found: str) -> None:
+    assert_rejected(save(tmp_path / "bad.npz", **arrays), found)
+
+
+def test_other_arrays_do_not_matter(tmp_path: Path) -> None:
+    assert load_dataset(save(tmp_path / "mine.npz", class_names=np.array(["a", "b"]))).num_classes == 4
+
+
+def test_rejects_files_that_cannot_be_read(tmp_path: Path) -> None:
+    assert_rejected(tmp_path / "nowhere.npz", "cannot be read (No such file or directory); expected a .npz file")
+    (tmp_path / "folder.npz").mkdir()
+    assert_rejected(tmp_path / "folder.npz", "cannot be read (Is a directory)")
+    (tmp_path / "text.npz").write_text("x_train")
+    assert_rejected(tmp_path / "text.npz", "expected a .npz file with arrays of numbers, without Python objects")
+    (tmp_path / "empty.npz").touch()
+    assert_rejected(tmp_path / "empty.npz", "expected a .npz file")
+    with (tmp_path / "array.npz").open("wb") as file:
+        np.save(file, ARRAYS["x_train"])
+    assert_rejected(tmp_path / "array.npz", "expected a .npz file")
+    np.savez(tmp_path / "nothing.npz")
+    assert_rejected(tmp_path / "nothing.npz", "lacks x_train, y_train, x_test, y_test, and holds nothing;")
+
+
+def test_rejects_every_truncation(tmp_path: Path) -> None:
+    whole = save(tmp_path / "whole.npz").read_bytes()
+    cut = tmp_path / "cut.npz"
+
+    for length in range(0, len(whole), 301):
+        cut.write_bytes(whole[:length])
+        assert_rejected(cut)
+
+
+def test_rejects_damaged_contents(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.npz"
+    np.savez_compressed(path, **ARRAYS)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:500] + b"\xff" * 500 + whole[1_000:])
+
+    assert_rejected(path, "cannot be read (")
+
+
+def test_rejects_options_that_do_not_go_with_it(tmp_path: Path) -> None:
+    path = save(tmp_path / "mine.npz")
+    assert_rejected(path, "was given the folder", "are all in that file: leave --data-dir out", data_dir=tmp_path)
+    assert_rejected(path, "was given the test split 'held-out'; expected 'official'", test_split="held-out")
+    assert_rejected(path, "The validation set is 1.5; expected a fraction", validation_fraction=1.5)
+
+    save(path, validation_indices=np.array([1]))
+    assert_rejected(path, "the validation fraction 0.2 was given; expected one of them", validation_fraction=0.2)

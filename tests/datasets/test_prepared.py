@@ -1,0 +1,109 @@
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glojax.datasets.builders import prepare
+from glojax.datasets.prepared import find_prepared, read_prepared
+from glojax.datasets.published import FASHION_MNIST, MNIST, Publication
+from glojax.errors import DatasetError
+
+
+@pytest.fixture
+def prepared(tiny_mnist: Publication, mnist_server: str, data_root: Path) -> Path:
+    """Tiny images, as tensorflow-datasets prepared them."""
+    del mnist_server
+    return prepare(tiny_mnist, data_root)
+
+
+def assert_rejected(folder: Path, publication: Publication, *parts: str) -> None:
+    with pytest.raises(DatasetError) as caught:
+        read_prepared(folder, publication, with_test=True)
+
+    message = str(caught.value)
+    assert message.startswith(str(folder))
+    assert "expected" in message
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+
+
+def edit_info(folder: Path, **fields: Any) -> None:
+    path = folder / "dataset_info.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def test_found_from_the_folders_above(prepared: Path, data_root: Path) -> None:
+    for folder in (prepared, data_root / "mnist", data_root):
+        assert find_prepared(folder, MNIST) == prepared
+    assert find_prepared(data_root, FASHION_MNIST) is None
+    assert find_prepared(data_root / "nowhere", MNIST) is None
+
+
+def test_the_newest_version_is_found(prepared: Path, data_root: Path) -> None:
+    for version in ("3.0.9", "3.0.10", "incomplete.XYZ_4.0.0", "4.0.0"):
+        (data_root / "mnist" / version).mkdir()
+    for version in ("3.0.9", "3.0.10", "incomplete.XYZ_4.0.0"):
+        shutil.copy(prepared / "dataset_info.json", data_root / "mnist" / version)
+
+    assert find_prepared(data_root, MNIST) == data_root / "mnist" / "3.0.10"
+
+
+def test_without_test_images(prepared: Path, tiny_mnist: Publication) -> None:
+    assert read_prepared(prepared, tiny_mnist, with_test=False).test is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({"name": "kmnist"}, "holds data set 'kmnist' as 'array_record'; expected 'mnist' as 'array_record'"),
+        ({"fileFormat": "tfrecord"}, "holds data set 'mnist' as 'tfrecord'; expected 'mnist' as 'array_record'"),
+        ({"fileFormat": None}, "holds data set 'mnist' as None"),
+    ],
+)
+def test_rejects_another_data_set_and_another_format(
+    prepared: Path, tiny_mnist: Publication, fields: dict[str, Any], found: str
+) -> None:
+    edit_info(prepared, **fields)
+
+    assert_rejected(prepared, tiny_mnist, found, "download_and_prepare(file_format='array_record')")
+
+
+def test_rejects_images_in_an_unknown_order(prepared: Path, tiny_mnist: Publication) -> None:
+    """The file says that the images were not shuffled, which they were."""
+    edit_info(prepared, disableShuffling=True)
+
+    assert_rejected(prepared, tiny_mnist, "holds train images in an unknown order, with labels [")
+
+
+def test_rejects_other_counts(prepared: Path, tiny_mnist: Publication) -> None:
+    assert_rejected(prepared, replace(tiny_mnist, num_test=13), "holds test images uint8 (12, 28, 28, 1); expected")
+
+
+def _cut(file: Path) -> None:
+    with file.open("r+b") as handle:
+        handle.truncate(file.stat().st_size // 2)
+
+
+def _flip(file: Path) -> None:
+    contents = bytearray(file.read_bytes())
+    contents[100:200] = bytes(byte ^ 0xFF for byte in contents[100:200])
+    file.write_bytes(contents)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, _cut, _flip, lambda file: file.write_bytes(b"")])
+def test_rejects_damaged_records(prepared: Path, tiny_mnist: Publication, damage: Callable[[Path], object]) -> None:
+    damage(prepared / "mnist-test.array_record-00000-of-00001")
+
+    assert_rejected(prepared, tiny_mnist, "cannot be read (", "whole array_record files: delete it")
+
+
+@pytest.mark.parametrize("contents", [b"", b"{", b"\xff", b"[]"])
+def test_rejects_a_damaged_description(prepared: Path, tiny_mnist: Publication, contents: bytes) -> None:
+    (prepared / "dataset_info.json").write_bytes(contents)
+
+    assert_rejected(prepared, tiny_mnist)
