@@ -21,25 +21,10 @@ from tensorflow_datasets.image_classification import mnist as stock_mnist
 from glojax.datasets.dataset import Split
 from glojax.datasets.published import MNIST, Publication, PublishedImages
 from tests.datasets.files import linked, serve
+from tests.isolation import data_root  # noqa: F401  # a fixture for every test here
 
 IdxWriter = Callable[[NDArray[Any]], bytes]
 TYPE_CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
-
-#: Nothing listens there.
-CLOSED = "http://127.0.0.1:9"
-
-
-@pytest.fixture(autouse=True)
-def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for caches and prepared data, empty; neither a network nor npm can be had."""
-    root = tmp_path / "root"
-    monkeypatch.setenv("TFDS_DATA_DIR", str(root))
-    for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(variable, CLOSED)
-    for variable in ("no_proxy", "NO_PROXY"):
-        monkeypatch.setenv(variable, "127.0.0.1")
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    return root
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.isolation import data_root  # noqa: F401  # a fixture for every test here
 from tests.search.runs import FinishedRun, run
 
 #: The smallest search and the smallest tuning that have everything in them.

@@ -77,9 +77,15 @@ def test_a_best_loss_that_was_compared_is_told_against_all_others() -> None:
 
 def test_a_comparison_has_a_row_for_each_loss_in_order() -> None:
     shown = console()
-    print_comparison(compared(0.9, 0.8), 1, shown)
+    print_comparison(compared(0.9, 0.8), 1, "official", shown)
     header, first, second, note = (line.split() for line in lines(shown)[-4:])
     assert header == ["loss", "rate", "validation", "test", "Welch", "p"]
     assert first == ["tuned", "0.05", "0.9000", "0.9000"]
     assert second == ["discovered", "0.05", "0.8000", "0.8000"]
     assert " ".join(note) == "Welch p: two-tailed t-test of the test accuracies against tuned."
+
+
+def test_a_held_out_test_set_is_named() -> None:
+    shown = console()
+    print_comparison(compared(0.9, 0.8), 1, "held-out", shown)
+    assert lines(shown)[-4].split()[2:5] == ["validation", "held-out", "test"]

@@ -68,11 +68,11 @@ def run_all(options: RunOptions, console: Console) -> None:
         losses |= {name: find_loss(name.removesuffix(BEST_RATE)) for name in standard}
         seeds = range(seeds.stop, seeds.stop + options.seeds)
         comparison = compare_losses(run, losses, seeds, options)
-    result |= _comparison_record(comparison, seeds)
+    result |= _comparison_record(run, comparison, seeds)
     run.directory.write_json("result.json", _loss_record(winner) | result)
     _draw(run, options, winner, generations, records, losses, comparison)
     print_tuned(tuned, console)
-    print_comparison(comparison, len(seeds), console)
+    print_comparison(comparison, len(seeds), run.dataset.test_split, console)
     print_best(winner, console, comparison)
     print_directory(run.directory, console)
 
@@ -121,11 +121,11 @@ def run_tune(options: TuneOptions, console: Console) -> None:
         losses = {"tuned": best.tree, "untuned": untuned, f"untuned{BEST_RATE}": untuned}
         seeds = range(seeds.stop, seeds.stop + options.seeds)
         comparison = compare_losses(run, losses, seeds, options)
-    result |= _comparison_record(comparison, seeds)
+    result |= _comparison_record(run, comparison, seeds)
     run.directory.write_json("result.json", result)
     _draw(run, options, chosen[0], [], records, losses, comparison)
     print_tuned(tuned, console)
-    print_comparison(comparison, len(seeds), console)
+    print_comparison(comparison, len(seeds), run.dataset.test_split, console)
     print_best(chosen[0], console)
     print_directory(run.directory, console)
 
@@ -137,8 +137,8 @@ def run_compare(options: CompareOptions, console: Console) -> None:
     seeds = range(options.seed, options.seed + options.seeds)
     with run.display:
         comparison = compare_losses(run, losses, seeds, options)
-    run.directory.write_json("result.json", _comparison_record(comparison, seeds))
-    print_comparison(comparison, len(seeds), console)
+    run.directory.write_json("result.json", _comparison_record(run, comparison, seeds))
+    print_comparison(comparison, len(seeds), run.dataset.test_split, console)
     print_directory(run.directory, console)
 
 
@@ -193,8 +193,9 @@ def _tuning_record(tuned: Sequence[Tuned]) -> list[dict[str, Any]]:
     ]
 
 
-def _comparison_record(comparison: Comparison, seeds: Sequence[int]) -> dict[str, Any]:
+def _comparison_record(run: Run, comparison: Comparison, seeds: Sequence[int]) -> dict[str, Any]:
     return {
+        "test_split": run.dataset.test_split,
         "seeds": list(seeds),
         "comparison": [asdict(loss) for loss in comparison.losses],
         "welch": [asdict(test) for test in comparison.welch],

@@ -9,7 +9,8 @@ from typing import Any
 from rich.console import Console
 
 from glojax.coefficients import CoefficientLayout, TuningConfig, default_population_size
-from glojax.datasets import Dataset, load_dataset
+from glojax.datasets import Dataset
+from glojax.datasets.progress import FetchDisplay
 from glojax.evaluation import Evaluation, LocalEvaluator
 from glojax.expressions import LossTree
 from glojax.networks import NETWORKS
@@ -39,7 +40,8 @@ class Run:
 
 def begin(options: CommonOptions, command: str, console: Console) -> Run:
     """Check options and data, then open the run directory, so that a mistake in the former leaves no trace."""
-    dataset = load_dataset(options.dataset, options.data_dir)
+    with FetchDisplay(console):
+        dataset = options.load_dataset()
     config = options.training_config("validation")
     check_training(NETWORKS[options.recipe.network], dataset, config)
     directory = RunDirectory(options.run_dir and Path(os.path.expanduser(options.run_dir)), command)
@@ -48,12 +50,18 @@ def begin(options: CommonOptions, command: str, console: Console) -> Run:
         command,
         options={name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()},
         resolved=asdict(config)
-        | {"network": options.recipe.network, "dataset_sizes": sizes, "dataset_fingerprint": dataset.fingerprint},
+        | {
+            "network": options.recipe.network,
+            "dataset_sizes": sizes,
+            "dataset_fingerprint": dataset.fingerprint,
+            "dataset_origin": dataset.origin,
+            "test_split": dataset.test_split,
+        },
     )
     console.print(
         f"{dataset.name}: {sizes['train']:,} training, {sizes['validation']:,} validation, "
-        f"{sizes['test']:,} test images. {options.recipe.network}: {config.num_steps:,} SGD steps of "
-        f"{config.batch_size} images, learning rate {config.learning_rate:g}.",
+        f"{sizes['test']:,} test images ({dataset.test_split}), from {dataset.origin}. {options.recipe.network}: "
+        f"{config.num_steps:,} SGD steps of {config.batch_size:,} images, learning rate {config.learning_rate:g}.",
         highlight=False,
         soft_wrap=True,
     )

@@ -13,8 +13,8 @@ from glojax.search.run_directory import RunDirectory
 from glojax.search.tuning import Tuned
 
 
-def print_comparison(comparison: Comparison, num_seeds: int, console: Console) -> None:
-    """Print the accuracies, and the tests of each loss against the first."""
+def print_comparison(comparison: Comparison, num_seeds: int, test_split: str, console: Console) -> None:
+    """Print the accuracies, and the tests of each loss against the first; `test_split` says what the test set is."""
     first = comparison.losses[0]
     table = Table(
         title=f"Accuracy over {num_seeds} fresh seeds: mean (standard deviation)",
@@ -23,7 +23,8 @@ def print_comparison(comparison: Comparison, num_seeds: int, console: Console) -
         pad_edge=False,
     )
     table.add_column("loss", overflow="fold")
-    for column in ("rate", "validation", "test", "Welch p"):
+    test = "test" if test_split == "official" else f"{test_split} test"
+    for column in ("rate", "validation", test, "Welch p"):
         table.add_column(column, justify="right", no_wrap=True)
     for loss in comparison.losses:
         p_value = None if loss is first else comparison.p_value(first.name, loss.name)
