@@ -1,11 +1,15 @@
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
 
-from glojax.networks import NETWORKS, DigitsCNN, MnistCNN, NetworkFactory
+from glojax.networks import NETWORKS, CifarCNN, DecayedParam, DigitsCNN, MnistCNN, NetworkFactory, SmallCNN, fitted
 from glojax.networks.layers import ConvolutionBlock
+from tests.networks import references
+from tests.networks.references import random_array
 
 
 @pytest.mark.parametrize(
@@ -13,6 +17,11 @@ from glojax.networks.layers import ConvolutionBlock
     [
         (DigitsCNN, (8, 8, 1), (9 * 16 + 16) + (9 * 16 * 32 + 32) + (128 * 64 + 64) + (64 * 10 + 10)),
         (MnistCNN, (28, 28, 1), (25 * 32 + 32) + (25 * 32 * 64 + 64) + (3136 * 1024 + 1024) + (1024 * 10 + 10)),
+        (
+            CifarCNN,
+            (24, 24, 3),
+            (75 * 64 + 64) + (1600 * 64 + 64) + (2304 * 384 + 384) + (384 * 192 + 192) + (192 * 10 + 10),
+        ),
     ],
 )
 def test_a_network_has_the_layers_it_names(
@@ -21,6 +30,27 @@ def test_a_network_has_the_layers_it_names(
     model = network(nnx.Rngs(0))
     assert sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))) == num_parameters
     assert model(jnp.zeros((3, *shape))).shape == (3, 10)
+
+
+@pytest.mark.parametrize(
+    ("network", "reference", "shape"),
+    [(MnistCNN, references.mnist_cnn, (28, 28, 1)), (CifarCNN, references.cifar_cnn, (24, 24, 3))],
+)
+def test_logits_and_gradients_are_those_of_plain_operations_in_float64(
+    network: NetworkFactory, reference: Callable[..., jax.Array], shape: tuple[int, ...]
+) -> None:
+    graphdef, params = nnx.split(network(nnx.Rngs(0)))
+    images, weights = random_array((10, *shape), 0), random_array((10, 10), 1)
+    logits, pullback = jax.vjp(jax.jit(lambda params: nnx.merge(graphdef, params)(images)), params)
+    ours = [logits, *jax.tree.leaves(nnx.to_pure_dict(pullback(weights)[0]))]
+    with jax.enable_x64(True):
+        precise = jax.tree.map(
+            lambda array: jnp.asarray(array, jnp.float64), (nnx.to_pure_dict(params), images, weights)
+        )
+        expected_logits, pullback = jax.vjp(jax.jit(lambda params: reference(params, precise[1])), precise[0])
+        expected = [expected_logits, *jax.tree.leaves(pullback(precise[2])[0])]
+    for one, other in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-4 * np.abs(other).max())
 
 
 def test_a_block_is_convolution_relu_pooling_in_the_usual_order() -> None:
@@ -42,6 +72,38 @@ def test_kernels_start_glorot_uniform_and_biases_at_zero() -> None:
     assert np.abs(kernel).max() <= limit
     assert kernel.std() == pytest.approx(limit / np.sqrt(3), rel=0.02)
     assert not np.asarray(model.block2.bias[...]).any()
+
+
+def test_the_cifar_network_starts_as_the_tutorial_has_it() -> None:
+    model = CifarCNN(nnx.Rngs(0))
+    expected = {
+        "convolution1": (0.05, 0, nnx.Param),
+        "convolution2": (0.05, 0.1, nnx.Param),
+        "hidden1": (0.04, 0.1, DecayedParam),
+        "hidden2": (0.04, 0.1, DecayedParam),
+        "output": (1 / 192, 0, nnx.Param),
+    }
+    for name, (stddev, bias, kind) in expected.items():
+        layer = getattr(model, name)
+        kernel = np.asarray(layer.kernel[...])
+        assert np.abs(kernel).max() <= 2 * stddev
+        # Cutting a normal distribution at two standard deviations leaves 0.8796 of its standard deviation.
+        assert kernel.std() == pytest.approx(0.8796 * stddev, rel=0.05)
+        np.testing.assert_array_equal(layer.bias[...], np.float32(bias))
+        assert (type(layer.kernel), type(layer.bias)) == (kind, nnx.Param)
+
+
+@pytest.mark.parametrize("image_shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3), (9, 15, 2), (1, 2, 1)])
+@pytest.mark.parametrize("num_classes", [2, 10])
+def test_the_small_network_fits_any_images(image_shape: tuple[int, int, int], num_classes: int) -> None:
+    model = nnx.eval_shape(lambda: fitted(SmallCNN, image_shape, num_classes)(nnx.Rngs(0)))
+    images = jax.ShapeDtypeStruct((3, *image_shape), jnp.float32)
+    logits = nnx.eval_shape(lambda model, images: model(images), model, images)
+    assert logits.shape == (3, num_classes)
+
+
+def test_a_network_for_one_kind_of_images_is_taken_as_it_is() -> None:
+    assert fitted(MnistCNN, (8, 8, 1), 3) is MnistCNN
 
 
 def test_dropout_needs_a_key_and_follows_it() -> None:

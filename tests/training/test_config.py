@@ -18,6 +18,10 @@ from glojax.training import TrainingConfig
         ({"prob_epsilon": -1.0}, "prob_epsilon is -1.0"),
         ({"splits": ("train",)}, "expected one or both of 'validation' and 'test'"),
         ({"splits": ()}, "splits is ()"),
+        ({"weight_decay": -0.1}, "weight_decay is -0.1; expected a number of at least 0"),
+        ({"weight_decay": float("nan")}, "weight_decay is nan"),
+        ({"decay_every_epochs": 0}, "decay_every_epochs is 0; expected a whole number from 1 to"),
+        ({"augmentation": "mnist"}, "augmentation is 'mnist'; expected 'none' or 'cifar'"),
     ],
 )
 def test_values_out_of_range_are_refused(change: dict[str, Any], message: str) -> None:

@@ -8,12 +8,13 @@ import optax
 import pytest
 from flax import nnx
 
-from glojax.datasets import Dataset, load_dataset
+from glojax.datasets import Dataset, Split, load_dataset
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 from glojax.losses import LossProgram
-from glojax.networks import DigitsCNN, MnistCNN
+from glojax.networks import CifarCNN, DigitsCNN, MnistCNN, SmallCNN
 from glojax.training import TrainingConfig, TrainResult, make_train
+from glojax.training.augmentation import evaluation_images, training_images
 
 CONFIG = TrainingConfig(num_steps=30, batch_size=64, learning_rate=0.05, splits=("validation", "test"))
 
@@ -142,3 +143,87 @@ class Wide(nnx.Module):
 def test_a_network_with_another_number_of_classes_is_refused(digits: Dataset) -> None:
     with pytest.raises(ConfigurationError, match=r"Wide gives logits of shape \(11,\) where digits has 10 classes"):
         make_train(Wide, digits, CONFIG)
+
+
+@pytest.fixture(scope="module")
+def coloured() -> Dataset:
+    """Images 25x27x3: of one class the left half is bright, of the other the upper half."""
+    rng = np.random.default_rng(0)
+
+    def split(num_images: int) -> Split:
+        labels = rng.integers(0, 2, num_images, dtype=np.int32)
+        images = rng.integers(0, 100, (num_images, 25, 27, 3), dtype=np.uint8)
+        images[labels == 0, :, :13] += np.uint8(100)
+        images[labels == 1, :12] += np.uint8(100)
+        return Split(images, labels)
+
+    return Dataset("coloured", split(256), split(100), split(50), 2)
+
+
+AUGMENTED = TrainingConfig(num_steps=20, batch_size=32, learning_rate=0.05, augmentation="cifar")
+
+
+def test_a_network_that_fits_itself_learns_from_augmented_images(coloured: Dataset) -> None:
+    train = jax.jit(make_train(SmallCNN, coloured, AUGMENTED))
+    first, again, other = (train(program("x * log(y)"), jax.random.key(seed)) for seed in (0, 0, 1))
+    assert first.accuracy["validation"] > 0.9
+    assert first.accuracy == again.accuracy
+    assert first.num_steps == other.num_steps == 20
+
+
+def reference_logits(dataset: Dataset, config: TrainingConfig, seed: int) -> jax.Array:
+    """What an ordinary loop with every option gives: cross-entropy, and the arithmetic of SGD written out."""
+    network_key, shuffle_key, step_key = jax.random.split(jax.random.key(seed), 3)
+    graphdef, params = nnx.split(SmallCNN(nnx.Rngs(network_key), image_shape=(24, 24, 3), num_classes=2))
+    images, labels = jnp.asarray(dataset.train.images), jnp.asarray(dataset.train.labels)
+
+    @jax.jit
+    def step(params: Any, rate: jax.Array, key: jax.Array, batch: jax.Array) -> Any:
+        inputs = training_images("cifar", key, images, batch)
+
+        def loss(params: Any) -> jax.Array:
+            logits = nnx.merge(graphdef, params)(inputs)
+            losses: jax.Array = optax.softmax_cross_entropy_with_integer_labels(logits, labels[batch])
+            penalty: jax.Array = 0.5 * config.weight_decay * (params["hidden"]["kernel"][...] ** 2).sum()
+            return losses.mean() + penalty
+
+        return jax.tree.map(lambda parameter, slope: parameter - rate * slope, params, jax.grad(loss)(params))
+
+    per_epoch = len(labels) // config.batch_size
+    for number in range(config.num_steps):
+        epoch, place = divmod(number, per_epoch)
+        order = jax.random.permutation(jax.random.fold_in(shuffle_key, epoch), len(labels))
+        batch = order[place * config.batch_size : (place + 1) * config.batch_size]
+        key = jax.random.fold_in(jax.random.fold_in(step_key, number), 1)
+        params = step(params, jnp.float32(config.learning_rate * 0.1 ** (epoch // 2)), key, batch)
+    logits: jax.Array = nnx.merge(graphdef, params)(evaluation_images("cifar", jnp.asarray(dataset.validation.images)))
+    return logits
+
+
+def test_a_training_with_every_option_is_an_ordinary_loop(coloured: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = replace(AUGMENTED, num_steps=19, weight_decay=0.3, decay_every_epochs=2)
+    monkeypatch.setattr("glojax.training.train.accuracy", lambda logits_fn, images, labels: logits_fn(images))
+    logits = jax.jit(make_train(SmallCNN, coloured, config))(program("x * log(y)"), jax.random.key(0))
+    np.testing.assert_allclose(logits.accuracy["validation"], reference_logits(coloured, config, 0), atol=1e-3)
+
+
+def test_images_too_small_for_the_crop_are_refused(digits: Dataset) -> None:
+    with pytest.raises(ConfigurationError, match=r"crops 24x24 pixels, but images of digits have shape \(8, 8, 1\)"):
+        make_train(SmallCNN, digits, replace(CONFIG, augmentation="cifar"))
+
+
+def test_the_network_must_fit_the_augmented_images(coloured: Dataset) -> None:
+    with pytest.raises(ConfigurationError, match=r"shape \(24, 24, 3\) \(coloured, cropped from \(25, 27, 3\)\)"):
+        make_train(MnistCNN, coloured, AUGMENTED)
+    with pytest.raises(ConfigurationError, match=r"CifarCNN does not take images of shape \(25, 27, 3\) \(coloured\)"):
+        make_train(CifarCNN, coloured, replace(AUGMENTED, augmentation="none"))
+
+
+def test_weight_decay_that_would_do_nothing_is_refused(digits: Dataset) -> None:
+    with pytest.raises(ConfigurationError, match=r"weight_decay is 0\.1, but DigitsCNN marks no parameter to decay"):
+        make_train(DigitsCNN, digits, replace(CONFIG, weight_decay=0.1))
+
+
+def test_a_network_that_fits_itself_is_known_again(digits: Dataset) -> None:
+    first, again = (jax.tree.structure(make_train(SmallCNN, digits, CONFIG)) for _ in range(2))
+    assert hash(first) == hash(again)

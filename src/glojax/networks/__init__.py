@@ -1,7 +1,20 @@
 """Flax networks, on layers that are fast inside a training loop."""
 
+from glojax.networks.cifar_cnn import CifarCNN
 from glojax.networks.digits_cnn import DigitsCNN
 from glojax.networks.mnist_cnn import MnistCNN
-from glojax.networks.network import NETWORKS, Network, NetworkFactory
+from glojax.networks.network import NETWORKS, Network, NetworkFactory, fitted
+from glojax.networks.parameters import DecayedParam
+from glojax.networks.small_cnn import SmallCNN
 
-__all__ = ["NETWORKS", "DigitsCNN", "MnistCNN", "Network", "NetworkFactory"]
+__all__ = [
+    "NETWORKS",
+    "CifarCNN",
+    "DecayedParam",
+    "DigitsCNN",
+    "MnistCNN",
+    "Network",
+    "NetworkFactory",
+    "SmallCNN",
+    "fitted",
+]

@@ -1,10 +1,12 @@
 """How one candidate is trained."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 from glojax.errors import ConfigurationError
 from glojax.losses import ClassReduction, check_objective
 from glojax.losses.objective import DEFAULT_PROB_EPSILON
+from glojax.training.augmentation import Augmentation
 
 #: Counts are int32 on the device, and must not wrap at the end of an epoch.
 MAX_COUNT = 2**30
@@ -21,6 +23,12 @@ class TrainingConfig:
         class_reduction: How a loss is reduced over the classes, "sum" or "mean".
         prob_epsilon: Lower bound that probabilities are clipped to, in [0, 1).
         splits: On which of "validation" and "test" accuracy is measured in the end.
+        weight_decay: Strength of the L2 penalty weight_decay / 2 * |w|^2 on what the network marks as `DecayedParam`;
+            at least 0, and 0 where it marks nothing.
+        decay_every_epochs: The learning rate, given or configured, becomes a tenth after every so many epochs; at least
+            1. None keeps it.
+        augmentation: What is done to the images: "none", or "cifar" (random crops of 24x24, flips, brightness and
+            contrast in training, the centre in evaluation, all standardised).
 
     Raises:
         ConfigurationError: A value is out of its range.
@@ -32,6 +40,9 @@ class TrainingConfig:
     class_reduction: ClassReduction = "sum"
     prob_epsilon: float = DEFAULT_PROB_EPSILON
     splits: tuple[str, ...] = ("validation",)
+    weight_decay: float = 0.0
+    decay_every_epochs: int | None = None
+    augmentation: Augmentation = "none"
 
     def __post_init__(self) -> None:
         for name in ("num_steps", "batch_size"):
@@ -44,3 +55,12 @@ class TrainingConfig:
         check_objective(self.class_reduction, self.prob_epsilon)
         if not self.splits or not set(self.splits) <= {"validation", "test"}:
             raise ConfigurationError(f"splits is {self.splits}; expected one or both of 'validation' and 'test'.")
+        if not 0 <= self.weight_decay < float("inf"):
+            raise ConfigurationError(f"weight_decay is {self.weight_decay}; expected a number of at least 0.")
+        if self.decay_every_epochs is not None and not 1 <= self.decay_every_epochs <= MAX_COUNT:
+            raise ConfigurationError(
+                f"decay_every_epochs is {self.decay_every_epochs}; expected a whole number from 1 to {MAX_COUNT}, "
+                "or None."
+            )
+        if self.augmentation not in get_args(Augmentation):
+            raise ConfigurationError(f"augmentation is {self.augmentation!r}; expected 'none' or 'cifar'.")

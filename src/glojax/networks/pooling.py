@@ -1,0 +1,112 @@
+"""Max-pooling whose backward pass is fast inside a loop: it spreads gradients by places that the forward pass saved."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+
+@jax.custom_vjp
+def max_pool(images: jax.Array) -> jax.Array:
+    """Largest value of each 2x2 window, at stride 2.
+
+    Args:
+        images: [B, H, W, C], H and W even.
+
+    Returns:
+        [B, H/2, W/2, C]. A window's gradient goes to the first of its largest values. Differentiable once,
+        in reverse mode.
+    """
+    return _max_pool_forward(images)[0]
+
+
+def _max_pool_forward(images: jax.Array) -> tuple[jax.Array, jax.Array]:
+    B, H, W, C = images.shape
+    windows = images.reshape(B, H // 2, 2, W // 2, 2, C)
+    upper_left, upper_right = windows[:, :, 0, :, 0], windows[:, :, 0, :, 1]
+    lower_left, lower_right = windows[:, :, 1, :, 0], windows[:, :, 1, :, 1]
+    upper, lower = jnp.maximum(upper_left, upper_right), jnp.maximum(lower_left, lower_right)
+    upper_place = (upper_right > upper_left).astype(jnp.uint8)
+    lower_place = (lower_right > lower_left).astype(jnp.uint8) + jnp.uint8(2)
+    return jnp.maximum(upper, lower), jnp.where(lower > upper, lower_place, upper_place)
+
+
+def _max_pool_backward(place: jax.Array, cotangent: jax.Array) -> tuple[jax.Array]:
+    here = jnp.arange(4, dtype=jnp.uint8).reshape(1, 1, 2, 1, 2, 1)
+    spread = jnp.where(place[:, :, None, :, None] == here, cotangent[:, :, None, :, None], 0)
+    B, H, W, C = cotangent.shape
+    return (spread.reshape(B, 2 * H, 2 * W, C),)
+
+
+max_pool.defvjp(_max_pool_forward, _max_pool_backward)
+
+
+def overlapping_max_pool(images: jax.Array) -> jax.Array:
+    """Largest value of each 3x3 window, at stride 2, padded so that no pixel is left out ("SAME").
+
+    Args:
+        images: [B, H, W, C], of any size. Where a side is even, windows reach over its end by one pixel; where it is
+            odd, over both ends.
+
+    Returns:
+        [B, ceil(H/2), ceil(W/2), C]. A window's gradient goes to the first of its largest values, row by row, as in
+        TensorFlow and PyTorch. Differentiable once, in reverse mode.
+    """
+    return _overlapping_max_pool(images.shape[1:3], images)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _overlapping_max_pool(sides: tuple[int, int], images: jax.Array) -> jax.Array:
+    return _overlapping_forward(sides, images)[0]
+
+
+def _overlapping_forward(sides: tuple[int, int], images: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The largest values, and their places: 4 times the row in the window plus the column."""
+    # Windows start at 0, 2, 4, ... of the padded images, and end with them.
+    padding = [(0, 0), *((side % 2, 1) for side in sides), (0, 0)]
+    padded = jnp.pad(images, padding, constant_values=-jnp.inf)
+    places = jnp.zeros(padded.shape, jnp.uint8)
+    values, places = _largest_of_three(padded, places, axis=2, weight=1)
+    return _largest_of_three(values, places, axis=1, weight=4)
+
+
+def _largest_of_three(values: jax.Array, places: jax.Array, axis: int, weight: int) -> tuple[jax.Array, jax.Array]:
+    """Along one axis, the first of the largest of each value at 0, 2, 4, ... and the two that follow it."""
+    size = values.shape[axis] - 2
+    (first, second, third), (first_place, second_place, third_place) = (
+        [lax.slice_in_dim(array, start, start + size, 2, axis) for start in range(3)] for array in (values, places)
+    )
+    value = jnp.maximum(first, second)
+    place = jnp.where(second > first, second_place + jnp.uint8(weight), first_place)
+    return jnp.maximum(value, third), jnp.where(third > value, third_place + jnp.uint8(2 * weight), place)
+
+
+def _overlapping_backward(sides: tuple[int, int], places: jax.Array, cotangent: jax.Array) -> tuple[jax.Array]:
+    B, windows_down, windows_across, C = cotangent.shape
+    # One window more on every side, whose gradient goes nowhere: each 2x2 pixels then lie in 2x2 windows.
+    padding = [(0, 0), (1, 1), (1, 1), (0, 0)]
+    cotangent = jnp.pad(cotangent, padding)
+    places = jnp.pad(places, padding, constant_values=255)
+    rows = jnp.arange(2, dtype=jnp.uint8).reshape(1, 1, 2, 1, 1, 1)
+    columns = jnp.arange(2, dtype=jnp.uint8).reshape(1, 1, 1, 1, 2, 1)
+
+    def from_window(above: int, left: int) -> jax.Array:
+        """What the pixels get of the window that starts at them, or two pixels above or to the left."""
+        window = (
+            slice(None),
+            slice(1 - above, windows_down + 2 - above),
+            None,
+            slice(1 - left, windows_across + 2 - left),
+            None,
+        )
+        here = jnp.uint8(4) * (rows + jnp.uint8(2 * above)) + columns + jnp.uint8(2 * left)
+        return jnp.where(places[window] == here, cotangent[window], 0)
+
+    pixels = from_window(0, 0) + from_window(0, 1) + from_window(1, 0) + from_window(1, 1)
+    pixels = pixels.reshape(B, 2 * windows_down + 2, 2 * windows_across + 2, C)
+    H, W = sides
+    return (pixels[:, H % 2 : H % 2 + H, W % 2 : W % 2 + W],)
+
+
+_overlapping_max_pool.defvjp(_overlapping_forward, _overlapping_backward)

@@ -1,0 +1,148 @@
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from glojax.training.augmentation import (
+    CROP_SIZE,
+    augmented_shape,
+    centre_crop,
+    evaluation_images,
+    random_brightness,
+    random_contrast,
+    random_crop,
+    random_flip,
+    standardise,
+    training_images,
+)
+
+KEY = jax.random.key(0)
+NUM_DRAWS = 4000
+
+
+def random_images(num_images: int, height: int, width: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (num_images, height, width, 3), dtype=np.uint8)
+
+
+def numpy_standardised(images: NDArray[np.float64]) -> NDArray[np.float64]:
+    """As `tf.image.per_image_standardization` is documented."""
+    deviations = np.maximum(images.std(axis=(1, 2, 3), keepdims=True), 1 / np.sqrt(images[0].size))
+    standardised: NDArray[np.float64] = (images - images.mean(axis=(1, 2, 3), keepdims=True)) / deviations
+    return standardised
+
+
+def assert_uniform(draws: NDArray[np.float64], lower: float, upper: float) -> None:
+    assert lower - 1e-6 <= draws.min()
+    assert draws.max() <= upper + 1e-6
+    assert stats.kstest(draws, stats.uniform(lower, upper - lower).cdf).pvalue > 1e-3
+
+
+def test_crops_are_windows_of_their_images_from_anywhere_in_them() -> None:
+    # Each pixel of an image says where it is, and in which image.
+    rows, columns, numbers = np.meshgrid(np.arange(30), np.arange(27), np.arange(5), indexing="ij")
+    images = np.stack([rows, columns, numbers], axis=-1).astype(np.uint8).transpose(2, 0, 1, 3)
+    places = np.random.default_rng(1).integers(0, 5, NUM_DRAWS)
+    crops = np.asarray(jax.jit(random_crop, static_argnums=3)(KEY, images, places, CROP_SIZE))
+    assert crops.shape == (NUM_DRAWS, CROP_SIZE, CROP_SIZE, 3)
+    tops, lefts, _ = crops[:, 0, 0].astype(int).T
+    for crop, top, left, place in zip(crops, tops, lefts, places, strict=True):
+        np.testing.assert_array_equal(crop, images[place, top : top + CROP_SIZE, left : left + CROP_SIZE])
+    # 7 times 4 corners, all equally likely.
+    corners = np.unique(4 * tops + lefts, return_counts=True)[1]
+    assert len(corners) == 28
+    assert stats.chisquare(corners).pvalue > 1e-3
+
+
+def test_half_of_the_images_are_flipped_left_to_right() -> None:
+    images = random_images(NUM_DRAWS, 4, 5)
+    flipped = np.asarray(random_flip(KEY, jnp.asarray(images)))
+    same, turned = ((flipped == expected).all(axis=(1, 2, 3)) for expected in (images, images[:, :, ::-1]))
+    assert (same ^ turned).all()
+    assert stats.binomtest(int(turned.sum()), NUM_DRAWS).pvalue > 1e-3
+
+
+def test_brightness_adds_one_uniform_number_to_each_image() -> None:
+    images = random_images(NUM_DRAWS, 3, 4).astype(np.float32) / 255
+    shifts = np.asarray(random_brightness(KEY, jnp.asarray(images), 63 / 255), np.float64) - images
+    np.testing.assert_allclose(shifts, np.broadcast_to(shifts[:, :1, :1, :1], shifts.shape), atol=1e-6)
+    assert_uniform(shifts[:, 0, 0, 0], -63 / 255, 63 / 255)
+
+
+def test_contrast_scales_each_channel_about_its_mean() -> None:
+    images = random_images(NUM_DRAWS, 3, 4).astype(np.float64) / 255
+    changed = np.asarray(random_contrast(KEY, jnp.float32(images), 0.2, 1.8), np.float64)
+    means = images.mean(axis=(1, 2), keepdims=True)
+    factors = (changed - means).std(axis=(1, 2, 3)) / (images - means).std(axis=(1, 2, 3))
+    np.testing.assert_allclose(changed, means + (images - means) * factors[:, None, None, None], atol=1e-5)
+    assert_uniform(factors, 0.2, 1.8)
+
+
+def test_standardised_images_have_mean_0_and_standard_deviation_1() -> None:
+    images = random_images(20, 24, 24).astype(np.float64) / 255
+    images[0] = 0.3  # nothing to scale
+    images[1] = 0.3 + 1e-3 * images[1]  # less than what would be scaled up
+    np.testing.assert_allclose(standardise(jnp.float32(images)), numpy_standardised(images), atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (25, 28), (24, 24)])
+def test_evaluation_takes_the_centre_standardised(shape: tuple[int, int]) -> None:
+    images = random_images(6, *shape)
+    top, left = (shape[0] - 24) // 2, (shape[1] - 24) // 2
+    centre = images[:, top : top + 24, left : left + 24]
+    np.testing.assert_array_equal(centre_crop(jnp.asarray(images), CROP_SIZE), centre)
+    expected = numpy_standardised(centre.astype(np.float64) / 255)
+    np.testing.assert_allclose(evaluation_images("cifar", jnp.asarray(images)), expected, atol=1e-5)
+
+
+def test_a_training_image_is_cropped_flipped_changed_and_standardised() -> None:
+    """Whatever was drawn: brightness and contrast leave an image that the standardisation can be undone on."""
+    images = random_images(7, 32, 32)
+    places = jnp.arange(50) % 7
+    batch = np.asarray(training_images("cifar", KEY, jnp.asarray(images), places), np.float64)
+    assert batch.shape == (50, 24, 24, 3)
+    np.testing.assert_allclose(batch.mean(axis=(1, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(batch.std(axis=(1, 2, 3)), 1, atol=1e-5)
+    for image, place in zip(batch[:10], places[:10].tolist(), strict=True):
+        # Contrast and standardisation are linear in each channel, so that one window, flipped or not, correlates fully.
+        windows = np.lib.stride_tricks.sliding_window_view(images[place, :, :, 0].astype(np.float64), (24, 24))
+        candidates = [*windows.reshape(-1, 24, 24), *windows[..., ::-1].reshape(-1, 24, 24)]
+        assert max(np.corrcoef(image[:, :, 0].ravel(), window.ravel())[0, 1] for window in candidates) > 1 - 1e-9
+
+
+@pytest.mark.parametrize(
+    "augment", [training_images, lambda kind, key, images, places: evaluation_images(kind, images)]
+)
+def test_bytes_and_floats_are_the_same_images(augment: Callable[..., jax.Array]) -> None:
+    images = random_images(5, 26, 26)
+    places = jnp.arange(5)
+    from_bytes = augment("cifar", KEY, jnp.asarray(images), places)
+    from_floats = augment("cifar", KEY, jnp.float32(images / 255), places)
+    np.testing.assert_allclose(from_bytes, from_floats, atol=1e-5)
+
+
+def test_without_augmentation_images_only_become_floats() -> None:
+    images = random_images(5, 9, 7)
+    taken = training_images("none", KEY, jnp.asarray(images), jnp.array([3, 1]))
+    np.testing.assert_allclose(taken, images[[3, 1]] / 255, rtol=1e-6)
+    np.testing.assert_allclose(evaluation_images("none", jnp.asarray(images)), images / 255, rtol=1e-6)
+    np.testing.assert_array_equal(evaluation_images("none", jnp.float32(images)), images)
+
+
+def test_draws_follow_the_key_alone() -> None:
+    images, places = jnp.asarray(random_images(5, 32, 32)), jnp.arange(5)
+    augment = jax.jit(training_images, static_argnums=0)
+    first, again, other = (augment("cifar", jax.random.key(seed), images, places) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first, other)
+    population = jax.vmap(lambda key: training_images("cifar", key, images, places))(jnp.stack([KEY] * 2))
+    for candidate in population:
+        np.testing.assert_allclose(candidate, first, atol=1e-5)
+
+
+def test_the_shape_that_the_network_sees() -> None:
+    assert augmented_shape("none", (28, 30, 1)) == (28, 30, 1)
+    assert augmented_shape("cifar", (32, 40, 3)) == (24, 24, 3)
