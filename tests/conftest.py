@@ -1,6 +1,7 @@
 """JAX as every test sees it: four virtual CPU devices, and no implicit change of dtype."""
 
 import os
+import signal
 from pathlib import Path
 
 import jax
@@ -8,6 +9,9 @@ import pytest
 
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+# A shell's background job ignores interruptions, and so would every process that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -294,12 +294,7 @@ def test_the_same_seed_gives_the_same_search_on_any_number_of_devices(
 
 @pytest.mark.slow
 def test_an_interruption_ends_the_run_at_once_with_its_own_exit_code(tmp_path: Path) -> None:
-    # A shell's background jobs, and what they start, ignore interruptions unless they say otherwise.
-    program = (
-        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "runpy.run_module('glojax.search', run_name='__main__', alter_sys=True)"
-    )
-    command = [sys.executable, "-c", program, "compare", "--losses", "cross_entropy", "--steps", "1000000"]
+    command = [sys.executable, "-m", "glojax.search", "compare", "--losses", "cross_entropy", "--steps", "1000000"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     while not process.stdout.readline().startswith("Comparison"):
