@@ -178,7 +178,8 @@ def test_each_phase_ends_with_its_best_finalist(bare_run: FinishedRun, name: str
 def test_the_result_is_the_better_one_of_discovered_and_tuned(bare_run: FinishedRun) -> None:
     result = bare_run.json("result.json")
     keys = ("expression", "latex", "fitness", "mean_accuracy")
-    assert set(result) == {*keys, "discovered", "tuning", "tuned", "seeds", "comparison", "welch"}
+    assert set(result) == {*keys, "discovered", "tuning", "tuned", "test_split", "seeds", "comparison", "welch"}
+    assert result["test_split"] == "official"
     assert [result[key] for key in keys] == [result[found(bare_run)[0]][key] for key in keys]
 
 
