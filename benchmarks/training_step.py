@@ -171,8 +171,10 @@ def require_agreement(contest: Contest) -> None:
     contest.model.train()
     theirs["logits"] = torch_logits.detach().numpy()
     for name, (weight, bias, shape) in named:
-        kernel_gradient = np.array(weight.grad).reshape(shape).transpose(2, 3, 1, 0)
-        for part, gradient in (("kernel", kernel_gradient), ("bias", np.array(bias.grad))):
+        assert weight.grad is not None
+        assert bias.grad is not None
+        kernel_gradient = weight.grad.numpy().reshape(shape).transpose(2, 3, 1, 0)
+        for part, gradient in (("kernel", kernel_gradient), ("bias", bias.grad.numpy())):
             ours[f"gradient of {name}.{part}"] = np.asarray(gradients[name][part][...])
             theirs[f"gradient of {name}.{part}"] = gradient
     for what, expected in theirs.items():

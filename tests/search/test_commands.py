@@ -45,7 +45,7 @@ class StandIns:
         self.comparison_seeds += seeds
         callbacks["on_start"](len(losses))
         half = Accuracies.of(np.full(len(seeds), 0.5))
-        compared = [ComparedLoss(name, str(tree), 0.05, half, half, 0) for name, tree in losses.items()]
+        compared = [ComparedLoss(name, str(tree), 0.05, half, half, 0, []) for name, tree in losses.items()]
         return Comparison(compared, [WelchTest(*pair, None) for pair in combinations(losses, 2)])
 
 

@@ -49,6 +49,7 @@ def compared(
     validation: list[list[float]],
     test: list[list[float]] | None = None,
     finite: list[list[bool]] | None = None,
+    learning_rates: list[float] | None = None,
 ) -> tuple[Comparison, Trainings]:
     """The comparison that comes of such trainings, [losses and learning rates][seeds]; `test` is as `validation`."""
     outcome = (np.array(validation), np.array(test or validation), np.array(finite or np.isfinite(validation)))
@@ -56,7 +57,8 @@ def compared(
     monkeypatch.setattr(comparison, "DevicePool", lambda train: trainings)
     losses = {name: find_loss(name.removesuffix(comparison.BEST_RATE)) for name in names}
     seeds = range(7, 7 + len(validation[0]))
-    return compare(losses, DigitsCNN, load_dataset("digits"), CONFIG, seeds), trainings
+    data = load_dataset("digits")
+    return compare(losses, DigitsCNN, data, CONFIG, seeds, learning_rates=learning_rates), trainings
 
 
 def test_each_loss_is_trained_with_each_seed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,3 +117,21 @@ def test_constant_accuracies_of_one_loss_are_tested_without_a_warning(monkeypatc
     result, _ = compared(monkeypatch, ["baikal", "x * y"], test)
     difference, error = 0.15, 0.05 / np.sqrt(3)
     assert result.p_value("baikal", "x * y") == pytest.approx(2 * stats.t.sf(difference / error, 2))
+
+
+def test_with_learning_rates_each_loss_is_taken_at_its_own_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    result, trainings = compared(
+        monkeypatch,
+        ["baikal", "cross_entropy"],
+        validation=[[0.5, 0.75], [0.25, 0.25], [0.125, 0.25], [0.5, 0.25]],
+        finite=[[True, True], [True, False], [True, True], [True, True]],
+        learning_rates=[0.01, 0.1],
+    )
+    assert trainings.candidates is not None
+    assert trainings.candidates.learning_rates is not None
+    expected = np.array([0.01, 0.01, 0.1, 0.1] * 2, np.float32)
+    np.testing.assert_array_equal(trainings.candidates.learning_rates, expected)
+    baikal, cross_entropy = result.losses
+    assert (baikal.learning_rate, cross_entropy.learning_rate) == (0.01, 0.1)
+    assert baikal.tried == [comparison.RateTrial(0.01, 0.625, 0), comparison.RateTrial(0.1, 0.25, 1)]
+    assert [trial.mean_validation_accuracy for trial in cross_entropy.tried] == [0.1875, 0.375]

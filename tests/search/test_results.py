@@ -52,7 +52,7 @@ FINALIST = Finalist("2.5*x * log(y)", 0.75, 0.625, [0.5, 0.75], [1, 2])
 def compared(*means: float) -> Comparison:
     names = ("tuned", "discovered", "baikal")
     losses = [
-        ComparedLoss(name, "x * y", 0.05, Accuracies.of(np.array([mean])), Accuracies.of(np.array([mean])), 0)
+        ComparedLoss(name, "x * y", 0.05, Accuracies.of(np.array([mean])), Accuracies.of(np.array([mean])), 0, [])
         for name, mean in zip(names, means, strict=False)
     ]
     return Comparison(losses, [WelchTest("tuned", name, None) for name in names[1:]])

@@ -136,7 +136,7 @@ def run_compare(options: CompareOptions, console: Console) -> None:
     run = begin(options, "compare", console)
     seeds = range(options.seed, options.seed + options.seeds)
     with run.display:
-        comparison = compare_losses(run, losses, seeds, options)
+        comparison = compare_losses(run, losses, seeds, options, options.learning_rates)
     run.directory.write_json("result.json", _comparison_record(run, comparison, seeds))
     print_comparison(comparison, len(seeds), run.dataset.test_split, console)
     print_directory(run.directory, console)

@@ -1,7 +1,7 @@
 """Comparison: losses against each other over fresh seeds, on the validation and the test set."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -37,8 +37,20 @@ class Accuracies:
 
 
 @dataclass(frozen=True)
+class RateTrial:
+    """One learning rate that a loss was tried at."""
+
+    learning_rate: float
+    mean_validation_accuracy: float
+    non_finite: int
+
+
+@dataclass(frozen=True)
 class ComparedLoss:
-    """One loss of a comparison; `non_finite` of its trainings broke off, and count with accuracy 0."""
+    """One loss of a comparison, at the best of the learning rates it was tried at.
+
+    `non_finite` of its trainings broke off, and count with accuracy 0.
+    """
 
     name: str
     expression: str
@@ -46,6 +58,7 @@ class ComparedLoss:
     validation_accuracy: Accuracies
     test_accuracy: Accuracies
     non_finite: int
+    tried: list[RateTrial]
 
 
 @dataclass(frozen=True)
@@ -76,25 +89,29 @@ def compare(
     config: TrainingConfig,
     seeds: Sequence[int],
     *,
+    learning_rates: Sequence[float] | None = None,
     on_training: Callable[[int], None] = lambda steps: None,
     on_start: Callable[[int], None] = lambda total: None,
 ) -> Comparison:
     """Train a network with each loss and each seed, all as one population.
 
     Args:
-        losses: The losses by name; one whose name ends in `BEST_RATE` is tried at five learning rates.
+        losses: The losses by name; one whose name ends in `BEST_RATE` is tried at five learning rates around the
+            configured one.
         network: Makes the network to train.
         dataset: Trained on; accuracy is measured on its validation and test splits.
         config: How to train; its `splits` must be "validation" and "test".
         seeds: Of initial network, batches and dropout; the same for each loss.
+        learning_rates: What all losses are tried at; each is taken at its best, by mean validation accuracy. None for
+            the configured one.
         on_training: Called with the steps of each training when it is done.
         on_start: Called once with the number of trainings.
     """
-    variants = [
-        (name, canonical(tree), config.learning_rate * factor)
-        for name, tree in losses.items()
-        for factor in (RATE_FACTORS if name.endswith(BEST_RATE) else (1.0,))
-    ]
+    around = [config.learning_rate * factor for factor in RATE_FACTORS]
+    rates_tried = {
+        name: learning_rates or (around if name.endswith(BEST_RATE) else [config.learning_rate]) for name in losses
+    }
+    variants = [(name, canonical(tree), rate) for name, tree in losses.items() for rate in rates_tried[name]]
     on_start(len(variants) * len(seeds))
     _, trees, rates = zip(*variants, strict=True)
     candidates = Candidates.over_seeds(trees, seeds, capacity=max(tree.size for tree in trees), learning_rates=rates)
@@ -106,14 +123,21 @@ def compare(
             on_training(int(steps))
 
     rows = [
-        ComparedLoss(name, str(tree), rate, Accuracies.of(validated), Accuracies.of(tested), int(np.sum(ended == 0)))
+        ComparedLoss(
+            name, str(tree), rate, Accuracies.of(validated), Accuracies.of(tested), int(np.sum(ended == 0)), []
+        )
         for (name, tree, rate), validated, tested, ended in zip(
             variants, *(array.reshape(len(variants), -1) for array in (validation, test, finite)), strict=True
         )
     ]
-    best = {row.name: row for row in sorted(rows, key=lambda row: row.validation_accuracy.mean)}
-    compared = [best[name] for name in losses]
+    compared = [_at_best_rate([row for row in rows if row.name == name]) for name in losses]
     return Comparison(compared, [_welch(first, second) for first, second in combinations(compared, 2)])
+
+
+def _at_best_rate(rows: Sequence[ComparedLoss]) -> ComparedLoss:
+    """Of the rows of one loss, the best by mean validation accuracy."""
+    tried = [RateTrial(row.learning_rate, row.validation_accuracy.mean, row.non_finite) for row in rows]
+    return replace(max(rows, key=lambda row: row.validation_accuracy.mean), tried=tried)
 
 
 def _welch(first: ComparedLoss, second: ComparedLoss) -> WelchTest:

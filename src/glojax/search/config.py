@@ -15,6 +15,7 @@ from glojax.genetic import GeneticConfig
 from glojax.losses import ClassReduction
 from glojax.losses.objective import DEFAULT_PROB_EPSILON
 from glojax.networks import NETWORKS
+from glojax.search.comparison import BEST_RATE
 from glojax.training import Augmentation, TrainingConfig
 
 
@@ -123,6 +124,11 @@ class CommonOptions:
         choices = {name: getattr(self, name) for name in Recipe._fields}
         chosen = {name: choice for name, choice in choices.items() if choice is not None}
         return RECIPES.get(self.dataset, OWN_RECIPE)._replace(**chosen)
+
+    @property
+    def rates_in_words(self) -> str:
+        """The learning rate, for the user to read."""
+        return f"learning rate {self.recipe.learning_rate:g}"
 
     def training_config(self, *splits: str) -> TrainingConfig:
         """How a candidate is trained, and on which splits its accuracy is measured."""
@@ -241,10 +247,33 @@ class CompareOptions(CommonOptions):
     seeds: int = 10
     """Number of seeds; --seed is the first."""
 
+    learning_rates: tuple[float, ...] | None = None
+    """Learning rates that each loss is tried at; the best on the validation set is the loss's own."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         require_at_least(1, seeds=self.seeds)
         require_distinct("losses", self.losses)
+        if self.learning_rates is None:
+            return
+        if not self.learning_rates or not all(0 < rate < float("inf") for rate in self.learning_rates):
+            rates = " ".join(f"{rate:g}" for rate in self.learning_rates)
+            raise ConfigurationError(f"--learning-rates are {rates or 'none'}; expected positive numbers.")
+        if self.learning_rate is not None:
+            raise ConfigurationError("--learning-rate and --learning-rates exclude each other; give one of them.")
+        if any(self.learning_rates.count(rate) > 1 for rate in self.learning_rates):
+            raise ConfigurationError("--learning-rates has a rate more than once; give each once.")
+        if best_rate := [loss for loss in self.losses if loss.endswith(BEST_RATE)]:
+            raise ConfigurationError(
+                f"{best_rate[0]} is tried at rates of its own, and --learning-rates gives others; drop {BEST_RATE!r}."
+            )
+
+    @property
+    def rates_in_words(self) -> str:
+        """The learning rates, for the user to read."""
+        if self.learning_rates is None:
+            return super().rates_in_words
+        return "each loss at its best learning rate of " + ", ".join(f"{rate:g}" for rate in self.learning_rates)
 
 
 def require_at_least(minimum: int, **values: int | None) -> None:

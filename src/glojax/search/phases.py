@@ -61,7 +61,7 @@ def begin(options: CommonOptions, command: str, console: Console) -> Run:
     console.print(
         f"{dataset.name}: {sizes['train']:,} training, {sizes['validation']:,} validation, "
         f"{sizes['test']:,} test images ({dataset.test_split}), from {dataset.origin}. {options.recipe.network}: "
-        f"{config.num_steps:,} SGD steps of {config.batch_size:,} images, learning rate {config.learning_rate:g}.",
+        f"{config.num_steps:,} SGD steps of {config.batch_size:,} images, {options.rates_in_words}.",
         highlight=False,
         soft_wrap=True,
     )
@@ -139,7 +139,11 @@ def choose_finalist(
 
 
 def compare_losses(
-    run: Run, losses: Mapping[str, LossTree], seeds: Sequence[int], options: CommonOptions
+    run: Run,
+    losses: Mapping[str, LossTree],
+    seeds: Sequence[int],
+    options: CommonOptions,
+    learning_rates: Sequence[float] | None = None,
 ) -> Comparison:
     """Compare losses on validation and test set."""
     return compare(
@@ -148,6 +152,7 @@ def compare_losses(
         run.dataset,
         options.training_config("validation", "test"),
         seeds,
+        learning_rates=learning_rates,
         on_start=lambda total: run.display.start_phase("Comparison", total),
         on_training=run.display.on_training,
     )
