@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
+from flax import nnx
 
 from glojax.datasets import load_dataset
 from glojax.evaluation import Candidates, DevicePool
@@ -33,12 +36,15 @@ def test_results_are_bitwise_those_of_one_device(train: Train, on_one_device: Tr
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_each_candidate_comes_once_and_a_last_chunk_may_be_smaller(train: Train, on_one_device: TrainResult) -> None:
-    chunks = list(DevicePool(train, jax.devices()[:2], chunk_size=3).run(CANDIDATES))
-    assert sorted(len(places) for places, _ in chunks) == [1, 3, 3]
-    assert sorted(int(place) for places, _ in chunks for place in places) == list(range(len(LOSSES)))
-    for places, result in chunks:
-        np.testing.assert_array_equal(result.finite, on_one_device.finite[places])
+@pytest.mark.parametrize(("num_devices", "chunk_size"), [(1, 1), (2, 1), (1, 2), (2, 3), (3, 16)])
+def test_each_candidate_comes_once_and_in_order(
+    train: Train, on_one_device: TrainResult, num_devices: int, chunk_size: int
+) -> None:
+    pool = DevicePool(train, jax.devices()[:num_devices], chunk_size=chunk_size)
+    places, results = zip(*pool.run(CANDIDATES), strict=True)
+    assert places == tuple(range(len(LOSSES)))
+    for result, finite, num_steps in zip(results, on_one_device.finite, on_one_device.num_steps, strict=True):
+        assert (result.finite, result.num_steps) == (finite, num_steps)
 
 
 def test_a_seed_decides_the_training(train: Train) -> None:
@@ -50,6 +56,8 @@ def test_a_seed_decides_the_training(train: Train) -> None:
 
 
 def test_an_error_on_a_device_is_raised_to_the_caller(train: Train) -> None:
-    broken = jax.tree_util.Partial(lambda data, *candidate: 1 / 0, train.args[0])  # type: ignore[attr-defined]
+    def broken(rngs: nnx.Rngs) -> DigitsCNN:
+        raise ZeroDivisionError
+
     with pytest.raises(ZeroDivisionError):
-        DevicePool(broken, jax.devices()[:2]).run_all(CANDIDATES)
+        DevicePool(replace(train, network=broken), jax.devices()[:2]).run_all(CANDIDATES)

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from glojax.datasets import Dataset, load_dataset
-from glojax.evaluation import Candidates, DevicePool, Evaluation, FitnessCache, LocalEvaluator, evaluation_context
-from glojax.evaluation import evaluator as evaluator_module
+from glojax.evaluation import Evaluation, FitnessCache, LocalEvaluator, evaluation_context
 from glojax.expressions import LossTree
 from glojax.genetic import random_tree
 from glojax.networks import DigitsCNN
-from glojax.training import TrainingConfig, TrainResult
+from glojax.training import TrainingConfig
 
 CONFIG = TrainingConfig(num_steps=10, batch_size=64, learning_rate=0.05)
 
@@ -92,26 +91,18 @@ def test_a_seed_that_fails_counts_as_0_beside_one_that_does_not(digits: Dataset)
     assert fine.fitness > 0
 
 
-class InLargerChunks(DevicePool):
-    """Gives the results of four trainings at once."""
-
-    def run(self, candidates: Candidates) -> Iterator[tuple[np.ndarray, TrainResult]]:
-        chunks = list(super().run(candidates))
-        for start in range(0, len(chunks), 4):
-            places, results = zip(*chunks[start : start + 4], strict=True)
-            yield np.concatenate(places), jax.tree.map(lambda *arrays: np.concatenate(arrays), *results)
-
-
-@pytest.mark.parametrize(("num_devices", "pool"), [(1, DevicePool), (3, DevicePool), (2, InLargerChunks)])
+@pytest.mark.parametrize(("num_devices", "chunk_size"), [(1, 1), (3, 1), (2, 4)])
 def test_replicates_find_their_function_however_they_are_spread(
-    digits: Dataset, monkeypatch: pytest.MonkeyPatch, num_devices: int, pool: type[DevicePool]
+    digits: Dataset, num_devices: int, chunk_size: int
 ) -> None:
     trees = [LossTree.parse(text) for text in (*REPLICATED, "log(y) * x")]
     expected: list[Evaluation] = []
     seen: list[Evaluation] = []
     evaluations = replicated(digits, 0, 1, 3).evaluate(trees, expected.append)
-    monkeypatch.setattr(evaluator_module, "DevicePool", pool)
-    assert replicated(digits, 0, 1, 3, num_devices=num_devices).evaluate(trees, seen.append) == evaluations
+    spread = LocalEvaluator(
+        DigitsCNN, digits, CONFIG, seeds=(0, 1, 3), devices=jax.devices()[:num_devices], chunk_size=chunk_size
+    )
+    assert spread.evaluate(trees, seen.append) == evaluations
     assert seen == expected
     assert len({evaluation.fitness for evaluation in evaluations}) == 4
 

@@ -1,53 +1,96 @@
-"""The fast convolution against JAX's own, on shapes that take each of its routes."""
+"""Each form of the convolution against JAX's own, on shapes that take each of its routes."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from glojax.networks import convolution
+from glojax.networks import canonical_convolution as canonical
 from glojax.networks.convolution import convolve
+from glojax.networks.lowering import ConvolutionLowering, lowered_convolutions
 from tests.networks import references
 from tests.networks.references import random_array
 
-# [B, H, W, Cin], kernel size, Cout: patches whole; patches too large to write whole (blockwise kernel gradient), where
-# the block is several images, and where it is one.
+LOWERINGS = get_args(ConvolutionLowering)
+
+# [B, H, W, Cin], KH and KW, Cout. In canonical form: groups as they are; patches whole; patches too large to write
+# whole (blockwise kernel gradient), where the block is several images, and where it is one.
 SHAPES = [
-    ((4, 8, 8, 1), 3, 16),
-    ((5, 6, 10, 3), 5, 7),
-    ((24, 28, 28, 3), 7, 4),
-    ((3, 40, 40, 24), 7, 5),
+    ((8, 12, 12, 16), (5, 5), 7),
+    ((3, 7, 10, 3), (3, 5), 7),
+    ((1, 1, 1, 2), (3, 3), 7),
+    ((9, 8, 8, 1), (3, 3), 16),
+    ((10, 6, 10, 3), (5, 5), 7),
+    ((24, 28, 28, 3), (7, 7), 4),
+    ((9, 24, 24, 24), (7, 7), 5),
 ]
 
 
 def test_the_shapes_take_every_route() -> None:
-    sizes = [4 * np.prod(shape) * size**2 for shape, size, _ in SHAPES]
-    assert sizes[1] < convolution.WHOLE_BYTES < sizes[2]
-    assert 2 * sizes[2] / 24 < convolution.BLOCK_BYTES < sizes[3] / 3
+    sizes = [4 * np.prod(shape) * np.prod(kernel) for shape, kernel, _ in SHAPES]
+    images = [shape[0] for shape, _, _ in SHAPES]
+    assert max(images[:3]) == canonical.GROUP_SIZE < min(images[3:])
+    assert sizes[4] < canonical.WHOLE_BYTES < sizes[5]
+    assert 2 * sizes[5] / 24 < canonical.BLOCK_BYTES < sizes[6] / 9
 
 
-@pytest.mark.parametrize(("shape", "kernel_size", "out_features"), SHAPES)
+def values_and_gradients(function: Callable[[jax.Array, jax.Array], jax.Array], *arguments: jax.Array) -> Any:
+    """What it gives, and the gradients by all arguments for some cotangent."""
+    features, pullback = jax.vjp(jax.jit(function), *arguments)
+    return features, *pullback(random_array(features.shape, 2))
+
+
+def assert_close(ours: Any, expected: Any) -> None:
+    for mine, theirs in zip(ours, expected, strict=True):
+        assert mine.shape == theirs.shape
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize(("shape", "kernel_shape", "out_features"), SHAPES)
+@pytest.mark.parametrize("lowering", ["canonical", "grouped"])
 def test_a_convolution_and_its_gradients_are_those_of_jax(
-    shape: tuple[int, ...], kernel_size: int, out_features: int
+    shape: tuple[int, ...], kernel_shape: tuple[int, int], out_features: int, lowering: ConvolutionLowering
 ) -> None:
-    images = random_array(shape, 0)
-    kernel = random_array((kernel_size, kernel_size, shape[-1], out_features), 1)
-    weights = random_array((*shape[:-1], out_features), 2)
-
-    def total(convolve_fn: Callable[[jax.Array, jax.Array], jax.Array]) -> Callable[..., Any]:
-        return jax.jit(jax.value_and_grad(lambda i, k: (convolve_fn(i, k) * weights).sum(), argnums=(0, 1)))
-
-    value, gradients = total(convolve)(images, kernel)
-    expected, expected_gradients = total(references.convolution)(images, kernel)
-    np.testing.assert_allclose(value, expected, rtol=1e-3)
-    for ours, theirs in zip(gradients, expected_gradients, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4 * np.abs(theirs).max())
+    images, kernel = random_array(shape, 0), random_array((*kernel_shape, shape[-1], out_features), 1)
+    with lowered_convolutions(lowering):
+        ours = values_and_gradients(convolve, images, kernel)
+    assert_close(ours, values_and_gradients(references.convolution, images, kernel))
 
 
-def test_a_convolution_is_that_of_a_population_under_vmap() -> None:
-    images, kernels = random_array((4, 8, 8, 2), 0), random_array((3, 3, 3, 2, 5), 1)
-    mapped = jax.vmap(convolve, in_axes=(None, 0))(images, kernels)
-    for row, kernel in enumerate(kernels):
-        np.testing.assert_allclose(mapped[row], references.convolution(images, kernel), rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize("in_axes", [(0, 0), (None, 0), (0, None)])
+@pytest.mark.parametrize("images_of_one", [(4, 8, 8, 2), (10, 6, 7, 3)])
+@pytest.mark.parametrize("lowering", LOWERINGS)
+def test_a_convolution_is_that_of_a_population_under_vmap(
+    lowering: ConvolutionLowering, images_of_one: tuple[int, ...], in_axes: tuple[int | None, int | None]
+) -> None:
+    P = 3
+    images = random_array((P, *images_of_one) if in_axes[0] == 0 else images_of_one, 0)
+    kernel_of_one = (3, 5, images_of_one[-1], 5)
+    kernels = random_array((P, *kernel_of_one) if in_axes[1] == 0 else kernel_of_one, 1)
+
+    def population(function: Callable[..., jax.Array]) -> Any:
+        # The gradients of each candidate, as a training takes them: vmap outside.
+        def one(images: jax.Array, kernel: jax.Array) -> Any:
+            weights = jnp.sin(jnp.arange(5.0))
+            return jax.value_and_grad(lambda i, k: (function(i, k) ** 2 * weights).sum(), argnums=(0, 1))(
+                images, kernel
+            )
+
+        value, gradients = jax.jit(jax.vmap(one, in_axes=in_axes))(images, kernels)
+        return value, *gradients
+
+    with lowered_convolutions(lowering):
+        ours = population(convolve)
+    assert_close(ours, population(references.convolution))
+
+
+def test_a_lowering_holds_for_gradients_that_are_taken_after_it() -> None:
+    images, kernel = random_array((2, 4, 4, 1), 0), random_array((3, 3, 1, 2), 1)
+    with lowered_convolutions("patches"):
+        _, pullback = jax.vjp(jax.vmap(convolve), images[None], kernel[None])
+    text = jax.jit(pullback).lower(random_array((1, 2, 4, 4, 2), 2)).as_text()
+    assert "dot_general" in text
+    assert "stablehlo.convolution" not in text

@@ -72,7 +72,7 @@ def test_each_candidate_has_its_own_learning_rate(train: Train) -> None:
 def test_bad_arguments_are_refused(train: Train, keys: jax.Array) -> None:
     with pytest.raises(ConfigurationError, match="chunk_size is 0"):
         train_population(train, PROGRAMS, keys, chunk_size=0)
-    with pytest.raises(ConfigurationError, match=r"Got 2 keys, programs of shape \(5,\)"):
+    with pytest.raises(ConfigurationError, match=r"Got keys of shape \(2,\), programs of shape \(5,\)"):
         train_population(train, PROGRAMS, keys[:2])
     with pytest.raises(ConfigurationError, match=r"learning rates of shape \(3,\)"):
         train_population(train, PROGRAMS, keys, jnp.ones(3))

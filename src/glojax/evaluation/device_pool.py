@@ -1,9 +1,10 @@
-"""All local devices train one population: each takes the next chunk whenever it is free.
+"""All local devices train one population: each takes the next block of it whenever it is free.
 
 Every device runs the same single-device program, so that a candidate's result is bitwise the same with any number of
 devices of one kind, and a device whose candidates die early does not wait for the others.
 """
 
+import logging
 import queue
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,9 +13,13 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from glojax.errors import GlojaxError
+from glojax.evaluation.chunk_size import fitting_chunk_size
 from glojax.expressions import LossTree
 from glojax.losses import LossProgram
-from glojax.training import Train, TrainResult, train_population
+from glojax.training import Train, TrainResult, train_in_segments, train_population
+
+_log = logging.getLogger(__name__)
 
 
 class Candidates(NamedTuple):
@@ -57,36 +62,37 @@ class DevicePool:
     Args:
         train: What `make_train` gives; its data is copied to each device.
         devices: The devices; None for all local ones.
-        chunk_size: Candidates that a device trains at once; None for 1 on a CPU and 16 elsewhere.
+        chunk_size: Candidates that a device trains at once; None for 1 on a CPU, and elsewhere for as many as its
+            memory holds. Halved where a device runs out of memory.
     """
 
     def __init__(self, train: Train, devices: Sequence[jax.Device] | None = None, chunk_size: int | None = None):
         self.devices = list(jax.local_devices() if devices is None else devices)
-        self.chunk_size = chunk_size or (1 if self.devices[0].platform == "cpu" else 16)
         self._replicas = [jax.device_put(train, device) for device in self.devices]
+        self._chunk_size = chunk_size
+        self._lock = threading.Lock()
 
-    def run(self, candidates: Candidates) -> Iterator[tuple[np.ndarray, TrainResult]]:
+    def run(self, candidates: Candidates) -> Iterator[tuple[int, TrainResult]]:
         """Train all candidates.
 
         Yields:
-            For each chunk, in the candidates' order: the places [k] of its candidates, and their results as
-            NumPy arrays with a leading axis [k].
+            Each candidate's place and result, of NumPy scalars, in the candidates' order.
 
         Raises:
-            Exception: Whatever a device raises; the others stop after their running chunk.
+            GlojaxError: A device has no memory for a single candidate.
+            Exception: Whatever else a device raises; the others stop after their running block.
         """
-        P = len(candidates.seeds)
-        chunks: queue.SimpleQueue[np.ndarray] = queue.SimpleQueue()
-        for start in range(0, P, self.chunk_size):
-            chunks.put(np.arange(start, min(start + self.chunk_size, P)))
+        blocks: queue.SimpleQueue[np.ndarray] = queue.SimpleQueue()
+        for block in self._blocks(candidates):
+            blocks.put(block)
         done: queue.SimpleQueue[tuple[np.ndarray, TrainResult] | BaseException] = queue.SimpleQueue()
         stop = threading.Event()
 
         def work(device: jax.Device, train: Train) -> None:
             try:
                 while not stop.is_set():
-                    places = chunks.get_nowait()
-                    done.put((places, self._train_chunk(device, train, candidates, places)))
+                    places = blocks.get_nowait()
+                    done.put((places, self._train_block(device, train, candidates, places)))
             except queue.Empty:
                 pass
             except BaseException as error:
@@ -94,31 +100,76 @@ class DevicePool:
 
         for device, train in zip(self.devices, self._replicas, strict=True):
             threading.Thread(target=work, args=(device, train), daemon=True).start()
-        waiting: dict[int, tuple[np.ndarray, TrainResult]] = {}
+        waiting: dict[int, TrainResult] = {}
         try:
-            for start in range(0, P, self.chunk_size):
-                while start not in waiting:
+            for place in range(len(candidates.seeds)):
+                while place not in waiting:
                     outcome = done.get()
                     if isinstance(outcome, BaseException):
                         raise outcome
-                    waiting[int(outcome[0][0])] = outcome
-                yield waiting.pop(start)
+                    for row, own_place in enumerate(outcome[0]):
+                        waiting[int(own_place)] = jax.tree.map(lambda array, row=row: array[row], outcome[1])
+                yield place, waiting.pop(place)
         finally:
             stop.set()
 
     def run_all(self, candidates: Candidates) -> TrainResult:
         """Train all candidates and give their results in order, as NumPy arrays with a leading axis [P]."""
-        chunks = [result for _, result in self.run(candidates)]
-        results: TrainResult = jax.tree.map(lambda *arrays: np.concatenate(arrays), *chunks)
+        rows = [result for _, result in self.run(candidates)]
+        results: TrainResult = jax.tree.map(lambda *scalars: np.stack(scalars), *rows)
         return results
 
-    def _train_chunk(self, device: jax.Device, train: Train, candidates: Candidates, places: np.ndarray) -> TrainResult:
-        # A last, smaller chunk repeats its last candidate, so that all chunks run the same program.
-        padded = np.minimum(places[0] + np.arange(self.chunk_size), places[-1])
-        programs, seeds, rates = jax.tree.map(lambda array: array[padded], tuple(candidates))
-        with jax.default_device(device):
-            keys = jax.vmap(jax.random.key)(seeds)
-        inputs = jax.device_put((programs, keys, rates), device)
-        filled_up = train_population(train, *inputs, chunk_size=self.chunk_size)
-        results: TrainResult = jax.tree.map(lambda array: np.asarray(array)[: len(places)], filled_up)
-        return results
+    def _blocks(self, candidates: Candidates) -> list[np.ndarray]:
+        """The places of what a device takes at a time: single candidates, or its share of those with the same seed."""
+        if self.chunk_size(candidates) == 1:
+            return list(np.arange(len(candidates.seeds)).reshape(-1, 1))
+        groups = [np.flatnonzero(candidates.seeds == seed) for seed in dict.fromkeys(candidates.seeds.tolist())]
+        return [block for group in groups for block in np.array_split(group, min(len(group), len(self.devices)))]
+
+    def chunk_size(self, candidates: Candidates) -> int:
+        """How many of such candidates a device trains at once."""
+        if self._chunk_size is None:
+            self._chunk_size = fitting_chunk_size(
+                self._replicas[0], candidates.programs.opcodes.shape[-1], self.devices[0]
+            )
+        return self._chunk_size
+
+    def _train_block(self, device: jax.Device, train: Train, candidates: Candidates, places: np.ndarray) -> TrainResult:
+        while True:
+            chunk_size = self.chunk_size(candidates)
+            try:
+                return _trained(device, train, candidates, places, chunk_size)
+            except jax.errors.JaxRuntimeError as error:
+                if "RESOURCE_EXHAUSTED" not in str(error):
+                    raise
+                if chunk_size == 1:
+                    raise GlojaxError(
+                        f"{device} has no memory for training a single candidate; lower the batch size, or take a "
+                        "smaller network."
+                    ) from error
+            with self._lock:
+                # Another device may have halved it already.
+                if self._chunk_size == chunk_size:
+                    self._chunk_size = chunk_size // 2
+                    _log.warning(
+                        "%s ran out of memory with %d candidates at once; going on with %d.",
+                        device,
+                        chunk_size,
+                        chunk_size // 2,
+                    )
+
+
+def _trained(
+    device: jax.Device, train: Train, candidates: Candidates, places: np.ndarray, chunk_size: int
+) -> TrainResult:
+    """Results [k] of the candidates at these places, which have one seed, as NumPy arrays."""
+    programs = jax.tree.map(lambda array: array[places], candidates.programs)
+    rates = candidates.learning_rates
+    rates = np.full(len(places), train.config.learning_rate, np.float32) if rates is None else rates[places]
+    with jax.default_device(device):
+        key = jax.random.key(candidates.seeds[places[0]])
+        if chunk_size > 1:
+            return train_in_segments(train, programs, key, rates, chunk_size)
+        programs, key, rates = jax.device_put((programs, key, rates), device)
+        result: TrainResult = jax.tree.map(np.asarray, train_population(train, programs, key, rates))
+        return result

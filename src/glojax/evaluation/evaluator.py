@@ -131,10 +131,9 @@ class LocalEvaluator:
         functions = [canonical(tree) for tree in trees]
         self._fit(functions)
         accuracy = np.zeros(len(trees) * len(seeds), np.float32)
-        for places, result in self._pool.run(Candidates.over_seeds(functions, seeds, self._capacity)):
-            accuracy[places] = result.accuracy["validation"]
-            for steps in result.num_steps:
-                on_training(int(steps))
+        for place, result in self._pool.run(Candidates.over_seeds(functions, seeds, self._capacity)):
+            accuracy[place] = result.accuracy["validation"]
+            on_training(int(result.num_steps))
         return accuracy.reshape(len(trees), len(seeds))
 
     def _train(self, functions: Sequence[LossTree]) -> Iterator[tuple[LossTree, TrainResult]]:
@@ -142,12 +141,11 @@ class LocalEvaluator:
         self._fit(functions)
         waiting = iter(functions)
         rows: list[TrainResult] = []
-        for places, result in self._pool.run(Candidates.over_seeds(functions, self._seeds, self._capacity)):
-            for row in range(len(places)):
-                rows.append(jax.tree.map(lambda array, row=row: array[row], result))
-                if len(rows) == len(self._seeds):
-                    yield next(waiting), jax.tree.map(lambda *arrays: np.stack(arrays), *rows)
-                    rows.clear()
+        for _, result in self._pool.run(Candidates.over_seeds(functions, self._seeds, self._capacity)):
+            rows.append(result)
+            if len(rows) == len(self._seeds):
+                yield next(waiting), jax.tree.map(lambda *scalars: np.stack(scalars), *rows)
+                rows.clear()
 
     def _fit(self, functions: Sequence[LossTree]) -> None:
         """Raise the capacity to the next power of two if a function needs more."""

@@ -2,6 +2,7 @@
 
 from glojax.networks.cifar_cnn import CifarCNN
 from glojax.networks.digits_cnn import DigitsCNN
+from glojax.networks.lowering import ConvolutionLowering, lowered_convolutions
 from glojax.networks.mnist_cnn import MnistCNN
 from glojax.networks.network import NETWORKS, Network, NetworkFactory, fitted
 from glojax.networks.parameters import DecayedParam
@@ -10,6 +11,7 @@ from glojax.networks.small_cnn import SmallCNN
 __all__ = [
     "NETWORKS",
     "CifarCNN",
+    "ConvolutionLowering",
     "DecayedParam",
     "DigitsCNN",
     "MnistCNN",
@@ -17,4 +19,5 @@ __all__ = [
     "NetworkFactory",
     "SmallCNN",
     "fitted",
+    "lowered_convolutions",
 ]

@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from glojax.networks.groups import convolve_group, in_groups
+from glojax.networks.convolution import convolve
+from glojax.networks.groups import in_groups
 from glojax.networks.normalisation import local_response_norm
 from glojax.networks.parameters import DecayedParam
 from glojax.networks.pooling import overlapping_max_pool
@@ -58,7 +59,7 @@ class _Convolution(nnx.Module):
         self.bias = nnx.Param(jnp.full(64, bias, jnp.float32))
 
     def __call__(self, images: jax.Array) -> jax.Array:
-        return convolve_group(images, self.kernel[...])
+        return convolve(images, self.kernel[...])
 
 
 def _dense(in_features: int, out_features: int, *, stddev: float, bias: float, rngs: nnx.Rngs) -> nnx.Linear:

@@ -1,27 +1,25 @@
-"""Convolutions whose forward and backward passes are fast inside a loop.
+"""The convolution of the networks, whose gradients and batching rule are ours."""
 
-Training is a loop that one compiled program runs, and there XLA on a CPU is fast with two things only: convolutions
-in the canonical layout (NHWC images, HWIO kernels, stride 1, forward) and matrix products. So every part of a
-convolution, gradients included, is written as one of these two; which one, is chosen by the size of the patch matrix
-that a product needs.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_batching import custom_vmap
 
-#: A patch matrix of up to this size is written whole, for one product; measured best on cores with 2 MB of cache each.
-WHOLE_BYTES = 2**23
+from glojax.networks import canonical_convolution as canonical
+from glojax.networks import population_convolution as population
+from glojax.networks.lowering import ConvolutionLowering, current_lowering
 
-#: A larger one is written in blocks of images of up to this size, or of one image.
-BLOCK_BYTES = 2**20
+_Arrays = tuple[jax.Array, ...]
 
 
-@jax.custom_vjp
 def convolve(images: jax.Array, kernel: jax.Array) -> jax.Array:
     """Convolve at stride 1, zero-padded so that the image keeps its size ("SAME").
+
+    How it is computed, also for a population under `vmap`, is what `lowered_convolutions` says.
 
     Args:
         images: [B, H, W, Cin].
@@ -31,61 +29,95 @@ def convolve(images: jax.Array, kernel: jax.Array) -> jax.Array:
         [B, H, W, Cout]; what `jax.lax.conv_general_dilated` gives, up to rounding. Differentiable once,
         in reverse mode.
     """
-    return _convolve_forward(images, kernel)[0]
+    return _convolve(current_lowering(), images, kernel)
 
 
-def _convolve_forward(images: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    """Features, and for the backward pass the patch matrix where it was written, else the images."""
-    if _patch_bytes(images, kernel) > WHOLE_BYTES:
-        dimensions = ("NHWC", "HWIO", "NHWC")
-        features = lax.conv_general_dilated(images, kernel, (1, 1), "SAME", dimension_numbers=dimensions)
-        return features, (images, kernel)
-    Cout = kernel.shape[-1]
-    patches = jnp.concatenate(_shifted(images, kernel.shape, axes=(1, 2)), axis=-1).reshape(-1, kernel.size // Cout)
-    return (patches @ kernel.reshape(-1, Cout)).reshape(*images.shape[:-1], Cout), (patches, kernel)
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _convolve(lowering: ConvolutionLowering, images: jax.Array, kernel: jax.Array) -> jax.Array:
+    return _forward(lowering, images, kernel)[0]
 
 
-def _convolve_backward(saved: tuple[jax.Array, jax.Array], cotangent: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _forward(lowering: ConvolutionLowering, images: jax.Array, kernel: jax.Array) -> tuple[jax.Array, _Arrays]:
+    if lowering == "canonical":
+        features, saved = _one_by_one(canonical.forward)(images, kernel)
+        return features, (saved, kernel)
+    return _population_forward(lowering)(images, kernel), (images, kernel)
+
+
+def _backward(lowering: ConvolutionLowering, saved: _Arrays, cotangent: jax.Array) -> _Arrays:
     inputs, kernel = saved
-    images_gradient = convolve(cotangent, jnp.flip(kernel, (0, 1)).swapaxes(2, 3))
-    if inputs.ndim == 2:
-        kernel_gradient = inputs.T @ cotangent.reshape(-1, kernel.shape[-1])
+    if lowering == "canonical":
+        kernel_gradient = _one_by_one(partial(canonical.kernel_gradient, kernel_shape=kernel.shape))
     else:
-        kernel_gradient = _blockwise_kernel_gradient(inputs, cotangent, kernel)
-    return images_gradient, kernel_gradient.reshape(kernel.shape)
+        kernel_gradient = _population_kernel_gradient(lowering, kernel.shape)
+    images_gradient, _ = _forward(lowering, cotangent, jnp.flip(kernel, (0, 1)).swapaxes(2, 3))
+    return images_gradient, kernel_gradient(inputs, cotangent)
 
 
-convolve.defvjp(_convolve_forward, _convolve_backward)
+_convolve.defvjp(_forward, _backward)
 
 
-def _blockwise_kernel_gradient(images: jax.Array, cotangent: jax.Array, kernel: jax.Array) -> jax.Array:
-    """The patch matrix, transposed, times the cotangent, in blocks of images whose patches stay in the cache."""
-    B = images.shape[0]
-    Cout = kernel.shape[-1]
-    largest = max(1, B * BLOCK_BYTES // _patch_bytes(images, kernel))
-    size = max(size for size in range(1, largest + 1) if B % size == 0)
+def _one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, computed for one candidate after the other under `vmap`."""
+    one = custom_vmap(function)
 
-    def add_block(index: jax.Array, total: jax.Array) -> jax.Array:
-        block = lax.dynamic_slice_in_dim(images, index * size, size).transpose(3, 0, 1, 2)
-        patches = jnp.stack(_shifted(block, kernel.shape, axes=(2, 3))).reshape(kernel.size // Cout, -1)
-        return total + patches @ lax.dynamic_slice_in_dim(cotangent, index * size, size).reshape(-1, Cout)
+    def rule(axis_size: int, in_batched: list[bool], *arrays: jax.Array) -> tuple[Any, Any]:
+        out = _mapped(function, in_batched, arrays)
+        return out, jax.tree.map(lambda _: True, out)
 
-    none = jnp.zeros((kernel.size // Cout, Cout), kernel.dtype)
-    total: jax.Array = lax.fori_loop(0, B // size, add_block, none)
-    return total
+    one.def_vmap(rule)
+    return one
 
 
-def _patch_bytes(images: jax.Array, kernel: jax.Array) -> int:
-    """Size of the matrix that holds the window around every pixel."""
-    return images.size * kernel.shape[0] * kernel.shape[1] * images.dtype.itemsize
+def _population_forward(lowering: ConvolutionLowering) -> Callable[..., Any]:
+    """Images and kernel to features, for accelerators."""
+
+    def plain(images: jax.Array, kernel: jax.Array) -> jax.Array:
+        return canonical.convolution(images, kernel, "SAME")
+
+    def rule(axis_size: int, in_batched: list[bool], images: jax.Array, kernel: jax.Array) -> tuple[jax.Array, bool]:
+        images_batched, kernel_batched = in_batched
+        if not kernel_batched:
+            features = plain(images.reshape(-1, *images.shape[2:]), kernel)
+            return features.reshape(*images.shape[:-1], -1), True
+        if not images_batched:
+            return population.shared_images(images, kernel), True
+        if lowering == "grouped":
+            return population.grouped(images, kernel), True
+        if lowering == "patches":
+            return population.patches(images, kernel), True
+        return _mapped(plain, in_batched, (images, kernel)), True
+
+    one = custom_vmap(plain)
+    one.def_vmap(rule)
+    return one
 
 
-def _shifted(images: jax.Array, kernel_shape: Sequence[int], axes: tuple[int, int]) -> list[jax.Array]:
-    """The zero-padded images as each element of the kernel sees them, row by row; `axes` are those of H and W."""
-    KH, KW = kernel_shape[:2]
-    H, W = (images.shape[axis] for axis in axes)
-    padding = [(0, 0)] * images.ndim
-    padding[axes[0]], padding[axes[1]] = (KH // 2, KH // 2), (KW // 2, KW // 2)
-    padded = jnp.pad(images, padding)
-    rows = [lax.slice_in_dim(padded, row, row + H, axis=axes[0]) for row in range(KH)]
-    return [lax.slice_in_dim(shifted, column, column + W, axis=axes[1]) for shifted in rows for column in range(KW)]
+def _population_kernel_gradient(lowering: ConvolutionLowering, kernel_shape: tuple[int, ...]) -> Callable[..., Any]:
+    """Images and cotangent to the kernel's gradient, for accelerators."""
+    plain = partial(population.plain_kernel_gradient, kernel_shape=kernel_shape)
+
+    def rule(axis_size: int, in_batched: list[bool], images: jax.Array, cotangent: jax.Array) -> tuple[jax.Array, bool]:
+        images_batched, cotangent_batched = in_batched
+        if not images_batched:
+            return population.shared_images_gradient(images, cotangent, kernel_shape), True
+        if lowering == "mapped" or not cotangent_batched:
+            return _mapped(plain, in_batched, (images, cotangent)), True
+        if lowering == "grouped":
+            return population.grouped_gradient(images, cotangent, kernel_shape), True
+        return population.patches_gradient(images, cotangent, kernel_shape), True
+
+    one = custom_vmap(plain)
+    one.def_vmap(rule)
+    return one
+
+
+def _mapped(function: Callable[..., Any], in_batched: list[bool], arrays: _Arrays) -> Any:
+    """The function for each candidate; some arrays have no axis of candidates."""
+    batched = [array for array, is_batched in zip(arrays, in_batched, strict=True) if is_batched]
+
+    def one(mine: list[jax.Array]) -> Any:
+        own = iter(mine)
+        return function(*(next(own) if b else array for array, b in zip(arrays, in_batched, strict=True)))
+
+    return lax.map(one, batched)

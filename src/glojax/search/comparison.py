@@ -116,11 +116,10 @@ def compare(
     _, trees, rates = zip(*variants, strict=True)
     candidates = Candidates.over_seeds(trees, seeds, capacity=max(tree.size for tree in trees), learning_rates=rates)
     validation, test, finite = (np.zeros(len(candidates.seeds)) for _ in range(3))
-    for places, result in DevicePool(make_train(network, dataset, config)).run(candidates):
-        validation[places], test[places] = result.accuracy["validation"], result.accuracy["test"]
-        finite[places] = result.finite
-        for steps in result.num_steps:
-            on_training(int(steps))
+    for place, result in DevicePool(make_train(network, dataset, config)).run(candidates):
+        validation[place], test[place] = result.accuracy["validation"], result.accuracy["test"]
+        finite[place] = result.finite
+        on_training(int(result.num_steps))
 
     rows = [
         ComparedLoss(

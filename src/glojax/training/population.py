@@ -1,8 +1,11 @@
 """Many trainings in one compiled program."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -31,7 +34,8 @@ def train_population(
     Args:
         train: What `make_train` gives.
         programs: P stacked programs; see `LossProgram.from_trees`.
-        keys: [P] typed JAX keys. Equal keys give equal initial networks, batches and dropout.
+        keys: [P] typed JAX keys, or one for all candidates. Equal keys give equal initial networks, batches and
+            dropout; one for all lets a chunk draw them once, and its first layer be one convolution.
         learning_rates: [P] float32; None for the configuration's.
         chunk_size: How many candidates a device trains at once (`vmap`), one chunk after the other. 1 is best on a CPU.
         mesh: A mesh with an axis "population" over whose devices the candidates are spread by `shard_map`; None for the
@@ -55,17 +59,19 @@ def train_population(
         >>> train_population(train, programs, jax.random.split(jax.random.key(0), 3)).num_steps.tolist()
         [2, 2, 2]
     """
-    P = keys.shape[0]
+    P = programs.length.size
     if chunk_size < 1:
         raise ConfigurationError(f"chunk_size is {chunk_size}; expected a whole number of at least 1.")
-    if programs.length.shape != (P,) or (learning_rates is not None and learning_rates.shape != (P,)):
+    if learning_rates is None:
+        learning_rates = np.full(P, train.config.learning_rate, np.float32)
+    if programs.length.shape != (P,) or keys.shape not in {(), (P,)} or learning_rates.shape != (P,):
         raise ConfigurationError(
-            f"Got {P} keys, programs of shape {programs.length.shape} and learning rates of shape "
-            f"{None if learning_rates is None else learning_rates.shape}; expected as many of each."
+            f"Got keys of shape {keys.shape}, programs of shape {programs.length.shape} and learning rates of shape "
+            f"{learning_rates.shape}; expected as many of each."
         )
     results: TrainResult
     if mesh is None:
-        results = _map_population(train, programs, keys, learning_rates, chunk_size)
+        results = _map_population(train, (programs, jnp.asarray(learning_rates)), keys, chunk_size)
         return results
     if POPULATION_AXIS not in mesh.axis_names:
         raise ConfigurationError(f"The mesh has axes {mesh.axis_names}; expected one named {POPULATION_AXIS!r}.")
@@ -74,36 +80,61 @@ def train_population(
     # Every device takes an equal share: repeat the last candidate to fill up, and drop the repetitions afterwards.
     share = -(-P // mesh.shape[POPULATION_AXIS]) * mesh.shape[POPULATION_AXIS]
     places = np.minimum(np.arange(share), P - 1)
-    candidates = jax.tree.map(lambda array: array[places], (programs, keys, learning_rates))
-    candidates = jax.device_put(candidates, NamedSharding(mesh, PartitionSpec(POPULATION_AXIS)))
-    replicated = jax.device_put(train, NamedSharding(mesh, PartitionSpec()))
-    filled_up = _shard_population(replicated, *candidates, chunk_size, mesh)
+    programs, learning_rates = jax.tree.map(lambda array: array[places], (programs, learning_rates))
+    split, replicated = NamedSharding(mesh, PartitionSpec(POPULATION_AXIS)), NamedSharding(mesh, PartitionSpec())
+    keys = jax.device_put(keys[places], split) if keys.ndim else jax.device_put(keys, replicated)
+    candidates = jax.device_put((programs, learning_rates), split)
+    filled_up = _shard_population(jax.device_put(train, replicated), candidates, keys, chunk_size, mesh)
     results = jax.tree.map(lambda array: array[:P], filled_up)
     return results
 
 
 @partial(jax.jit, static_argnames="chunk_size")
 def _map_population(
-    train: Train, programs: LossProgram, keys: jax.Array, learning_rates: jax.Array | None, chunk_size: int
+    train: Train, candidates: tuple[LossProgram, jax.Array], keys: jax.Array, chunk_size: int
 ) -> TrainResult:
-    # A mapped chunk of one would still be a vmap, under which every operator of every program runs.
-    batch_size = None if chunk_size == 1 else chunk_size
-    candidates = (programs, keys, learning_rates)
-    results: TrainResult = lax.map(lambda candidate: train(*candidate), candidates, batch_size=batch_size)
-    return results
+    if keys.ndim:
+        return _map(
+            lambda programs, rates, keys: _train_chunk(train, programs, rates, keys), (*candidates, keys), chunk_size
+        )
+    return _map(lambda programs, rates: _train_chunk(train, programs, rates, keys), candidates, chunk_size)
 
 
 @partial(jax.jit, static_argnames=("chunk_size", "mesh"))
 def _shard_population(
-    train: Train, programs: LossProgram, keys: jax.Array, learning_rates: jax.Array | None, chunk_size: int, mesh: Mesh
+    train: Train, candidates: tuple[LossProgram, jax.Array], keys: jax.Array, chunk_size: int, mesh: Mesh
 ) -> TrainResult:
     share = PartitionSpec(POPULATION_AXIS)
     mapped = jax.shard_map(
         partial(_map_population, chunk_size=chunk_size),
         mesh=mesh,
-        in_specs=(PartitionSpec(), share, share, share),
+        in_specs=(PartitionSpec(), share, share if keys.ndim else PartitionSpec()),
         out_specs=share,
         check_vma=False,
     )
-    results: TrainResult = mapped(train, programs, keys, learning_rates)
+    results: TrainResult = mapped(train, candidates, keys)
+    return results
+
+
+def _train_chunk(train: Train, programs: LossProgram, rates: jax.Array, keys: jax.Array) -> TrainResult:
+    """One candidate, or K of them in step."""
+    if not programs.length.ndim:
+        # Not a chunk of one: under a vmap every operator of every program would run.
+        return train(programs, keys, rates)
+    state = train.begin(keys)
+    if not keys.ndim:
+        state = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (*rates.shape, *leaf.shape)), state)
+    return train.finish(train.advance(state, programs, keys, rates, 0, train.config.num_steps))
+
+
+def _map(function: Callable[..., TrainResult], candidates: tuple[Any, ...], chunk_size: int) -> TrainResult:
+    """The function for each chunk of candidates [P, ...], or each candidate where chunks are of one."""
+    results: TrainResult
+    if chunk_size == 1:
+        results = lax.map(lambda candidate: function(*candidate), candidates)
+        return results
+    P = jax.tree.leaves(candidates)[0].shape[0]
+    places = np.minimum(np.arange(-(-P // chunk_size) * chunk_size), P - 1).reshape(-1, chunk_size)
+    chunks = _map(function, jax.tree.map(lambda array: array[places], candidates), 1)
+    results = jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:])[:P], chunks)
     return results

@@ -1,8 +1,8 @@
-"""The training of one candidate as a pure function."""
+"""The training of one candidate, or of several in step, as pure functions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -12,16 +12,13 @@ from flax import nnx
 from jax import lax
 
 from glojax.datasets import Dataset
-from glojax.errors import ConfigurationError
 from glojax.losses import LossProgram, interpret, objective
-from glojax.networks import NetworkFactory, fitted
-from glojax.training.augmentation import CROP_SIZE, augmented_shape, evaluation_images, training_images
+from glojax.networks import ConvolutionLowering, NetworkFactory, fitted, lowered_convolutions
+from glojax.training.augmentation import augmented_shape, evaluation_images, training_images
+from glojax.training.checks import check_training
 from glojax.training.config import TrainingConfig
 from glojax.training.metrics import accuracy
-from glojax.training.optimizer import decayed, make_optimizer
-
-#: `train(program, key, learning_rate=None) -> TrainResult`: see `make_train`.
-Train = Callable[..., "TrainResult"]
+from glojax.training.optimizer import make_optimizer
 
 
 @jax.tree_util.register_dataclass
@@ -40,8 +37,8 @@ class TrainResult:
     num_steps: jax.Array
 
 
-class _State(NamedTuple):
-    """What a step changes."""
+class TrainState(NamedTuple):
+    """A training between two steps, or K of them along a leading axis."""
 
     params: Any
     optimizer: optax.OptState
@@ -49,12 +46,172 @@ class _State(NamedTuple):
     finite: jax.Array
 
 
-def make_train(network: NetworkFactory, dataset: Dataset, config: TrainingConfig) -> Train:
-    """A function that trains a fresh network with any loss program.
+class _Batch(NamedTuple):
+    """What one step trains on."""
 
-    The function is pure, and works under `jit`, `vmap`, `lax.map` and `shard_map`. It is a pytree (a
-    `jax.tree_util.Partial`) whose leaves are the data, so that it can be given to a jitted function as an argument and
-    be put on a device. For one key, every program sees the same initial network, batches, augmentation and dropout.
+    images: jax.Array
+    one_hot: jax.Array
+    dropout_key: jax.Array
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["data"],
+    meta_fields=["network", "image_shape", "num_classes", "config", "conv_lowering"],
+)
+@dataclass(frozen=True, eq=False)
+class Train:
+    """Trains fresh networks with any loss programs; see `make_train`.
+
+    A pytree whose leaves are the data, so that it can be given to a jitted function as an argument and be put on a
+    device. Called with one candidate it trains that from begin to end; `begin`, `advance` and `finish` do the same in
+    parts, and for K candidates in step, whose program, learning rate and state have a leading axis [K].
+
+    A key is one typed JAX key, which K candidates may share: then they have batches, augmentation and dropout in
+    common, and each is drawn once. Or they have keys [K] of their own.
+
+    Attributes:
+        data: Images and labels of each split.
+        network: Makes the Flax NNX module.
+        image_shape: H, W and channels of what the network sees.
+        num_classes: C.
+        config: Budget and hyperparameters.
+        conv_lowering: How convolutions are computed.
+    """
+
+    data: dict[str, tuple[jax.Array, jax.Array]]
+    network: NetworkFactory
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    config: TrainingConfig
+    conv_lowering: ConvolutionLowering
+
+    def __call__(
+        self, program: LossProgram, key: jax.Array, learning_rate: jax.Array | float | None = None
+    ) -> TrainResult:
+        """Train one candidate; `learning_rate` replaces the configuration's."""
+        rate = jnp.asarray(self.config.learning_rate if learning_rate is None else learning_rate, jnp.float32)
+        state = self.advance(self.begin(key), program, key, rate, 0, self.config.num_steps)
+        return self.finish(state)
+
+    def begin(self, key: jax.Array) -> TrainState:
+        """A fresh network, or one for each of the keys [K]."""
+        state: TrainState = _over_keys(key, self._begin)(key)
+        return state
+
+    def advance(
+        self,
+        state: TrainState,
+        program: LossProgram,
+        key: jax.Array,
+        learning_rate: jax.Array,
+        start: jax.Array | int,
+        stop: jax.Array | int,
+    ) -> TrainState:
+        """Take the steps from `start` to before `stop`, or fewer once no candidate's loss is finite any more."""
+        images, _ = self.data["train"]
+        steps_per_epoch = images.shape[0] // self.config.batch_size
+        several = state.finite.ndim > 0
+        update = jax.vmap(self._update, in_axes=(0, 0, 0, 0 if key.ndim else None)) if several else self._update
+
+        def run_epoch(begin: tuple[jax.Array, TrainState]) -> tuple[jax.Array, TrainState]:
+            epoch = begin[0] // steps_per_epoch
+            order = _over_keys(key, partial(self._order, epoch))(key)
+            last_step = jnp.minimum((epoch + 1) * steps_per_epoch, stop)
+
+            def run_step(now: tuple[jax.Array, TrainState]) -> tuple[jax.Array, TrainState]:
+                step, state = now
+                batch = _over_keys(key, partial(self._batch, step))(key, order)
+                return step + 1, update(state, program, learning_rate, batch)
+
+            return lax.while_loop(lambda now: (now[0] < last_step) & now[1].finite.any(), run_step, begin)
+
+        begin = (jnp.asarray(start, jnp.int32), state)
+        _, state = lax.while_loop(lambda now: (now[0] < stop) & now[1].finite.any(), run_epoch, begin)
+        return state
+
+    def finish(self, state: TrainState) -> TrainResult:
+        """Measure the accuracies."""
+        several = state.finite.ndim > 0
+        return jax.vmap(self._finish)(state) if several else self._finish(state)
+
+    def _begin(self, key: jax.Array) -> TrainState:
+        network_key, _, _ = jax.random.split(key, 3)
+        params = nnx.state(self._build()(nnx.Rngs(network_key)), nnx.Param)
+        # The optimizer's state depends on neither the rate nor the length of an epoch.
+        optimizer = make_optimizer(self.config, self.config.learning_rate, 1)
+        return TrainState(params, optimizer.init(params), jnp.asarray(0, jnp.int32), jnp.asarray(True))
+
+    def _order(self, epoch: jax.Array, key: jax.Array) -> jax.Array:
+        """Of the training images, in an epoch."""
+        _, shuffle_key, _ = jax.random.split(key, 3)
+        _, labels = self.data["train"]
+        order: jax.Array = jax.random.permutation(jax.random.fold_in(shuffle_key, epoch), labels.shape[0])
+        return order
+
+    def _batch(self, step: jax.Array, key: jax.Array, order: jax.Array) -> _Batch:
+        images, labels = self.data["train"]
+        batch_size = self.config.batch_size
+        start = step % (labels.shape[0] // batch_size) * batch_size
+        places = lax.dynamic_slice_in_dim(order, start, batch_size)
+        _, _, dropout_key = jax.random.split(key, 3)
+        # Dropout draws from the key itself.
+        step_key = jax.random.fold_in(dropout_key, step)
+        batch = training_images(self.config.augmentation, jax.random.fold_in(step_key, 1), images, places)
+        return _Batch(batch, jax.nn.one_hot(labels[places], self.num_classes, dtype=batch.dtype), step_key)
+
+    def _update(self, state: TrainState, program: LossProgram, learning_rate: jax.Array, batch: _Batch) -> TrainState:
+        """One step of SGD."""
+        config = self.config
+        optimizer = make_optimizer(config, learning_rate, self.data["train"][1].shape[0] // config.batch_size)
+
+        def loss_fn(params: Any) -> jax.Array:
+            with lowered_convolutions(self.conv_lowering):
+                logits = nnx.merge(self._graphdef(), params)(batch.images, dropout_key=batch.dropout_key)
+            losses = objective(interpret, config.class_reduction, config.prob_epsilon, program, batch.one_hot, logits)
+            loss: jax.Array = jnp.mean(losses)
+            return loss
+
+        loss, gradient = jax.value_and_grad(loss_fn)(state.params)
+        updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
+        params = optax.apply_updates(state.params, updates)
+        # A step after the first loss that is not finite counts no more.
+        num_steps = state.num_steps + state.finite.astype(jnp.int32)
+        return TrainState(params, optimizer_state, num_steps, state.finite & jnp.isfinite(loss))
+
+    def _finish(self, state: TrainState) -> TrainResult:
+        model = nnx.merge(self._graphdef(), state.params)
+        finite_params = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)]).all()
+        finite = state.finite & finite_params
+
+        def logits_fn(images: jax.Array) -> jax.Array:
+            with lowered_convolutions(self.conv_lowering):
+                logits: jax.Array = model(evaluation_images(self.config.augmentation, images))
+                return logits
+
+        accuracies = {
+            split: jnp.where(finite, accuracy(logits_fn, *self.data[split]), 0) for split in self.config.splits
+        }
+        return TrainResult(accuracies, finite, state.num_steps)
+
+    def _build(self) -> Callable[[nnx.Rngs], Any]:
+        return fitted(self.network, self.image_shape, self.num_classes)
+
+    def _graphdef(self) -> nnx.GraphDef[Any]:
+        return nnx.split(nnx.eval_shape(lambda: self._build()(nnx.Rngs(0))))[0]
+
+
+def make_train(
+    network: NetworkFactory,
+    dataset: Dataset,
+    config: TrainingConfig,
+    *,
+    conv_lowering: ConvolutionLowering | None = None,
+) -> Train:
+    """What trains a fresh network with any loss program.
+
+    It is pure, and works under `jit`, `vmap`, `lax.map` and `shard_map`. For one key, every program sees the same
+    initial network, batches, augmentation and dropout.
 
     A training ends early once a loss is not finite. That is exact: its fitness is 0 in any case, since plain SGD never
     makes a non-finite parameter finite again.
@@ -64,6 +221,7 @@ def make_train(network: NetworkFactory, dataset: Dataset, config: TrainingConfig
             `for_images(image_shape, num_classes)`, as `SmallCNN` has, is fitted to the data set first.
         dataset: Trained on and evaluated. Each epoch is a fresh shuffle; images beyond whole batches wait for the next.
         config: Budget and hyperparameters.
+        conv_lowering: How convolutions are computed; None for "canonical" on a CPU and "grouped" elsewhere.
 
     Returns:
         `train(program, key, learning_rate=None) -> TrainResult`, where `program` is one `LossProgram`, `key` a typed
@@ -78,112 +236,10 @@ def make_train(network: NetworkFactory, dataset: Dataset, config: TrainingConfig
     splits = {"train": dataset.train} | {split: getattr(dataset, split) for split in config.splits}
     data = {split: (jnp.asarray(arrays.images), jnp.asarray(arrays.labels)) for split, arrays in splits.items()}
     shape = augmented_shape(config.augmentation, dataset.image_shape)
-    return jax.tree_util.Partial(_training(network, shape, dataset.num_classes, config), data)
+    lowering = conv_lowering or ("canonical" if jax.default_backend() == "cpu" else "grouped")
+    return Train(data, network, shape, dataset.num_classes, config, lowering)
 
 
-def check_training(network: NetworkFactory, dataset: Dataset, config: TrainingConfig) -> None:
-    """Raise the ConfigurationError that `make_train` would, without putting data on a device."""
-    num_images = len(dataset.train.labels)
-    if config.batch_size > num_images:
-        raise ConfigurationError(
-            f"batch_size is {config.batch_size}, but {dataset.name} has {num_images} training images; "
-            "lower the batch size."
-        )
-    if config.augmentation == "cifar" and min(dataset.image_shape[:2]) < CROP_SIZE:
-        raise ConfigurationError(
-            f"augmentation is 'cifar', which crops {CROP_SIZE}x{CROP_SIZE} pixels, but images of {dataset.name} have "
-            f"shape {dataset.image_shape}; choose augmentation 'none' for them."
-        )
-    shape = augmented_shape(config.augmentation, dataset.image_shape)
-    cropped = "" if shape == dataset.image_shape else f", cropped from {dataset.image_shape}"
-    image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
-    try:
-        model = nnx.eval_shape(lambda: fitted(network, shape, dataset.num_classes)(nnx.Rngs(0)))
-        rest = nnx.state(model, nnx.Not(nnx.Param))
-        logits = nnx.eval_shape(lambda model, images: model(images), model, image)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(
-            f"{_name(network)} does not take images of shape {shape} ({dataset.name}{cropped}); choose a network "
-            f"made for them. It says: {(str(error).splitlines() or [type(error).__name__])[0]}"
-        ) from error
-    if rest:
-        names = ", ".join(".".join(map(str, path)) for path, _ in nnx.to_flat_state(rest))
-        raise ConfigurationError(
-            f"{_name(network)} has state other than parameters: {names}; "
-            "only networks whose state is parameters can be trained."
-        )
-    if logits.shape != (1, dataset.num_classes):
-        raise ConfigurationError(
-            f"{_name(network)} gives logits of shape {logits.shape[1:]} where {dataset.name} has {dataset.num_classes} "
-            "classes; choose a network made for it."
-        )
-    if config.weight_decay > 0 and not any(jax.tree.leaves(decayed(nnx.state(model, nnx.Param)))):
-        raise ConfigurationError(
-            f"weight_decay is {config.weight_decay}, but {_name(network)} marks no parameter to decay; set it to 0, or "
-            "make parameters of the network a DecayedParam."
-        )
-
-
-def _name(network: NetworkFactory) -> str:
-    return getattr(network, "__name__", repr(network))
-
-
-@lru_cache(maxsize=32)
-def _training(
-    network: NetworkFactory, image_shape: tuple[int, int, int], num_classes: int, config: TrainingConfig
-) -> Train:
-    """The function behind `make_train`, the same object for the same arguments, so that `jit` knows it again."""
-    build = fitted(network, image_shape, num_classes)
-    graphdef = nnx.split(nnx.eval_shape(lambda: build(nnx.Rngs(0))))[0]
-
-    def train(
-        data: dict[str, tuple[jax.Array, jax.Array]],
-        program: LossProgram,
-        key: jax.Array,
-        learning_rate: jax.Array | float | None = None,
-    ) -> TrainResult:
-        network_key, shuffle_key, dropout_key = jax.random.split(key, 3)
-        images, labels = data["train"]
-        steps_per_epoch = labels.shape[0] // config.batch_size
-        rate = config.learning_rate if learning_rate is None else learning_rate
-        optimizer = make_optimizer(config, rate, steps_per_epoch)
-
-        def loss_fn(params: Any, places: jax.Array, key: jax.Array) -> jax.Array:
-            # Dropout draws from the key itself.
-            batch = training_images(config.augmentation, jax.random.fold_in(key, 1), images, places)
-            logits = nnx.merge(graphdef, params)(batch, dropout_key=key)
-            one_hot = jax.nn.one_hot(labels[places], num_classes, dtype=logits.dtype)
-            losses = objective(interpret, config.class_reduction, config.prob_epsilon, program, one_hot, logits)
-            return jnp.mean(losses)
-
-        def run_epoch(state: _State) -> _State:
-            epoch = state.num_steps // steps_per_epoch
-            order = jax.random.permutation(jax.random.fold_in(shuffle_key, epoch), labels.shape[0])
-            last_step = jnp.minimum((epoch + 1) * steps_per_epoch, config.num_steps)
-
-            def run_step(state: _State) -> _State:
-                start = state.num_steps % steps_per_epoch * config.batch_size
-                places = lax.dynamic_slice_in_dim(order, start, config.batch_size)
-                key = jax.random.fold_in(dropout_key, state.num_steps)
-                loss, gradient = jax.value_and_grad(loss_fn)(state.params, places, key)
-                updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
-                params = optax.apply_updates(state.params, updates)
-                return _State(params, optimizer_state, state.num_steps + 1, jnp.isfinite(loss))
-
-            return lax.while_loop(lambda state: state.finite & (state.num_steps < last_step), run_step, state)
-
-        params = nnx.state(build(nnx.Rngs(network_key)), nnx.Param)
-        state = _State(params, optimizer.init(params), jnp.asarray(0, jnp.int32), jnp.asarray(True))
-        state = lax.while_loop(lambda state: state.finite & (state.num_steps < config.num_steps), run_epoch, state)
-
-        model = nnx.merge(graphdef, state.params)
-        finite_params = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)]).all()
-        finite = state.finite & finite_params
-
-        def logits_fn(images: jax.Array) -> jax.Array:
-            return model(evaluation_images(config.augmentation, images))
-
-        accuracies = {split: jnp.where(finite, accuracy(logits_fn, *data[split]), 0) for split in config.splits}
-        return TrainResult(accuracies, finite, state.num_steps)
-
-    return train
+def _over_keys(key: jax.Array, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function for one key, or for each of several along the leading axis of all arguments."""
+    return jax.vmap(function) if key.ndim else function

@@ -1,0 +1,59 @@
+"""Whether network, data set and configuration fit each other."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from glojax.datasets import Dataset
+from glojax.errors import ConfigurationError
+from glojax.networks import NetworkFactory, fitted
+from glojax.training.augmentation import CROP_SIZE, augmented_shape
+from glojax.training.config import TrainingConfig
+from glojax.training.optimizer import decayed
+
+
+def check_training(network: NetworkFactory, dataset: Dataset, config: TrainingConfig) -> None:
+    """Raise the ConfigurationError that `make_train` would, without putting data on a device."""
+    num_images = len(dataset.train.labels)
+    if config.batch_size > num_images:
+        raise ConfigurationError(
+            f"batch_size is {config.batch_size}, but {dataset.name} has {num_images} training images; "
+            "lower the batch size."
+        )
+    if config.augmentation == "cifar" and min(dataset.image_shape[:2]) < CROP_SIZE:
+        raise ConfigurationError(
+            f"augmentation is 'cifar', which crops {CROP_SIZE}x{CROP_SIZE} pixels, but images of {dataset.name} have "
+            f"shape {dataset.image_shape}; choose augmentation 'none' for them."
+        )
+    shape = augmented_shape(config.augmentation, dataset.image_shape)
+    cropped = "" if shape == dataset.image_shape else f", cropped from {dataset.image_shape}"
+    image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+    try:
+        model = nnx.eval_shape(lambda: fitted(network, shape, dataset.num_classes)(nnx.Rngs(0)))
+        rest = nnx.state(model, nnx.Not(nnx.Param))
+        logits = nnx.eval_shape(lambda model, images: model(images), model, image)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{_name(network)} does not take images of shape {shape} ({dataset.name}{cropped}); choose a network "
+            f"made for them. It says: {(str(error).splitlines() or [type(error).__name__])[0]}"
+        ) from error
+    if rest:
+        names = ", ".join(".".join(map(str, path)) for path, _ in nnx.to_flat_state(rest))
+        raise ConfigurationError(
+            f"{_name(network)} has state other than parameters: {names}; "
+            "only networks whose state is parameters can be trained."
+        )
+    if logits.shape != (1, dataset.num_classes):
+        raise ConfigurationError(
+            f"{_name(network)} gives logits of shape {logits.shape[1:]} where {dataset.name} has {dataset.num_classes} "
+            "classes; choose a network made for it."
+        )
+    if config.weight_decay > 0 and not any(jax.tree.leaves(decayed(nnx.state(model, nnx.Param)))):
+        raise ConfigurationError(
+            f"weight_decay is {config.weight_decay}, but {_name(network)} marks no parameter to decay; set it to 0, or "
+            "make parameters of the network a DecayedParam."
+        )
+
+
+def _name(network: NetworkFactory) -> str:
+    return getattr(network, "__name__", repr(network))

@@ -1,0 +1,110 @@
+from dataclasses import replace
+from typing import get_args
+
+import jax
+import numpy as np
+import pytest
+
+from glojax.datasets import load_dataset
+from glojax.expressions import LossTree
+from glojax.losses import LossProgram
+from glojax.networks import ConvolutionLowering, DigitsCNN
+from glojax.training import (
+    Train,
+    TrainingConfig,
+    TrainResult,
+    chunk_bytes,
+    make_train,
+    segments,
+    train_in_segments,
+    train_population,
+)
+
+#: Some live, some die at the first step, some later: "x * log(y - 0.02)" once a probability has come down to 0.02.
+LOSSES = [
+    *("x * log(y)", "x / (y - y)", "log(y) - x / y", "x * log(y - 1)", "x * log(y - 1) + y", "x * sqrt(y) - y^2"),
+    *("log(y - 0.001)", "log(x) + y", "x * y", "x * log(y) - log(y - 0.001)", "log(x)", "x - y^2"),
+]
+PROGRAMS = LossProgram.from_trees([LossTree.parse(text) for text in LOSSES], 16)
+RATES = np.full(len(LOSSES), 0.05, np.float32)
+
+
+@pytest.fixture(scope="module")
+def train() -> Train:
+    return make_train(DigitsCNN, load_dataset("digits"), TrainingConfig(60, batch_size=64, learning_rate=0.05))
+
+
+@pytest.fixture(scope="module")
+def one_by_one(train: Train) -> TrainResult:
+    return train_population(train, PROGRAMS, jax.random.key(3), RATES)
+
+
+def test_some_die_early_some_late_and_some_never(one_by_one: TrainResult) -> None:
+    steps = one_by_one.num_steps.tolist()
+    assert min(steps) == 1
+    assert max(steps) == 60
+    assert any(segments.FIRST_SEGMENT < count < 60 for count in steps)
+
+
+@pytest.mark.parametrize("chunk_size", [2, 5, 16])
+def test_segments_give_what_single_candidates_give(train: Train, one_by_one: TrainResult, chunk_size: int) -> None:
+    result = train_in_segments(train, PROGRAMS, jax.random.key(3), RATES, chunk_size)
+    np.testing.assert_array_equal(result.finite, one_by_one.finite)
+    np.testing.assert_array_equal(result.num_steps, one_by_one.num_steps)
+    # Rounding may move a few of 360 predictions across the border.
+    np.testing.assert_allclose(result.accuracy["validation"], one_by_one.accuracy["validation"], atol=5 / 360)
+
+
+def test_results_are_bitwise_the_same_with_and_without_packing(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = train_in_segments(train, PROGRAMS, jax.random.key(3), RATES, 3)
+    monkeypatch.setattr(segments, "FIRST_SEGMENT", train.config.num_steps)
+    at_once = train_in_segments(train, PROGRAMS, jax.random.key(3), RATES, 3)
+    for ours, theirs in zip(jax.tree.leaves(packed), jax.tree.leaves(at_once), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_dead_take_no_more_steps(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    chunks: list[tuple[int, int]] = []
+    advance = segments._advance
+
+    def counting(*arguments: object) -> object:
+        chunks.append((arguments[5], arguments[6]))  # type: ignore[arg-type]
+        return advance(*arguments)
+
+    monkeypatch.setattr(segments, "_advance", counting)
+    result = train_in_segments(train, PROGRAMS, jax.random.key(3), RATES, 2)
+    num_alive = {start: int((result.num_steps > start).sum()) for start in (0, 16, 48)}
+    assert chunks == [(0, 16)] * 6 + [(16, 48)] * -(-num_alive[16] // 2) + [(48, 60)] * -(-num_alive[48] // 2)
+    assert len(chunks) < 3 * 6
+
+
+def test_a_population_of_the_dead_ends_at_once(train: Train) -> None:
+    programs = LossProgram.from_trees([LossTree.parse("log(x)")] * 3, 16)
+    result = train_in_segments(train, programs, jax.random.key(0), RATES[:3], 2)
+    assert result.num_steps.tolist() == [1, 1, 1]
+    assert result.accuracy["validation"].tolist() == [0, 0, 0]
+
+
+def test_each_candidate_has_its_own_learning_rate(train: Train) -> None:
+    programs = LossProgram.from_trees([LossTree.parse("x * log(y)")] * 3, 16)
+    result = train_in_segments(train, programs, jax.random.key(0), np.array([0.05, 0.5, 0.05], np.float32), 3)
+    slow, fast, again = result.accuracy["validation"].tolist()
+    assert slow == again
+    assert fast > slow
+
+
+@pytest.mark.parametrize("lowering", get_args(ConvolutionLowering))
+def test_every_lowering_trains_the_same_network(
+    train: Train, one_by_one: TrainResult, lowering: ConvolutionLowering
+) -> None:
+    lowered = replace(train, conv_lowering=lowering)
+    result = train_in_segments(lowered, PROGRAMS, jax.random.key(3), RATES, 6)
+    np.testing.assert_array_equal(result.finite, one_by_one.finite)
+    np.testing.assert_allclose(result.accuracy["validation"], one_by_one.accuracy["validation"], atol=10 / 360)
+
+
+def test_the_memory_of_a_chunk_grows_with_it(train: Train) -> None:
+    small, large = chunk_bytes(train, 16, 2), chunk_bytes(train, 16, 8)
+    num_parameters = sum(leaf.size for leaf in jax.tree.leaves(train.begin(jax.random.key(0)).params))
+    assert small > 2 * 4 * num_parameters
+    assert 2.5 * small < large < 8 * small
