@@ -117,6 +117,25 @@ def test_no_file_with_a_flipped_byte_is_taken_for_whole(tiny_mnist: Publication,
     assert rejected > 0.9 * len(whole) / 97
 
 
+@pytest.mark.parametrize(
+    ("mark", "offset", "flipped", "part"),
+    [
+        (b"PK\x01\x02", 8, 1, "is encrypted"),
+        (b"PK\x01\x02", 10, 64, "compression method is not supported"),
+        (b", }", 2, 1, "is damaged ("),
+    ],
+)
+def test_damage_of_the_archives_own_bookkeeping(
+    tiny_mnist: Publication, tiny_images: PublishedImages, mark: bytes, offset: int, flipped: int, part: str
+) -> None:
+    path = write_cache(tiny_mnist, tiny_images)
+    contents = bytearray(path.read_bytes())
+    contents[contents.index(mark) + offset] ^= flipped
+    path.write_bytes(contents)
+
+    assert_rejected(tiny_mnist, part)
+
+
 def test_other_contents_do_not_have_the_checksum(tiny_mnist: Publication, tiny_images: PublishedImages) -> None:
     """The archive itself is whole here; only the SHA-256 tells."""
     path = write_cache(tiny_mnist, tiny_images)

@@ -124,6 +124,15 @@ def test_rejects_damaged_contents(tmp_path: Path) -> None:
     assert_rejected(path, "cannot be read (")
 
 
+def test_rejects_an_encrypted_file(tmp_path: Path) -> None:
+    path = save(tmp_path / "secret.npz")
+    contents = bytearray(path.read_bytes())
+    contents[contents.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(contents)
+
+    assert_rejected(path, "is encrypted")
+
+
 def test_rejects_options_that_do_not_go_with_it(tmp_path: Path) -> None:
     path = save(tmp_path / "mine.npz")
     assert_rejected(path, "was given the folder", "are all in that file: leave --data-dir out", data_dir=tmp_path)

@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import os
 import uuid
-import zipfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,7 +55,8 @@ def read_cache(publication: Publication) -> PublishedImages | None:
         raise DatasetError(
             f"The cache {path} cannot be read ({error.strerror or error}); expected a readable file: {repair}."
         ) from error
-    except (ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    # NumPy and zipfile raise errors of many types.
+    except Exception as error:
         raise DatasetError(f"The cache {path} is damaged ({error}); expected a whole .npz file: {repair}.") from error
     if found != expected:
         raise DatasetError(f"The cache {path} has the SHA-256 {found}; expected {expected}: {repair}.")

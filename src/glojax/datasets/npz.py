@@ -1,8 +1,6 @@
 """A data set of the user's own, in a .npz file."""
 
 import difflib
-import zipfile
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -81,7 +79,8 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         raise DatasetError(
             f"{path} cannot be read ({error.strerror or error}); expected a .npz file: check the path."
         ) from error
-    except (ValueError, TypeError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
+    # NumPy and zipfile raise errors of many types.
+    except Exception as error:
         raise DatasetError(
             f"{path} cannot be read ({error}); expected a .npz file with arrays of numbers, without Python objects: "
             "save it with numpy.savez."
