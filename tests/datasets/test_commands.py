@@ -77,6 +77,18 @@ def test_describe_a_file(capsys: Captured, tmp_path: Path) -> None:
     assert files_under(tmp_path / "here") == ["some.png"]
 
 
+def test_a_file_may_be_called_as_a_published_data_set(capsys: Captured, tmp_path: Path) -> None:
+    """Its labels are its own, and may be more."""
+    images, labels = np.zeros((120, 4, 4), np.uint8), np.arange(120) % 12
+    np.savez(tmp_path / "cifar10.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+
+    assert main(["describe", str(tmp_path / "cifar10.npz")]) == 0
+
+    out = capsys.readouterr().out
+    assert "truck" not in out
+    assert re.search(r"^ *11 +9 +1 +10 *$", out, re.MULTILINE)
+
+
 def test_describe_names_the_classes(capsys: Captured, blank_cifar10: Path) -> None:
     assert main(["describe", "cifar10", "--data-dir", str(blank_cifar10)]) == 0
 
