@@ -88,7 +88,8 @@ def test_rejects_arrays_that_do_not_fit(tmp_path: Path, arrays: dict[str, Any], 
 
 
 def test_other_arrays_do_not_matter(tmp_path: Path) -> None:
-    assert load_dataset(save(tmp_path / "mine.npz", class_names=np.array(["a", "b"]))).num_classes == 4
+    for names in (np.array(["a", "b"]), np.array(["a", None])):
+        assert load_dataset(save(tmp_path / "mine.npz", class_names=names)).num_classes == 4
 
 
 def test_rejects_files_that_cannot_be_read(tmp_path: Path) -> None:
