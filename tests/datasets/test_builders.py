@@ -113,7 +113,7 @@ def test_cifar10s_builder_writes_names_and_numbers(blank_cifar10: Path, data_roo
 
     (first, example), *_ = builder._generate_examples("train", images)
 
-    assert (first, example["id"], example["label"]) == (0, "train_00000", 7)
+    assert (first, example["id"], example["label"]) == (0, "train_00000", 6)
     assert example["image"].getpixel((1, 0)) == (4, 5, 6)
     assert builder.info.features["label"].int2str(9) == "truck"
 

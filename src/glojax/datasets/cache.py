@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glojax.datasets.dataset import Split
-from glojax.datasets.published import Publication, PublishedImages
+from glojax.datasets.published import Publication, PublishedImages, require_first_labels
 from glojax.errors import DatasetError
 
 _FORMAT: Final = "glojax cache 1"
@@ -63,6 +63,7 @@ def read_cache(publication: Publication) -> PublishedImages | None:
     train, test = (_split_of(arrays, names) for names in (_TRAIN, _TEST))
     if train is None or train.images.shape != (publication.num_train, *publication.image_shape):
         raise DatasetError(f"The cache {path} does not hold {publication.title}; expected its images: {repair}.")
+    require_first_labels(publication, "train", train, f"The cache {path}", repair)
     return PublishedImages(train, test, origin=f"cache {path}, from {arrays['origin']}")
 
 
