@@ -47,6 +47,18 @@ def test_the_list(capsys: Captured, tiny_mnist: Publication, tiny_images: Publis
     assert str(data_root) in "".join(lines[5])
 
 
+def test_the_list_tells_caches_that_are_not_whole(
+    capsys: Captured, tiny_mnist: Publication, tiny_images: PublishedImages
+) -> None:
+    path = write_cache(tiny_mnist, PublishedImages(tiny_images.train, None, "a generator"))
+    assert main(["list"]) == 0
+    path.write_bytes(path.read_bytes()[:-100])
+    assert main(["list"]) == 0
+
+    shown = [line.split()[10:] for line in capsys.readouterr().out.splitlines() if line.startswith("mnist")]
+    assert shown == [["cache,", "no", "test"], ["damaged", "cache"]]
+
+
 def test_fetch_and_describe(capsys: Captured, blank_mnist: Path, data_root: Path, tmp_path: Path) -> None:
     assert main(["fetch", "mnist", "--data-dir", str(blank_mnist)]) == 0
 

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import os
 import uuid
+import zipfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,6 +66,19 @@ def read_cache(publication: Publication) -> PublishedImages | None:
         raise DatasetError(f"The cache {path} does not hold {publication.title}; expected its images: {repair}.")
     require_first_labels(publication, "train", train, f"The cache {path}", repair)
     return PublishedImages(train, test, origin=f"cache {path}, from {arrays['origin']}")
+
+
+def describe_cache(publication: Publication) -> str | None:
+    """What the publication's cache file seems to hold, without reading it: None where there is no file."""
+    path = cache_path(publication)
+    if not os.path.exists(path):
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return "damaged cache"
+    return "cache" if f"{_TEST[0]}.npy" in names else "cache, no test"
 
 
 def write_cache(publication: Publication, images: PublishedImages) -> Path:

@@ -65,7 +65,7 @@ class DescribeOptions:
 def run_list(options: ListOptions, console: Console) -> None:
     """Print what is known of every data set without loading it."""
     del options
-    table = Table(box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for heading in ("name", "image", "classes", "train", "validation", "test", "here as"):
         table.add_column(heading, justify="left" if heading in ("name", "image", "here as") else "right", no_wrap=True)
     digits = load_dataset("digits")
