@@ -19,8 +19,8 @@ from tensorflow_datasets.core.utils import Size
 from tensorflow_datasets.image_classification import mnist as stock_mnist
 
 from glojax.datasets.dataset import Split
-from glojax.datasets.published import MNIST, Publication, PublishedImages
-from tests.datasets.files import linked, serve
+from glojax.datasets.published import CIFAR10, MNIST, Publication, PublishedImages
+from tests.datasets.files import labels_in_turn, linked, serve
 from tests.isolation import data_root  # noqa: F401  # a fixture for every test here
 
 IdxWriter = Callable[[NDArray[Any]], bytes]
@@ -41,10 +41,16 @@ def to_idx() -> IdxWriter:
 
 @pytest.fixture(scope="session")
 def blank_mnist(tmp_path_factory: pytest.TempPathFactory, to_idx: IdxWriter) -> Path:
-    """A folder as MNIST's, with labels 0 to 9 in turn and black images, of which only image 1 of each file is white."""
+    """A folder as MNIST's, with black images, of which only image 1 of each file is white.
+
+    The first ten labels are MNIST's; from then on they are 0 to 9 in turn.
+    """
     folder = tmp_path_factory.mktemp("mnist")
-    for prefix, count in (("train", 60_000), ("t10k", 10_000)):
-        (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(to_idx((np.arange(count) % 10).astype(np.uint8)))
+    for prefix, count, first in (
+        ("train", MNIST.num_train, MNIST.first_train_labels),
+        ("t10k", MNIST.num_test, MNIST.first_test_labels),
+    ):
+        (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(to_idx(labels_in_turn(count, first)))
         with (folder / f"{prefix}-images-idx3-ubyte").open("wb") as file:
             file.write(struct.pack(">4B3I", 0, 0, 8, 3, count, 28, 28) + bytes(784) + b"\xff" * 784)
             file.truncate(16 + count * 784)  # the rest is a hole, which reads as zeros and takes no space
@@ -59,15 +65,16 @@ def mnist_folder(tmp_path: Path, blank_mnist: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def blank_cifar10(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as CIFAR-10's, with labels 0 to 9 in turn and black images.
+    """A folder as CIFAR-10's, with black images.
 
     Only the first image of the first training file is not black: it is red 1, green 2 and blue 3, but its second pixel
-    is (4, 5, 6) and the first of its second row (7, 8, 9); its label is 7.
+    is (4, 5, 6) and the first of its second row (7, 8, 9). The first ten labels of that file and of the test file are
+    CIFAR-10's, and from then on they are 0 to 9 in turn; the other files are as the test file.
     """
     folder = tmp_path_factory.mktemp("cifar") / "cifar-10-batches-bin"
     folder.mkdir()
     records = np.zeros((10_000, 3_073), np.uint8)
-    records[:, 0] = np.arange(10_000) % 10
+    records[:, 0] = labels_in_turn(10_000, CIFAR10.first_test_labels)
     (folder / "test_batch.bin").write_bytes(records.tobytes())
     for number in range(2, 6):
         (folder / f"data_batch_{number}.bin").symlink_to(folder / "test_batch.bin")
@@ -75,7 +82,7 @@ def blank_cifar10(tmp_path_factory: pytest.TempPathFactory) -> Path:
     planes[...] = np.array([1, 2, 3])[:, None, None]
     planes[:, 0, 1] = 4, 5, 6
     planes[:, 1, 0] = 7, 8, 9
-    records[0, 0] = 7
+    records[:, 0] = labels_in_turn(10_000, CIFAR10.first_train_labels)
     (folder / "data_batch_1.bin").write_bytes(records.tobytes())
     return folder
 

@@ -1,4 +1,4 @@
-"""Files for tests: links, replacements, and a server of a folder."""
+"""Files for tests: labels, links, replacements, and a server of a folder."""
 
 import contextlib
 import http.server
@@ -6,6 +6,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 def linked(source: Path, folder: Path) -> Path:
@@ -47,3 +50,10 @@ def serve(folder: Path) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def labels_in_turn(count: int, first: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Labels that begin with some given ones, and then are 0 to 9 in turn."""
+    labels = (np.arange(count) % 10).astype(np.uint8)
+    labels[: len(first)] = first
+    return labels

@@ -1,6 +1,8 @@
 import gzip
 import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import tensorflow_datasets as tfds
 
 from glojax.datasets import load_dataset
 from glojax.datasets.builders import make_builder, prepare
+from glojax.datasets.mnist import read_idx_files
 from glojax.datasets.prepared import find_prepared, read_prepared
 from glojax.datasets.published import CIFAR10, FASHION_MNIST, MNIST, Publication, PublishedImages
 from glojax.errors import DatasetError
@@ -110,7 +113,7 @@ def test_cifar10s_builder_writes_names_and_numbers(blank_cifar10: Path, data_roo
 
     (first, example), *_ = builder._generate_examples("train", images)
 
-    assert (first, example["id"], example["label"]) == (0, "train_00000", 7)
+    assert (first, example["id"], example["label"]) == (0, "train_00000", 6)
     assert example["image"].getpixel((1, 0)) == (4, 5, 6)
     assert builder.info.features["label"].int2str(9) == "truck"
 
@@ -126,3 +129,21 @@ def test_the_real_mnist_prepared_offline(mnist_dir: Path, data_root: Path) -> No
     prepared, original = load_dataset("mnist", data_root), load_dataset("mnist", mnist_dir)
     assert prepared.origin == f"tensorflow-datasets folder {data_root / 'mnist' / '3.0.1'}"
     assert prepared.fingerprint == original.fingerprint
+
+
+def test_what_another_process_prepared_meanwhile_will_do(
+    tiny_mnist: Publication, mnist_server: str, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one's folder appears while this one reads its downloads, and so is in the way in the end."""
+    del mnist_server
+    other = prepare(tiny_mnist, tmp_path / "other")
+    folder = data_root / "mnist" / "3.0.1"
+
+    def read_and_be_overtaken(*args: Any, **kwargs: Any) -> PublishedImages:
+        shutil.copytree(other, folder)
+        return read_idx_files(*args, **kwargs)
+
+    monkeypatch.setattr("glojax.datasets.builders.read_idx_files", read_and_be_overtaken)
+
+    assert prepare(tiny_mnist, data_root) == folder
+    assert files_under(folder) == files_under(other)

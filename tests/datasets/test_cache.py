@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from glojax.datasets.cache import cache_path, data_root, read_cache, write_cache
-from glojax.datasets.published import Publication, PublishedImages
+from glojax.datasets.published import FASHION_MNIST, Publication, PublishedImages
 from glojax.errors import DatasetError
 from tests.datasets.files import files_under
 
@@ -117,6 +118,25 @@ def test_no_file_with_a_flipped_byte_is_taken_for_whole(tiny_mnist: Publication,
     assert rejected > 0.9 * len(whole) / 97
 
 
+@pytest.mark.parametrize(
+    ("mark", "offset", "flipped", "part"),
+    [
+        (b"PK\x01\x02", 8, 1, "is encrypted"),
+        (b"PK\x01\x02", 10, 64, "compression method is not supported"),
+        (b", }", 2, 1, "is damaged ("),
+    ],
+)
+def test_damage_of_the_archives_own_bookkeeping(
+    tiny_mnist: Publication, tiny_images: PublishedImages, mark: bytes, offset: int, flipped: int, part: str
+) -> None:
+    path = write_cache(tiny_mnist, tiny_images)
+    contents = bytearray(path.read_bytes())
+    contents[contents.index(mark) + offset] ^= flipped
+    path.write_bytes(contents)
+
+    assert_rejected(tiny_mnist, part)
+
+
 def test_other_contents_do_not_have_the_checksum(tiny_mnist: Publication, tiny_images: PublishedImages) -> None:
     """The archive itself is whole here; only the SHA-256 tells."""
     path = write_cache(tiny_mnist, tiny_images)
@@ -147,6 +167,16 @@ def test_rejects_another_data_sets_cache(tiny_mnist: Publication, tiny_images: P
     write_cache(tiny_mnist, PublishedImages(tiny_images.test, None, "a test"))
 
     assert_rejected(tiny_mnist, "does not hold MNIST")
+
+
+def test_rejects_the_cache_of_another_data_set_of_the_same_shape(
+    tiny_mnist: Publication, tiny_images: PublishedImages
+) -> None:
+    """All caches have the same name, and people copy them from machine to machine."""
+    write_cache(tiny_mnist, tiny_images)
+
+    with pytest.raises(DatasetError, match=r"holds train images with the labels .* first; expected \[9, 0, 0, "):
+        read_cache(replace(tiny_mnist, first_train_labels=FASHION_MNIST.first_train_labels))
 
 
 def test_a_folder_in_its_place(tiny_mnist: Publication, tiny_images: PublishedImages) -> None:

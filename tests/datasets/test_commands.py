@@ -47,6 +47,18 @@ def test_the_list(capsys: Captured, tiny_mnist: Publication, tiny_images: Publis
     assert str(data_root) in "".join(lines[5])
 
 
+def test_the_list_tells_caches_that_are_not_whole(
+    capsys: Captured, tiny_mnist: Publication, tiny_images: PublishedImages
+) -> None:
+    path = write_cache(tiny_mnist, PublishedImages(tiny_images.train, None, "a generator"))
+    assert main(["list"]) == 0
+    path.write_bytes(path.read_bytes()[:-100])
+    assert main(["list"]) == 0
+
+    shown = [line.split()[10:] for line in capsys.readouterr().out.splitlines() if line.startswith("mnist")]
+    assert shown == [["cache,", "no", "test"], ["damaged", "cache"]]
+
+
 def test_fetch_and_describe(capsys: Captured, blank_mnist: Path, data_root: Path, tmp_path: Path) -> None:
     assert main(["fetch", "mnist", "--data-dir", str(blank_mnist)]) == 0
 
@@ -56,7 +68,7 @@ def test_fetch_and_describe(capsys: Captured, blank_mnist: Path, data_root: Path
     assert main(["describe", "mnist", "--test-split", "held-out"]) == 0
 
     out = capsys.readouterr().out
-    assert re.search(r"^ *7 +4,500 +500 +1,000 *$", out, re.MULTILINE)
+    assert re.search(r"^ *7 +4,500 +499 +1,000 *$", out, re.MULTILINE)
     assert re.search(r"^ *all +45,000 +5,000 +10,000 *$", out, re.MULTILINE)
     assert "images       28 x 28 x 1, uint8 from 0 to 0\n" in out
     assert "test split   held-out\n" in out
@@ -77,10 +89,22 @@ def test_describe_a_file(capsys: Captured, tmp_path: Path) -> None:
     assert files_under(tmp_path / "here") == ["some.png"]
 
 
+def test_a_file_may_be_called_as_a_published_data_set(capsys: Captured, tmp_path: Path) -> None:
+    """Its labels are its own, and may be more."""
+    images, labels = np.zeros((120, 4, 4), np.uint8), np.arange(120) % 12
+    np.savez(tmp_path / "cifar10.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+
+    assert main(["describe", str(tmp_path / "cifar10.npz")]) == 0
+
+    out = capsys.readouterr().out
+    assert "truck" not in out
+    assert re.search(r"^ *11 +9 +1 +10 *$", out, re.MULTILINE)
+
+
 def test_describe_names_the_classes(capsys: Captured, blank_cifar10: Path) -> None:
     assert main(["describe", "cifar10", "--data-dir", str(blank_cifar10)]) == 0
 
-    assert re.search(r"^ *9 truck +4,500 +500 +1,000 *$", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(r"^ *9 truck +4,496 +501 +999 *$", capsys.readouterr().out, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,19 @@ def test_draws_ten_classes_at_most(tmp_path: Path) -> None:
     assert imread(tmp_path / "10.png").shape == imread(tmp_path / "20.png").shape
 
 
+def test_images_far_higher_than_wide(tmp_path: Path) -> None:
+    draw_samples(dataset(np.zeros((20, 1_000, 1), np.uint8), 10), tmp_path / "toy.png")
+
+    height, width, _ = imread(tmp_path / "toy.png").shape
+    assert height <= 2 * width
+
+
+def test_a_name_is_no_formula(tmp_path: Path) -> None:
+    images, labels = np.zeros((4, 6, 6), np.uint8), np.arange(4) % 2
+
+    draw_samples(Dataset.from_arrays("a$x^^$", images, labels, images, labels, validation=[0]), tmp_path / "toy.png")
+
+
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(
         DatasetError, match=r"Cannot write .*toy\.png \(No such file or directory\); expected .*--figure"

@@ -105,10 +105,13 @@ def test_coloured_images_keep_their_channels() -> None:
         (IMAGES > 3, "The training images are bool"),
         (IMAGES.astype(np.float32), "The training images hold numbers from 0 to 59; expected floats from 0 to 1"),
         (IMAGES / 255 - 0.5, "The training images hold numbers from -0.5 to -0.268627"),
-        (IMAGES / np.nan, "hold numbers from nan to nan"),
+        (
+            np.where(IMAGES == 7, np.nan, 0),
+            "The training images hold NaN; expected floats from 0 to 1: remove or repair",
+        ),
         (IMAGES[:, 0, 0], "images have shape (60,)"),
-        (IMAGES[:59], "59 images and 60 labels"),
-        (IMAGES[:0], "images have shape (0, 4, 5, 1)"),
+        (IMAGES[:59], "In the training split: Got 59 images and 60 labels"),
+        (IMAGES[:0], "In the training split: The images have shape (0, 4, 5, 1)"),
         ([[[1]], [[1, 2]]], "The training images make no array"),
     ],
 )
@@ -123,6 +126,10 @@ def test_rejects_images_that_do_not_fit(images: Any, message: str) -> None:
         (LABELS > 0, "The training labels are bool"),
         (np.eye(3, dtype=np.int64)[LABELS], "The training labels are int64 of shape (60, 3)"),
         (LABELS - 1, "The training labels run from -1 to 1"),
+        (
+            LABELS * 2**15,
+            "The training labels run from 0 to 65536; expected classes numbered from 0, to 65535 at most: renumber",
+        ),
         (LABELS * 2**31, f"The training labels run from 0 to {2**32}"),
         (LABELS.astype(np.uint64) * 2**63, f"The training labels run from 0 to {2**63}"),
         (LABELS[:0], "60 images and 0 labels"),

@@ -1,5 +1,6 @@
 import gzip
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -11,8 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from glojax.datasets import load_dataset
+from glojax.datasets.published import FASHION_MNIST
 from glojax.errors import DatasetError
-from tests.datasets.files import replace_file
+from tests.datasets.files import labels_in_turn, replace_file
 
 IdxWriter = Callable[[NDArray[Any]], bytes]
 FILE_NAMES = (
@@ -48,13 +50,13 @@ def test_splits_and_types(blank_mnist: Path) -> None:
 
 
 def test_the_first_training_images_validate(blank_mnist: Path) -> None:
-    """Image 1 of each file is the white one, and labels count 0 to 9."""
+    """Image 1 of each file is the white one."""
     dataset = load_dataset("mnist", blank_mnist)
 
     assert [int(split.images.max()) for split in (dataset.train, dataset.validation, dataset.test)] == [0, 255, 255]
     assert (dataset.validation.images[1] == 255).all()
     assert dataset.validation.images[0].max() == dataset.validation.images[2].max() == 0
-    assert dataset.validation.labels[:12].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
+    assert dataset.validation.labels[:12].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4, 0, 1]
 
 
 def test_files_may_be_gzipped(mnist_folder: Path) -> None:
@@ -98,9 +100,19 @@ def test_a_held_out_test_set_needs_no_test_files(mnist_folder: Path) -> None:
     assert (dataset.test_split, dataset.origin) == ("held-out", f"IDX files in {mnist_folder}")
 
 
-def test_fashion_mnist_names_its_files_alike(blank_mnist: Path, mnist_folder: Path) -> None:
-    dataset = load_dataset("fashion_mnist", blank_mnist)
-    assert (dataset.name, dataset.fingerprint) == ("fashion_mnist", load_dataset("mnist", blank_mnist).fingerprint)
+def test_fashion_mnist_names_its_files_alike(mnist_folder: Path, to_idx: IdxWriter) -> None:
+    first = [FASHION_MNIST.first_train_labels, FASHION_MNIST.first_test_labels]
+    with pytest.raises(
+        DatasetError, match=re.escape(f"{mnist_folder / FILE_NAMES[1]} holds train images with the labels")
+    ):
+        load_dataset("fashion_mnist", mnist_folder)
+    replace_file(mnist_folder / FILE_NAMES[1], to_idx(labels_in_turn(60_000, first[0])))
+    with pytest.raises(DatasetError, match=re.escape(f"first; expected {list(first[1])}, as Fashion-MNIST has: put")):
+        load_dataset("fashion_mnist", mnist_folder)
+    replace_file(mnist_folder / FILE_NAMES[3], to_idx(labels_in_turn(10_000, first[1])))
+
+    assert load_dataset("fashion_mnist", mnist_folder).name == "fashion_mnist"
+    assert_rejected(mnist_folder, f"holds train images with the labels {list(first[0])} first; expected [5, 0, 4,")
 
     (mnist_folder / FILE_NAMES[2]).unlink()
     with pytest.raises(DatasetError, match=f"lacks {FILE_NAMES[2]}; expected all of Fashion-MNIST's files"):

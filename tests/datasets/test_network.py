@@ -58,3 +58,11 @@ def test_a_proxy_stands_for_the_host(port: int, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv("https_proxy", proxy)
         assert can_connect("https://nowhere.invalid", 2)
     assert not can_connect("http://nowhere.invalid", 2)
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:80a", "http://127.0.0.1:99999", "http://[::1"])
+def test_a_proxy_that_is_no_address(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.delenv("HTTPS_PROXY")
+
+    assert not can_connect("https://nowhere.invalid", 2)

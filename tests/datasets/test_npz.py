@@ -88,7 +88,8 @@ def test_rejects_arrays_that_do_not_fit(tmp_path: Path, arrays: dict[str, Any], 
 
 
 def test_other_arrays_do_not_matter(tmp_path: Path) -> None:
-    assert load_dataset(save(tmp_path / "mine.npz", class_names=np.array(["a", "b"]))).num_classes == 4
+    for names in (np.array(["a", "b"]), np.array(["a", None])):
+        assert load_dataset(save(tmp_path / "mine.npz", class_names=names)).num_classes == 4
 
 
 def test_rejects_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -122,6 +123,15 @@ def test_rejects_damaged_contents(tmp_path: Path) -> None:
     path.write_bytes(whole[:500] + b"\xff" * 500 + whole[1_000:])
 
     assert_rejected(path, "cannot be read (")
+
+
+def test_rejects_an_encrypted_file(tmp_path: Path) -> None:
+    path = save(tmp_path / "secret.npz")
+    contents = bytearray(path.read_bytes())
+    contents[contents.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(contents)
+
+    assert_rejected(path, "is encrypted")
 
 
 def test_rejects_options_that_do_not_go_with_it(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_rejects_images_in_an_unknown_order(prepared: Path, tiny_mnist: Publicat
     """The file says that the images were not shuffled, which they were."""
     edit_info(prepared, disableShuffling=True)
 
-    assert_rejected(prepared, tiny_mnist, "holds train images in an unknown order, with labels [")
+    assert_rejected(prepared, tiny_mnist, "holds train images with the labels [")
 
 
 def test_rejects_other_counts(prepared: Path, tiny_mnist: Publication) -> None:

@@ -39,6 +39,7 @@ def pixels(
     *found: float,
     num_tuned: Sequence[int] = (),
     best: str | None = None,
+    test_split: str = "official",
 ) -> np.ndarray:
     """Of the picture of a run that found this loss, with these test accuracies."""
     draw_summary(
@@ -52,6 +53,7 @@ def pixels(
             {"name": "discovered", "test_accuracy": accuracy(*found or (0.95, 0.97))},
             {"name": "cross_entropy", "test_accuracy": accuracy(0.9, 0.91)},
         ],
+        test_split=test_split,
     )
     return imread(path)
 
@@ -102,6 +104,16 @@ def test_the_loss_that_was_found_stands_above(tmp_path: Path) -> None:
     changed = (first != second).any(axis=(1, 2))
     assert changed[: changed.size // 5].any()
     assert not changed[changed.size // 5 :].any()
+
+
+def test_a_held_out_test_set_is_named_above_the_accuracies(tmp_path: Path) -> None:
+    first, second = (
+        pixels(tmp_path / "summary.png", find_loss("baikal"), test_split=split) for split in ("official", "held-out")
+    )
+    changed = (first != second).any(axis=2)
+    left, top = changed.shape[1] * 2 // 3, changed.shape[0] // 4
+    assert changed[:top, left:].any()
+    assert not changed[top:, left:].any()
 
 
 def test_the_same_run_gives_the_same_picture(tmp_path: Path) -> None:

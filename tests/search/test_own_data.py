@@ -12,11 +12,15 @@ from glojax.search.__main__ import main
 
 @pytest.fixture
 def own_data(tmp_path: Path) -> Path:
-    """Forty training and twenty test images of 9 x 7 pixels in three colours, of three classes."""
+    """Forty training and twenty test images of 9 x 7 pixels in three colours, of three classes.
+
+    The folder's name is no markup.
+    """
     rng = np.random.default_rng(0)
     images = rng.integers(256, size=(60, 9, 7, 3), dtype=np.uint8)
     labels = np.arange(60) % 3
-    path = tmp_path / "own.npz"
+    path = tmp_path / "[bold]" / "own.npz"
+    path.parent.mkdir()
     np.savez(path, x_train=images[:40], y_train=labels[:40], x_test=images[40:], y_test=labels[40:])
     return path
 
@@ -36,4 +40,5 @@ def test_own_images_are_compared_with_a_network_that_fits_them(
     assert resolved["dataset_origin"].endswith(str(own_data))
     assert resolved["test_split"] == "official"
     assert json.loads((run_dir / "result.json").read_text())["test_split"] == "official"
-    assert "own: 15 training, 10 validation, 20 test images (official)" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"own: 15 training, 10 validation, 20 test images (official), from file {own_data}. SmallCNN:" in out

@@ -75,6 +75,12 @@ def test_a_best_loss_that_was_compared_is_told_against_all_others() -> None:
     assert lines(shown)[-1] == "Test:             0.9000: +0.1000 against discovered, -0.0500 against baikal"
 
 
+def test_the_best_loss_is_told_with_a_held_out_test_set() -> None:
+    shown = console()
+    print_best(FINALIST, shown, compared(0.9, 0.8), "held-out")
+    assert lines(shown)[-1] == "Held-out test:    0.9000: +0.1000 against discovered"
+
+
 def test_a_comparison_has_a_row_for_each_loss_in_order() -> None:
     shown = console()
     print_comparison(compared(0.9, 0.8), 1, "official", shown)

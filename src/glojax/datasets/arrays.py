@@ -1,6 +1,6 @@
 """Images and labels as people hold them, turned into what a split holds."""
 
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,7 +9,8 @@ from glojax.errors import DatasetError
 
 Images: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
 
-_LARGEST_LABEL = np.iinfo(np.int32).max - 1
+#: Beyond it a network's last layer and a table of labels outgrow any use; such labels are numbers of something else.
+_LARGEST_LABEL: Final = 2**16 - 1
 
 
 def as_images(images: ArrayLike, which: str) -> Images:
@@ -23,7 +24,7 @@ def as_images(images: ArrayLike, which: str) -> Images:
         The images [N, H, W, channels]: uint8 as they came, floats as float32.
 
     Raises:
-        DatasetError: They are of another type, or floats outside [0, 1].
+        DatasetError: They are of another type, or floats that are NaN or outside [0, 1].
     """
     array = _as_array(images, f"{which} images")
     if array.ndim == 3:
@@ -35,6 +36,8 @@ def as_images(images: ArrayLike, which: str) -> Images:
             f"The {which} images are {array.dtype}; expected uint8 pixels from 0 to 255, or floats from 0 to 1: "
             "convert them with astype."
         )
+    if array.size and np.isnan(array.min()):
+        raise DatasetError(f"The {which} images hold NaN; expected floats from 0 to 1: remove or repair those images.")
     if array.size and not (array.min() >= 0 and array.max() <= 1):
         raise DatasetError(
             f"The {which} images hold numbers from {array.min():g} to {array.max():g}; expected floats from 0 to 1: "
@@ -47,14 +50,14 @@ def as_labels(labels: ArrayLike, which: str) -> NDArray[np.int32]:
     """Labels as int32.
 
     Args:
-        labels: Whole numbers of any integer type, from 0 on [N] or [N, 1].
+        labels: Whole numbers of any integer type, from 0 to 65,535 [N] or [N, 1].
         which: What they are, for the error's message: "training".
 
     Returns:
         The labels, int32 [N].
 
     Raises:
-        DatasetError: They are of another type or shape, negative, or too large for int32.
+        DatasetError: They are of another type or shape, negative, or too large.
     """
     array = _as_array(labels, f"{which} labels")
     if array.ndim == 2 and array.shape[1] == 1:
@@ -66,8 +69,8 @@ def as_labels(labels: ArrayLike, which: str) -> NDArray[np.int32]:
         )
     if array.size and not 0 <= array.min() <= array.max() <= _LARGEST_LABEL:
         raise DatasetError(
-            f"The {which} labels run from {array.min()} to {array.max()}; expected classes numbered from 0: renumber "
-            "them."
+            f"The {which} labels run from {array.min()} to {array.max()}; expected classes numbered from 0, to "
+            f"{_LARGEST_LABEL} at most: renumber them, perhaps with numpy.unique(..., return_inverse=True)."
         )
     return array.astype(np.int32, copy=False)
 

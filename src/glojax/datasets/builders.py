@@ -17,6 +17,7 @@ from glojax.datasets.cifar10 import ARCHIVE, read_cifar10_archive
 from glojax.datasets.dataset import Split
 from glojax.datasets.mnist import read_idx_files
 from glojax.datasets.network import can_connect
+from glojax.datasets.prepared import find_prepared
 from glojax.datasets.published import CIFAR10, Publication, PublishedImages
 from glojax.errors import DatasetError
 
@@ -61,6 +62,9 @@ def prepare(publication: Publication, root: Path) -> Path:
         raise
     # Downloading, checking and writing raise errors of many types, with messages of many lines.
     except Exception as error:
+        prepared = find_prepared(Path(builder.data_dir), publication)
+        if prepared is not None:  # by another process, meanwhile
+            return prepared
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DatasetError(f"{host}, by tensorflow-datasets: {reason[:_MOST_CHARACTERS]}") from error
     return Path(builder.data_dir)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glojax.datasets.dataset import Split
-from glojax.datasets.published import Publication, PublishedImages
+from glojax.datasets.published import Publication, PublishedImages, require_first_labels
 from glojax.errors import DatasetError
 
 _FORMAT: Final = "glojax cache 1"
@@ -56,14 +56,29 @@ def read_cache(publication: Publication) -> PublishedImages | None:
         raise DatasetError(
             f"The cache {path} cannot be read ({error.strerror or error}); expected a readable file: {repair}."
         ) from error
-    except (ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    # NumPy and zipfile raise errors of many types.
+    except Exception as error:
         raise DatasetError(f"The cache {path} is damaged ({error}); expected a whole .npz file: {repair}.") from error
     if found != expected:
         raise DatasetError(f"The cache {path} has the SHA-256 {found}; expected {expected}: {repair}.")
     train, test = (_split_of(arrays, names) for names in (_TRAIN, _TEST))
     if train is None or train.images.shape != (publication.num_train, *publication.image_shape):
         raise DatasetError(f"The cache {path} does not hold {publication.title}; expected its images: {repair}.")
+    require_first_labels(publication, "train", train, f"The cache {path}", repair)
     return PublishedImages(train, test, origin=f"cache {path}, from {arrays['origin']}")
+
+
+def describe_cache(publication: Publication) -> str | None:
+    """What the publication's cache file seems to hold, without reading it: None where there is no file."""
+    path = cache_path(publication)
+    if not os.path.exists(path):
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return "damaged cache"
+    return "cache" if f"{_TEST[0]}.npy" in names else "cache, no test"
 
 
 def write_cache(publication: Publication, images: PublishedImages) -> Path:

@@ -9,7 +9,7 @@ import numpy as np
 
 from glojax.datasets.archives import read_members
 from glojax.datasets.dataset import Split
-from glojax.datasets.published import CIFAR10, PublishedImages
+from glojax.datasets.published import CIFAR10, PublishedImages, require_first_labels
 from glojax.errors import DatasetError
 
 ARCHIVE: Final = "cifar-10-binary.tar.gz"
@@ -82,7 +82,12 @@ def _make_images(where: str, train: Sequence[bytes], test: bytes | None, origin:
     images = np.concatenate([batch.images for batch in batches])
     labels = np.concatenate([batch.labels for batch in batches])
     test_batch = None if test is None else _parse_file(f"{where}/{TEST_FILE}", test)
-    return PublishedImages(Split(images, labels), test_batch, origin)
+    found = PublishedImages(Split(images, labels), test_batch, origin)
+    advice = "put CIFAR-10's own file in its place"
+    require_first_labels(CIFAR10, "train", found.train, f"{where}/{TRAIN_FILES[0]}", advice)
+    if found.test is not None:
+        require_first_labels(CIFAR10, "test", found.test, f"{where}/{TEST_FILE}", advice)
+    return found
 
 
 def _parse_file(where: str, data: bytes) -> Split:

@@ -8,6 +8,7 @@ import numpy as np
 import tyro
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from glojax.datasets.acquisition import fetch, find_local
@@ -15,7 +16,7 @@ from glojax.datasets.cache import data_root
 from glojax.datasets.dataset import Dataset, TestSplit
 from glojax.datasets.figure import draw_samples
 from glojax.datasets.progress import FetchDisplay
-from glojax.datasets.published import split_sizes
+from glojax.datasets.published import Publication, split_sizes
 from glojax.datasets.sources import PUBLICATIONS, load_dataset
 from glojax.errors import DatasetError
 
@@ -64,7 +65,7 @@ class DescribeOptions:
 def run_list(options: ListOptions, console: Console) -> None:
     """Print what is known of every data set without loading it."""
     del options
-    table = Table(box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for heading in ("name", "image", "classes", "train", "validation", "test", "here as"):
         table.add_column(heading, justify="left" if heading in ("name", "image", "here as") else "right", no_wrap=True)
     digits = load_dataset("digits")
@@ -103,7 +104,7 @@ def run_describe(options: DescribeOptions, console: Console) -> None:
         )
     figure = Path(f"{dataset.name}.png") if options.figure is None else options.figure.expanduser()
     draw_samples(dataset, figure)
-    console.print(_label_table(dataset))
+    console.print(_label_table(dataset, PUBLICATIONS.get(options.name)))
     images = dataset.train.images
     _print(
         console,
@@ -116,11 +117,10 @@ def run_describe(options: DescribeOptions, console: Console) -> None:
     _print(console, f"figure       {figure}")
 
 
-def _label_table(dataset: Dataset) -> Table:
+def _label_table(dataset: Dataset, publication: Publication | None) -> Table:
     """How many images of each label each split has."""
-    table = Table("label", title=dataset.name, show_footer=True, box=SIMPLE)
+    table = Table("label", title=escape(dataset.name), show_footer=True, box=SIMPLE)
     table.columns[0].footer = "all"
-    publication = PUBLICATIONS.get(dataset.name)
     names = publication.class_names if publication else tuple(str(label) for label in range(dataset.num_classes))
     counts = [np.bincount(split.labels, minlength=dataset.num_classes) for split in dataset.splits.values()]
     for name, split in dataset.splits.items():

@@ -102,7 +102,7 @@ class Dataset:
         Args:
             name: What to call it.
             train_images: uint8 pixels, or floats from 0 to 1, which become float32 [N, H, W] or [N, H, W, channels].
-            train_labels: Class of each image, whole numbers from 0 on [N] or [N, 1].
+            train_labels: Class of each image, whole numbers from 0 to 65,535 [N] or [N, 1].
             test_images: As the training images.
             test_labels: As the training labels.
             validation: Which images validate, instead of being trained on: the fraction of each class of the training
@@ -113,8 +113,8 @@ class Dataset:
             The data set; it has as many classes as its largest label plus one.
 
         Raises:
-            DatasetError: Types, shapes or counts do not fit, floats lie outside [0, 1], labels are negative, or a split
-                would be empty.
+            DatasetError: Types, shapes or counts do not fit, floats lie outside [0, 1], labels are negative or too
+                large, or a split would be empty.
 
         Example:
             >>> images, labels = np.zeros((20, 8, 8), np.uint8), np.arange(20) % 4
@@ -122,15 +122,15 @@ class Dataset:
             >>> dataset.num_classes, [len(split) for split in dataset.splits.values()]
             (4, [16, 4, 20])
         """
-        train = Split(as_images(train_images, "training"), as_labels(train_labels, "training"))
-        test = Split(as_images(test_images, "test"), as_labels(test_labels, "test"))
+        train = _make_split("training", train_images, train_labels)
+        test = _make_split("test", test_images, test_labels)
         if isinstance(validation, tuple):
             if len(validation) != 2:
                 raise DatasetError(
                     f"The validation set is a tuple of {len(validation)}; expected two, (images, labels): give a list "
                     "or an array for indices."
                 )
-            chosen = Split(as_images(validation[0], "validation"), as_labels(validation[1], "validation"))
+            chosen = _make_split("validation", *validation)
         else:
             if np.ndim(validation) == 0:
                 indices = _share_of_each_class(train.labels, validation)
@@ -216,6 +216,14 @@ class Dataset:
                 digest.update(f"; {array.dtype} {array.shape} ".encode())
                 digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+
+def _make_split(which: str, images: ArrayLike, labels: ArrayLike) -> Split:
+    arrays = as_images(images, which), as_labels(labels, which)
+    try:
+        return Split(*arrays)
+    except DatasetError as error:
+        raise DatasetError(f"In the {which} split: {error}") from error
 
 
 def _share_of_each_class(labels: NDArray[np.int32], fraction: Any) -> NDArray[np.intp]:

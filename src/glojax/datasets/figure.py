@@ -14,6 +14,9 @@ from glojax.errors import DatasetError
 _MOST_CLASSES: Final = 10
 _IMAGES_A_CLASS: Final = 12
 
+#: Height beyond which the picture is narrower than the figure instead, where images are far higher than wide.
+_MOST_INCHES: Final = 16
+
 #: Width in pixels of the white frame at the right and below of each image.
 _FRAME: Final = 2
 
@@ -53,11 +56,15 @@ def draw_samples(dataset: Dataset, path: Path) -> None:
     mosaic = sample_mosaic(dataset)
     height, width, channels = dataset.image_shape
     rows = len(mosaic) // (height + _FRAME)
-    figure = Figure(figsize=(8, 8 * len(mosaic) / mosaic.shape[1] + 0.6), layout="constrained")
+    height_inches = min(8 * len(mosaic) / mosaic.shape[1] + 0.6, _MOST_INCHES)
+    figure = Figure(figsize=(8, height_inches), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.imshow(np.clip(mosaic, 0, 1), interpolation="nearest")
-    axes.set_title(f"{dataset.name}: training images of {height} x {width} x {channels} pixels, a row for a label")
+    axes.set_title(
+        f"{dataset.name}: training images of {height} x {width} x {channels} pixels, a row for a label",
+        parse_math=False,
+    )
     axes.set_yticks([row * (height + _FRAME) + height / 2 for row in range(rows)], [str(row) for row in range(rows)])
     axes.set_xticks([])
     axes.tick_params(length=0)

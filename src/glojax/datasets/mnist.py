@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from glojax.datasets.dataset import Split
 from glojax.datasets.idx import read_idx
-from glojax.datasets.published import Publication, PublishedImages
+from glojax.datasets.published import Publication, PublishedImages, SplitName, require_first_labels
 from glojax.errors import DatasetError
 
 #: Names of the images' and the labels' file of each split.
@@ -65,10 +65,8 @@ def read_idx_files(
     Raises:
         DatasetError: A file is damaged or is not what its name says.
     """
-    train = _read_split(publication, [paths[name] for name in TRAIN_FILES], publication.num_train)
-    test = None
-    if with_test:
-        test = _read_split(publication, [paths[name] for name in TEST_FILES], publication.num_test)
+    train = _read_split(publication, "train", [paths[name] for name in TRAIN_FILES])
+    test = _read_split(publication, "test", [paths[name] for name in TEST_FILES]) if with_test else None
     return PublishedImages(train, test, origin)
 
 
@@ -78,8 +76,9 @@ def _find_file(folder: Path, name: str) -> Path:
     return plain if os.path.exists(plain) else folder / f"{name}.gz"
 
 
-def _read_split(publication: Publication, paths: Sequence[Path], count: int) -> Split:
+def _read_split(publication: Publication, name: SplitName, paths: Sequence[Path]) -> Split:
     images_path, labels_path = paths
+    count = {"train": publication.num_train, "test": publication.num_test}[name]
     labels = _read_array(publication, labels_path, "labels", (count,))
     images = _read_array(publication, images_path, "images", (count, *publication.image_shape[:2]))
     last = len(publication.class_names) - 1
@@ -88,7 +87,11 @@ def _read_split(publication: Publication, paths: Sequence[Path], count: int) -> 
             f"{labels_path} holds the label {labels.max()}; expected 0 to {last}: put {publication.title}'s own file "
             "in its place."
         )
-    return Split(images[..., np.newaxis], labels.astype(np.int32))
+    split = Split(images[..., np.newaxis], labels.astype(np.int32))
+    # MNIST and its imitations name their files alike.
+    advice = f"put {publication.title}'s own file in its place, or name the data set that it is of"
+    require_first_labels(publication, name, split, str(labels_path), advice)
+    return split
 
 
 def _read_array(publication: Publication, path: Path, content: str, shape: tuple[int, ...]) -> NDArray[Any]:

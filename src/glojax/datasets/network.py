@@ -17,16 +17,15 @@ def can_connect(url: str, seconds: float) -> bool:
     Returns:
         Whether the host accepted a connection.
     """
-    address = urllib.parse.urlsplit(url)
-    proxy = urllib.request.getproxies().get(address.scheme)
-    if proxy and not urllib.request.proxy_bypass(address.hostname or ""):
-        address = urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}")
-    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        address = _host_and_port(url)
+    except ValueError:  # from a proxy's address that is none
+        return False
     outcome: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
     def connect() -> None:
         try:
-            socket.create_connection((address.hostname or "", port), timeout=seconds).close()
+            socket.create_connection(address, timeout=seconds).close()
             outcome.put(True)
         except (OSError, UnicodeError):  # the latter from host names that cannot exist
             outcome.put(False)
@@ -36,3 +35,12 @@ def can_connect(url: str, seconds: float) -> bool:
         return outcome.get(timeout=seconds)
     except queue.Empty:
         return False
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    """Of an address, or of the proxy that leads to it."""
+    address = urllib.parse.urlsplit(url)
+    proxy = urllib.request.getproxies().get(address.scheme)
+    if proxy and not urllib.request.proxy_bypass(address.hostname or ""):
+        address = urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}")
+    return address.hostname or "", address.port or (443 if address.scheme == "https" else 80)

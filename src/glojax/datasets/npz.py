@@ -1,8 +1,6 @@
 """A data set of the user's own, in a .npz file."""
 
 import difflib
-import zipfile
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -38,14 +36,14 @@ def load_npz(path: Path, validation_fraction: float | None = None) -> Dataset:
         DatasetError: The file cannot be read, lacks an array, has one that is not understood or holds Python objects;
             or its arrays do not fit; or the fraction goes beside what the file says.
     """
-    arrays = _read_arrays(path)
+    names, arrays = _read_arrays(path)
     missing = [key for key in _REQUIRED if key not in arrays]
     if missing:
         raise DatasetError(
-            f"{path} lacks {', '.join(missing)}, and holds {', '.join(arrays) or 'nothing'}; expected the arrays "
+            f"{path} lacks {', '.join(missing)}, and holds {', '.join(names) or 'nothing'}; expected the arrays "
             f"{', '.join(_REQUIRED)}: save them under these names."
         )
-    for key in arrays:
+    for key in names:
         if key not in _KNOWN and key.startswith(("x_", "y_", "validation")):
             nearest = difflib.get_close_matches(key, _KNOWN, n=1)
             raise DatasetError(
@@ -73,15 +71,17 @@ def load_npz(path: Path, validation_fraction: float | None = None) -> Dataset:
     return replace(dataset, origin=f"file {path}")
 
 
-def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+def _read_arrays(path: Path) -> tuple[list[str], dict[str, NDArray[Any]]]:
+    """The names of all arrays, and those arrays that we know."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return dict(archive)
+            return archive.files, {key: archive[key] for key in _KNOWN if key in archive.files}
     except OSError as error:
         raise DatasetError(
             f"{path} cannot be read ({error.strerror or error}); expected a .npz file: check the path."
         ) from error
-    except (ValueError, TypeError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
+    # NumPy and zipfile raise errors of many types.
+    except Exception as error:
         raise DatasetError(
             f"{path} cannot be read ({error}); expected a .npz file with arrays of numbers, without Python objects: "
             "save it with numpy.savez."

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from glojax.datasets.dataset import Split
-from glojax.datasets.published import Publication, PublishedImages
+from glojax.datasets.published import Publication, PublishedImages, SplitName, require_first_labels
 from glojax.errors import DatasetError
 
 #: The file that tensorflow-datasets writes last, and its key with the record files' format.
@@ -61,7 +61,7 @@ def read_prepared(folder: Path, publication: Publication, with_test: bool) -> Pu
 
     Raises:
         DatasetError: The folder holds another data set, another format than array_record, or damaged files; or the
-            images are not in the order that tensorflow-datasets gives them.
+            images are not those that were published, or in another order.
     """
     found = _read_info(folder)
     if found.get("name") != publication.name or found.get(_FORMAT_KEY) != "array_record":
@@ -92,11 +92,8 @@ def _read_info(folder: Path) -> dict[str, Any]:
     return info if isinstance(info, dict) else {}
 
 
-def _read_split(folder: Path, publication: Publication, name: str, in_order: bool) -> Split:
-    count, first_labels = {
-        "train": (publication.num_train, publication.first_train_labels),
-        "test": (publication.num_test, publication.first_test_labels),
-    }[name]
+def _read_split(folder: Path, publication: Publication, name: SplitName, in_order: bool) -> Split:
+    count = {"train": publication.num_train, "test": publication.num_test}[name]
     try:
         images, labels = _read_records(folder, name)
     # The readers of records and pictures raise errors of many types.
@@ -113,12 +110,9 @@ def _read_split(folder: Path, publication: Publication, name: str, in_order: boo
     if not in_order:
         places = np.argsort(_shuffled_order(name, count))
         images, labels = images[places], labels[places]
-    if tuple(labels[: len(first_labels)].tolist()) != first_labels:
-        raise DatasetError(
-            f"{folder} holds {name} images in an unknown order, with labels {labels[: len(first_labels)].tolist()} "
-            f"first; expected {list(first_labels)}: delete it, and prepare it again."
-        )
-    return Split(images, labels)
+    split = Split(images, labels)
+    require_first_labels(publication, name, split, str(folder), "delete it, and prepare it again")
+    return split
 
 
 def _read_records(folder: Path, name: str) -> tuple[Any, Any]:

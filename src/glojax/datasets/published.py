@@ -1,9 +1,13 @@
 """Data sets as their authors published them: which ones are known, and how their images become our splits."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from glojax.datasets.dataset import Dataset, Split, TestSplit
+from glojax.errors import DatasetError
+
+#: What is published of a data set.
+SplitName: TypeAlias = Literal["train", "test"]
 
 #: The first training images, in the published order, validate.
 NUM_VALIDATION: Final = 5_000
@@ -82,6 +86,27 @@ CIFAR10: Final = Publication(
     (6, 9, 9, 4, 1, 1, 2, 7, 8, 3),
     (3, 8, 8, 0, 6, 6, 1, 6, 3, 1),
 )
+
+
+def require_first_labels(
+    publication: Publication, split_name: SplitName, split: Split, where: str, advice: str
+) -> None:
+    """Raise DatasetError unless a split begins with the labels that it should: a check of what it is, and of its order.
+
+    Args:
+        publication: What it should be.
+        split_name: Which split of it.
+        split: The images and labels in question.
+        where: Where they came from, for the message.
+        advice: What to do about it, for the message.
+    """
+    first = {"train": publication.first_train_labels, "test": publication.first_test_labels}[split_name]
+    found = tuple(split.labels[: len(first)].tolist())
+    if found != first:
+        raise DatasetError(
+            f"{where} holds {split_name} images with the labels {list(found)} first; expected {list(first)}, as "
+            f"{publication.title} has: {advice}."
+        )
 
 
 def split_sizes(publication: Publication, test_split: TestSplit) -> dict[str, int]:

@@ -33,6 +33,7 @@ def draw_summary(
     tuning: Sequence[Mapping[str, Any]],
     losses: Mapping[str, LossTree],
     comparison: Sequence[Mapping[str, Any]],
+    test_split: str = "official",
 ) -> None:
     """Draw a run: fitness by generation of discovery and tuning, the losses' shapes, and test accuracies.
 
@@ -45,6 +46,7 @@ def draw_summary(
             drawn behind the generations.
         losses: The losses to draw by name, the most important first; four at most.
         comparison: Records with `name` and `test_accuracy`, as in `result.json`.
+        test_split: Which test set these accuracies are of.
     """
     figure = Figure(figsize=(13, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
@@ -52,7 +54,7 @@ def draw_summary(
     search, shapes, accuracies = figure.subplots(1, 3)
     _draw_generations(search, generations, tuning)
     _draw_shapes(shapes, losses)
-    _draw_accuracies(accuracies, comparison)
+    _draw_accuracies(accuracies, comparison, test_split)
     figure.savefig(path, dpi=120, format="png")
 
 
@@ -96,7 +98,7 @@ def _draw_shapes(axes: Axes, losses: Mapping[str, LossTree]) -> None:
     axes.grid(alpha=0.3)
 
 
-def _draw_accuracies(axes: Axes, comparison: Sequence[Mapping[str, Any]]) -> None:
+def _draw_accuracies(axes: Axes, comparison: Sequence[Mapping[str, Any]], test_split: str) -> None:
     for row, record in enumerate(comparison):
         accuracy = record["test_accuracy"]
         color = _STYLES[0 if row == 0 else 1]["color"]
@@ -105,7 +107,8 @@ def _draw_accuracies(axes: Axes, comparison: Sequence[Mapping[str, Any]]) -> Non
         axes.annotate(f"{accuracy['mean']:.4f}", (accuracy["mean"], row - 0.3), ha="center", fontsize=9)
     axes.set_yticks(range(len(comparison)), [_words(record["name"]) for record in comparison])
     axes.invert_yaxis()
-    axes.set(title="Test set, a dot for each seed", xlabel="accuracy")
+    test = "Test" if test_split == "official" else f"{test_split.capitalize()} test"
+    axes.set(title=f"{test} set, a dot for each seed", xlabel="accuracy")
     axes.margins(x=0.1, y=0.15)
     axes.grid(alpha=0.3, axis="x")
 

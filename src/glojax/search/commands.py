@@ -73,7 +73,7 @@ def run_all(options: RunOptions, console: Console) -> None:
     _draw(run, options, winner, generations, records, losses, comparison)
     print_tuned(tuned, console)
     print_comparison(comparison, len(seeds), run.dataset.test_split, console)
-    print_best(winner, console, comparison)
+    print_best(winner, console, comparison, run.dataset.test_split)
     print_directory(run.directory, console)
 
 
@@ -161,6 +161,7 @@ def _draw(
             tuning=[asdict(record) for record in tuning],
             losses={name: tree for name, tree in losses.items() if not name.endswith(BEST_RATE)},
             comparison=[asdict(loss) for loss in comparison.losses],
+            test_split=run.dataset.test_split,
         ),
     )
 

@@ -63,6 +63,7 @@ def begin(options: CommonOptions, command: str, console: Console) -> Run:
         f"{sizes['test']:,} test images ({dataset.test_split}), from {dataset.origin}. {options.recipe.network}: "
         f"{config.num_steps:,} SGD steps of {config.batch_size:,} images, {options.rates_in_words}.",
         highlight=False,
+        markup=False,
         soft_wrap=True,
     )
     return Run(dataset, directory, Display(console))

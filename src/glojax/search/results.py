@@ -57,13 +57,16 @@ def print_tuned(tuned: Sequence[Tuned], console: Console) -> None:
         )
 
 
-def print_best(best: Finalist, console: Console, comparison: Comparison | None = None) -> None:
+def print_best(
+    best: Finalist, console: Console, comparison: Comparison | None = None, test_split: str = "official"
+) -> None:
     """Print the loss that was found, as text and LaTeX, with its accuracies.
 
     Args:
         best: The loss.
         console: Where to print.
         comparison: Where the loss comes first, if it was compared.
+        test_split: Which test set it was compared on.
     """
     console.print()
     _print(console, f"Best loss found:  {best.expression}")
@@ -78,7 +81,8 @@ def print_best(best: Finalist, console: Console, comparison: Comparison | None =
     if comparison is not None:
         found, *others = comparison.losses
         differences = ", ".join(_against(found, other) for other in others)
-        _print(console, f"Test:             {found.test_accuracy.mean:.4f}: {differences}")
+        test = "Test:" if test_split == "official" else f"{test_split.capitalize()} test:"
+        _print(console, f"{test:<17} {found.test_accuracy.mean:.4f}: {differences}")
 
 
 def print_directory(directory: RunDirectory, console: Console) -> None:
