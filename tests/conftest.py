@@ -1,7 +1,10 @@
 """JAX as every test sees it: four virtual CPU devices, and no implicit change of dtype."""
 
+import atexit
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import jax
@@ -9,6 +12,10 @@ import pytest
 
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+# Programs that were compiled once serve all processes that the tests start, and nothing is left in the user's folder.
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="glojax-tests-")
+atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 # A shell's background job ignores interruptions, and so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)

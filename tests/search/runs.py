@@ -44,10 +44,9 @@ def run(folder: Path, *arguments: str, num_devices: int | None = None) -> Finish
     """
     environment = os.environ | _ENVIRONMENT
     environment.pop("JAX_NUM_CPU_DEVICES", None)
-    if num_devices is not None:
-        environment["JAX_NUM_CPU_DEVICES"] = str(num_devices)
+    devices = () if num_devices is None else ("--devices", str(num_devices))
     process = subprocess.run(
-        [sys.executable, "-m", "glojax.search", *arguments, "--run-dir", "run"],
+        [sys.executable, "-m", "glojax.search", *arguments, *devices, "--run-dir", "run"],
         cwd=folder,
         env=environment,
         capture_output=True,

@@ -21,7 +21,7 @@ def complaint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     """Runs a command that must fail, in an empty folder, and gives its one line of complaint."""
     monkeypatch.chdir(tmp_path)
     # The number of devices is fixed once a test has used them.
-    monkeypatch.setattr(command_line, "use_all_cores", lambda: None)
+    monkeypatch.setattr(command_line, "prepare_jax", lambda num_devices: None)
 
     def run(*arguments: str) -> str:
         try:
@@ -55,6 +55,9 @@ def complaint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         ((*COMPARE, "--learning-rates", "0.1", "0.1"), "--learning-rates has a rate more than once"),
         ((*COMPARE, "--learning-rates", "0.1", "--learning-rate", "0.1"), "exclude each other"),
         (("compare", "--losses", "baikal_best_rate", "--learning-rates", "1"), "baikal_best_rate is tried at rates of"),
+        ((*COMPARE, "--devices", "0"), "--devices is 0"),
+        ((*COMPARE, "--devices", "64"), "--devices is 64, but there are 4 (cpu); ask for fewer"),
+        ((*COMPARE, "--chunk-size", "0"), "--chunk-size is 0"),
         (("tune", "--loss"), "--loss names no loss"),
         (("tune", "--loss", "bakal"), "Unknown loss 'bakal'. Did you mean 'baikal'?"),
         ((*TUNE, "log(y) - x / z"), "At character 14: unknown name 'z'"),
@@ -175,7 +178,7 @@ def test_an_option_that_cannot_be_read(
     arguments: tuple[str, ...],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command_line, "use_all_cores", lambda: None)
+    monkeypatch.setattr(command_line, "prepare_jax", lambda num_devices: None)
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     errors = capsys.readouterr().err
@@ -211,7 +214,7 @@ def test_an_interruption_is_no_error(capsys: pytest.CaptureFixture[str], monkeyp
     def interrupt(options: CompareOptions, console: Console) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command_line, "use_all_cores", lambda: None)
+    monkeypatch.setattr(command_line, "prepare_jax", lambda num_devices: None)
     monkeypatch.setitem(command_line.COMMANDS, "compare", (CompareOptions, interrupt, ""))
     assert main(COMPARE) == 130
     assert capsys.readouterr().err == "interrupted\n"

@@ -57,7 +57,7 @@ def use_stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> UseStandIn
     def use(fitness: Callable[[LossTree], float]) -> StandIns:
         stand_ins = StandIns(fitness)
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(command_line, "use_all_cores", lambda: None)
+        monkeypatch.setattr(command_line, "prepare_jax", lambda num_devices: None)
         monkeypatch.setattr(phases, "LocalEvaluator", stand_ins.make_evaluator)
         monkeypatch.setattr(phases, "compare", stand_ins.compare)
         return stand_ins

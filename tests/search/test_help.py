@@ -2,7 +2,10 @@ import pytest
 
 from glojax.search.__main__ import main
 
-COMMON = ("--dataset", "--data-dir", "--network", "--steps", "--batch-size", "--learning-rate", "--seed", "--run-dir")
+COMMON = (
+    *("--dataset", "--data-dir", "--network", "--steps", "--batch-size", "--learning-rate", "--seed", "--run-dir"),
+    *("--devices", "--chunk-size", "--conv-lowering", "--profile"),
+)
 SEARCH = ("--replicates", "--finalists", "--finalist-seeds")
 GENETIC = ("--population-size", "--num-elites", "--generations", "--selection", "--crossover-rate")
 TUNING = tuple(f"--tuning.{name}" for name in ("coefficients", "generations", "population-size", "sigma", "patience"))
@@ -22,7 +25,7 @@ def help_text(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ((), (*COMMON, *SEARCH, *GENETIC, *TUNING, "--tuned", "--seeds")),
         (("discover",), (*COMMON, *SEARCH, *GENETIC)),
         (("tune",), (*COMMON, *SEARCH, *TUNING, "--loss", "--seeds")),
-        (("compare",), (*COMMON, "--losses", "--seeds")),
+        (("compare",), (*COMMON, "--losses", "--seeds", "--learning-rates")),
     ],
 )
 def test_help_names_every_flag(

@@ -8,6 +8,7 @@ import logging
 import queue
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -15,6 +16,7 @@ import numpy as np
 
 from glojax.errors import GlojaxError
 from glojax.evaluation.chunk_size import fitting_chunk_size
+from glojax.evaluation.lowering_choice import fastest_lowering
 from glojax.expressions import LossTree
 from glojax.losses import LossProgram
 from glojax.training import Train, TrainResult, train_in_segments, train_population
@@ -60,7 +62,8 @@ class DevicePool:
     """Trains populations on several devices.
 
     Args:
-        train: What `make_train` gives; its data is copied to each device.
+        train: What `make_train` gives; its data is copied to each device. Where it leaves the convolution lowering
+            open, the fastest is found on the first device.
         devices: The devices; None for all local ones.
         chunk_size: Candidates that a device trains at once; None for 1 on a CPU, and elsewhere for as many as its
             memory holds. Halved where a device runs out of memory.
@@ -69,6 +72,9 @@ class DevicePool:
     def __init__(self, train: Train, devices: Sequence[jax.Device] | None = None, chunk_size: int | None = None):
         self.devices = list(jax.local_devices() if devices is None else devices)
         self._replicas = [jax.device_put(train, device) for device in self.devices]
+        if train.conv_lowering is None:
+            lowering = fastest_lowering(self._replicas[0], self.devices[0])
+            self._replicas = [replace(replica, conv_lowering=lowering) for replica in self._replicas]
         self._chunk_size = chunk_size
         self._lock = threading.Lock()
 

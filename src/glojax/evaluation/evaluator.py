@@ -11,7 +11,7 @@ from glojax.datasets import Dataset
 from glojax.evaluation.cache import Evaluation, FitnessCache, evaluation_context, network_name
 from glojax.evaluation.device_pool import Candidates, DevicePool
 from glojax.expressions import LossTree, canonical
-from glojax.networks import NetworkFactory
+from glojax.networks import ConvolutionLowering, NetworkFactory
 from glojax.training import TrainingConfig, TrainResult, make_train
 
 #: Called with each evaluation as soon as it is known.
@@ -47,6 +47,7 @@ class LocalEvaluator:
         cache: Where evaluations are remembered; None for a fresh one. Networks that share one need names of their own.
         devices: Devices to train on; None for all local ones.
         chunk_size: Candidates that a device trains at once; None for the best on its kind.
+        conv_lowering: How convolutions are computed; None for the fastest on the devices.
 
     Raises:
         ConfigurationError: Network, data set and configuration do not fit each other.
@@ -63,9 +64,10 @@ class LocalEvaluator:
         cache: FitnessCache | None = None,
         devices: Sequence[jax.Device] | None = None,
         chunk_size: int | None = None,
+        conv_lowering: ConvolutionLowering | None = None,
     ):
         self.cache = FitnessCache() if cache is None else cache
-        self._pool = DevicePool(make_train(network, dataset, config), devices, chunk_size)
+        self._pool = DevicePool(make_train(network, dataset, config, conv_lowering=conv_lowering), devices, chunk_size)
         self._context = evaluation_context(dataset, network_name(network), config, seeds)
         self._seeds = list(seeds)
         self._capacity = capacity

@@ -1,14 +1,17 @@
 """The command line: `python -m glojax.search`."""
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import platformdirs
 import tyro
 from rich.console import Console
+from rich.logging import RichHandler
 
 from glojax.errors import ConfigurationError, GlojaxError
 from glojax.search.commands import run_all, run_compare, run_discover, run_tune
@@ -44,8 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         options_type, run, description = COMMANDS[command]
         options = tyro.cli(options_type, args=arguments, prog=f"{PROGRAM} {command}".rstrip(), description=description)
-        use_all_cores()
-        run(options, console)
+        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=console)])
+        logging.getLogger("glojax").setLevel(logging.INFO)
+        prepare_jax(options.devices)
+        with jax.profiler.trace(options.profile) if options.profile else contextlib.nullcontext():
+            run(options, console)
     except GlojaxError as error:
         print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2
@@ -55,15 +61,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def use_all_cores() -> None:
-    """Make each CPU core a JAX device, unless the user set a number; before JAX's backend starts."""
+def prepare_jax(num_devices: int | None) -> None:
+    """Set what JAX reads when its backend starts, unless the user did.
+
+    Each CPU core becomes a device, or so many as asked for; and programs that were compiled once are kept in the user's
+    cache folder, for the next run.
+    """
     if (
         "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", "")
         and "JAX_NUM_CPU_DEVICES" not in os.environ
     ):
         # Too late where JAX has started: it keeps the devices that it has.
         with contextlib.suppress(RuntimeError):
-            jax.config.update("jax_num_cpu_devices", num_cores())
+            jax.config.update("jax_num_cpu_devices", num_devices or num_cores())
+    if jax.config.values["jax_compilation_cache_dir"] is None:
+        jax.config.update("jax_compilation_cache_dir", str(platformdirs.user_cache_path("glojax") / "compiled"))
 
 
 def num_cores() -> int:

@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
+import jax
 import numpy as np
 from scipy import stats
 
 from glojax.datasets import Dataset
 from glojax.evaluation import Candidates, DevicePool
 from glojax.expressions import LossTree, canonical
-from glojax.networks import NetworkFactory
+from glojax.networks import ConvolutionLowering, NetworkFactory
 from glojax.training import TrainingConfig, make_train
 
 #: A loss whose name ends in this is taken at the best, by mean validation accuracy, of these multiples of the
@@ -90,6 +91,9 @@ def compare(
     seeds: Sequence[int],
     *,
     learning_rates: Sequence[float] | None = None,
+    devices: Sequence[jax.Device] | None = None,
+    chunk_size: int | None = None,
+    conv_lowering: ConvolutionLowering | None = None,
     on_training: Callable[[int], None] = lambda steps: None,
     on_start: Callable[[int], None] = lambda total: None,
 ) -> Comparison:
@@ -104,6 +108,9 @@ def compare(
         seeds: Of initial network, batches and dropout; the same for each loss.
         learning_rates: What all losses are tried at; each is taken at its best, by mean validation accuracy. None for
             the configured one.
+        devices: Devices to train on; None for all local ones.
+        chunk_size: Candidates that a device trains at once; None for the best on its kind.
+        conv_lowering: How convolutions are computed; None for the fastest on the devices.
         on_training: Called with the steps of each training when it is done.
         on_start: Called once with the number of trainings.
     """
@@ -116,7 +123,8 @@ def compare(
     _, trees, rates = zip(*variants, strict=True)
     candidates = Candidates.over_seeds(trees, seeds, capacity=max(tree.size for tree in trees), learning_rates=rates)
     validation, test, finite = (np.zeros(len(candidates.seeds)) for _ in range(3))
-    for place, result in DevicePool(make_train(network, dataset, config)).run(candidates):
+    train = make_train(network, dataset, config, conv_lowering=conv_lowering)
+    for place, result in DevicePool(train, devices, chunk_size).run(candidates):
         validation[place], test[place] = result.accuracy["validation"], result.accuracy["test"]
         finite[place] = result.finite
         on_training(int(result.num_steps))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
+import jax
 import tyro
 
 from glojax.coefficients import TuningConfig
@@ -14,7 +15,7 @@ from glojax.errors import ConfigurationError
 from glojax.genetic import GeneticConfig
 from glojax.losses import ClassReduction
 from glojax.losses.objective import DEFAULT_PROB_EPSILON
-from glojax.networks import NETWORKS
+from glojax.networks import NETWORKS, ConvolutionLowering
 from glojax.search.comparison import BEST_RATE
 from glojax.training import Augmentation, TrainingConfig
 
@@ -107,8 +108,22 @@ class CommonOptions:
     run_dir: Path | None = None
     """New or empty folder for the results. By default a new one under runs/."""
 
+    devices: int | None = None
+    """How many devices train: GPUs where there are some, else CPU cores. By default all."""
+
+    chunk_size: int | None = None
+    """Candidates that a device trains at once. By default 1 on a CPU, elsewhere as many as its memory holds."""
+
+    conv_lowering: ConvolutionLowering | None = None
+    """How convolutions are computed. By default canonical on a CPU, elsewhere the fastest of the others."""
+
+    profile: Path | None = None
+    """Folder for a trace of the whole run by JAX's profiler, which TensorBoard and Perfetto show; for short runs."""
+
     def __post_init__(self) -> None:
-        require_at_least(1, steps=self.steps, batch_size=self.batch_size)
+        require_at_least(
+            1, steps=self.steps, batch_size=self.batch_size, devices=self.devices, chunk_size=self.chunk_size
+        )
         require_at_least(0, seed=self.seed)
         if self.seed >= 2**31:
             raise ConfigurationError(f"--seed is {self.seed}; expected a whole number below 2^31.")
@@ -144,6 +159,19 @@ class CommonOptions:
             decay_every_epochs=recipe.decay_every_epochs,
             augmentation=recipe.augmentation,
         )
+
+    def local_devices(self) -> list[jax.Device]:
+        """The devices to train on.
+
+        Raises:
+            ConfigurationError: There are fewer than asked for.
+        """
+        local: list[jax.Device] = jax.local_devices()
+        if self.devices is not None and self.devices > len(local):
+            raise ConfigurationError(
+                f"--devices is {self.devices}, but there are {len(local)} ({local[0].device_kind}); ask for fewer."
+            )
+        return local[: self.devices]
 
     def load_dataset(self) -> Dataset:
         """The data set, with as many training images as asked for."""

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
 from rich.console import Console
 
 from glojax.coefficients import CoefficientLayout, TuningConfig, default_population_size
@@ -36,12 +37,14 @@ class Run:
     dataset: Dataset
     directory: RunDirectory
     display: Display
+    devices: Sequence[jax.Device]
 
 
 def begin(options: CommonOptions, command: str, console: Console) -> Run:
     """Check options and data, then open the run directory, so that a mistake in the former leaves no trace."""
     with FetchDisplay(console):
         dataset = options.load_dataset()
+    devices = options.local_devices()
     config = options.training_config("validation")
     check_training(NETWORKS[options.recipe.network], dataset, config)
     directory = RunDirectory(options.run_dir and Path(os.path.expanduser(options.run_dir)), command)
@@ -66,7 +69,7 @@ def begin(options: CommonOptions, command: str, console: Console) -> Run:
         markup=False,
         soft_wrap=True,
     )
-    return Run(dataset, directory, Display(console))
+    return Run(dataset, directory, Display(console), devices)
 
 
 def make_evaluator(run: Run, options: SearchOptions, max_nodes: int) -> LocalEvaluator:
@@ -77,6 +80,9 @@ def make_evaluator(run: Run, options: SearchOptions, max_nodes: int) -> LocalEva
         options.training_config("validation"),
         seeds=options.seeds_of_search,
         capacity=max_nodes + CANONICAL_GROWTH,
+        devices=run.devices,
+        chunk_size=options.chunk_size,
+        conv_lowering=options.conv_lowering,
     )
 
 
@@ -154,6 +160,9 @@ def compare_losses(
         options.training_config("validation", "test"),
         seeds,
         learning_rates=learning_rates,
+        devices=run.devices,
+        chunk_size=options.chunk_size,
+        conv_lowering=options.conv_lowering,
         on_start=lambda total: run.display.start_phase("Comparison", total),
         on_training=run.display.on_training,
     )

@@ -1,6 +1,7 @@
 """The training of one candidate, or of several in step, as pure functions."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -76,7 +77,7 @@ class Train:
         image_shape: H, W and channels of what the network sees.
         num_classes: C.
         config: Budget and hyperparameters.
-        conv_lowering: How convolutions are computed.
+        conv_lowering: How convolutions are computed; None for "canonical" on a CPU and "grouped" elsewhere.
     """
 
     data: dict[str, tuple[jax.Array, jax.Array]]
@@ -84,7 +85,7 @@ class Train:
     image_shape: tuple[int, int, int]
     num_classes: int
     config: TrainingConfig
-    conv_lowering: ConvolutionLowering
+    conv_lowering: ConvolutionLowering | None
 
     def __call__(
         self, program: LossProgram, key: jax.Array, learning_rate: jax.Array | float | None = None
@@ -166,7 +167,7 @@ class Train:
         optimizer = make_optimizer(config, learning_rate, self.data["train"][1].shape[0] // config.batch_size)
 
         def loss_fn(params: Any) -> jax.Array:
-            with lowered_convolutions(self.conv_lowering):
+            with self._lowered():
                 logits = nnx.merge(self._graphdef(), params)(batch.images, dropout_key=batch.dropout_key)
             losses = objective(interpret, config.class_reduction, config.prob_epsilon, program, batch.one_hot, logits)
             loss: jax.Array = jnp.mean(losses)
@@ -185,7 +186,7 @@ class Train:
         finite = state.finite & finite_params
 
         def logits_fn(images: jax.Array) -> jax.Array:
-            with lowered_convolutions(self.conv_lowering):
+            with self._lowered():
                 logits: jax.Array = model(evaluation_images(self.config.augmentation, images))
                 return logits
 
@@ -193,6 +194,10 @@ class Train:
             split: jnp.where(finite, accuracy(logits_fn, *self.data[split]), 0) for split in self.config.splits
         }
         return TrainResult(accuracies, finite, state.num_steps)
+
+    def _lowered(self) -> AbstractContextManager[None]:
+        default: ConvolutionLowering = "canonical" if jax.default_backend() == "cpu" else "grouped"
+        return lowered_convolutions(self.conv_lowering or default)
 
     def _build(self) -> Callable[[nnx.Rngs], Any]:
         return fitted(self.network, self.image_shape, self.num_classes)
@@ -221,7 +226,8 @@ def make_train(
             `for_images(image_shape, num_classes)`, as `SmallCNN` has, is fitted to the data set first.
         dataset: Trained on and evaluated. Each epoch is a fresh shuffle; images beyond whole batches wait for the next.
         config: Budget and hyperparameters.
-        conv_lowering: How convolutions are computed; None for "canonical" on a CPU and "grouped" elsewhere.
+        conv_lowering: How convolutions are computed; None for "canonical" on a CPU and, elsewhere, for what a device
+            pool finds to be fastest, or "grouped" without one.
 
     Returns:
         `train(program, key, learning_rate=None) -> TrainResult`, where `program` is one `LossProgram`, `key` a typed
@@ -236,8 +242,7 @@ def make_train(
     splits = {"train": dataset.train} | {split: getattr(dataset, split) for split in config.splits}
     data = {split: (jnp.asarray(arrays.images), jnp.asarray(arrays.labels)) for split, arrays in splits.items()}
     shape = augmented_shape(config.augmentation, dataset.image_shape)
-    lowering = conv_lowering or ("canonical" if jax.default_backend() == "cpu" else "grouped")
-    return Train(data, network, shape, dataset.num_classes, config, lowering)
+    return Train(data, network, shape, dataset.num_classes, config, conv_lowering)
 
 
 def _over_keys(key: jax.Array, function: Callable[..., Any]) -> Callable[..., Any]:

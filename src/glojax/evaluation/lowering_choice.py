@@ -1,0 +1,108 @@
+"""Which convolution lowering is fastest on an accelerator: tried once, and remembered on disk."""
+
+import contextlib
+import json
+import logging
+import os
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import jax
+import numpy as np
+import platformdirs
+
+from glojax.expressions import LossTree
+from glojax.losses import LossProgram
+from glojax.networks import ConvolutionLowering
+from glojax.training import Train, train_in_segments
+
+_log = logging.getLogger(__name__)
+
+CHOICES: Final[tuple[ConvolutionLowering, ...]] = ("grouped", "patches", "mapped")
+
+#: Candidates and steps of a trial, and how often each lowering takes its turn.
+CANDIDATES: Final = 8
+STEPS: Final = 10
+ROUNDS: Final = 3
+
+
+def fastest_lowering(train: Train, device: jax.Device) -> ConvolutionLowering:
+    """The lowering that trains a few candidates in the shortest time, on this network, batch size and device.
+
+    Args:
+        train: What `make_train` gives, on the device.
+        device: Trained on.
+
+    Returns:
+        "canonical" on a CPU; elsewhere one of `CHOICES`. What was measured before on such a device is not measured
+        again.
+    """
+    if device.platform == "cpu":
+        return "canonical"
+    path, key = choices_path(), _key(train, device)
+    known = _read(path)
+    if known.get(key) in CHOICES:
+        return known[key]
+    seconds = {lowering: _seconds(replace(train, conv_lowering=lowering), device) for lowering in CHOICES}
+    choice = min(CHOICES, key=lambda lowering: seconds[lowering])
+    measured = ", ".join(f"{lowering} {1e3 * each:.3g} ms" for lowering, each in seconds.items())
+    _log.info("%s: convolutions %s (a step of %d candidates: %s).", device, choice, CANDIDATES, measured)
+    _write(path, known | {key: choice})
+    return choice
+
+
+def choices_path() -> Path:
+    """Where choices are remembered."""
+    return platformdirs.user_cache_path("glojax") / "conv_lowerings.json"
+
+
+def _key(train: Train, device: jax.Device) -> str:
+    network = getattr(train.network, "__qualname__", repr(train.network))
+    shape = "x".join(map(str, (train.config.batch_size, *train.image_shape)))
+    return f"{device.device_kind}, jaxlib {version('jaxlib')}, {network}, {shape}, {train.num_classes} classes"
+
+
+def _seconds(train: Train, device: jax.Device) -> float:
+    """Of a step of all candidates, compilation aside; infinite where it cannot be run."""
+    config = replace(train.config, num_steps=STEPS, splits=("validation",))
+    short = replace(train, config=config, data={split: train.data[split] for split in ("train", "validation")})
+    programs = LossProgram.from_trees([LossTree.parse("x * log(y)")] * CANDIDATES, capacity=8)
+    rates = np.full(CANDIDATES, 1e-3, np.float32)
+
+    def run() -> None:
+        with jax.default_device(device):
+            train_in_segments(short, programs, jax.random.key(0), rates, CANDIDATES)
+
+    samples = []
+    try:
+        run()
+        for _ in range(ROUNDS):
+            start = time.perf_counter()
+            run()
+            samples.append(time.perf_counter() - start)
+    except jax.errors.JaxRuntimeError:
+        return float("inf")
+    return statistics.median(samples) / STEPS
+
+
+def _read(path: Path) -> dict[str, ConvolutionLowering]:
+    """What is remembered; nothing where it cannot be read."""
+    try:
+        known = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _write(path: Path, known: dict[str, ConvolutionLowering]) -> None:
+    """Whole or not at all; not where it cannot be written."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".unfinished", delete=False) as file:
+            file.write(json.dumps(known, indent=2) + "\n")
+        os.replace(file.name, path)

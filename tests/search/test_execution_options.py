@@ -1,0 +1,49 @@
+"""How a run is executed: devices, chunks, the profiler and the folder of compiled programs."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.search.runs import FinishedRun, run
+
+COMPARE = ("compare", "--losses", "cross_entropy", "x / (y - y)", "baikal", "--steps", "20", "--seeds", "2")
+
+
+@pytest.fixture(scope="module")
+def one_by_one(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    return run(tmp_path_factory.mktemp("one"), *COMPARE, num_devices=1)
+
+
+@pytest.fixture(scope="module")
+def in_chunks(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    folder = tmp_path_factory.mktemp("chunks")
+    return run(folder, *COMPARE, "--chunk-size", "3", "--profile", "trace", num_devices=1)
+
+
+def test_chunks_give_what_single_candidates_give(one_by_one: FinishedRun, in_chunks: FinishedRun) -> None:
+    records = [a_run.json("result.json")["comparison"] for a_run in (one_by_one, in_chunks)]
+    for alone, together in zip(*records, strict=True):
+        assert alone["non_finite"] == together["non_finite"]
+        values = [record["validation_accuracy"]["values"] for record in (alone, together)]
+        # Rounding may move a few of 360 predictions across the border.
+        assert values[1] == pytest.approx(values[0], abs=5 / 360)
+
+
+@pytest.mark.parametrize("num_devices", [2, 4])
+def test_any_number_of_devices_gives_the_same_file(one_by_one: FinishedRun, tmp_path: Path, num_devices: int) -> None:
+    again = run(tmp_path, *COMPARE, num_devices=num_devices)
+    assert again.exit_code == 0, again.errors
+    contents = [(a_run.directory / "result.json").read_bytes() for a_run in (one_by_one, again)]
+    assert contents[0] == contents[1]
+
+
+def test_the_profiler_leaves_a_trace(in_chunks: FinishedRun) -> None:
+    (trace,) = (in_chunks.directory.parent / "trace").rglob("*.xplane.pb")
+    assert trace.stat().st_size > 10_000
+
+
+def test_compiled_programs_are_kept_for_the_next_run(one_by_one: FinishedRun) -> None:
+    assert one_by_one.exit_code == 0
+    kept = [path.name for path in (Path(os.environ["XDG_CACHE_HOME"]) / "glojax" / "compiled").iterdir()]
+    assert any("map_population" in name for name in kept)
