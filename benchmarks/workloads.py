@@ -29,7 +29,7 @@ NUM_CLASSES = 10
 
 
 class Layer(NamedTuple):
-    """A convolution or dense layer, as the matrix product that it is for each image: [pixels, inputs] x [inputs, outputs].
+    """A convolution or dense layer: for each image a product of [pixels, inputs] and [inputs, outputs].
 
     Attributes:
         pixels: Places that the kernel is applied to; 1 for a dense layer.

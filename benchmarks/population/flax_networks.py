@@ -54,7 +54,8 @@ class PlainCifarCNN(nnx.Module):
 def local_response_norm(images: jax.Array) -> jax.Array:
     """Over 9 channels, as the TensorFlow CIFAR-10 tutorial has it."""
     sums = lax.reduce_window(jnp.square(images), 0.0, lax.add, (1, 1, 1, 9), (1, 1, 1, 1), "SAME")
-    return images * (1 + 0.001 / 9 * sums) ** -0.75
+    normalised: jax.Array = images * (1 + 0.001 / 9 * sums) ** -0.75
+    return normalised
 
 
 def plain_network(network: str, rngs: nnx.Rngs) -> Any:

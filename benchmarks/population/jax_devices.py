@@ -12,7 +12,7 @@ def take_devices(count: int) -> list[jax.Device]:
         RuntimeError: There are fewer.
     """
     jax.config.update("jax_num_cpu_devices", count)
-    devices = jax.local_devices()
+    devices: list[jax.Device] = jax.local_devices()
     if len(devices) < count:
         raise RuntimeError(f"there are {len(devices)} devices, not {count}")
     return devices[:count]
@@ -23,4 +23,4 @@ def peak_bytes() -> int | None:
     statistics = [device.memory_stats() for device in jax.local_devices()]
     if None in statistics:
         return process_peak_bytes()
-    return sum(of_device["peak_bytes_in_use"] for of_device in statistics)
+    return sum(int(of_device["peak_bytes_in_use"]) for of_device in statistics)
