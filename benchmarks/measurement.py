@@ -51,6 +51,7 @@ class Entry:
         worker: Cases with the same name here share a process; None for one of its own.
         details: Taken over into the record.
         failure: Why it must not be measured; None where it may be.
+        warm_up: Whether its first turn compiles, and is no sample.
     """
 
     contestant: str
@@ -60,6 +61,7 @@ class Entry:
     worker: str | None = None
     details: dict[str, Any] = field(default_factory=dict)
     failure: str | None = None
+    warm_up: bool = True
 
 
 class _Turn(NamedTuple):
@@ -87,7 +89,8 @@ class _Competitor:
         make = {"function": self.entry.function, "arguments": self.entry.arguments}
         with self._failing():
             self.worker.ask({"do": "prepare", "case": self.number, **make}, PREPARE_SECONDS)
-            self.first = self._turn(turns.first_turn_seconds)
+            if self.entry.warm_up:
+                self.first = self._turn(turns.first_turn_seconds)
 
     def compete(self, turns: Turns) -> None:
         """Have a turn, if there is one to be had."""
@@ -119,8 +122,8 @@ class _Competitor:
         known = Samples(tuple(turn.compile_seconds for turn in self.turns if turn.compile_seconds is not None))
         if known.median is not None:
             return known.median
-        assert self.first is not None
-        assert median is not None
+        if self.first is None or median is None:
+            return None
         return max(0.0, self.first.seconds - median * unit_seconds * self.first.units)
 
     @contextlib.contextmanager
