@@ -4,8 +4,8 @@
 
     glojax       `discover` with a `LocalEvaluator`, from nothing: sampling, encoding, cache, compilation, training,
                  selection, crossover and mutation
-    recompiled   every loss that glojax trained, each in a jitted training of its own with the same network and number of
-                 steps, that ends early as glojax's does; that the losses are chosen, and each but once, costs it nothing
+    recompiled   every loss that glojax trained, each in a jitted training of its own, with the same network and number
+                 of steps, that ends early as glojax's does; how the losses are found costs it nothing
 
 Both use all devices of the machine: as many threads take losses from a queue. Before each turn, all that JAX has
 compiled is forgotten.
@@ -73,17 +73,15 @@ def main(options: Options) -> None:
     """Measure, print and write `results/generation.json`."""
     search = {name: getattr(options, name) for name in ("population", "steps", "generations", "seed")}
     expressions = call("benchmarks.generation:trained_expressions", **search)
-    details = {"trained": len(expressions)}
+    common: dict[str, Any] = {"details": {"trained": len(expressions)}, "warm_up": False}
     parameters = {name: search[name] for name in ("population", "steps", "generations")}
     again = {"expressions": expressions, "steps": options.steps}
     record = measure(
         "generation",
         [
             [
-                Entry("glojax", parameters, "benchmarks.generation:glojax", search, details=details, warm_up=False),
-                Entry(
-                    "recompiled", parameters, "benchmarks.generation:recompiled", again, details=details, warm_up=False
-                ),
+                Entry("glojax", parameters, "benchmarks.generation:glojax", search, **common),
+                Entry("recompiled", parameters, "benchmarks.generation:recompiled", again, **common),
             ]
         ],
         unit=f"seconds for {options.generations} generations",

@@ -70,7 +70,7 @@ def by_hand(size: int, classes: int) -> Contestant:
 
 
 def tree_of_size(size: int) -> LossTree:
-    """Cross-entropy for 4 nodes; else a balanced tree of 2^k - 1 whose coefficients are such that no two parts are equal."""
+    """Cross-entropy for 4 nodes, else a balanced tree of 2^k - 1; coefficients make its parts different."""
     if size == CROSS_ENTROPY_SIZE:
         return LossTree.parse("x * log(y)")
     tree = LossTree.parse("x * y" if size == 3 else "sqrt(y) - x * log(y)")
@@ -122,7 +122,8 @@ def _repeated(
         def step(_: int, logits: jax.Array) -> jax.Array:
             loss, gradient = jax.value_and_grad(lambda logits: loss_fn(written, logits, labels).mean())(logits)
             # The loss, too, has to be computed.
-            return logits - 1e-3 * gradient - 1e-9 * loss
+            moved: jax.Array = logits - 1e-3 * gradient - 1e-9 * loss
+            return moved
 
         last: jax.Array = lax.fori_loop(0, repetitions, step, logits)
         return last

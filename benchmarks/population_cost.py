@@ -26,8 +26,8 @@ from glojax.training import make_train
 DEADLY_FACTORS = (70, 100, 150, 200, 300, 500, 1000, 3000)
 DEADLY_STEPS = 20
 
-#: As many as MNIST has, for the memory.
-NUM_IMAGES = 55_000
+#: Training images, as many as the data sets have.
+NUM_IMAGES = {"digits": 1_077, "mnist": 55_000, "cifar": 45_000}
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def make(network: str, population: int, dying: float, steps: int) -> Contestant:
     """One population, on all devices."""
     jax.config.update("jax_num_cpu_devices", num_cores())
     workload = WORKLOADS[network]
-    dataset = random_dataset(workload.image_shape, NUM_IMAGES)
+    dataset = random_dataset(workload.image_shape, NUM_IMAGES[network])
     pool = DevicePool(make_train(workload.network, dataset, replace(workload.config, num_steps=steps)))
     num_dying = round(dying * population)
     trees = spread(deadly_trees(num_dying), loss_trees(population - num_dying))
@@ -92,7 +92,7 @@ def main(options: Options) -> None:
             {"network": network, "population": population, "dying": dying},
             "benchmarks.population_cost:make",
             {"network": network, "population": population, "dying": dying, "steps": options.steps},
-            details={"steps": options.steps, "images": NUM_IMAGES},
+            details={"steps": options.steps, "images": NUM_IMAGES[network]},
         )
         for network, population, dying in cases
     ]
