@@ -11,7 +11,7 @@ network's first layer).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Annotated, Literal, NamedTuple
 
@@ -23,6 +23,7 @@ from jax import lax
 
 from benchmarks.contestant import Contestant, Work
 from benchmarks.measurement import Entry, Turns, measure, save
+from benchmarks.record import Case, Record
 from glojax.networks.convolution import convolve
 from glojax.networks.groups import convolve_group, in_groups
 
@@ -114,16 +115,15 @@ def make(layer: str, form: str, direction: Pass) -> Contestant:
 def main(options: Options) -> None:
     """Measure, print and write `results/convolution.json`."""
     directions: tuple[Pass, ...] = ("forward", "forward and backward")
-    save(
-        measure(
-            "convolution",
-            [[entry(layer, form, way) for way in directions for form in options.forms] for layer in options.layers],
-            unit="milliseconds a pass",
-            unit_seconds=1e-3,
-            configuration={"layers": options.layers, "forms": options.forms},
-            turns=options.turns,
-        )
+    record = measure(
+        "convolution",
+        [[entry(layer, form, way) for way in directions for form in options.forms] for layer in options.layers],
+        unit="milliseconds a pass",
+        unit_seconds=1e-3,
+        configuration={"layers": options.layers, "forms": options.forms},
+        turns=options.turns,
     )
+    save(replace(record, cases=[with_share(case, record) for case in record.cases]))
 
 
 def entry(layer: str, form: str, direction: Pass) -> Entry:
@@ -136,6 +136,15 @@ def entry(layer: str, form: str, direction: Pass) -> Entry:
         {"layer": layer, "form": form, "direction": direction},
         details=SHAPES[layer]._asdict() | {"gigaflop": products * SHAPES[layer].gigaflop},
     )
+
+
+def with_share(case: Case, record: Record) -> Case:
+    """The case with its share of the matrix product's rate."""
+    median, product = case.samples.median, record.matrix_product_gflops.median
+    if median is None or product is None:
+        return case
+    share = round(case.details["gigaflop"] / (median * 1e-3) / product, 4)
+    return replace(case, details={**case.details, "share_of_matrix_product": share})
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ WAYS = "benchmarks.population"
 #: On several devices: the function that makes each.
 ON_DEVICES = {"glojax": f"{WAYS}.glojax_ways:device_pool", "glojax_shard_map": f"{WAYS}.glojax_ways:shard_map"}
 
-#: Known to be slow: they get few steps.
+#: A population at once, on one device.
 VMAPPED = {
     "flax_vmap_step": f"{WAYS}.flax_ways:vmap_step",
     "flax_vmap_loop": f"{WAYS}.flax_ways:vmap_loop",
@@ -119,7 +119,7 @@ def entries(network: str, options: Options, device_numbers: tuple[int, ...], her
         here: Number of cores, or of GPUs.
     """
     workload = WORKLOADS[network]
-    disagreement = {framework: _disagreement(network, framework, options) for framework in ("flax", "torch")}
+    reasons = {framework: disagreement(network, framework, options) for framework in ("flax", "torch")}
     largest = max(options.populations)
     cases: list[Entry] = []
 
@@ -135,7 +135,7 @@ def entries(network: str, options: Options, device_numbers: tuple[int, ...], her
                     "batch_size": workload.config.batch_size,
                     "gigaflop": workload.gigaflop,
                 },
-                failure=disagreement.get(contestant.split("_", maxsplit=1)[0]),
+                failure=reasons.get(contestant.split("_", maxsplit=1)[0]),
             )
         )
 
@@ -149,7 +149,8 @@ def entries(network: str, options: Options, device_numbers: tuple[int, ...], her
                 add(contestant, population, devices, ON_DEVICES[contestant], arguments)
         elif contestant in VMAPPED:
             for population in options.populations:
-                arguments = {"population": population, "steps": workload.few_steps}
+                slow = contestant.startswith("flax")
+                arguments = {"population": population, "steps": workload.few_steps if slow else steps["steps"]}
                 add(contestant, population, 1, VMAPPED[contestant], arguments)
         elif contestant == "torch_processes":
             add(contestant, here, here, f"{WAYS}.torch_ways:processes", steps | {"count": here})
@@ -175,7 +176,7 @@ def with_rates(case: Case, record: Record) -> Case:
     return replace(case, details={**case.details, **rates})
 
 
-def _disagreement(network: str, framework: str, options: Options) -> str | None:
+def disagreement(network: str, framework: str, options: Options) -> str | None:
     """Why nothing of this framework may be timed; None where it agrees with glojax, or nobody asks for it."""
     if not any(contestant.startswith(framework) for contestant in options.contestants):
         return None

@@ -51,7 +51,7 @@ class Workload(NamedTuple):
         layers: Their shapes.
         image_shape: H, W and channels of the data set.
         config: Batch size, plain SGD, and whatever else belongs to the data set; `num_steps` are those of a turn.
-        few_steps: Steps of a turn for those that are known to be slow.
+        few_steps: Steps of a turn under `jax.vmap`, which may take a hundred times as long.
     """
 
     network: NetworkFactory

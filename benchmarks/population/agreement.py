@@ -1,6 +1,7 @@
 """Before anything is timed: the networks of all frameworks are the same function, and so are their gradients."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import jax
@@ -62,14 +63,19 @@ def check_torch(network: str) -> None:
 
 
 def _require_agreement(network: str, framework: str, theirs: Arrays) -> None:
-    ours = _jax_arrays(network, nnx.split(WORKLOADS[network].network(nnx.Rngs(0)))[0], _params(network))
-    for what, expected in ours.items():
+    for what, expected in _own_arrays(network).items():
         difference = np.abs(theirs[what].ravel() - expected.ravel()).max() / np.abs(expected).max()
         if not difference <= TOLERANCE:
             raise RuntimeError(
                 f"{what} of the {network} network differ between glojax and {framework} by {difference:.1e}; expected "
                 f"at most {TOLERANCE:.0e} of the largest value"
             )
+
+
+@cache
+def _own_arrays(network: str) -> Arrays:
+    graphdef, params = nnx.split(WORKLOADS[network].network(nnx.Rngs(0)))
+    return _jax_arrays(network, graphdef, params)
 
 
 def _jax_arrays(network: str, graphdef: Any, params: Any) -> Arrays:
