@@ -13,6 +13,7 @@ from benchmarks.compile_clock import CompileClock
 from benchmarks.workloads import loss_trees
 from glojax.datasets import load_dataset
 from glojax.expressions import canonical
+from tests.benchmarks.networks import LinearNetwork
 
 
 @pytest.mark.parametrize("size", [3, 4, 7, 15, 31, 63])
@@ -65,8 +66,8 @@ def test_deadly_losses_are_different() -> None:
     assert len(set(map(canonical, population_cost.deadly_trees(8)))) == 8
 
 
-@pytest.mark.slow
-def test_a_compiled_training_learns_and_ends_early() -> None:
+def test_a_compiled_training_learns_and_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation, "DigitsCNN", LinearNetwork)
     dataset = load_dataset("digits")
     data = [(jnp.asarray(split.images), jnp.asarray(split.labels)) for split in (dataset.train, dataset.validation)]
     assert float(generation._training("log(y) - x / y", 100)(*data)) > 0.5

@@ -11,6 +11,8 @@ from benchmarks.population import flax_ways, glojax_ways
 from benchmarks.population_training import ON_DEVICES, ONE_BY_ONE, VMAPPED, Options, entries, with_rates
 from benchmarks.record import Case, Samples
 from benchmarks.worker_process import WorkerFailure, WorkerProcess
+from benchmarks.workloads import WORKLOADS
+from tests.benchmarks.networks import LinearNetwork
 from tests.benchmarks.records import record_of
 
 DIGITS: dict[str, Any] = {"network": "digits", "steps": 2}
@@ -23,15 +25,16 @@ def test_a_population_trains_in_a_worker() -> None:
         assert worker.ask({"do": "turn", "case": 0}, 60)["units"] == 4
 
 
-@pytest.mark.slow
 def test_a_population_trains_over_a_mesh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(WORKLOADS, "digits", WORKLOADS["digits"]._replace(network=LinearNetwork))
     # Here JAX has started already.
     monkeypatch.setattr(glojax_ways, "take_devices", lambda count: jax.local_devices()[:count])
     assert glojax_ways.shard_map(**DIGITS, population=2, devices=2).turn().units == 4
 
 
-@pytest.mark.parametrize("way", [pytest.param(flax_ways.vmap_step, marks=pytest.mark.slow), flax_ways.vmap_loop])
-def test_a_plain_flax_population_trains(way: Callable[..., Contestant]) -> None:
+@pytest.mark.parametrize("way", [flax_ways.vmap_step, flax_ways.vmap_loop])
+def test_a_plain_flax_population_trains(monkeypatch: pytest.MonkeyPatch, way: Callable[..., Contestant]) -> None:
+    monkeypatch.setattr(flax_ways, "plain_network", lambda _, rngs: LinearNetwork(rngs))
     assert way(**DIGITS, population=2).turn().units == 4
 
 
