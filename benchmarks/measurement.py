@@ -35,7 +35,7 @@ class Turns:
     turn_seconds: float = 60.0
     """A turn that takes longer is ended, and its case has failed."""
 
-    first_turn_seconds: float = 150.0
+    first_turn_seconds: float = 90.0
     """The same for the first turn, which compiles."""
 
 

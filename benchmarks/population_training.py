@@ -64,7 +64,7 @@ ONE_BY_ONE = {
 
 @dataclass(frozen=True)
 class Options:
-    """What is measured. The default takes about ten minutes on two cores."""
+    """What is measured. The default takes about a quarter of an hour on two cores."""
 
     networks: tuple[NetworkName, ...] = ("digits", "mnist", "cifar")
     contestants: tuple[ContestantName, ...] = (

@@ -149,5 +149,5 @@ def _finish(device: torch.device) -> None:
 
 def _peak_bytes() -> int | None:
     if torch.cuda.is_available():
-        return sum(torch.cuda.max_memory_allocated(gpu) for gpu in range(torch.cuda.device_count()))
+        return sum(int(torch.cuda.max_memory_allocated(gpu)) for gpu in range(torch.cuda.device_count()))
     return process_peak_bytes()
