@@ -16,7 +16,7 @@ import cma
 import numpy as np
 from rich.progress import track
 
-from benchmarks.measurement import write_result
+from benchmarks.record import write_result
 from glojax.coefficients import CmaEs, TuningConfig, default_population_size
 
 #: Of points [..., K], values [...].

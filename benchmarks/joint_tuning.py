@@ -14,7 +14,7 @@ from functools import partial
 
 import jax
 
-from benchmarks.measurement import write_result
+from benchmarks.record import write_result
 from glojax.coefficients import CoefficientLayout, TuningConfig, default_population_size
 from glojax.datasets import load_dataset
 from glojax.evaluation import Candidates, DevicePool, LocalEvaluator

@@ -1,0 +1,136 @@
+"""Whether one run of a benchmark is slower than another, beyond noise.
+
+    python -m benchmarks.compare BEFORE.json AFTER.json
+
+A case has regressed if its median has grown by more than `--threshold`, and its samples are larger than before by more
+than chance explains (Mann-Whitney, one-sided, p at most `--alpha`; that takes three samples on either side), or if it
+fails and did not before. Ends with code 1 if any has, and with 2 if the files cannot be compared.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import mannwhitneyu
+
+from benchmarks.record import Case, Record, RecordError
+
+#: Fewer samples cannot reach p = 0.05.
+FEWEST_SAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is compared."""
+
+    before: Annotated[Path, tyro.conf.Positional]
+    after: Annotated[Path, tyro.conf.Positional]
+    threshold: float = 0.05
+    """By how much a median may grow."""
+
+    alpha: float = 0.05
+    """How often chance alone may make a case that has not changed look slower."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One case in both runs.
+
+    Attributes:
+        label: The case.
+        before: Its median; None where it failed or was not measured.
+        after: The same, later.
+        p: How likely samples as much slower are by chance; None where there are none to compare.
+        verdict: "slower", "faster", "same", "fails", "works again", "fails as before", "gone", "new", or "too few
+            samples" where medians differ but nothing can be said.
+    """
+
+    label: str
+    before: float | None
+    after: float | None
+    p: float | None
+    verdict: str
+
+    @property
+    def regressed(self) -> bool:
+        """Whether it is worse than before."""
+        return self.verdict in ("slower", "fails")
+
+    @property
+    def ratio(self) -> float | None:
+        """Of the medians; above 1 where it is slower."""
+        return self.after / self.before if self.before and self.after else None
+
+
+def compare(before: Record, after: Record, threshold: float, alpha: float) -> list[Comparison]:
+    """Every case of either run, in the order of the later one, then those that are gone.
+
+    Raises:
+        RecordError: The runs are of different benchmarks.
+    """
+    if (before.benchmark, before.unit) != (after.benchmark, after.unit):
+        raise RecordError(
+            f"One file is of {before.benchmark} in {before.unit}, the other of {after.benchmark} in {after.unit}; "
+            "expected two runs of one benchmark."
+        )
+    known = {case.key: case for case in before.cases}
+    comparisons = [_compare_case(known.pop(case.key, None), case, threshold, alpha) for case in after.cases]
+    return comparisons + [Comparison(case.label, case.samples.median, None, None, "gone") for case in known.values()]
+
+
+def _compare_case(before: Case | None, after: Case, threshold: float, alpha: float) -> Comparison:
+    if before is None:
+        return Comparison(after.label, None, after.samples.median, None, "new")
+    medians = before.samples.median, after.samples.median
+    if medians[0] is None or medians[1] is None:
+        verdicts = {(False, True): "fails", (True, False): "works again", (True, True): "fails as before"}
+        return Comparison(after.label, *medians, None, verdicts[medians[0] is None, medians[1] is None])
+    slower, faster = (
+        float(mannwhitneyu(after.samples.values, before.samples.values, alternative=alternative).pvalue)
+        for alternative in ("greater", "less")
+    )
+    ratio = medians[1] / medians[0]
+    if 1 / (1 + threshold) <= ratio <= 1 + threshold:
+        verdict = "same"
+    elif min(len(before.samples.values), len(after.samples.values)) < FEWEST_SAMPLES:
+        verdict = "too few samples"
+    elif ratio > 1:
+        verdict = "slower" if slower <= alpha else "same"
+    else:
+        verdict = "faster" if faster <= alpha else "same"
+    return Comparison(after.label, *medians, min(slower, faster), verdict)
+
+
+def print_table(before: Record, after: Record, comparisons: list[Comparison]) -> None:
+    """Say what has become of each case."""
+    console = Console()
+    for what in ("device", "versions"):
+        if getattr(before, what) != getattr(after, what):
+            console.print(f"The runs differ in their {what}.")
+    table = Table("case", "before", "after", "ratio", "p", "", title=f"{after.benchmark}: {after.unit}")
+    styles = {"slower": "red", "fails": "red", "faster": "green", "works again": "green"}
+    for one in comparisons:
+        numbers = (f"{value:.4g}" if value is not None else "-" for value in (one.before, one.after))
+        ratio, p = (f"{value:.3f}" if value is not None else "-" for value in (one.ratio, one.p))
+        table.add_row(one.label, *numbers, ratio, p, one.verdict, style=styles.get(one.verdict, ""))
+    console.print(table)
+
+
+def main(options: Options) -> int:
+    """Compare, print, and give the exit code."""
+    try:
+        before, after = Record.read(options.before), Record.read(options.after)
+        comparisons = compare(before, after, options.threshold, options.alpha)
+    except RecordError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print_table(before, after, comparisons)
+    return 1 if any(comparison.regressed for comparison in comparisons) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(Options, description=__doc__)))

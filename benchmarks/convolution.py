@@ -1,0 +1,151 @@
+"""The forms of a convolution against each other, on the shapes of the networks' layers.
+
+    python -m benchmarks.convolution
+
+Each runs in a jitted loop, as in a training: forward alone, and forward with its gradients (of the kernel alone in a
+network's first layer).
+
+    convolve          `glojax.networks.convolution`
+    convolve_group    `glojax.networks.groups`, a few images at a time
+    lax               `jax.lax.conv_general_dilated`, differentiated by JAX
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Annotated, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from jax import lax
+
+from benchmarks.contestant import Contestant, Work
+from benchmarks.measurement import Entry, Turns, measure, save
+from benchmarks.record import Case, Record
+from glojax.networks.convolution import convolve
+from glojax.networks.groups import convolve_group, in_groups
+
+#: Of images [B, H, W, Cin] and kernel [KH, KW, Cin, Cout] features [B, H, W, Cout].
+Form = Callable[[jax.Array, jax.Array], jax.Array]
+
+Pass = Literal["forward", "forward and backward"]
+
+
+class Shape(NamedTuple):
+    """A layer: batch, side of the images, side of the kernel, channels in and out, and repetitions of a turn."""
+
+    batch: int
+    side: int
+    kernel: int
+    Cin: int
+    Cout: int
+    repetitions: int
+
+    @property
+    def gigaflop(self) -> float:
+        """Of one product."""
+        return 2 * self.batch * self.side**2 * self.kernel**2 * self.Cin * self.Cout / 1e9
+
+
+SHAPES = {
+    "digits 1": Shape(64, 8, 3, 1, 16, 500),
+    "digits 2": Shape(64, 4, 3, 16, 32, 500),
+    "mnist 1": Shape(100, 28, 5, 1, 32, 20),
+    "mnist 2": Shape(100, 14, 5, 32, 64, 10),
+    "cifar 1": Shape(1024, 24, 5, 3, 64, 1),
+    "cifar 2": Shape(1024, 12, 5, 64, 64, 1),
+}
+
+
+def _by_groups(images: jax.Array, kernel: jax.Array) -> jax.Array:
+    return in_groups(partial(convolve_group, kernel=kernel), images)
+
+
+def _lax(images: jax.Array, kernel: jax.Array) -> jax.Array:
+    return lax.conv_general_dilated(images, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+FORMS: dict[str, Form] = {"convolve": convolve, "convolve_group": _by_groups, "lax": _lax}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured. The default takes about four minutes on two cores."""
+
+    layers: tuple[str, ...] = tuple(SHAPES)
+    forms: tuple[str, ...] = tuple(FORMS)
+    turns: Annotated[Turns, tyro.conf.arg(name="")] = field(default_factory=lambda: Turns(rounds=5, case_seconds=10.0))
+
+
+def make(layer: str, form: str, direction: Pass) -> Contestant:
+    """Repetitions in which images and kernel depend on the one before, so that nothing can be taken out of the loop."""
+    shape, convolution = SHAPES[layer], FORMS[form]
+    rng = np.random.default_rng(0)
+    images = jnp.asarray(rng.normal(size=(shape.batch, shape.side, shape.side, shape.Cin)), jnp.float32)
+    kernel_shape = (shape.kernel, shape.kernel, shape.Cin, shape.Cout)
+    kernel = jnp.asarray(rng.normal(size=kernel_shape) / np.prod(kernel_shape[:3]) ** 0.5, jnp.float32)
+
+    def forward(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        images, kernel = state
+        largest = 1e-9 * convolution(images, kernel).max()
+        return images + largest, kernel + largest
+
+    def forward_and_backward(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        images, kernel = state
+        if shape.Cin <= 3:
+            features, pullback = jax.vjp(lambda kernel: convolution(images, kernel), kernel)
+            (kernel_gradient,) = pullback(features)
+            return images + 1e-9 * kernel_gradient.max(), kernel - 1e-9 * kernel_gradient
+        features, pullback = jax.vjp(convolution, images, kernel)
+        images_gradient, kernel_gradient = pullback(features)
+        return images - 1e-9 * images_gradient, kernel - 1e-9 * kernel_gradient
+
+    step = forward if direction == "forward" else forward_and_backward
+    repeat = jax.jit(lambda *state: lax.fori_loop(0, shape.repetitions, step, state))
+
+    def turn() -> Work:
+        jax.block_until_ready(repeat(images, kernel))
+        return Work(shape.repetitions)
+
+    return Contestant(turn)
+
+
+def main(options: Options) -> None:
+    """Measure, print and write `results/convolution.json`."""
+    directions: tuple[Pass, ...] = ("forward", "forward and backward")
+    record = measure(
+        "convolution",
+        [[entry(layer, form, way) for way in directions for form in options.forms] for layer in options.layers],
+        unit="milliseconds a pass",
+        unit_seconds=1e-3,
+        configuration={"layers": options.layers, "forms": options.forms},
+        turns=options.turns,
+    )
+    save(replace(record, cases=[with_share(case, record) for case in record.cases]))
+
+
+def entry(layer: str, form: str, direction: Pass) -> Entry:
+    """One form of a layer; each has a process, since the slow ones may be ended."""
+    products = 1 if direction == "forward" else 2 if SHAPES[layer].Cin <= 3 else 3
+    return Entry(
+        form,
+        {"layer": layer, "pass": direction},
+        "benchmarks.convolution:make",
+        {"layer": layer, "form": form, "direction": direction},
+        details=SHAPES[layer]._asdict() | {"gigaflop": products * SHAPES[layer].gigaflop},
+    )
+
+
+def with_share(case: Case, record: Record) -> Case:
+    """The case with its share of the matrix product's rate."""
+    median, product = case.samples.median, record.matrix_product_gflops.median
+    if median is None or product is None:
+        return case
+    share = round(case.details["gigaflop"] / (median * 1e-3) / product, 4)
+    return replace(case, details={**case.details, "share_of_matrix_product": share})
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, description=__doc__))

@@ -1,0 +1,134 @@
+"""Tables and figures of everything that has been measured: `README.md` and `figures/` beside this file.
+
+python -m benchmarks.draw
+"""
+
+import importlib
+import inspect
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from benchmarks.figures import device_line, draw
+from benchmarks.record import RESULTS, Case, Record, RecordError
+
+#: What the table shows of a case's details, and as what.
+DETAIL_COLUMNS = {
+    "candidate_steps_per_second_per_device": "candidate-steps / s / device",
+    "share_of_matrix_product": "share of matrix product",
+    "steps": "steps",
+    "trained": "losses trained",
+}
+
+INTRODUCTION = """\
+<!-- Written by `python -m benchmarks.draw` from the files in `results/`. -->
+
+# Benchmarks
+
+Every table and figure here is drawn from a file in `results/`, which holds all samples. Contestants take turns, each in
+a process of its own; the first turn, which compiles, is no sample. Times are medians, with quartiles in parentheses;
+compile seconds are by how much the first turn took longer. Memory is the peak of the process, Python and libraries
+included, or of the GPU. A matrix product of the same run tells what the device can do: the share of it is the
+arithmetic of the layers alone, over time. A device is a GPU, or the processor.
+
+```
+python -m benchmarks.compare BEFORE.json AFTER.json    # ends with code 1 if anything is slower beyond noise
+python -m benchmarks.draw                              # this file and the figures
+```
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where things are."""
+
+    results: Path = RESULTS
+    output: Path = RESULTS.parent
+
+
+def main(options: Options) -> int:
+    """Draw every result of the common form, and say which are of another."""
+    sections = [INTRODUCTION]
+    others: list[str] = []
+    for path in sorted(options.results.glob("*.json")):
+        try:
+            record = Record.read(path)
+        except RecordError as error:
+            print(error, file=sys.stderr)
+            others.append(path.stem)
+            continue
+        draw(record, options.output / "figures" / f"{path.stem}.png")
+        sections.append(section(record, path.stem))
+    if others:
+        sections.append("## Others\n\n" + "\n\n".join(f"`{name}`: {purpose(name)}" for name in others) + "\n")
+    (options.output / "README.md").write_text("\n".join(sections))
+    return 0
+
+
+def section(record: Record, name: str) -> str:
+    """A record in Markdown: what was measured and how, the figure, the table, and what failed."""
+    commit = f", commit {record.commit['hash'][:12]}" if record.commit else ""
+    changed = " with changes" if record.commit and not record.commit["clean"] else ""
+    failures = "".join(f"- {case.label}: {case.failure}\n" for case in record.cases if case.failure)
+    return (
+        f"## {name}\n\n{purpose(record.benchmark)}\n\n"
+        f"{device_line(record)}; {record.measured[:10]}{commit}{changed}.\n\n"
+        f"![{record.unit}](figures/{name}.png)\n\n{table(record)}" + (f"\nFailed:\n\n{failures}" if failures else "")
+    )
+
+
+def purpose(benchmark: str) -> str:
+    """The head of the benchmark's module, and how it is run."""
+    try:
+        module = importlib.import_module(f"benchmarks.{benchmark}")
+    except ImportError:
+        return ""
+    text = inspect.getdoc(module) or ""
+    head, _, rest = text.partition("\n\n")
+    return f"{head}\n\n```\n{inspect.cleandoc(rest.partition(chr(10) * 2)[0])}\n```"
+
+
+def table(record: Record) -> str:
+    """One row for each case."""
+    parameters = list(dict.fromkeys(name for case in record.cases for name in case.parameters))
+    details = [name for name in DETAIL_COLUMNS if any(name in case.details for case in record.cases)]
+    header = ["contestant", *parameters, record.unit, "samples", "compile s", "peak GB"]
+    header += [DETAIL_COLUMNS[name] for name in details]
+    rows = [[*_cells(case, parameters), *(_cell(case.details.get(name)) for name in details)] for case in record.cases]
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cells(case: Case, parameters: Sequence[str]) -> list[str]:
+    peak = case.peak_memory_bytes
+    return [
+        case.contestant,
+        *(_cell(case.parameters.get(name)) for name in parameters),
+        _time(case),
+        str(len(case.samples.values)),
+        _cell(case.compile_seconds),
+        _cell(None if peak is None else peak / 1e9),
+    ]
+
+
+def _time(case: Case) -> str:
+    if case.samples.median is None or case.samples.quartiles is None:
+        return "failed"
+    low, high = case.samples.quartiles
+    return f"{case.samples.median:.4g} ({low:.4g} to {high:.4g})"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(Options, description=__doc__)))

@@ -1,0 +1,185 @@
+"""What generations of fresh losses cost in all, against compiling a training for each loss.
+
+    python -m benchmarks.generation
+
+    glojax       `discover` with a `LocalEvaluator`, from nothing: sampling, encoding, cache, compilation, training,
+                 selection, crossover and mutation
+    recompiled   every loss that glojax trained, each in a jitted training of its own, with the same network and number
+                 of steps, that ends early as glojax's does; how the losses are found costs it nothing
+
+Both use all devices of the machine: as many threads take losses from a queue. Before each turn, all that JAX has
+compiled is forgotten.
+"""
+
+import queue
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+import tyro
+from flax import nnx
+from jax import lax
+
+from benchmarks.compile_clock import CompileClock
+from benchmarks.contestant import Contestant, Work
+from benchmarks.machine import num_cores
+from benchmarks.measurement import Entry, Turns, call, measure, save
+from glojax.datasets import load_dataset
+from glojax.evaluation import Evaluation, LocalEvaluator
+from glojax.genetic import GeneticConfig
+from glojax.losses import make_loss
+from glojax.networks import DigitsCNN
+from glojax.search.discovery import discover
+from glojax.training import TrainingConfig
+
+BATCH_SIZE = 64
+LEARNING_RATE = 0.05
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured. The default takes about four minutes on two cores."""
+
+    population: int = 20
+    steps: int = 200
+    generations: int = 5
+    seed: int = 0
+    turns: Annotated[Turns, tyro.conf.arg(name="")] = field(
+        default_factory=lambda: Turns(rounds=3, case_seconds=900.0, turn_seconds=600.0)
+    )
+
+
+def glojax(population: int, steps: int, generations: int, seed: int) -> Contestant:
+    """The search itself."""
+    return _from_nothing(lambda: _search(population, steps, generations, seed))
+
+
+def recompiled(expressions: list[str], steps: int) -> Contestant:
+    """One compilation for each expression."""
+    return _from_nothing(lambda: _train_all(expressions, steps))
+
+
+def trained_expressions(population: int, steps: int, generations: int, seed: int) -> list[str]:
+    """The losses that the search trains."""
+    jax.config.update("jax_num_cpu_devices", num_cores())
+    return _search(population, steps, generations, seed)
+
+
+def main(options: Options) -> None:
+    """Measure, print and write `results/generation.json`."""
+    search = {name: getattr(options, name) for name in ("population", "steps", "generations", "seed")}
+    expressions = call("benchmarks.generation:trained_expressions", **search)
+    common: dict[str, Any] = {"details": {"trained": len(expressions)}, "warm_up": False}
+    parameters = {name: search[name] for name in ("population", "steps", "generations")}
+    again = {"expressions": expressions, "steps": options.steps}
+    record = measure(
+        "generation",
+        [
+            [
+                Entry("glojax", parameters, "benchmarks.generation:glojax", search, **common),
+                Entry("recompiled", parameters, "benchmarks.generation:recompiled", again, **common),
+            ]
+        ],
+        unit=f"seconds for {options.generations} generations",
+        unit_seconds=1,
+        configuration={name: value for name, value in asdict(options).items() if name != "turns"},
+        turns=options.turns,
+    )
+    save(record)
+
+
+def _from_nothing(work: Callable[[], object]) -> Contestant:
+    """Turns that compile everything anew."""
+    jax.config.update("jax_num_cpu_devices", num_cores())
+    clock = CompileClock()
+
+    def turn() -> Work:
+        jax.clear_caches()
+        clock.restart()
+        work()
+        return Work(1, clock.seconds)
+
+    return Contestant(turn)
+
+
+def _search(population: int, steps: int, generations: int, seed: int) -> list[str]:
+    """Search, and give the expressions of all losses that were trained."""
+    trained: list[str] = []
+
+    def on_evaluation(evaluation: Evaluation, _: int) -> None:
+        if evaluation.status in ("trained", "non_finite"):
+            trained.append(evaluation.expression)
+
+    evaluator = LocalEvaluator(DigitsCNN, load_dataset("digits"), TrainingConfig(steps, BATCH_SIZE, LEARNING_RATE))
+    genetic = GeneticConfig(population_size=population, num_elites=2)
+    discover(evaluator, genetic, generations, seed, on_evaluation=on_evaluation, on_generation=lambda _: None)
+    return trained
+
+
+class _State(NamedTuple):
+    params: Any
+    num_steps: jax.Array
+    finite: jax.Array
+
+
+def _train_all(expressions: list[str], steps: int) -> list[float]:
+    """Validation accuracies, in the order in which trainings end."""
+    dataset = load_dataset("digits")
+    waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for expression in expressions:
+        waiting.put(expression)
+
+    def work(device: jax.Device) -> list[float]:
+        splits = (dataset.train, dataset.validation)
+        data = jax.device_put([(split.images, split.labels) for split in splits], device)
+        accuracies: list[float] = []
+        with jax.default_device(device):
+            while True:
+                try:
+                    train = _training(waiting.get_nowait(), steps)
+                except queue.Empty:
+                    return accuracies
+                accuracies.append(float(train(*data)))
+
+    devices = jax.local_devices()
+    with ThreadPoolExecutor(len(devices)) as pool:
+        return [accuracy for accuracies in pool.map(work, devices) for accuracy in accuracies]
+
+
+def _training(expression: str, steps: int) -> Callable[..., jax.Array]:
+    """A jitted training with this loss compiled into it."""
+    loss_fn = make_loss(expression)
+    optimizer = optax.sgd(LEARNING_RATE)
+
+    @jax.jit
+    def train(training: tuple[jax.Array, jax.Array], validation: tuple[jax.Array, jax.Array]) -> jax.Array:
+        graphdef, params = nnx.split(DigitsCNN(nnx.Rngs(0)))
+        images, labels = training
+
+        def run_step(state: _State) -> _State:
+            key = jax.random.fold_in(jax.random.key(0), state.num_steps)
+            places = jax.random.randint(key, (BATCH_SIZE,), 0, labels.shape[0])
+
+            def batch_loss(params: Any) -> jax.Array:
+                logits = nnx.merge(graphdef, params)(images[places])
+                return loss_fn(logits, labels[places]).mean()
+
+            loss, gradient = jax.value_and_grad(batch_loss)(state.params)
+            updates, _ = optimizer.update(gradient, optimizer.init(state.params))
+            params = optax.apply_updates(state.params, updates)
+            return _State(params, state.num_steps + 1, jnp.isfinite(loss))
+
+        state = _State(params, jnp.asarray(0), jnp.asarray(True))
+        state = lax.while_loop(lambda state: state.finite & (state.num_steps < steps), run_step, state)
+        logits = nnx.merge(graphdef, state.params)(validation[0])
+        return jnp.mean(jnp.argmax(logits, axis=-1) == validation[1])
+
+    return train
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, description=__doc__))

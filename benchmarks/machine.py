@@ -1,0 +1,63 @@
+"""What a benchmark was measured on: device, versions, commit."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("glojax", "jax", "jaxlib", "flax", "optax", "numpy", "torch", "evosax", "cma")
+
+
+def device() -> dict[str, Any]:
+    """Kind and number of the devices that JAX has here, and the processor. It starts JAX's devices."""
+    import jax
+
+    devices = jax.local_devices()
+    return {
+        "platform": devices[0].platform,
+        # A CPU may be cut into many virtual devices: it is still one.
+        "count": 1 if devices[0].platform == "cpu" else len(devices),
+        "kind": processor() if devices[0].platform == "cpu" else devices[0].device_kind,
+        "processor": processor(),
+        "cores": num_cores(),
+    }
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def processor() -> str:
+    """The processor's name."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+def versions() -> dict[str, str | None]:
+    """Of Python and of the packages that matter; None for one that is not installed."""
+
+    def installed(package: str) -> str | None:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return None
+
+    return {"python": platform.python_version()} | {package: installed(package) for package in PACKAGES}
+
+
+def commit() -> dict[str, Any] | None:
+    """Hash of the commit, and whether the code is as in it; None outside a repository."""
+    root = Path(__file__).parent.parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", "-C", root, *arguments], check=True, capture_output=True, text=True).stdout
+
+    try:
+        changed = git("status", "--porcelain", "--", "src", "benchmarks/*.py", "pyproject.toml")
+        return {"hash": git("rev-parse", "HEAD").strip(), "clean": not changed}
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,1 @@
+"""The ways to train a population that `benchmarks.population_training` compares."""

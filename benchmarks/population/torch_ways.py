@@ -1,0 +1,153 @@
+"""PyTorch: one candidate after the other, in several processes, or a population under `torch.func.vmap`.
+
+On a machine with a GPU all of them use it.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch.func import functional_call, stack_module_state, vmap
+
+from benchmarks.contestant import Contestant, Work, process_peak_bytes
+from benchmarks.machine import num_cores
+from benchmarks.measurement import PREPARE_SECONDS
+from benchmarks.population.torch_networks import augmented, decayed_names, torch_loss, torch_network
+from benchmarks.worker_process import WorkerProcess
+from benchmarks.workloads import WORKLOADS, loss_trees, random_dataset
+
+#: A turn of one of several processes; whoever waits for all of them has a limit of its own.
+NO_LIMIT = 1e6
+
+
+def sequential(network: str, steps: int) -> Contestant:
+    """One candidate, eagerly, on all cores or the first GPU."""
+    torch.set_num_threads(num_cores())
+    return _training(network, steps, compiled=False)
+
+
+def compiled(network: str, steps: int) -> Contestant:
+    """The same with network and loss together under `torch.compile`, which is once for each loss."""
+    torch.set_num_threads(num_cores())
+    return _training(network, steps, compiled=True)
+
+
+def single(network: str, steps: int, process: int) -> Contestant:
+    """One of several processes: one thread on a core of its own, or a GPU of its own."""
+    if not torch.cuda.is_available():
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[process % len(cores)]})
+        torch.set_num_threads(1)
+    return _training(network, steps, compiled=False, gpu=process)
+
+
+def processes(network: str, steps: int, count: int) -> Contestant:
+    """So many processes, each with a candidate of its own, all at once."""
+    workers = [WorkerProcess() for _ in range(count)]
+    for process, worker in enumerate(workers):
+        arguments = {"network": network, "steps": steps, "process": process}
+        request = {"do": "prepare", "case": 0, "function": "benchmarks.population.torch_ways:single"}
+        worker.send(request | {"arguments": arguments})
+    for worker in workers:
+        worker.receive(PREPARE_SECONDS)
+    peaks = [0] * count
+
+    def turn() -> Work:
+        for worker in workers:
+            worker.send({"do": "turn", "case": 0})
+        answers = [worker.receive(NO_LIMIT) for worker in workers]
+        peaks[:] = [answer["peak_memory_bytes"] or 0 for answer in answers]
+        return Work(sum(answer["units"] for answer in answers))
+
+    return Contestant(turn, lambda: sum(peaks))
+
+
+def stacked(network: str, population: int, steps: int) -> Contestant:
+    """A population with stacked parameters: the network under `vmap`, each candidate's loss on its own logits."""
+    torch.set_num_threads(num_cores())
+    device, batch_fn = _batches(network)
+    models = [torch_network(network).to(device) for _ in range(population)]
+    params, _ = stack_module_state(models)
+    loss_fns = [torch_loss(tree) for tree in loss_trees(population)]
+    optimizer = _optimizer(network, params.items())
+
+    def logits_fn(params: dict[str, torch.Tensor], batch: torch.Tensor) -> Any:
+        return functional_call(models[0], params, (batch,))
+
+    def turn() -> Work:
+        for _ in range(steps):
+            batch, labels = batch_fn()
+            optimizer.zero_grad()
+            logits = vmap(logits_fn, in_dims=(0, None), randomness="different")(params, batch)
+            losses = [loss_fn(own, labels) for loss_fn, own in zip(loss_fns, logits, strict=True)]
+            torch.stack(losses).sum().backward()
+            optimizer.step()
+        _finish(device)
+        return Work(population * steps)
+
+    return Contestant(turn, _peak_bytes)
+
+
+def _training(network: str, steps: int, *, compiled: bool, gpu: int = 0) -> Contestant:
+    device, batch_fn = _batches(network, gpu)
+    model = torch_network(network).to(device)
+    loss_fn = torch_loss(loss_trees(1)[0])
+    optimizer = _optimizer(network, model.named_parameters())
+
+    def batch_loss(batch: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return loss_fn(model(batch), labels)
+
+    if compiled:
+        batch_loss = torch.compile(batch_loss)
+
+    def turn() -> Work:
+        for _ in range(steps):
+            batch, labels = batch_fn()
+            optimizer.zero_grad()
+            batch_loss(batch, labels).backward()
+            optimizer.step()
+        _finish(device)
+        return Work(steps)
+
+    return Contestant(turn, _peak_bytes)
+
+
+def _batches(network: str, gpu: int = 0) -> tuple[torch.device, Callable[[], tuple[torch.Tensor, torch.Tensor]]]:
+    """The device, and what draws a batch on it."""
+    device = torch.device("cuda", gpu % torch.cuda.device_count()) if torch.cuda.is_available() else torch.device("cpu")
+    config = WORKLOADS[network].config
+    train = random_dataset(WORKLOADS[network].image_shape).train
+    images = torch.tensor(train.images.transpose(0, 3, 1, 2).copy(), device=device)
+    labels = torch.tensor(train.labels.astype(np.int64), device=device)
+
+    def draw() -> tuple[torch.Tensor, torch.Tensor]:
+        places = torch.randint(0, len(labels), (config.batch_size,), device=device)
+        batch = augmented(images, places) if config.augmentation == "cifar" else images[places].float() / 255
+        return batch, labels[places]
+
+    return device, draw
+
+
+def _optimizer(network: str, parameters: Iterable[tuple[str, torch.Tensor]]) -> torch.optim.Optimizer:
+    config, decayed = WORKLOADS[network].config, decayed_names(torch_network(network))
+    groups: dict[bool, list[torch.Tensor]] = {True: [], False: []}
+    for name, parameter in parameters:
+        groups[name in decayed].append(parameter)
+    with_decay: list[dict[str, Any]] = [
+        {"params": groups[True], "weight_decay": config.weight_decay},
+        {"params": groups[False]},
+    ]
+    return torch.optim.SGD(with_decay, lr=config.learning_rate)
+
+
+def _finish(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _peak_bytes() -> int | None:
+    if torch.cuda.is_available():
+        return sum(int(torch.cuda.max_memory_allocated(gpu)) for gpu in range(torch.cuda.device_count()))
+    return process_peak_bytes()

@@ -1,0 +1,112 @@
+"""What a candidate of a population costs, by the size of the population and by how many of it die.
+
+    python -m benchmarks.population_cost
+    python -m benchmarks.population_cost --networks mnist --steps 20    # also: peak memory of 80 MNIST candidates
+
+Candidates die when their loss is no longer finite; here, those that do so die within 20 steps. The time of a population
+is shared by all its candidates, dead or alive.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Literal
+
+import jax
+import tyro
+
+from benchmarks.contestant import Contestant, Work
+from benchmarks.machine import num_cores
+from benchmarks.measurement import Entry, Turns, measure, save
+from benchmarks.population.jax_devices import peak_bytes
+from benchmarks.workloads import CAPACITY, WORKLOADS, loss_trees, random_dataset
+from glojax.evaluation import Candidates, DevicePool
+from glojax.expressions import LossTree
+from glojax.training import make_train
+
+#: With these factors, y^2 drives probabilities towards 0 so fast that log(y - 0.05) is no number after 2 to 17 steps.
+DEADLY_FACTORS = (70, 100, 150, 200, 300, 500, 1000, 3000)
+DEADLY_STEPS = 20
+
+#: Training images, as many as the data sets have.
+NUM_IMAGES = {"digits": 1_077, "mnist": 55_000, "cifar": 45_000}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured. The default takes about three minutes on two cores."""
+
+    networks: tuple[Literal["digits", "mnist", "cifar"], ...] = ("digits",)
+    steps: int = 500
+    """Steps of a candidate. Deaths are measured with `DigitsCNN` alone."""
+
+    small: int = 8
+    large: int = 80
+    dying: float = 0.6
+    """Share of the large population that dies."""
+
+    turns: Annotated[Turns, tyro.conf.arg(name="")] = field(
+        default_factory=lambda: Turns(rounds=3, case_seconds=300.0, turn_seconds=300.0, first_turn_seconds=300.0)
+    )
+
+
+def make(network: str, population: int, dying: float, steps: int) -> Contestant:
+    """One population, on all devices."""
+    jax.config.update("jax_num_cpu_devices", num_cores())
+    workload = WORKLOADS[network]
+    dataset = random_dataset(workload.image_shape, NUM_IMAGES[network])
+    pool = DevicePool(make_train(workload.network, dataset, replace(workload.config, num_steps=steps)))
+    num_dying = round(dying * population)
+    trees = spread(deadly_trees(num_dying), loss_trees(population - num_dying))
+    candidates = Candidates.over_seeds(trees, [0], CAPACITY)
+
+    def turn() -> Work:
+        num_steps = pool.run_all(candidates).num_steps
+        num_dead = int((num_steps <= DEADLY_STEPS).sum()) if dying else int((num_steps < steps).sum())
+        if num_dead != num_dying or int((num_steps == steps).sum()) != population - num_dying:
+            raise RuntimeError(f"{num_dead} candidates died early, not {num_dying}")
+        return Work(population)
+
+    return Contestant(turn, peak_bytes)
+
+
+def deadly_trees(count: int) -> list[LossTree]:
+    """As many losses that end a training of `DigitsCNN` early."""
+    factors = (DEADLY_FACTORS[place % len(DEADLY_FACTORS)] for place in range(count))
+    return [LossTree.parse(f"{factor}*y^2 + x * log(y - 0.05*1)") for factor in factors]
+
+
+def spread(some: list[LossTree], others: list[LossTree]) -> list[LossTree]:
+    """All of them, both kinds spread evenly."""
+    places = [(place + 0.5) / len(trees) for trees in (some, others) for place in range(len(trees))]
+    both = sorted(zip(places, some + others, strict=True), key=lambda pair: pair[0])
+    return [tree for _, tree in both]
+
+
+def main(options: Options) -> None:
+    """Measure, print and write `results/population_cost.json`."""
+    cases = [(network, size, 0.0) for network in options.networks for size in (options.small, options.large)]
+    if "digits" in options.networks:
+        cases.append(("digits", options.large, options.dying))
+    entries = [
+        Entry(
+            "glojax",
+            {"network": network, "population": population, "dying": dying},
+            "benchmarks.population_cost:make",
+            {"network": network, "population": population, "dying": dying, "steps": options.steps},
+            details={"steps": options.steps, "images": NUM_IMAGES[network]},
+        )
+        for network, population, dying in cases
+    ]
+    save(
+        measure(
+            "population_cost",
+            [entries],
+            unit="milliseconds a candidate",
+            unit_seconds=1e-3,
+            configuration={"networks": options.networks, "steps": options.steps, "devices": num_cores()},
+            turns=options.turns,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, description=__doc__))

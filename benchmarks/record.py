@@ -1,0 +1,198 @@
+"""What a benchmark has measured, as JSON: one form for all of them.
+
+format, benchmark, measured      number of this form; name; date and time
+commit, device, versions         see `benchmarks.machine`
+configuration                    the options of the run
+unit                             of the samples; less is better
+matrix_product_gflops            samples, median and quartiles of a large float32 matrix product in the same run
+cases                            one for each contestant and its parameters: samples, median, quartiles,
+compile_seconds, peak_memory_bytes, details, and failure, which says why there
+are no samples, or null
+"""
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine
+
+FORMAT = 1
+RESULTS = Path(__file__).parent / "results"
+
+
+class RecordError(Exception):
+    """A file is no record of this form; the message says why, in a line."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What was measured turn by turn."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float | None:
+        """None without samples."""
+        return statistics.median(self.values) if self.values else None
+
+    @property
+    def quartiles(self) -> tuple[float, float] | None:
+        """First and third; None without samples."""
+        if len(self.values) < 2:
+            return (self.values[0], self.values[0]) if self.values else None
+        first, _, third = statistics.quantiles(self.values, n=4, method="inclusive")
+        return first, third
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, to six digits."""
+        quartiles = self.quartiles and [_rounded(value) for value in self.quartiles]
+        return {
+            "samples": [_rounded(value) for value in self.values],
+            "median": None if self.median is None else _rounded(self.median),
+            "quartiles": quartiles,
+        }
+
+
+@dataclass(frozen=True)
+class Case:
+    """One contestant with its parameters.
+
+    Attributes:
+        contestant: Its name.
+        parameters: What it was measured with; together with the name they tell the case from others.
+        samples: In the record's unit.
+        compile_seconds: By how much the first turn took longer than the others, or what it says itself.
+        peak_memory_bytes: The most memory that it held; None where it shares its process with others.
+        failure: Why there are no samples; None where there are.
+        details: Whatever else there is to say.
+    """
+
+    contestant: str
+    parameters: Mapping[str, Any]
+    samples: Samples = Samples(())
+    compile_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    failure: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The same for the same case of another run."""
+        return f"{self.contestant} {json.dumps(dict(self.parameters), sort_keys=True)}"
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return " ".join([self.contestant, *(f"{name}={value}" for name, value in self.parameters.items())])
+
+    def as_json(self) -> dict[str, Any]:
+        """As `from_json` takes it."""
+        compile_seconds = None if self.compile_seconds is None else _rounded(self.compile_seconds)
+        return {
+            "contestant": self.contestant,
+            "parameters": dict(self.parameters),
+            **self.samples.as_json(),
+            "compile_seconds": compile_seconds,
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "failure": self.failure,
+            "details": dict(self.details),
+        }
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Case":
+        """What `as_json` has written."""
+        return cls(
+            contestant=fields["contestant"],
+            parameters=fields["parameters"],
+            samples=Samples(tuple(fields["samples"])),
+            compile_seconds=fields["compile_seconds"],
+            peak_memory_bytes=fields["peak_memory_bytes"],
+            failure=fields["failure"],
+            details=fields["details"],
+        )
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run of a benchmark; see the module."""
+
+    benchmark: str
+    configuration: Mapping[str, Any]
+    unit: str
+    matrix_product_gflops: Samples
+    cases: Sequence[Case]
+    device: Mapping[str, Any]
+    versions: Mapping[str, str | None]
+    commit: Mapping[str, Any] | None
+    measured: str
+
+    def write(self, path: Path) -> None:
+        """Write the record as JSON."""
+        fields = {
+            "format": FORMAT,
+            "benchmark": self.benchmark,
+            "measured": self.measured,
+            "commit": self.commit,
+            "device": self.device,
+            "versions": self.versions,
+            "configuration": self.configuration,
+            "unit": self.unit,
+            "matrix_product_gflops": self.matrix_product_gflops.as_json(),
+            "cases": [case.as_json() for case in self.cases],
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(fields, indent=2) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> "Record":
+        """Read what `write` has written.
+
+        Raises:
+            RecordError: There is no such file, or it holds something else.
+        """
+        try:
+            fields = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise RecordError(f"{path} cannot be read as JSON: {error}") from error
+        found = fields.get("format") if isinstance(fields, dict) else None
+        if found != FORMAT:
+            raise RecordError(f"{path} is of format {found}; expected a benchmark's result of format {FORMAT}.")
+        try:
+            return cls(
+                benchmark=fields["benchmark"],
+                configuration=fields["configuration"],
+                unit=fields["unit"],
+                matrix_product_gflops=Samples(tuple(fields["matrix_product_gflops"]["samples"])),
+                cases=[Case.from_json(case) for case in fields["cases"]],
+                device=fields["device"],
+                versions=fields["versions"],
+                commit=fields["commit"],
+                measured=fields["measured"],
+            )
+        except (KeyError, TypeError) as error:
+            raise RecordError(f"{path} lacks a field, or has one of another kind: {error}") from error
+
+
+def now() -> str:
+    """Date and time, to the second."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def write_result(name: str, fields: Mapping[str, Any]) -> None:
+    """Write `results/NAME.json` for a benchmark whose results are not times of contestants, in a form of its own."""
+    common = {
+        "cores": machine.num_cores(),
+        "processor": machine.processor(),
+        "versions": machine.versions(),
+        "measured": now(),
+    }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(common | dict(fields), indent=2) + "\n")
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")

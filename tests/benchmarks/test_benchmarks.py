@@ -1,0 +1,91 @@
+"""The contestants of the smaller benchmarks."""
+
+import threading
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from benchmarks import convolution, generation, interpreter, population_cost
+from benchmarks.compile_clock import CompileClock
+from benchmarks.workloads import loss_trees
+from glojax.datasets import load_dataset
+from glojax.expressions import canonical
+from tests.benchmarks.networks import LinearNetwork
+
+
+@pytest.mark.parametrize("size", [3, 4, 7, 15, 31, 63])
+def test_there_is_a_tree_of_each_size(size: int) -> None:
+    assert interpreter.tree_of_size(size).size == size
+
+
+def test_other_sizes_are_refused() -> None:
+    with pytest.raises(ValueError, match="no tree of 8 nodes"):
+        interpreter.tree_of_size(8)
+
+
+@pytest.mark.parametrize("function", [interpreter.program, interpreter.compiled, interpreter.by_hand])
+def test_a_loss_is_evaluated_many_times(monkeypatch: pytest.MonkeyPatch, function: type) -> None:
+    monkeypatch.setattr(interpreter, "MOST_REPETITIONS", 3)
+    assert function(4, 10).turn().units == 3
+
+
+@pytest.mark.parametrize("form", convolution.FORMS)
+def test_the_forms_are_the_same_convolution(form: str) -> None:
+    rng = np.random.default_rng(0)
+    images, kernel = (jnp.asarray(rng.normal(size=shape), jnp.float32) for shape in ((9, 6, 6, 4), (3, 3, 4, 5)))
+
+    def gradients(form: str) -> tuple[jax.Array, jax.Array]:
+        convolve = convolution.FORMS[form]
+        found: tuple[jax.Array, jax.Array] = jax.grad(
+            lambda images, kernel: jnp.sum(convolve(images, kernel) ** 2), argnums=(0, 1)
+        )(images, kernel)
+        return found
+
+    for ours, expected in zip(gradients(form), gradients("lax"), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("direction", ["forward", "forward and backward"])
+def test_a_convolution_is_repeated(direction: convolution.Pass) -> None:
+    assert (
+        convolution.make("digits 2", "convolve", direction).turn().units == convolution.SHAPES["digits 2"].repetitions
+    )
+
+
+def test_both_kinds_of_losses_are_spread_evenly() -> None:
+    deadly, others = population_cost.deadly_trees(6), loss_trees(4)
+    trees = population_cost.spread(deadly, others)
+    assert sorted(map(str, trees)) == sorted(map(str, deadly + others))
+    assert all(2 <= sum(tree in deadly for tree in trees[start : start + 5]) <= 4 for start in range(6))
+
+
+def test_deadly_losses_are_different() -> None:
+    assert len(set(map(canonical, population_cost.deadly_trees(8)))) == 8
+
+
+def test_a_compiled_training_learns_and_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation, "DigitsCNN", LinearNetwork)
+    dataset = load_dataset("digits")
+    data = [(jnp.asarray(split.images), jnp.asarray(split.labels)) for split in (dataset.train, dataset.validation)]
+    assert float(generation._training("log(y) - x / y", 100)(*data)) > 0.5
+    assert float(generation._training("log(x) * y", 10**9)(*data)) < 0.5
+
+
+def test_the_clock_counts_what_overlaps_once() -> None:
+    clock = CompileClock()
+
+    def compile_something(size: int) -> None:
+        jax.jit(lambda x: jnp.sin(x) @ x)(jnp.ones((size, size)))
+
+    threads = [threading.Thread(target=compile_something, args=(size,)) for size in (17, 18)]
+    start = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 0 < clock.seconds <= time.perf_counter() - start
+    clock.restart()
+    assert clock.seconds == 0
