@@ -5,9 +5,9 @@
 Each runs in a jitted loop, as in a training: forward alone, and forward with its gradients (of the kernel alone in a
 network's first layer).
 
-    convolve          `glojax.networks.convolution`
-    convolve_group    `glojax.networks.groups`, a few images at a time
-    lax               `jax.lax.conv_general_dilated`, differentiated by JAX
+    convolve       `glojax.networks.convolution`
+    in groups      the same, a few images at a time (`glojax.networks.groups`)
+    lax            `jax.lax.conv_general_dilated`, differentiated by JAX
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from benchmarks.contestant import Contestant, Work
 from benchmarks.measurement import Entry, Turns, measure, save
 from benchmarks.record import Case, Record
 from glojax.networks.convolution import convolve
-from glojax.networks.groups import convolve_group, in_groups
+from glojax.networks.groups import in_groups
 
 #: Of images [B, H, W, Cin] and kernel [KH, KW, Cin, Cout] features [B, H, W, Cout].
 Form = Callable[[jax.Array, jax.Array], jax.Array]
@@ -60,14 +60,14 @@ SHAPES = {
 
 
 def _by_groups(images: jax.Array, kernel: jax.Array) -> jax.Array:
-    return in_groups(partial(convolve_group, kernel=kernel), images)
+    return in_groups(partial(convolve, kernel=kernel), images)
 
 
 def _lax(images: jax.Array, kernel: jax.Array) -> jax.Array:
     return lax.conv_general_dilated(images, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
-FORMS: dict[str, Form] = {"convolve": convolve, "convolve_group": _by_groups, "lax": _lax}
+FORMS: dict[str, Form] = {"convolve": convolve, "in groups": _by_groups, "lax": _lax}
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ LAYOUTS = {
     "population_cost": Layout("network", ("glojax",)),
     "generation": Layout(None, ("glojax",)),
     "interpreter": Layout("classes", ("program",), x="size"),
-    "convolution": Layout("layer", ("convolve", "convolve_group")),
+    "convolution": Layout("layer", ("convolve", "in groups")),
 }
 
 

@@ -11,7 +11,7 @@ from tests.networks import references
 from tests.networks.references import random_array
 
 
-@pytest.mark.parametrize("num_images", [1, GROUP_SIZE - 1, GROUP_SIZE, GROUP_SIZE + 1, 3 * GROUP_SIZE + 2])
+@pytest.mark.parametrize("num_images", [1, GROUP_SIZE - 1, GROUP_SIZE, GROUP_SIZE + 1, 16, 3 * GROUP_SIZE + 2])
 def test_layers_in_groups_give_what_they_give_at_once(num_images: int) -> None:
     images, scale, weights = (
         random_array((num_images, 4, 3), 0),

@@ -20,10 +20,11 @@ from glojax.training import (
     train_population,
 )
 
-#: Some live, some die at the first step, some later: "x * log(y - 0.02)" once a probability has come down to 0.02.
+#: Some live; some die at the first step; those with a barrier once a probability has come down to it.
 LOSSES = [
-    *("x * log(y)", "x / (y - y)", "log(y) - x / y", "x * log(y - 1)", "x * log(y - 1) + y", "x * sqrt(y) - y^2"),
-    *("log(y - 0.001)", "log(x) + y", "x * y", "x * log(y) - log(y - 0.001)", "log(x)", "x - y^2"),
+    *("x * log(y)", "x / (y - y)", "log(y) - x / y", "x * log(y - 1)", "3 * x * log(y) - 0.001 * log(y - 0.05)"),
+    *("x * sqrt(y) - y^2", "log(x) + y", "x * y", "3 * x * log(y) - 0.001 * log(y - 0.01)", "log(x)", "x - y^2"),
+    "9 * x * log(y) - 0.001 * log(y - 0.05)",
 ]
 PROGRAMS = LossProgram.from_trees([LossTree.parse(text) for text in LOSSES], 16)
 RATES = np.full(len(LOSSES), 0.05, np.float32)

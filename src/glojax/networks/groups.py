@@ -17,7 +17,7 @@ def in_groups(layers: Callable[[jax.Array], jax.Array], images: jax.Array) -> ja
 
     Args:
         layers: Maps images [G, ...] to features [G, ...], each image by itself.
-        images: [B, ...]. The last group is filled up with images of zeros.
+        images: [B, ...]. Where B is no multiple of a good group's size, the last one is filled up with images of zeros.
 
     Returns:
         [B, ...], the features of all images.
@@ -25,8 +25,9 @@ def in_groups(layers: Callable[[jax.Array], jax.Array], images: jax.Array) -> ja
     if current_lowering() != "canonical":
         return layers(images)
     B = images.shape[0]
-    num_groups = -(-B // GROUP_SIZE)
-    size = -(-B // num_groups)
+    fitting = [size for size in range(GROUP_SIZE // 2, GROUP_SIZE + 1) if B % size == 0]
+    size = max(fitting, default=-(-B // -(-B // GROUP_SIZE)))
+    num_groups = -(-B // size)
     filled_up = jnp.pad(images, [(0, num_groups * size - B)] + [(0, 0)] * (images.ndim - 1))
     features: jax.Array = lax.map(layers, filled_up.reshape(num_groups, size, *images.shape[1:]))
     return features.reshape(num_groups * size, *features.shape[2:])[:B]

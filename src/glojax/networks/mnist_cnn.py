@@ -3,6 +3,7 @@
 import jax
 from flax import nnx
 
+from glojax.networks.groups import in_groups
 from glojax.networks.layers import ConvolutionBlock, dense
 
 
@@ -27,7 +28,7 @@ class MnistCNN(nnx.Module):
 
     def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:
         """Logits [B, 10] of images [B, 28, 28, 1]."""
-        features = self.block2(self.block1(images)).reshape(images.shape[0], -1)
+        features = in_groups(lambda group: self.block2(self.block1(group)), images).reshape(images.shape[0], -1)
         hidden = jax.nn.relu(self.hidden(features))
         hidden = self.dropout(hidden, deterministic=dropout_key is None, rngs=dropout_key)
         logits: jax.Array = self.output(hidden)
