@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import jax
 import numpy as np
@@ -6,7 +7,8 @@ import pytest
 from flax import nnx
 
 from glojax.datasets import load_dataset
-from glojax.evaluation import Candidates, DevicePool
+from glojax.errors import GlojaxError
+from glojax.evaluation import Candidates, DevicePool, device_pool
 from glojax.expressions import LossTree
 from glojax.losses import LossProgram
 from glojax.networks import DigitsCNN
@@ -61,3 +63,53 @@ def test_an_error_on_a_device_is_raised_to_the_caller(train: Train) -> None:
 
     with pytest.raises(ZeroDivisionError):
         DevicePool(replace(train, network=broken), jax.devices()[:2]).run_all(CANDIDATES)
+
+
+def out_of_memory_above(limit: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Have devices run out of memory with more candidates at once; the chunk sizes that were tried."""
+    tried: list[int] = []
+    trained = device_pool._trained
+
+    def scarce(device: Any, train: Any, candidates: Any, places: Any, chunk_size: int) -> TrainResult:
+        tried.append(chunk_size)
+        if chunk_size > limit:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes.")
+        return trained(device, train, candidates, places, chunk_size)
+
+    monkeypatch.setattr(device_pool, "_trained", scarce)
+    return tried
+
+
+def test_chunks_are_halved_when_memory_runs_out_said_once_and_remembered(
+    train: Train,
+    on_one_device: TrainResult,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tried = out_of_memory_above(1, monkeypatch)
+    pool = DevicePool(train, jax.devices()[:1], chunk_size=4)
+    for _ in range(2):
+        result = pool.run_all(CANDIDATES)
+        np.testing.assert_array_equal(result.num_steps, on_one_device.num_steps)
+        np.testing.assert_array_equal(result.accuracy["validation"], on_one_device.accuracy["validation"])
+    assert tried[:3] == [4, 2, 1]
+    assert set(tried[3:]) == {1}
+    assert [record.getMessage().split(" ran out ")[1] for record in caplog.records] == [
+        "of memory with 4 candidates at once; going on with 2.",
+        "of memory with 2 candidates at once; going on with 1.",
+    ]
+
+
+def test_a_device_without_memory_for_one_candidate_says_so(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    out_of_memory_above(0, monkeypatch)
+    with pytest.raises(GlojaxError, match="has no memory for training a single candidate; lower the batch size"):
+        DevicePool(train, jax.devices()[:2], chunk_size=2).run_all(CANDIDATES)
+
+
+def test_other_errors_of_a_device_are_not_taken_for_it(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: Any) -> TrainResult:
+        raise jax.errors.JaxRuntimeError("INTERNAL: something else")
+
+    monkeypatch.setattr(device_pool, "_trained", fail)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
+        DevicePool(train, jax.devices()[:1], chunk_size=2).run_all(CANDIDATES)
