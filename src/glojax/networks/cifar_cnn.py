@@ -9,6 +9,7 @@ from glojax.networks.groups import in_groups
 from glojax.networks.normalisation import local_response_norm
 from glojax.networks.parameters import DecayedParam
 from glojax.networks.pooling import overlapping_max_pool
+from glojax.networks.product import product
 
 
 class CifarCNN(nnx.Module):
@@ -68,5 +69,6 @@ def _dense(in_features: int, out_features: int, *, stddev: float, bias: float, r
         out_features,
         kernel_init=nnx.initializers.truncated_normal(stddev),
         bias_init=nnx.initializers.constant(bias),
+        dot_general=product,
         rngs=rngs,
     )

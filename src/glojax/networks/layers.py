@@ -8,6 +8,7 @@ from flax import nnx
 
 from glojax.networks.convolution import convolve
 from glojax.networks.pooling import max_pool
+from glojax.networks.product import product
 
 
 class ConvolutionBlock(nnx.Module):
@@ -38,4 +39,6 @@ class ConvolutionBlock(nnx.Module):
 
 def dense(in_features: int, out_features: int, *, rngs: nnx.Rngs) -> nnx.Linear:
     """A dense layer whose kernel starts Glorot-uniform and its bias at 0."""
-    return nnx.Linear(in_features, out_features, kernel_init=nnx.initializers.glorot_uniform(), rngs=rngs)
+    return nnx.Linear(
+        in_features, out_features, kernel_init=nnx.initializers.glorot_uniform(), dot_general=product, rngs=rngs
+    )
