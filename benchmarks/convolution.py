@@ -8,12 +8,14 @@ network's first layer).
     convolve       `glojax.networks.convolution`
     in groups      the same, a few images at a time (`glojax.networks.groups`)
     lax            `jax.lax.conv_general_dilated`, differentiated by JAX
+    4 x LOWERING   a population of four under `vmap`, by each of `glojax.networks.ConvolutionLowering`; in a network's
+                   first layer all four have the same images. Time is for one candidate.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +26,7 @@ from jax import lax
 from benchmarks.contestant import Contestant, Work
 from benchmarks.measurement import Entry, Turns, measure, save
 from benchmarks.record import Case, Record
+from glojax.networks import ConvolutionLowering, lowered_convolutions
 from glojax.networks.convolution import convolve
 from glojax.networks.groups import in_groups
 
@@ -69,23 +72,48 @@ def _lax(images: jax.Array, kernel: jax.Array) -> jax.Array:
 
 FORMS: dict[str, Form] = {"convolve": convolve, "in groups": _by_groups, "lax": _lax}
 
+POPULATION = 4
+
+#: Forms of a population's convolutions.
+LOWERINGS: dict[str, ConvolutionLowering] = {
+    f"{POPULATION} x {lowering}": lowering for lowering in get_args(ConvolutionLowering)
+}
+
+
+def _of_population(lowering: ConvolutionLowering, shared_images: bool) -> Form:
+    def convolution(images: jax.Array, kernels: jax.Array) -> jax.Array:
+        with lowered_convolutions(lowering):
+            features: jax.Array = jax.vmap(convolve, in_axes=(None if shared_images else 0, 0))(images, kernels)
+        return features
+
+    return convolution
+
 
 @dataclass(frozen=True)
 class Options:
-    """What is measured. The default takes about four minutes on two cores."""
+    """What is measured. The default takes a quarter of an hour on two cores."""
 
     layers: tuple[str, ...] = tuple(SHAPES)
-    forms: tuple[str, ...] = tuple(FORMS)
+    forms: tuple[str, ...] = (*FORMS, *LOWERINGS)
     turns: Annotated[Turns, tyro.conf.arg(name="")] = field(default_factory=lambda: Turns(rounds=5, case_seconds=10.0))
 
 
 def make(layer: str, form: str, direction: Pass) -> Contestant:
     """Repetitions in which images and kernel depend on the one before, so that nothing can be taken out of the loop."""
-    shape, convolution = SHAPES[layer], FORMS[form]
+    shape = SHAPES[layer]
+    first_layer = shape.Cin <= 3
     rng = np.random.default_rng(0)
-    images = jnp.asarray(rng.normal(size=(shape.batch, shape.side, shape.side, shape.Cin)), jnp.float32)
-    kernel_shape = (shape.kernel, shape.kernel, shape.Cin, shape.Cout)
-    kernel = jnp.asarray(rng.normal(size=kernel_shape) / np.prod(kernel_shape[:3]) ** 0.5, jnp.float32)
+    images_shape: tuple[int, ...] = (shape.batch, shape.side, shape.side, shape.Cin)
+    kernel_shape: tuple[int, ...] = (shape.kernel, shape.kernel, shape.Cin, shape.Cout)
+    scale = np.prod(kernel_shape[:3]) ** -0.5
+    if form in LOWERINGS:
+        convolution = _of_population(LOWERINGS[form], shared_images=first_layer)
+        images_shape = images_shape if first_layer else (POPULATION, *images_shape)
+        kernel_shape = (POPULATION, *kernel_shape)
+    else:
+        convolution = FORMS[form]
+    images = jnp.asarray(rng.normal(size=images_shape), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=kernel_shape) * scale, jnp.float32)
 
     def forward(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         images, kernel = state
@@ -94,7 +122,7 @@ def make(layer: str, form: str, direction: Pass) -> Contestant:
 
     def forward_and_backward(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         images, kernel = state
-        if shape.Cin <= 3:
+        if first_layer:
             features, pullback = jax.vjp(lambda kernel: convolution(images, kernel), kernel)
             (kernel_gradient,) = pullback(features)
             return images + 1e-9 * kernel_gradient.max(), kernel - 1e-9 * kernel_gradient
@@ -107,7 +135,7 @@ def make(layer: str, form: str, direction: Pass) -> Contestant:
 
     def turn() -> Work:
         jax.block_until_ready(repeat(images, kernel))
-        return Work(shape.repetitions)
+        return Work(shape.repetitions * (POPULATION if form in LOWERINGS else 1))
 
     return Contestant(turn)
 

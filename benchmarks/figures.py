@@ -35,7 +35,9 @@ LAYOUTS = {
     "population_cost": Layout("network", ("glojax",)),
     "generation": Layout(None, ("glojax",)),
     "interpreter": Layout("classes", ("program",), x="size"),
-    "convolution": Layout("layer", ("convolve", "in groups")),
+    "convolution": Layout(
+        "layer", ("convolve", "in groups", "4 x canonical", "4 x grouped", "4 x patches", "4 x mapped")
+    ),
 }
 
 
@@ -86,7 +88,8 @@ def _draw_rows(axes: Axes, cases: Sequence[Case], layout: Layout) -> None:
         color = OWN_COLOR if case.contestant in layout.own else OTHER_COLOR
         axes.plot(quartiles, [row, row], color=color, linewidth=2, alpha=0.5)
         axes.plot(median, row, "o", color=color)
-        axes.annotate(f"   {median:.3g}", (max(median, quartiles[1]), row), va="center", fontsize=8)
+        shown = f"{median:,.0f}" if median >= 1000 else f"{median:.3g}"
+        axes.annotate(f"   {shown}", (max(median, quartiles[1]), row), va="center", fontsize=8)
     axes.set_yticks(range(len(cases)), [_label(case, layout) for case in cases], fontsize=8)
     axes.set_ylim(len(cases) - 0.4, -0.6)
     medians = [case.samples.median for case in cases if case.samples.median]

@@ -48,6 +48,15 @@ def test_the_forms_are_the_same_convolution(form: str) -> None:
         np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize("layer", ["digits 1", "digits 2"])
+@pytest.mark.parametrize("form", convolution.LOWERINGS)
+def test_a_population_s_convolutions_count_for_each_candidate(
+    layer: str, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(convolution.SHAPES, layer, convolution.SHAPES[layer]._replace(batch=4, repetitions=2))
+    assert convolution.make(layer, form, "forward and backward").turn().units == 2 * convolution.POPULATION
+
+
 @pytest.mark.parametrize("direction", ["forward", "forward and backward"])
 def test_a_convolution_is_repeated(direction: convolution.Pass) -> None:
     assert (
