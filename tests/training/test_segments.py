@@ -86,6 +86,15 @@ def test_a_population_of_the_dead_ends_at_once(train: Train) -> None:
     assert result.accuracy["validation"].tolist() == [0, 0, 0]
 
 
+def test_a_step_is_compiled_once_on_whatever_device(train: Train, caplog: pytest.LogCaptureFixture) -> None:
+    device = jax.devices()[1]
+    segments._advance.clear_cache()  # type: ignore[attr-defined]
+    with jax.log_compiles(), caplog.at_level("WARNING", "jax"):
+        result = train_in_segments(jax.device_put(train, device), PROGRAMS, jax.random.key(3), RATES, 7)
+    assert result.num_steps.max() > 3 * segments.FIRST_SEGMENT
+    assert caplog.text.count("Finished XLA compilation of jit(_advance)") == 1
+
+
 def test_each_candidate_has_its_own_learning_rate(train: Train) -> None:
     programs = LossProgram.from_trees([LossTree.parse("x * log(y)")] * 3, 16)
     result = train_in_segments(train, programs, jax.random.key(0), np.array([0.05, 0.5, 0.05], np.float32), 3)
@@ -109,3 +118,11 @@ def test_the_memory_of_a_chunk_grows_with_it(train: Train) -> None:
     num_parameters = sum(leaf.size for leaf in jax.tree.leaves(train.begin(jax.random.key(0)).params))
     assert small > 2 * 4 * num_parameters
     assert 2.5 * small < large < 8 * small
+
+
+def test_the_memory_of_a_chunk_is_enough_for_its_evaluation(train: Train) -> None:
+    one_image_a_step = replace(train, config=replace(train.config, batch_size=1), conv_lowering="patches")
+    state = jax.eval_shape(segments._begin, one_image_a_step, jax.random.key(0), 2)
+    evaluation = segments._finish.lower(one_image_a_step, state).compile().memory_analysis()
+    assert evaluation is not None
+    assert chunk_bytes(one_image_a_step, 16, 2) > evaluation.temp_size_in_bytes

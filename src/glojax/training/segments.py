@@ -35,6 +35,9 @@ def train_in_segments(
     Returns:
         Results with a leading axis [P], as NumPy arrays.
     """
+    # The key decides where networks begin: on the device, and bound to it like all that comes of them later, or a
+    # step would be compiled once for the first segment and again for the others.
+    key = jax.device_put(key, train.data["train"][1].sharding)
     P = len(learning_rates)
     chunks = [np.arange(start, min(start + chunk_size, P)) for start in range(0, P, chunk_size)]
     states = [_begin(train, key, chunk_size) for _ in chunks]
@@ -62,7 +65,9 @@ def train_in_segments(
 
 
 def chunk_bytes(train: Train, capacity: int, chunk_size: int) -> int:
-    """Device memory that a step of so many candidates needs, data aside: what the compiler says of it.
+    """Device memory that the training of so many candidates needs, data aside: what the compiler says of it.
+
+    An evaluation counts too: of few images a step, it needs more than a step.
 
     Args:
         train: What `make_train` gives.
@@ -73,9 +78,12 @@ def chunk_bytes(train: Train, capacity: int, chunk_size: int) -> int:
     key = jax.eval_shape(lambda: jax.random.key(0))
     state = jax.eval_shape(_begin, train, key, chunk_size)
     rates, step = jax.ShapeDtypeStruct((chunk_size,), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
-    memory = _advance.lower(train, state, programs, key, rates, step, step).compile().memory_analysis()
-    assert memory is not None
-    return int(memory.temp_size_in_bytes + memory.output_size_in_bytes)
+    advanced = _advance.lower(train, state, programs, key, rates, step, step).compile().memory_analysis()
+    finished = _finish.lower(train, state).compile().memory_analysis()
+    assert advanced is not None
+    assert finished is not None
+    networks = advanced.output_size_in_bytes
+    return int(max(advanced.temp_size_in_bytes, finished.temp_size_in_bytes) + networks)
 
 
 def _packed(
