@@ -62,6 +62,19 @@ def test_the_fastest_is_taken(
     assert choose(train, Accelerator()) == min(times, key=lambda lowering: times[lowering])
 
 
+def test_what_could_not_be_run_is_tried_again(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = {"grouped": 2.0, "patches": float("inf"), "mapped": 3.0}
+    monkeypatch.setattr(lowering_choice, "_seconds", lambda train, device: times[train.conv_lowering])
+    assert choose(train, Accelerator()) == "grouped"
+    times["patches"] = 1.0
+    assert choose(train, Accelerator()) == "patches"
+
+
+def test_a_training_that_is_evaluated_on_the_test_set_alone_has_its_trial_too(train: Train) -> None:
+    on_test = make_train(train.network, load_dataset("digits"), replace(train.config, splits=("test",)))
+    assert 0 < lowering_choice._seconds(replace(on_test, conv_lowering="grouped"), jax.devices("cpu")[0]) < 60
+
+
 def test_each_device_kind_shape_and_batch_size_has_its_own(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lowering_choice, "_seconds", lambda train, device: 1.0)
     other = Accelerator()

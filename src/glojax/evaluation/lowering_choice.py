@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import math
 import os
 import statistics
 import tempfile
@@ -40,7 +41,7 @@ def fastest_lowering(train: Train, device: jax.Device) -> ConvolutionLowering:
 
     Returns:
         "canonical" on a CPU; elsewhere one of `CHOICES`. What was measured before on such a device is not measured
-        again.
+        again, unless one of them could not be run.
     """
     if device.platform == "cpu":
         return "canonical"
@@ -52,7 +53,9 @@ def fastest_lowering(train: Train, device: jax.Device) -> ConvolutionLowering:
     choice = min(CHOICES, key=lambda lowering: seconds[lowering])
     measured = ", ".join(f"{lowering} {1e3 * each:.3g} ms" for lowering, each in seconds.items())
     _log.info("%s: convolutions %s (a step of %d candidates: %s).", device, choice, CANDIDATES, measured)
-    _write(path, known | {key: choice})
+    # One that failed may have done so for want of memory, which others used just then.
+    if all(map(math.isfinite, seconds.values())):
+        _write(path, known | {key: choice})
     return choice
 
 
@@ -69,8 +72,11 @@ def _key(train: Train, device: jax.Device) -> str:
 
 def _seconds(train: Train, device: jax.Device) -> float:
     """Of a step of all candidates, compilation aside; infinite where it cannot be run."""
-    config = replace(train.config, num_steps=STEPS, splits=("validation",))
-    short = replace(train, config=config, data={split: train.data[split] for split in ("train", "validation")})
+    # One image to evaluate, as whole splits would take longer than the steps.
+    split = train.config.splits[0]
+    images, labels = train.data[split]
+    data = {"train": train.data["train"], split: (images[:1], labels[:1])}
+    short = replace(train, config=replace(train.config, num_steps=STEPS, splits=(split,)), data=data)
     programs = LossProgram.from_trees([LossTree.parse("x * log(y)")] * CANDIDATES, capacity=8)
     rates = np.full(CANDIDATES, 1e-3, np.float32)
 
