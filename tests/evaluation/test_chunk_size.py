@@ -31,11 +31,11 @@ def chunk_size(train: Train, device: Any) -> int:
 
 def test_as_many_candidates_as_fit_the_free_memory(train: Train) -> None:
     each = chunk_bytes(train, 16, PROBE) // PROBE
-    assert chunk_size(train, Device(60 * each)) == 32
-    assert chunk_size(train, Device(120 * each, in_use=60 * each)) == 32
-    assert chunk_size(train, Device(50 * each)) == 16
+    assert chunk_size(train, Device(20 * each)) == 8
+    assert chunk_size(train, Device(40 * each, in_use=20 * each)) == 8
+    assert chunk_size(train, Device(12 * each)) == 4
     assert chunk_size(train, Device(each)) == 1
-    assert chunk_size(train, Device(10_000 * each)) == 256
+    assert chunk_size(train, Device(10_000 * each)) == 16
 
 
 def test_a_device_that_does_not_tell_its_memory(train: Train) -> None:

@@ -203,8 +203,8 @@ def test_each_finalist_of_a_tuning_is_trained_once(
 def on_real_devices(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Have a command train candidates on so many devices, with the trainer that other tests have compiled, too."""
 
-    def make(*arguments: Any, capacity: int, **options: Any) -> LocalEvaluator:
-        return LocalEvaluator(*arguments, capacity=64, devices=jax.devices()[:number], **options)
+    def make(*arguments: Any, **options: Any) -> LocalEvaluator:
+        return LocalEvaluator(*arguments, **options | {"capacity": 64, "devices": jax.devices()[:number]})
 
     monkeypatch.setattr(phases, "LocalEvaluator", make)
 

@@ -27,20 +27,19 @@ def test_accuracies_are_rounded_to_six_decimals() -> None:
 
 
 class Trainings:
-    """Takes the place of a device pool: each training ends as asked for, the last one first."""
+    """Takes the place of a device pool: each training ends as asked for."""
 
     def __init__(self, validation: np.ndarray, test: np.ndarray, finite: np.ndarray):
         self._outcome = validation, test, finite
         self.candidates: Candidates | None = None
 
-    def run(self, candidates: Candidates) -> list[tuple[np.ndarray, TrainResult]]:
+    def run(self, candidates: Candidates) -> list[tuple[int, TrainResult]]:
         self.candidates = candidates
-        chunks = []
-        for place in reversed(range(len(candidates.seeds))):
-            validation, test, finite = (jnp.asarray(array[[place]]) for array in self._outcome)
-            result = TrainResult({"validation": validation, "test": test}, finite, jnp.array([3]))
-            chunks.append((np.array([place]), result))
-        return chunks
+        results = []
+        for place in range(len(candidates.seeds)):
+            validation, test, finite = (jnp.asarray(array[place]) for array in self._outcome)
+            results.append((place, TrainResult({"validation": validation, "test": test}, finite, jnp.array(3))))
+        return results
 
 
 def compared(
@@ -54,7 +53,7 @@ def compared(
     """The comparison that comes of such trainings, [losses and learning rates][seeds]; `test` is as `validation`."""
     outcome = (np.array(validation), np.array(test or validation), np.array(finite or np.isfinite(validation)))
     trainings = Trainings(*(array.reshape(-1) for array in outcome))
-    monkeypatch.setattr(comparison, "DevicePool", lambda train: trainings)
+    monkeypatch.setattr(comparison, "DevicePool", lambda train, devices, chunk_size: trainings)
     losses = {name: find_loss(name.removesuffix(comparison.BEST_RATE)) for name in names}
     seeds = range(7, 7 + len(validation[0]))
     data = load_dataset("digits")

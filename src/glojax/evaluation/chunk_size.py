@@ -11,8 +11,8 @@ _log = logging.getLogger(__name__)
 #: Compiled to see what a candidate needs.
 PROBE = 8
 
-#: More at once keep no accelerator busier.
-LARGEST = 256
+#: Chunks are filled up to their size, so that one program serves all; small ones leave less of that to do.
+LARGEST = 16
 
 #: Share of the free memory that chunks may fill; the rest is for networks that wait for their turn, and for fragments.
 SHARE = 0.6

@@ -65,7 +65,7 @@ class DevicePool:
         train: What `make_train` gives; its data is copied to each device. Where it leaves the convolution lowering
             open, the fastest is found on the first device.
         devices: The devices; None for all local ones.
-        chunk_size: Candidates that a device trains at once; None for 1 on a CPU, and elsewhere for as many as its
+        chunk_size: Candidates that a device trains at once; None for 1 on a CPU, and elsewhere for 16 or what its
             memory holds. Halved where a device runs out of memory.
     """
 

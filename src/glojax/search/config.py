@@ -112,7 +112,7 @@ class CommonOptions:
     """How many devices train: GPUs where there are some, else CPU cores. By default all."""
 
     chunk_size: int | None = None
-    """Candidates that a device trains at once. By default 1 on a CPU, elsewhere as many as its memory holds."""
+    """Candidates that a device trains at once. By default 1 on a CPU, elsewhere 16 or what its memory holds."""
 
     conv_lowering: ConvolutionLowering | None = None
     """How convolutions are computed. By default canonical on a CPU, elsewhere the fastest of the others."""

@@ -50,9 +50,9 @@ def train_in_segments(
             mine, rates = jax.tree.map(lambda array, rows=rows: array[rows], (programs, learning_rates))
             states[place] = _advance(train, states[place], mine, key, rates, step, stop)
         # Only now wait for the device: all chunks are on their way.
-        for state, chunk in zip(states, chunks, strict=True):
-            finite[chunk] = np.asarray(state.finite)[: len(chunk)]
-            num_steps[chunk] = np.asarray(state.num_steps)[: len(chunk)]
+        for place, chunk in enumerate(chunks):
+            finite[chunk] = np.asarray(states[place].finite)[: len(chunk)]
+            num_steps[chunk] = np.asarray(states[place].num_steps)[: len(chunk)]
         chunks, states = _packed(chunks, states, finite, chunk_size)
         step, segment = stop, 2 * segment
     accuracy = {split: np.zeros(P, np.float32) for split in train.config.splits}
