@@ -61,6 +61,9 @@ def test_a_name_is_no_formula(tmp_path: Path) -> None:
 
     draw_samples(Dataset.from_arrays("a$x^^$", images, labels, images, labels, validation=[0]), tmp_path / "toy.png")
 
+    height, width, _ = imread(tmp_path / "toy.png").shape
+    assert min(height, width) > 0
+
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(
