@@ -27,6 +27,11 @@ class FinishedRun(NamedTuple):
     errors: str
     directory: Path
 
+    @property
+    def names(self) -> list[str]:
+        """Of the files, without those that belong to the lock."""
+        return sorted(path.name for path in self.directory.iterdir() if not path.name.startswith("."))
+
     def json(self, name: str) -> Any:
         return json.loads((self.directory / name).read_text())
 

@@ -41,13 +41,14 @@ def test_it_ends_well_and_leaves_its_files_and_nothing_else(bare_run: FinishedRu
     assert "Traceback" not in bare_run.errors
     assert "Warning" not in bare_run.errors
     assert [path.name for path in bare_run.directory.parent.iterdir()] == ["run"]
-    assert sorted(path.name for path in bare_run.directory.iterdir()) == [
+    assert bare_run.names == [
         "candidates.jsonl",
         "config.json",
         "generations.jsonl",
         "hall_of_fame.csv",
         "result.json",
         "summary.png",
+        "trainings.jsonl",
         "tuning.jsonl",
     ]
 
@@ -55,7 +56,7 @@ def test_it_ends_well_and_leaves_its_files_and_nothing_else(bare_run: FinishedRu
 def test_config_holds_every_option(bare_run: FinishedRun) -> None:
     config = bare_run.json("config.json")
     assert config["command"] == "run"
-    assert set(config["options"]) == {field.name for field in dataclasses.fields(RunOptions)}
+    assert set(config["options"]) == {field.name for field in dataclasses.fields(RunOptions)} - {"execution", "run_dir"}
     assert set(config["options"]["genetic"]) == {field.name for field in dataclasses.fields(GeneticConfig)}
     assert (config["options"]["seed"], config["options"]["seeds"], config["options"]["generations"]) == (5, 2, 2)
     assert config["options"]["genetic"]["population_size"] == 8
@@ -259,12 +260,13 @@ def test_it_prints_plain_lines_where_there_is_no_terminal(bare_run: FinishedRun)
 def test_a_search_alone_leaves_no_comparison(discover_run: FinishedRun) -> None:
     assert discover_run.exit_code == 0
     assert "Traceback" not in discover_run.errors
-    assert sorted(path.name for path in discover_run.directory.iterdir()) == [
+    assert discover_run.names == [
         "candidates.jsonl",
         "config.json",
         "generations.jsonl",
         "hall_of_fame.csv",
         "result.json",
+        "trainings.jsonl",
     ]
     result = discover_run.json("result.json")
     assert set(result) == {"expression", "latex", "fitness", "mean_accuracy", "discovered"}
@@ -304,4 +306,4 @@ def test_an_interruption_ends_the_run_at_once_with_its_own_exit_code(tmp_path: P
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=10)
     assert process.returncode == 130
-    assert errors.strip() == "interrupted"
+    assert errors.splitlines()[0] == "interrupted: SIGINT"

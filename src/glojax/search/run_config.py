@@ -30,8 +30,8 @@ _OTHERS = ("scikit-learn", "scipy", "matplotlib")
 #: Options that say how a run is executed, and not what comes of it.
 _EXECUTION = ("run_dir", "execution")
 
-#: What may differ though the results do not: where the data came from, as long as its fingerprint is the same.
-_INDIFFERENT = ("dataset_origin",)
+#: What may differ though the results do not; the data's origin, for instance, as long as its fingerprint is the same.
+_INDIFFERENT = ("dataset_origin", "python", *_OTHERS)
 
 
 def run_config(command: str, options: CommonOptions, resolved: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,9 +51,8 @@ def run_config(command: str, options: CommonOptions, resolved: Mapping[str, Any]
         "platform": {
             "device_kind": jax.local_devices()[0].device_kind,
             "xla_flags": " ".join(sorted(flag for flag in _xla_flags() if "device_count" not in flag)),
-            "versions": {name: version(name) for name in _DECISIVE},
         },
-        "other_versions": {"python": python_version()} | {name: version(name) for name in _OTHERS},
+        "versions": {"python": python_version()} | {name: version(name) for name in (*_DECISIVE, *_OTHERS)},
         "devices": [str(device) for device in jax.local_devices()],
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
@@ -134,7 +133,7 @@ def accept(directory: RunDirectory, current: Mapping[str, Any], allow_change: bo
 def differences(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
     """What is not as it was when the run began, and could change its results; one text for each."""
     found = []
-    for part in ("options", "resolved", "platform"):
+    for part in ("options", "resolved", "platform", "versions"):
         was, now = _flat(recorded.get(part)), _flat(current[part])
         found += [
             f"{name} was {was.get(name)!r} and is {now.get(name)!r}"
