@@ -20,7 +20,7 @@ def training(seed: int) -> Training:
 
 
 def result(accuracy: float) -> TrainResult:
-    return TrainResult({"validation": np.float32(accuracy)}, np.bool_(True), np.int32(7))  # type: ignore[arg-type]
+    return TrainResult({"validation": np.float32(accuracy)}, np.bool_(True), np.int32(7))  # type: ignore[dict-item,arg-type]
 
 
 @pytest.fixture

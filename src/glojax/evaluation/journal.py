@@ -67,6 +67,11 @@ class TrainingJournal:
     def __len__(self) -> int:
         return len(self._known)
 
+    @property
+    def results(self) -> Mapping[Training, TrainResult]:
+        """All that is known."""
+        return self._known
+
     def find(self, training: Training) -> TrainResult | None:
         """The result of a training, of NumPy scalars; None where it is still to be done."""
         self._asked[training] = None

@@ -32,6 +32,7 @@ from glojax.search.phases import (
 )
 from glojax.search.results import print_best, print_comparison, print_directory, print_tuned
 from glojax.search.run_config import FILE, read_config, read_options
+from glojax.search.run_directory import require_run
 from glojax.search.tuning import Tuned, TuningRecord
 
 #: Nodes of a program where no option sets a limit; room in it costs nothing.
@@ -55,6 +56,7 @@ def execute(command: str, options: CommonOptions, console: Console, resume: Resu
 def resume(options: ResumeOptions, console: Console) -> None:
     """Go on with a run that was interrupted: all of it again, but for the trainings that are done."""
     directory = options.run_dir.expanduser()
+    require_run(directory)
     config = read_config(directory)
     command = config.get("command")
     if command not in COMMANDS:

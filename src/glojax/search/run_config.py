@@ -101,7 +101,7 @@ def read_options(options_type: type[Options], config: Mapping[str, Any]) -> Opti
     settings = dacite.Config(strict=True, cast=[tuple, Path])
     try:
         return dacite.from_dict(options_type, config["options"], settings)
-    except (dacite.DaciteError, TypeError, KeyError) as error:
+    except (dacite.DaciteError, TypeError, KeyError, AttributeError) as error:
         cause = " ".join(str(error).split())
         raise RunDirectoryError(f"{FILE} holds options that this command does not take: {cause}.") from error
 

@@ -103,8 +103,7 @@ class RunDirectory:
         Raises:
             RunDirectoryError: It is no such folder, is in use, or cannot be written, or its disk is full.
         """
-        if not (path / "config.json").is_file():
-            raise RunDirectoryError(f"{path} holds no run (there is no config.json in it); give the folder of one.")
+        require_run(path)
         try:
             _require_space(path)
             directory = cls(path)
@@ -162,6 +161,12 @@ class RunDirectory:
             return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return "another process"
+
+
+def require_run(path: Path) -> None:
+    """Raise RunDirectoryError where a folder is none of a run."""
+    if not (path / "config.json").is_file():
+        raise RunDirectoryError(f"{path} holds no run (there is no config.json in it); give the folder of one.")
 
 
 def unwritable(path: Path, error: OSError, advice: str) -> RunDirectoryError:
