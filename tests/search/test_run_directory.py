@@ -1,4 +1,6 @@
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,27 @@ def test_lines_are_appended(directory: RunDirectory) -> None:
     assert [json.loads(line) for line in lines] == [
         {"generation": generation, "best_expression": "x / y"} for generation in (1, 2)
     ]
+
+
+def test_a_disk_that_is_nearly_full_is_said_before_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=5 * 2**20))
+    with pytest.raises(RunDirectoryError, match="has 5 MB left; expected 64 MB: make room"):
+        RunDirectory.create(tmp_path / "run", "compare")
+
+
+def test_a_folder_that_was_released_can_be_taken_again(directory: RunDirectory) -> None:
+    directory.write_json("config.json", {})
+    directory.release()
+    (directory.path / ".unfinished-1234-result.json").write_text("half of")
+    again = RunDirectory.reopen(directory.path)
+    assert sorted(path.name for path in again.path.iterdir()) == [".holder.json", ".lock", "config.json"]
+
+
+def test_a_folder_that_is_not_released_cannot(directory: RunDirectory) -> None:
+    directory.write_json("config.json", {})
+    with pytest.raises(RunDirectoryError, match=rf"is in use by process {os.getpid()} on "):
+        RunDirectory.reopen(directory.path)
+    (directory.path / ".holder.json").write_text("[" * 100_000)
+    with pytest.raises(RunDirectoryError, match="is in use by another process"):
+        RunDirectory.reopen(directory.path)
