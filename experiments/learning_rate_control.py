@@ -3,15 +3,21 @@
 python -m experiments.learning_rate_control
 
 The paper has nothing of the kind: all losses share 0.01, cross-entropy's rate.
+
 Ours: not yet run.
+
 Time: 75 s a training on two cores, 27 trainings.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from experiments import script
 from experiments.records import Records
+from experiments.report import NOT_RUN, Report, mean_and_sd, one, p_in_words, table
+from experiments.style import LABELS, STYLES, finish, new_figure
 from experiments.trainings import PAPER_LOSSES, Training
 
 
@@ -60,9 +66,84 @@ def wanted(options: Options, records: Records) -> list[Training]:
     ]
 
 
+def report(options: Options, records: Records) -> Report:
+    rates = {loss: best_rate(options, records, loss) for loss in PAPER_LOSSES}
+    figure = new_figure()
+    axes = figure.subplots()
+    columns = {}
+    for loss in PAPER_LOSSES:
+        accuracies = [records.accuracy(training, options.steps, "validation") for training in tried(options, loss)]
+        columns[loss] = [
+            f"**{one(accuracy)}**" if rate == rates[loss] else one(accuracy)
+            for rate, accuracy in zip(options.learning_rates, accuracies, strict=True)
+        ]
+        known = [pair for pair in zip(options.learning_rates, accuracies, strict=True) if pair[1] is not None]
+        if known:
+            axes.plot(*zip(*known, strict=True), label=LABELS[loss], **STYLES[loss])
+    if axes.has_data():
+        axes.set_xscale("log")
+        if options.steps >= 1000:
+            axes.set_ylim(0.9, 1)
+    finish(
+        axes,
+        title=f"After {options.steps:,} steps, seed 0 (below 0.9 cut off)",
+        xlabel="learning rate",
+        ylabel="validation accuracy",
+    )
+    header = ("learning rate", *(f"{LABELS[loss]}, validation" for loss in PAPER_LOSSES))
+    validation = table(header, zip(map("{:g}".format, options.learning_rates), *columns.values(), strict=True))
+    return Report(f"{validation}\n{_tests(options, records, rates)}", figure)
+
+
+def _tests(options: Options, records: Records, rates: dict[str, float | None]) -> str:
+    """Test accuracies at the shared rate and at each loss's own."""
+
+    def tested(training: Training, seeds: Sequence[int]) -> list[float]:
+        values = [records.accuracy(replace(training, seed=seed), options.steps) for seed in seeds]
+        return [value for value in values if value is not None]
+
+    shared, own = {}, {}
+    for loss, rate in rates.items():
+        training = Training(
+            loss=loss, steps=options.steps, learning_rate=options.learning_rate, dataset=options.dataset
+        )
+        shared[loss] = tested(training, range(options.seeds))
+        fresh = range(1, options.seeds + 1)
+        own[loss] = [] if rate is None else tested(replace(training, learning_rate=rate), fresh)
+    first = PAPER_LOSSES[0]
+    rows = [
+        (
+            LABELS[loss],
+            mean_and_sd(shared[loss]),
+            _gain(shared[first], shared[loss]) if loss != first else None,
+            NOT_RUN if rates[loss] is None else f"{rates[loss]:g}",
+            mean_and_sd(own[loss]),
+            _gain(own[first], own[loss]) if loss != first else None,
+            p_in_words(own[first], own[loss]) if loss != first else None,
+            len(own[loss]),
+        )
+        for loss in PAPER_LOSSES
+    ]
+    header = (
+        "loss",
+        f"test, all at {options.learning_rate:g}",
+        "gain",
+        "own best rate",
+        "test at it, fresh seeds",
+        "gain",
+        "Welch p",
+        "seeds",
+    )
+    return table(header, rows)
+
+
+def _gain(before: Sequence[float], after: Sequence[float]) -> str | None:
+    return f"{np.mean(after) - np.mean(before):+.4f}" if before and after else None
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    return script.run_script(Options, wanted, __doc__, arguments)
+    return script.run_script(Options, wanted, report, __doc__, arguments)
 
 
 if __name__ == "__main__":
-    script.leave(main())
+    script.start(main)

@@ -11,7 +11,6 @@ A training's record lies in `results/trainings/DATASET/`, and serves every exper
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -44,38 +43,39 @@ class Records:
     def __init__(self, folder: Path = RESULTS):
         self.folder = folder
         paths = sorted((folder / "trainings").glob("*/*.json"))
-        self._trainings = [(Training(**record["training"]), record) for record in map(read_record, paths)]
+        self.trainings = [(Training(**record["training"]), record) for record in map(read_record, paths)]
 
     def write_training(self, training: Training, record: dict[str, Any]) -> None:
         """Add the record of a training."""
         folder = self.folder / "trainings" / Path(training.dataset).stem
         write_record(folder / f"{training.name}.json", record)
-        self._trainings.append((training, record))
+        self.trainings.append((training, record))
 
     def missing(self, wanted: Sequence[Training]) -> list[Training]:
         """Those that no record covers."""
-        return [training for training in wanted if not any(known.covers(training) for known, _ in self._trainings)]
+        return [training for training in wanted if not any(known.covers(training) for known, _ in self.trainings)]
 
     def accuracy(self, training: Training, step: int, split: str = "test") -> float | None:
         """Accuracy in [0, 1] after a step of such a training, whatever its schedule; None where it was not measured."""
-        for known, record in self._trainings:
+        for known, record in self.trainings:
             if known.goes_as(training) and step in record["outcome"]["steps"]:
                 return float(record["outcome"][split][record["outcome"]["steps"].index(step)])
         return None
 
     def accuracies(self, training: Training, step: int, split: str = "test") -> list[float]:
         """As `accuracy`, of all seeds with which it was measured, in their order."""
-        seeds = sorted({known.seed for known, _ in self._trainings})
+        seeds = sorted({known.seed for known, _ in self.trainings})
         found = (self.accuracy(replace(training, seed=seed), step, split) for seed in seeds)
         return [accuracy for accuracy in found if accuracy is not None]
 
     def outcome(self, training: Training) -> dict[str, Any] | None:
         """The outcome that covers a training."""
-        return next((record["outcome"] for known, record in self._trainings if known.covers(training)), None)
+        return next((record["outcome"] for known, record in self.trainings if known.covers(training)), None)
 
-    def others(self, experiment: str) -> list[dict[str, Any]]:
-        """The records of an experiment that does not consist of trainings, by name."""
-        return [read_record(path) for path in sorted((self.folder / experiment).glob("*.json"))]
+    def search(self, name: str) -> dict[str, Any] | None:
+        """The record of a search; None where there is none."""
+        path = self.folder / f"{name}.json"
+        return read_record(path) if path.exists() else None
 
 
 def training_record(training: Training, dataset: Dataset, outcome: Mapping[str, Any], seconds: float) -> dict[str, Any]:
@@ -128,11 +128,11 @@ def reproducible(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def write_record(path: Path, record: Mapping[str, Any]) -> None:
     """Write a whole file, or nothing."""
+    text = json.dumps(record, indent=1) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".unfinished-", delete=False) as file:
-        file.write(json.dumps(record, indent=1) + "\n")
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+    unfinished = path.with_name(f".unfinished-{path.name}")
+    unfinished.write_text(text)
+    os.replace(unfinished, path)
 
 
 def read_record(path: Path) -> dict[str, Any]:

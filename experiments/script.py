@@ -13,6 +13,7 @@ import tyro
 from rich.console import Console
 
 from experiments.records import RESULTS, Records
+from experiments.report import Report
 from experiments.runner import train_all
 from experiments.trainings import Training, without_covered
 from glojax.errors import GlojaxError
@@ -56,25 +57,31 @@ Wanted = Callable[[OptionsT, Records], Sequence[Training]]
 def run_script(
     options_type: type[OptionsT],
     wanted: Wanted[OptionsT],
+    report: Callable[[OptionsT, Records], Report],
     description: str | None,
-    arguments: Sequence[str] | None = None,
+    arguments: Sequence[str] | None,
+    *,
+    first: Callable[[OptionsT], None] = lambda options: None,
 ) -> int:
-    """Do what a script asks for and has no record yet.
+    """Do what a script asks for and has no record yet, and print what it came to.
 
     Args:
         options_type: From these the command line is derived.
         wanted: What the script asks for.
+        report: What it came to.
         description: What its help says.
         arguments: Of the command line; None for the process's own.
+        first: What is to be done before anything is trained.
 
     Returns:
         The exit code: 0, 2 for a user's mistake, or 130 for an interruption.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         options = tyro.cli(options_type, args=arguments, description=description)
         prepare_jax(options.devices)
-        train_missing(options, wanted, Console())
+        first(options)
+        records = train_missing(options, wanted, Console())
+        print(report(options, records).text)
     except GlojaxError as error:
         print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2
@@ -91,12 +98,14 @@ def train_missing(options: OptionsT, wanted: Wanted[OptionsT], console: Console)
     while missing := without_covered(records.missing(wanted(options, records))):
         console.print(f"{len(missing)} trainings to do, on {len(devices)} devices.", highlight=False)
         train_all(missing, records, options.data_dir, devices, console)
-    console.print(f"All records are in {options.results}.", highlight=False, soft_wrap=True)
     return records
 
 
-def leave(exit_code: int) -> None:
-    """End the process, though threads may still be inside XLA."""
+def start(main: Callable[[], int]) -> None:
+    """Be a process: told to end, it saves what it is at, as when interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    exit_code = main()
     sys.stdout.flush()
     sys.stderr.flush()
+    # Threads may still be inside XLA, which does not survive the interpreter's ordinary end.
     os._exit(exit_code)

@@ -11,6 +11,7 @@ import tyro
 
 from experiments import script
 from experiments.records import Records
+from experiments.report import Report, one, table
 from experiments.trainings import Training
 
 
@@ -25,9 +26,18 @@ def wanted(options: Options, records: Records) -> list[Training]:
     return [options.training]
 
 
+def report(options: Options, records: Records) -> Report:
+    training = options.training
+    rows = [
+        (step, *(one(records.accuracy(training, step, split)) for split in ("validation", "test")))
+        for step in training.evaluated_steps
+    ]
+    return Report(table(("step", "validation accuracy", "test accuracy"), rows))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    return script.run_script(Options, wanted, __doc__, arguments)
+    return script.run_script(Options, wanted, report, __doc__, arguments)
 
 
 if __name__ == "__main__":
-    script.leave(main())
+    script.start(main)

@@ -156,8 +156,10 @@ class Training:
         )
 
     def make_train(self, dataset: Dataset) -> Train:
-        """What trains it, and all other trainings of its population."""
-        return make_train(NETWORKS[self.recipe.network], dataset, self.training_config())
+        """What trains it, and all others that differ in loss, seed and learning rate only."""
+        # A rate in the configuration would be compiled in; each training is given its own.
+        config = dataclasses.replace(self.training_config(), learning_rate=1.0)
+        return make_train(NETWORKS[self.recipe.network], dataset, config)
 
 
 def without_covered(trainings: list[Training]) -> list[Training]:
