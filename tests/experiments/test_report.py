@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from scipy import stats
 
+from experiments import test_accuracy
 from experiments.binary_loss import minimum
 from experiments.loss_surfaces import surface
 from experiments.output_histograms import peaks
@@ -9,9 +9,11 @@ from experiments.report import mean_and_sd, p_in_words, table, welch_p
 from glojax.losses import CATALOG
 
 
-def test_the_test_is_scipy_s() -> None:
-    first, second = [0.5, 0.6, 0.55], [0.7, 0.72]
-    assert welch_p(first, second) == pytest.approx(stats.ttest_ind(first, second, equal_var=False).pvalue)
+def test_the_test_gives_the_paper_s_p_values_for_its_accuracies() -> None:
+    """Source: Gonzalez and Miikkulainen (2020), figure 2 and section IV-C."""
+    paper = test_accuracy.PAPER
+    assert welch_p(paper["cross_entropy"], paper["baikal"]) == pytest.approx(2.4e-11, rel=0.01)
+    assert welch_p(paper["baikal"], paper["baikal_cma"]) == pytest.approx(8.5045e-6, rel=0.01)
 
 
 @pytest.mark.parametrize(("first", "second"), [([0.5], [0.6, 0.7]), ([0.5, 0.5], [0.6, 0.6])])
