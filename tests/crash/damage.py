@@ -10,6 +10,7 @@ with exit code 2 and one line. `results/damage.json` tells what came of all.
 """
 
 import json
+import logging
 import random
 import resource
 import shutil
@@ -203,6 +204,7 @@ def trial(original: Original, folder: Path, draw: random.Random) -> tuple[str, s
 
 def main(options: Options) -> None:
     """Damage, read, resume, and write `results/damage.json`."""
+    logging.disable(logging.WARNING)
     outcomes: Counter[str] = Counter()
     slowest = 0.0
     resumed: Counter[str] = Counter()
