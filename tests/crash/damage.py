@@ -139,7 +139,7 @@ def damage(folder: Path, draw: random.Random) -> str:
             path.mkdir()
             done.append(f"{path.name} replaced by a folder")
             break
-        elif path.name == "config.json" and content:
+        elif path.name == "config.json" and not done:
             path.write_text(json.dumps(forged(json.loads(content), draw)))
             done.append("config.json forged")
             break
