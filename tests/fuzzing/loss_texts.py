@@ -86,7 +86,8 @@ def by_atheris(num_texts: int, results: Path) -> None:
     dictionary = folder / "dictionary"
     dictionary.write_text("\n".join(quoted(PIECES)))
     options = [f"-seed={tally.texts + 1}", f"-max_len={MAX_BYTES}", f"-dict={dictionary}", "-verbosity=0"]
-    atheris.Setup([sys.argv[0], *options, "-rss_limit_mb=0", str(corpus)], try_bytes)
+    options += ["-rss_limit_mb=0", f"-artifact_prefix={folder}/"]  # the tally watches over memory and time
+    atheris.Setup([sys.argv[0], *options, str(corpus)], try_bytes)
     atheris.Fuzz()
 
 

@@ -21,7 +21,7 @@ def endless() -> str:
 @pytest.fixture(scope="module")
 def sample() -> Tally:
     sample = Tally()
-    for text in islice(texts(seed=0), 2_500):
+    for text in islice(texts(seed=0), 2_000):
         sample.add(text, outcome)
     return sample
 
