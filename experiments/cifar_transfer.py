@@ -6,7 +6,7 @@ The paper: test accuracy after 500 to 20,000 steps; Baikal above cross-entropy a
 
 Ours: not yet run.
 
-Time: 0.6 s a step on two cores; 20 minutes a training of 2,000 steps.
+Time: about 0.6 s a step on two cores; 20 minutes a training of 2,000 steps.
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ to cross-entropy grows as the data shrinks, and cross-entropy is unstable at 0.0
 
 Ours: not yet run.
 
-Time: 75 s a training of 2,000 steps on two cores, 12 minutes one of 20,000.
+Time: about 75 s a training of 2,000 steps on two cores, 12 minutes one of 20,000.
 """
 
 from collections.abc import Sequence

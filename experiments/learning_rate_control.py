@@ -6,7 +6,7 @@ The paper has nothing of the kind: all losses share 0.01, cross-entropy's rate.
 
 Ours: not yet run.
 
-Time: 75 s a training on two cores, 27 trainings.
+Time: about 75 s a training on two cores, 27 trainings.
 """
 
 from collections.abc import Sequence

@@ -6,8 +6,8 @@ The paper: after 15,000 steps, BaikalCMA's two peaks are moved away from 0 and 1
 
 Ours: not yet run.
 
-Time: 15 minutes a training on two cores. Three of the four are those of `experiments.test_accuracy`; the fourth is
-trained with a confidence penalty, which is a tree, too: `x * log(y) - y * log(y)`.
+Time: about 15 minutes a training on two cores. Three of the four are those of `experiments.test_accuracy`; the fourth
+is trained with a confidence penalty, which is a tree, too: `x * log(y) - y * log(y)`.
 """
 
 from collections.abc import Sequence

@@ -97,22 +97,24 @@ def train_all(
 
     with TrainingsDisplay(console, len(trainings), sum(training.steps for training in trainings)) as display:
         threads = [threading.Thread(target=work, args=(device,), daemon=True) for device in devices]
-        for thread in threads:
-            thread.start()
         try:
+            for thread in threads:
+                thread.start()
             for _ in trainings:
                 one = ended.get()
                 if isinstance(one, BaseException):
                     raise one
-                record = training_record(one.training, one.dataset, one.progress.outcome, one.progress.seconds)
-                records.write_training(one.training, record)
-                checkpoints.remove(one.checkpoint)
+                _record(one, records)
                 display.on_training(_in_words(one))
         finally:
             stop.set()
-            # They save what they were at.
+            # They save what they were at; one may not even have begun, another have come to its end just now.
             for thread in threads:
-                thread.join()
+                if thread.is_alive():
+                    thread.join()
+            while not ended.empty():
+                if isinstance(one := ended.get(), _Ended):
+                    _record(one, records)
 
 
 class _Populations:
@@ -201,6 +203,12 @@ def _measure(training: Training, train: Train, state: TrainState, progress: Prog
         probs = np.asarray(_predict(train, state))
         counts, _ = np.histogram(probs, bins=NUM_BINS, range=(0, 1))
         outcome["histogram"] = {"step": progress.step, "counts": counts.tolist()}
+
+
+def _record(one: _Ended, records: Records) -> None:
+    record = training_record(one.training, one.dataset, one.progress.outcome, one.progress.seconds)
+    records.write_training(one.training, record)
+    checkpoints.remove(one.checkpoint)
 
 
 def _in_words(one: _Ended) -> str:

@@ -7,7 +7,7 @@ ten seeds; Baikal over cross-entropy p = 2.4e-11, BaikalCMA over Baikal p = 8.5e
 
 Ours: not yet run.
 
-Time: 3 minutes a training of 5,000 steps on two cores, 15 one of 20,000.
+Time: about 3 minutes a training of 5,000 steps on two cores, 15 one of 20,000.
 """
 
 from collections.abc import Sequence

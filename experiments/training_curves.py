@@ -6,7 +6,7 @@ The paper: 80 test evaluations over 20,000 steps; both Baikals learn faster and 
 
 Ours: not yet run.
 
-Time: 15 minutes a training on two cores. They are those of `experiments.test_accuracy`.
+Time: about 15 minutes a training on two cores. They are those of `experiments.test_accuracy`.
 """
 
 from collections.abc import Sequence

@@ -6,7 +6,7 @@ The paper (section IV-B): cross-entropy 0.9700, Baikal 0.9838, BaikalCMA 0.9902.
 
 Ours: not yet run.
 
-Time: 75 s a training on two cores; 15 minutes for all twelve.
+Time: about 75 s a training on two cores; 15 minutes for all twelve.
 """
 
 from collections.abc import Sequence
