@@ -6,7 +6,6 @@ python -m benchmarks.draw
 import importlib
 import inspect
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ DETAIL_COLUMNS = {
     "share_of_matrix_product": "share of matrix product",
     "steps": "steps",
     "trained": "losses trained",
+    "reached": "reached",
 }
 
 INTRODUCTION = """\
@@ -30,7 +30,7 @@ INTRODUCTION = """\
 # Benchmarks
 
 Every table and figure here is drawn from a file in `results/`, which holds all samples. Contestants take turns, each in
-a process of its own; the first turn, which compiles, is no sample. Times are medians, with quartiles in parentheses;
+a process of its own; the first turn, which compiles, is no sample. Figures are medians, with quartiles in parentheses;
 compile seconds are by how much the first turn took longer. Memory is the peak of the process, Python and libraries
 included, or of the GPU. A matrix product of the same run tells what the device can do: the share of it is the
 arithmetic of the layers alone, over time. A device is a GPU, or the processor.
@@ -51,22 +51,20 @@ class Options:
 
 
 def main(options: Options) -> int:
-    """Draw every result of the common form, and say which are of another."""
+    """Draw every result, and give the exit code: 1 if a file is none."""
     sections = [INTRODUCTION]
-    others: list[str] = []
+    code = 0
     for path in sorted(options.results.glob("*.json")):
         try:
             record = Record.read(path)
         except RecordError as error:
             print(error, file=sys.stderr)
-            others.append(path.stem)
+            code = 1
             continue
         draw(record, options.output / "figures" / f"{path.stem}.png")
         sections.append(section(record, path.stem))
-    if others:
-        sections.append("## Others\n\n" + "\n\n".join(f"`{name}`: {purpose(name)}" for name in others) + "\n")
     (options.output / "README.md").write_text("\n".join(sections))
-    return 0
+    return code
 
 
 def section(record: Record, name: str) -> str:
@@ -93,33 +91,34 @@ def purpose(benchmark: str) -> str:
 
 
 def table(record: Record) -> str:
-    """One row for each case."""
+    """One row for each case; no column for what is known of none."""
     parameters = list(dict.fromkeys(name for case in record.cases for name in case.parameters))
-    details = [name for name in DETAIL_COLUMNS if any(name in case.details for case in record.cases)]
-    header = ["contestant", *parameters, record.unit, "samples", "compile s", "peak GB"]
-    header += [DETAIL_COLUMNS[name] for name in details]
-    rows = [[*_cells(case, parameters), *(_cell(case.details.get(name)) for name in details)] for case in record.cases]
-    lines = [header, ["---"] * len(header), *rows]
+    columns = [
+        ("contestant", [case.contestant for case in record.cases]),
+        *((name, [_cell(case.parameters.get(name)) for case in record.cases]) for name in parameters),
+        (record.unit, [_median(case) for case in record.cases]),
+        ("samples", [str(len(case.samples.values)) for case in record.cases]),
+        ("compile s", [_cell(case.compile_seconds) for case in record.cases]),
+        ("peak GB", [_cell(case.peak_memory_bytes and case.peak_memory_bytes / 1e9) for case in record.cases]),
+        *(
+            (header, [_cell(case.details.get(name)) for case in record.cases])
+            for name, header in DETAIL_COLUMNS.items()
+        ),
+    ]
+    known = [(header, cells) for header, cells in columns if any(cells)]
+    lines = [[header for header, _ in known], ["---"] * len(known), *zip(*(cells for _, cells in known), strict=True)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _cells(case: Case, parameters: Sequence[str]) -> list[str]:
-    peak = case.peak_memory_bytes
-    return [
-        case.contestant,
-        *(_cell(case.parameters.get(name)) for name in parameters),
-        _time(case),
-        str(len(case.samples.values)),
-        _cell(case.compile_seconds),
-        _cell(None if peak is None else peak / 1e9),
-    ]
-
-
-def _time(case: Case) -> str:
+def _median(case: Case) -> str:
     if case.samples.median is None or case.samples.quartiles is None:
         return "failed"
     low, high = case.samples.quartiles
-    return f"{case.samples.median:.4g} ({low:.4g} to {high:.4g})"
+    return f"{_number(case.samples.median)} ({_number(low)} to {_number(high)})"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def _cell(value: Any) -> str:

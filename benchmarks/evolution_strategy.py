@@ -2,31 +2,37 @@
 
     python -m benchmarks.evolution_strategy
 
-Both begin at (3, ..., 3) with step size 1.5 and the same population size, and run with 25 seeds. Where more than one
-optimum lies (Rastrigin), what counts is how many seeds reach the best one.
+Both begin at (3, ..., 3) with step size 1.5 and the same population size. Here a sample is a seed, not a turn. A seed
+that does not get there, as where more than one optimum lies (Rastrigin), counts with the most evaluations that any may
+take, so that medians and comparisons hold as long as half of them do; how many got there is told beside.
 """
 
-import math
-import statistics
 import warnings
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import cma
 import numpy as np
+import tyro
 from rich.progress import track
 
-from benchmarks.record import write_result
+from benchmarks.measurement import complete_record, save
+from benchmarks.record import Case, Samples
 from glojax.coefficients import CmaEs, TuningConfig, default_population_size
 
-#: Of points [..., K], values [...].
-Function = Callable[[np.ndarray], np.ndarray]
-
 TARGET = 1e-8
-NUM_SEEDS = 25
-DIMENSIONS = (6, 12)
 START = 3.0
 SIGMA = 1.5
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured."""
+
+    seeds: int = 25
+    dimensions: tuple[int, ...] = (6, 12)
+    """Coefficients of the functions."""
 
 
 def sphere(points: np.ndarray) -> np.ndarray:
@@ -51,45 +57,54 @@ def rastrigin(points: np.ndarray) -> np.ndarray:
     return np.asarray(np.sum(points**2 - 10 * np.cos(2 * np.pi * points) + 10, -1))
 
 
-#: The functions, with the factor on the default population size and the most evaluations.
-PROBLEMS: dict[str, tuple[Function, int, int]] = {
-    "sphere": (sphere, 1, 20_000),
-    "ellipsoid": (ellipsoid, 1, 50_000),
-    "rosenbrock": (rosenbrock, 1, 50_000),
-    "rastrigin": (rastrigin, 30, 200_000),
+class Problem(NamedTuple):
+    """What is to be minimised.
+
+    Attributes:
+        function: Of points [..., K], values [...].
+        factor: On the default population size.
+        limit: The most evaluations.
+    """
+
+    function: Callable[[np.ndarray], np.ndarray]
+    factor: int
+    limit: int
+
+
+PROBLEMS = {
+    "sphere": Problem(sphere, 1, 20_000),
+    "ellipsoid": Problem(ellipsoid, 1, 50_000),
+    "rosenbrock": Problem(rosenbrock, 1, 50_000),
+    "rastrigin": Problem(rastrigin, 30, 200_000),
 }
 
 
-def evaluations_of_glojax(
-    function: Function, K: int, population_size: int, active: bool, seed: int, limit: int
-) -> float:
-    """Evaluations until the target is reached; infinite where it is not."""
+def evaluations_of_glojax(problem: Problem, K: int, population: int, active: bool, seed: int) -> int | None:
+    """Evaluations until the target is reached; None where it is not."""
     config = TuningConfig(
-        generations=limit // population_size,
-        population_size=population_size,
+        generations=problem.limit // population,
+        population_size=population,
         sigma=SIGMA,
         active_weights=active,
-        patience=limit,
+        patience=problem.limit,
     )
     strategy = CmaEs(np.full(K, START), config, seed)
     while strategy.stop_reason is None:
-        values = function(strategy.ask())
+        values = problem.function(strategy.ask())
         strategy.tell(-values)
         if values.min() < TARGET:
-            return strategy.generation * population_size
-    return math.inf
+            return strategy.generation * population
+    return None
 
 
-def evaluations_of_pycma(
-    function: Function, K: int, population_size: int, active: bool, seed: int, limit: int
-) -> float:
+def evaluations_of_pycma(problem: Problem, K: int, population: int, active: bool, seed: int) -> int | None:
     """The same with pycma, whose own reasons to stop early are off."""
     options = {
-        "popsize": population_size,
+        "popsize": population,
         "CMA_active": active,
         "seed": seed + 1,  # 0 would mean the time
         "ftarget": TARGET,
-        "maxfevals": limit,
+        "maxfevals": problem.limit,
         "verbose": -9,
         **dict.fromkeys(("tolfun", "tolfunhist", "tolx"), 0),
         **dict.fromkeys(("tolstagnation", "tolflatfitness"), 10**9),
@@ -99,53 +114,39 @@ def evaluations_of_pycma(
         strategy: Any = cma.CMAEvolutionStrategy(np.full(K, START), SIGMA, options)
         while not strategy.stop():
             points = strategy.ask()
-            strategy.tell(points, function(np.array(points)).tolist())
-    return float(strategy.result.evaluations) if strategy.best.f < TARGET else math.inf
+            strategy.tell(points, problem.function(np.array(points)).tolist())
+    return int(strategy.result.evaluations) if strategy.best.f < TARGET else None
 
 
-def main() -> None:
+CONTESTANTS = {"glojax": evaluations_of_glojax, "pycma": evaluations_of_pycma}
+
+
+def measured(contestant: str, function: str, K: int, active: bool, seeds: int) -> Case:
+    """One contestant on one function."""
+    problem = PROBLEMS[function]
+    population = problem.factor * default_population_size(K)
+    found = [CONTESTANTS[contestant](problem, K, population, active, seed) for seed in range(seeds)]
+    return Case(
+        contestant,
+        {"function": function, "k": K, "population": population, "weights": "active" if active else "positive"},
+        Samples(tuple(problem.limit if evaluations is None else evaluations for evaluations in found)),
+        details={"reached": seeds - found.count(None), "limit": problem.limit},
+    )
+
+
+def main(options: Options) -> None:
     """Measure, print and write `results/evolution_strategy.json`."""
-    rows: list[dict[str, Any]] = []
-    cases = [(name, K, active) for name in PROBLEMS for K in DIMENSIONS for active in (False, True)]
-    for name, K, active in track(cases, "Functions", transient=True):
-        function, factor, limit = PROBLEMS[name]
-        size = factor * default_population_size(K)
-        arguments = [(function, K, size, active, seed, limit) for seed in range(NUM_SEEDS)]
-        ours = [evaluations_of_glojax(*case) for case in arguments]
-        theirs = [evaluations_of_pycma(*case) for case in arguments]
-        rows.append(
-            {
-                "function": name,
-                "coefficients": K,
-                "population_size": size,
-                "weights": "active" if active else "positive",
-                "glojax_reached": sum(map(math.isfinite, ours)),
-                "pycma_reached": sum(map(math.isfinite, theirs)),
-                "glojax_median": _median(ours),
-                "pycma_median": _median(theirs),
-                # JSON knows no infinity: null for a seed that did not get there.
-                "glojax_evaluations": [count if math.isfinite(count) else None for count in ours],
-                "pycma_evaluations": [count if math.isfinite(count) else None for count in theirs],
-            }
-        )
-    print(f"Evaluations to {TARGET:g}, median of {NUM_SEEDS} seeds, and how many reached it")
-    print(f"{'function':12}{'k':>4} {'lambda':>6}  {'weights':9}{'glojax':>9}{'pycma':>9}{'ratio':>7}  reached")
-    for row in rows:
-        medians = row["glojax_median"], row["pycma_median"]
-        ratio = f"{medians[0] / medians[1]:.2f}" if all(medians) else "-"
-        reached = f"{row['glojax_reached']} / {row['pycma_reached']}"
-        print(
-            f"{row['function']:12}{row['coefficients']:4} {row['population_size']:6}  {row['weights']:9}"
-            f"{medians[0] or '-':>9}{medians[1] or '-':>9}{ratio:>7}  {reached}"
-        )
-    write_result("evolution_strategy", {"target": TARGET, "seeds": NUM_SEEDS, "sigma": SIGMA, "rows": rows})
-
-
-def _median(evaluations: list[float]) -> float | None:
-    """Over all seeds, where one that did not get there counts as infinite; None if the median is."""
-    median = statistics.median(evaluations)
-    return median if math.isfinite(median) else None
+    cases = [
+        (contestant, function, K, active)
+        for function in PROBLEMS
+        for K in options.dimensions
+        for active in (False, True)
+        for contestant in CONTESTANTS
+    ]
+    configuration = {"target": TARGET, "start": START, "sigma": SIGMA, "seeds": options.seeds}
+    done = [measured(*case, options.seeds) for case in track(cases, "Functions", transient=True)]
+    save(complete_record("evolution_strategy", done, f"evaluations to {TARGET:g}", configuration))
 
 
 if __name__ == "__main__":
-    main()
+    main(tyro.cli(Options, description=__doc__))

@@ -34,6 +34,8 @@ LAYOUTS = {
     "population_training": Layout("network", ("glojax", "glojax_shard_map")),
     "population_cost": Layout("network", ("glojax",)),
     "generation": Layout(None, ("glojax",)),
+    "joint_tuning": Layout(None, ("together",)),
+    "evolution_strategy": Layout("function", ("glojax",)),
     "interpreter": Layout("classes", ("program",), x="size"),
     "convolution": Layout(
         "layer", ("convolve", "in groups", "4 x canonical", "4 x grouped", "4 x patches", "4 x mapped")

@@ -1,93 +1,122 @@
-"""The price of tuning several losses together: against as many candidate-steps of one loss in one population.
+"""The price of tuning several losses together, against as many trainings in populations of one loss.
 
     python -m benchmarks.joint_tuning
 
-Three losses with 6, 9 and 10 coefficients are tuned on digits. A homogeneous population is one loss as often as a
-generation of all three has members; each of the three takes its turn, and the mean of them is what tuning is held
-against. Compilation is not counted. Step size and learning rate are low, so that no training ends early.
+Three losses with 6, 9 and 10 coefficients are tuned on digits for three generations. Step size and learning rate are
+low, so that no training ends early.
+
+    together    `tune`: a generation is one population of the members of all three losses
+    apart       the same numbers of trainings, but a generation is of one loss, each in its turn; nothing is tuned
 """
 
-import os
-import statistics
-import time
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Annotated
 
 import jax
+import tyro
 
-from benchmarks.record import write_result
+from benchmarks.contestant import Contestant, Work
+from benchmarks.machine import num_cores
+from benchmarks.measurement import Entry, Turns, measure, save
 from glojax.coefficients import CoefficientLayout, TuningConfig, default_population_size
 from glojax.datasets import load_dataset
-from glojax.evaluation import Candidates, DevicePool, LocalEvaluator
+from glojax.evaluation import Candidates, DevicePool, Evaluation, FitnessCache, LocalEvaluator
 from glojax.expressions import LossTree
 from glojax.networks import DigitsCNN
-from glojax.search.tuning import TuningRecord, tune
+from glojax.search.tuning import tune
 from glojax.training import TrainingConfig, make_train
 
-LOSSES = ("log(y) - x / y", "x - (x * (log(y) - x))^2", "log(y) * (x * log(y)^2 + 1)")
-ROUNDS = 5
+LOSSES = tuple(map(LossTree.parse, ("log(y) - x / y", "x - (x * (log(y) - x))^2", "log(y) * (x * log(y)^2 + 1)")))
+MEMBERS = sum(default_population_size(len(CoefficientLayout.of(loss).places)) for loss in LOSSES)
+TUNING = TuningConfig(generations=len(LOSSES), sigma=0.05)
 CAPACITY = 64
-TUNING = TuningConfig(generations=4, sigma=0.05)
-TRAINING = TrainingConfig(num_steps=200, batch_size=64, learning_rate=0.01)
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class Options:
+    """What is measured. The default takes about three minutes on two cores."""
+
+    steps: int = 200
+    """Steps of a training."""
+
+    turns: Annotated[Turns, tyro.conf.arg(name="")] = field(
+        default_factory=lambda: Turns(case_seconds=300.0, turn_seconds=120.0)
+    )
+
+
+def make(way: str, steps: int) -> Contestant:
+    """One of the ways, on all devices."""
+    jax.config.update("jax_num_cpu_devices", num_cores())
+    return WAYS[way](steps)
+
+
+def together(steps: int) -> Contestant:
+    """Tuning as it is, with other members in every turn."""
+    evaluator = LocalEvaluator(DigitsCNN, load_dataset("digits"), _training(steps), capacity=CAPACITY)
+    seeds = count()
+
+    def turn() -> Work:
+        taken: list[int] = []
+
+        def on_evaluation(evaluation: Evaluation, _: int) -> None:
+            taken.append(evaluation.steps)
+
+        # Or the losses themselves, which tuning trains first, would be known from the turn before.
+        evaluator.cache = FitnessCache()
+        tune(LOSSES, evaluator, TUNING, next(seeds), on_evaluation=on_evaluation)
+        return _work(sum(taken), steps)
+
+    return Contestant(turn)
+
+
+def apart(steps: int) -> Contestant:
+    """The trainings alone: first of each loss once, then generations of one loss."""
+    pool = DevicePool(make_train(DigitsCNN, load_dataset("digits"), _training(steps)))
+    populations = [list(LOSSES), *([loss] * MEMBERS for loss in LOSSES)]
+    candidates = [Candidates.over_seeds(trees, [0], CAPACITY) for trees in populations]
+    return Contestant(lambda: _work(sum(int(pool.run_all(each).num_steps.sum()) for each in candidates), steps))
+
+
+WAYS: dict[str, Callable[[int], Contestant]] = {"together": together, "apart": apart}
+
+
+def _training(steps: int) -> TrainingConfig:
+    return TrainingConfig(steps, batch_size=64, learning_rate=0.01)
+
+
+def _work(taken: int, steps: int) -> Work:
+    """All candidate-steps, or none missing."""
+    expected = (1 + MEMBERS) * len(LOSSES) * steps
+    if taken != expected:
+        raise RuntimeError(f"{taken} candidate-steps were taken, not {expected}")
+    return Work(taken)
+
+
+def main(options: Options) -> None:
     """Measure, print and write `results/joint_tuning.json`."""
-    jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
-    dataset = load_dataset("digits")
-    trees = [LossTree.parse(text) for text in LOSSES]
-    sizes = [default_population_size(len(CoefficientLayout.of(tree).places)) for tree in trees]
-    pool = DevicePool(make_train(DigitsCNN, dataset, TRAINING))
-
-    def together(seed: int) -> float:
-        """Milliseconds a candidate-step of tuning, after the first generation."""
-        records: list[TuningRecord] = []
-        evaluator = LocalEvaluator(DigitsCNN, dataset, TRAINING, capacity=CAPACITY)
-        times = [0.0] * (TUNING.generations + 1)
-
-        def on_record(record: TuningRecord) -> None:
-            records.append(record)
-            times[record.generation] = time.perf_counter()
-
-        tune(trees, evaluator, TUNING, seed, on_record=on_record)
-        steps = sum(record.candidate_steps for record in records if record.generation > 1)
-        assert steps == (TUNING.generations - 1) * sum(sizes) * TRAINING.num_steps, "a training ended early"
-        return (times[-1] - times[1]) / steps * 1e3
-
-    def alone(tree: LossTree, _: int) -> float:
-        """The same for a population of one loss, the members of a generation at once."""
-        begin = time.perf_counter()
-        steps = 0
-        for _ in range(TUNING.generations - 1):
-            steps += int(pool.run_all(Candidates.over_seeds([tree], [0] * sum(sizes), CAPACITY)).num_steps.sum())
-        return (time.perf_counter() - begin) / steps * 1e3
-
-    contestants = {"together": together} | {str(tree): partial(alone, tree) for tree in trees}
-    samples: dict[str, list[float]] = {name: [] for name in contestants}
-    for run in contestants.values():
-        run(-1)
-    for seed in range(ROUNDS):
-        for name, run in contestants.items():
-            samples[name].append(run(seed))
-    medians = {name: statistics.median(values) for name, values in samples.items()}
-    # Round by round, which other work on the machine disturbs least.
-    homogeneous = [statistics.fmean(samples[str(tree)][seed] for tree in trees) for seed in range(ROUNDS)]
-    ratio = statistics.median(mine / theirs for mine, theirs in zip(samples["together"], homogeneous, strict=True))
-    print(f"{len(trees)} losses together, {sum(sizes)} members a generation, {len(jax.local_devices())} devices:")
-    for name, median in medians.items():
-        print(f"  {median:.3f} ms a candidate-step  {name}")
-    print(f"  {ratio:.3f} times the mean of the three homogeneous populations, median of {ROUNDS} rounds")
-    write_result(
-        "joint_tuning",
-        {
-            "unit": "milliseconds a candidate-step",
-            "members": sizes,
-            "rounds": ROUNDS,
-            "medians": medians,
-            "ratio": ratio,
-            "samples": samples,
-        },
+    entries = [
+        Entry(
+            way,
+            {"losses": len(LOSSES), "members": MEMBERS},
+            "benchmarks.joint_tuning:make",
+            {"way": way, "steps": options.steps},
+            details={"steps": options.steps},
+        )
+        for way in WAYS
+    ]
+    save(
+        measure(
+            "joint_tuning",
+            [entries],
+            unit="milliseconds a candidate-step",
+            unit_seconds=1e-3,
+            configuration={"losses": list(map(str, LOSSES)), "generations": TUNING.generations, "steps": options.steps},
+            turns=options.turns,
+        )
     )
 
 
 if __name__ == "__main__":
-    main()
+    main(tyro.cli(Options, description=__doc__))

@@ -21,6 +21,8 @@ from benchmarks.worker_process import WorkerFailure, WorkerProcess
 #: For what is done once: importing, making data.
 PREPARE_SECONDS = 120.0
 
+NOT_MEASURED = Samples(())
+
 
 @dataclass(frozen=True)
 class Turns:
@@ -160,11 +162,24 @@ def measure(
         competitors, product = _run_heat(heat, turns)
         cases += [competitor.case(unit_seconds) for competitor in competitors]
         products += [turn.units / turn.seconds for turn in product.turns]
+    return complete_record(
+        benchmark, cases, unit, dict(configuration) | {"turns": asdict(turns)}, Samples(tuple(products))
+    )
+
+
+def complete_record(
+    benchmark: str,
+    cases: Sequence[Case],
+    unit: str,
+    configuration: Mapping[str, Any],
+    matrix_product_gflops: Samples = NOT_MEASURED,
+) -> Record:
+    """What was measured, whether by taking turns or not, with all that it was measured on."""
     return Record(
         benchmark=benchmark,
-        configuration=dict(configuration) | {"turns": asdict(turns)},
+        configuration=configuration,
         unit=unit,
-        matrix_product_gflops=Samples(tuple(products)),
+        matrix_product_gflops=matrix_product_gflops,
         cases=cases,
         device=call("benchmarks.machine:device"),
         versions=machine.versions(),

@@ -4,7 +4,8 @@ format, benchmark, measured      number of this form; name; date and time
 commit, device, versions         see `benchmarks.machine`
 configuration                    the options of the run
 unit                             of the samples; less is better
-matrix_product_gflops            samples, median and quartiles of a large float32 matrix product in the same run
+matrix_product_gflops            samples, median and quartiles of a large float32 matrix product in the same run; no
+                                 samples where no times were measured
 cases                            one for each contestant and its parameters: samples, median, quartiles,
 compile_seconds, peak_memory_bytes, details, and failure, which says why there
 are no samples, or null
@@ -17,8 +18,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-from benchmarks import machine
 
 FORMAT = 1
 RESULTS = Path(__file__).parent / "results"
@@ -180,18 +179,6 @@ class Record:
 def now() -> str:
     """Date and time, to the second."""
     return datetime.now().astimezone().isoformat(timespec="seconds")
-
-
-def write_result(name: str, fields: Mapping[str, Any]) -> None:
-    """Write `results/NAME.json` for a benchmark whose results are not times of contestants, in a form of its own."""
-    common = {
-        "cores": machine.num_cores(),
-        "processor": machine.processor(),
-        "versions": machine.versions(),
-        "measured": now(),
-    }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(common | dict(fields), indent=2) + "\n")
 
 
 def _rounded(value: float) -> float:

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import convolution, generation, interpreter, population_cost
+from benchmarks import convolution, evolution_strategy, generation, interpreter, joint_tuning, population_cost
 from benchmarks.compile_clock import CompileClock
 from benchmarks.workloads import loss_trees
 from glojax.datasets import load_dataset
 from glojax.expressions import canonical
-from tests.benchmarks.networks import LinearNetwork
+from tests.linear_network import LinearNetwork
 
 
 @pytest.mark.parametrize("size", [3, 4, 7, 15, 31, 63])
@@ -81,6 +81,25 @@ def test_a_compiled_training_learns_and_ends_early(monkeypatch: pytest.MonkeyPat
     data = [(jnp.asarray(split.images), jnp.asarray(split.labels)) for split in (dataset.train, dataset.validation)]
     assert float(generation._training("log(y) - x / y", 100)(*data)) > 0.5
     assert float(generation._training("log(x) * y", 10**9)(*data)) < 0.5
+
+
+@pytest.mark.parametrize("way", joint_tuning.WAYS)
+def test_tuning_and_its_trainings_alone_take_as_many_steps(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    monkeypatch.setattr(joint_tuning, "DigitsCNN", LinearNetwork)
+    contestant = joint_tuning.WAYS[way](3)
+    # Nothing is known from the turn before.
+    assert [contestant.turn().units for _ in range(2)] == [3 * (3 + 3 * 29)] * 2
+
+
+@pytest.mark.parametrize("contestant", evolution_strategy.CONTESTANTS)
+def test_a_seed_that_does_not_reach_the_target_counts_with_the_limit(
+    monkeypatch: pytest.MonkeyPatch, contestant: str
+) -> None:
+    short = evolution_strategy.PROBLEMS["sphere"]._replace(limit=90)
+    monkeypatch.setitem(evolution_strategy.PROBLEMS, "sphere", short)
+    case = evolution_strategy.measured(contestant, "sphere", 6, False, seeds=2)
+    assert list(case.samples.values) == [90, 90]
+    assert case.details == {"reached": 0, "limit": 90}
 
 
 def test_the_clock_counts_what_overlaps_once() -> None:

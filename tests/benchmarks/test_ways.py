@@ -12,8 +12,8 @@ from benchmarks.population_training import ON_DEVICES, ONE_BY_ONE, VMAPPED, Opti
 from benchmarks.record import Case, Samples
 from benchmarks.worker_process import WorkerFailure, WorkerProcess
 from benchmarks.workloads import WORKLOADS
-from tests.benchmarks.networks import LinearNetwork
 from tests.benchmarks.records import record_of
+from tests.linear_network import LinearNetwork
 
 DIGITS: dict[str, Any] = {"network": "digits", "steps": 2}
 

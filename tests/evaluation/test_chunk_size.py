@@ -1,11 +1,16 @@
+from types import SimpleNamespace
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from glojax.datasets import load_dataset
-from glojax.evaluation.chunk_size import PROBE, fitting_chunk_size
-from glojax.networks import DigitsCNN
-from glojax.training import Train, TrainingConfig, chunk_bytes, make_train
+from glojax.errors import GlojaxError
+from glojax.evaluation import chunk_size
+from glojax.evaluation.chunk_size import LARGEST, ChunkSize
+from glojax.training import Train, TrainingConfig, make_train
+from tests.linear_network import LinearNetwork
 
 
 class Device:
@@ -19,30 +24,110 @@ class Device:
     def memory_stats(self) -> dict[str, int] | None:
         return self._statistics
 
+    def __str__(self) -> str:
+        return "Device"
+
 
 @pytest.fixture(scope="module")
 def train() -> Train:
-    return make_train(DigitsCNN, load_dataset("digits"), TrainingConfig(20, batch_size=64, learning_rate=0.05))
+    return make_train(LinearNetwork, load_dataset("digits"), TrainingConfig(20, batch_size=64, learning_rate=0.05))
 
 
-def chunk_size(train: Train, device: Any) -> int:
-    return fitting_chunk_size(train, 16, device)
+def found(train: Train, device: Any) -> int:
+    return ChunkSize(train, device).find(capacity=16)
 
 
-def test_as_many_candidates_as_fit_the_free_memory(train: Train) -> None:
-    each = chunk_bytes(train, 16, PROBE) // PROBE
-    assert chunk_size(train, Device(20 * each)) == 8
-    assert chunk_size(train, Device(40 * each, in_use=20 * each)) == 8
-    assert chunk_size(train, Device(12 * each)) == 4
-    assert chunk_size(train, Device(each)) == 1
-    assert chunk_size(train, Device(10_000 * each)) == 16
+def run_out_of_memory() -> None:
+    jnp.zeros(2**46, jnp.float32).block_until_ready()
+
+
+def compile_within(limit: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Have memory run out when a step of more candidates is compiled; the numbers of candidates that were tried."""
+    tried: list[int] = []
+
+    def compile_step(lowered: jax.stages.Lowered) -> Any:
+        _, state, *_ = lowered.in_avals[0]
+        tried.append(state.finite.shape[0])
+        if tried[-1] > limit:
+            run_out_of_memory()
+        memory = SimpleNamespace(temp_size_in_bytes=tried[-1], output_size_in_bytes=tried[-1])
+        return SimpleNamespace(memory_analysis=lambda: memory)
+
+    monkeypatch.setattr(jax.stages.Lowered, "compile", compile_step)
+    return tried
+
+
+@pytest.mark.parametrize(
+    ("device", "size"),
+    [
+        (Device(20_000), 8),
+        (Device(40_000, in_use=20_000), 8),
+        (Device(12_000), 4),
+        (Device(1_000), 1),
+        (Device(10**9), LARGEST),
+    ],
+)
+def test_as_many_candidates_as_fit_the_free_memory(
+    train: Train, monkeypatch: pytest.MonkeyPatch, device: Device, size: int
+) -> None:
+    monkeypatch.setattr(chunk_size, "chunk_bytes", lambda train, capacity, size: 1000 * size)
+    assert found(train, device) == size
 
 
 def test_a_device_that_does_not_tell_its_memory(train: Train) -> None:
-    assert chunk_size(train, Device(None)) == PROBE
+    assert found(train, Device(None)) == LARGEST
 
 
 def test_one_candidate_at_a_time_on_a_cpu(train: Train) -> None:
     device = Device(10**12)
     device.platform = "cpu"
-    assert chunk_size(train, device) == 1
+    assert found(train, device) == 1
+
+
+def test_a_given_size_is_taken_as_it_is(train: Train) -> None:
+    device: Any = Device(0)
+    assert ChunkSize(train, device, given=5).find(capacity=16) == 5
+
+
+def test_the_size_is_halved_when_compiling_runs_out_of_memory_said_once_and_remembered(
+    train: Train, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried = compile_within(4, monkeypatch)
+    device: Any = Device(10**12)
+    size = ChunkSize(train, device)
+    # The second program of the last one is the evaluation.
+    assert [size.find(capacity=16) for _ in range(2)] == [4, 4]
+    assert tried == [16, 8, 4, 4]
+    assert [record.getMessage() for record in caplog.records] == [
+        "Device ran out of memory with 16 candidates at once; going on with 8.",
+        "Device ran out of memory with 8 candidates at once; going on with 4.",
+    ]
+
+
+def test_a_device_that_cannot_compile_for_one_candidate_says_so(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_within(0, monkeypatch)
+    with pytest.raises(GlojaxError, match="Device has no memory for training a single candidate; lower the batch size"):
+        found(train, Device(10**12))
+
+
+def test_other_errors_of_the_compiler_are_not_taken_for_it(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: Any) -> int:
+        raise jax.errors.JaxRuntimeError("INTERNAL: something else")
+
+    monkeypatch.setattr(chunk_size, "chunk_bytes", fail)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
+        found(train, Device(10**12))
+
+
+def test_devices_that_run_out_of_memory_together_halve_the_size_once(train: Train) -> None:
+    first, second = jax.devices()[:2]
+    size = ChunkSize(train, first, given=8)
+
+    def work(device: jax.Device, chunk_size: int) -> int:
+        if chunk_size == 8:
+            if device is first:
+                size.halved_until_it_fits(second, lambda chunk_size: work(second, chunk_size))
+            run_out_of_memory()
+        return chunk_size
+
+    assert size.halved_until_it_fits(first, lambda chunk_size: work(first, chunk_size)) == 4

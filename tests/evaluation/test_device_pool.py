@@ -2,6 +2,7 @@ from dataclasses import replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
@@ -11,8 +12,8 @@ from glojax.errors import GlojaxError
 from glojax.evaluation import Candidates, DevicePool, device_pool
 from glojax.expressions import LossTree
 from glojax.losses import LossProgram
-from glojax.networks import DigitsCNN
 from glojax.training import Train, TrainingConfig, TrainResult, make_train
+from tests.linear_network import LinearNetwork
 
 LOSSES = ["x * log(y)", "x / (y - y)", "log(y) - x / y", "x * y", "log(x) + y", "x * sqrt(y) - y^2", "x - y"]
 CANDIDATES = Candidates(
@@ -22,7 +23,7 @@ CANDIDATES = Candidates(
 
 @pytest.fixture(scope="module")
 def train() -> Train:
-    return make_train(DigitsCNN, load_dataset("digits"), TrainingConfig(20, batch_size=64, learning_rate=0.05))
+    return make_train(LinearNetwork, load_dataset("digits"), TrainingConfig(20, batch_size=64, learning_rate=0.05))
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,18 @@ def test_each_candidate_comes_once_and_in_order(
         assert (result.finite, result.num_steps) == (finite, num_steps)
 
 
+@pytest.mark.parametrize("num_devices", [1, 2, 3])
+@pytest.mark.parametrize("P", [1, 8, 9, 23])
+def test_whatever_the_devices_candidates_are_cut_into_the_same_chunks(P: int, num_devices: int) -> None:
+    places = np.arange(P)
+    shares = device_pool._shares(places, 4, num_devices)
+    np.testing.assert_array_equal(np.concatenate(shares), places)
+    assert all(len(share) % 4 == 0 for share in shares[:-1])
+    num_chunks = [-(-len(share) // 4) for share in shares]
+    assert len(shares) == min(num_devices, -(-P // 4))
+    assert max(num_chunks) - min(num_chunks) <= 1
+
+
 def test_a_seed_decides_the_training(train: Train) -> None:
     programs = LossProgram.from_trees([LossTree.parse("log(y) - x / y")] * 3, 16)
     result = DevicePool(train, jax.devices()[:2]).run_all(Candidates(programs, np.array([5, 6, 5])))
@@ -58,7 +71,7 @@ def test_a_seed_decides_the_training(train: Train) -> None:
 
 
 def test_an_error_on_a_device_is_raised_to_the_caller(train: Train) -> None:
-    def broken(rngs: nnx.Rngs) -> DigitsCNN:
+    def broken(rngs: nnx.Rngs) -> LinearNetwork:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -73,7 +86,7 @@ def out_of_memory_above(limit: int, monkeypatch: pytest.MonkeyPatch) -> list[int
     def scarce(device: Any, train: Any, candidates: Any, places: Any, chunk_size: int) -> TrainResult:
         tried.append(chunk_size)
         if chunk_size > limit:
-            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes.")
+            jnp.zeros(2**46, jnp.float32).block_until_ready()
         return trained(device, train, candidates, places, chunk_size)
 
     monkeypatch.setattr(device_pool, "_trained", scarce)

@@ -9,8 +9,8 @@ from glojax.datasets import Dataset, load_dataset
 from glojax.evaluation import Evaluation, FitnessCache, LocalEvaluator
 from glojax.expressions import LossTree
 from glojax.genetic import random_tree
-from glojax.networks import DigitsCNN
 from glojax.training import TrainingConfig
+from tests.linear_network import LinearNetwork
 
 CONFIG = TrainingConfig(num_steps=10, batch_size=64, learning_rate=0.05)
 
@@ -22,7 +22,7 @@ def digits() -> Dataset:
 
 @pytest.fixture
 def evaluator(digits: Dataset) -> LocalEvaluator:
-    return LocalEvaluator(DigitsCNN, digits, CONFIG, devices=jax.devices()[:2])
+    return LocalEvaluator(LinearNetwork, digits, CONFIG, devices=jax.devices()[:2])
 
 
 def evaluate(evaluator: LocalEvaluator, *texts: str) -> list[Evaluation]:
@@ -53,54 +53,54 @@ def test_what_is_known_is_not_trained_again(evaluator: LocalEvaluator) -> None:
 
 def test_equal_functions_have_the_same_fitness_whichever_came_first(digits: Dataset) -> None:
     texts = ["log(y) - x / y", "log(y * 1) - x / y + 0", "-(x / y - log(y))"]
-    fitness = {evaluate(LocalEvaluator(DigitsCNN, digits, CONFIG), text)[0].fitness for text in texts}
+    fitness = {evaluate(replicated(digits, 0), text)[0].fitness for text in texts}
     assert len(fitness) == 1
 
 
 def test_fitness_does_not_depend_on_the_company(digits: Dataset, evaluator: LocalEvaluator) -> None:
     among = evaluate(evaluator, "x / (y - y)", "x * y", "log(y) - x / y", "x - y^2")
-    alone = evaluate(LocalEvaluator(DigitsCNN, digits, CONFIG, devices=jax.devices()[2:3]), "log(y) - x / y")
+    alone = evaluate(replicated(digits, 0, num_devices=1), "log(y) - x / y")
     assert alone[0].fitness == among[2].fitness
 
 
-#: Logarithms of negative numbers from the first step on with seed 1, whose network begins less even, but not with 0.
-FRAGILE = "x * log(y - 0.07)"
+#: The logarithm of a negative number in the ninth step with seed 1, but none with 2 and 5.
+FRAGILE = "x * log(y - 0.0695)"
 REPLICATED = ("x * log(y)", FRAGILE, "log(x) + y", "log(y) - x / y", "x - 1")
 
 
 def replicated(digits: Dataset, *seeds: int, num_devices: int = 2, cache: FitnessCache | None = None) -> LocalEvaluator:
-    return LocalEvaluator(DigitsCNN, digits, CONFIG, seeds=seeds, devices=jax.devices()[:num_devices], cache=cache)
+    return LocalEvaluator(LinearNetwork, digits, CONFIG, seeds=seeds, devices=jax.devices()[:num_devices], cache=cache)
 
 
 def test_fitness_is_the_mean_over_seeds_and_steps_are_their_sum(digits: Dataset) -> None:
-    alone = [evaluate(replicated(digits, seed), *REPLICATED) for seed in (0, 1, 3)]
-    together = evaluate(replicated(digits, 0, 1, 3), *REPLICATED)
+    alone = [evaluate(replicated(digits, seed), *REPLICATED) for seed in (2, 1, 5)]
+    together = evaluate(replicated(digits, 2, 1, 5), *REPLICATED)
     for one, *each in zip(together, *alone, strict=True):
         assert one.fitness == pytest.approx(np.mean([replicate.fitness for replicate in each]), abs=2e-6)
         assert one.steps == sum(replicate.steps for replicate in each)
     assert len({one[0].fitness for one in alone}) == 3
     assert [one.status for one in together] == ["trained", "non_finite", "non_finite", "trained", "lacks_variable"]
-    assert [one.steps for one in together] == [30, 21, 3, 30, 0]
+    assert [one.steps for one in together] == [30, 29, 3, 30, 0]
 
 
 def test_a_seed_that_fails_counts_as_0_beside_one_that_does_not(digits: Dataset) -> None:
-    (fine,), (failed,), (both,) = (evaluate(replicated(digits, *seeds), FRAGILE) for seeds in ((0,), (1,), (1, 0)))
-    assert (fine.status, failed.status, failed.fitness, failed.steps) == ("trained", "non_finite", 0, 1)
-    assert (both.status, both.steps) == ("non_finite", 11)
+    (fine,), (failed,), (both,) = (evaluate(replicated(digits, *seeds), FRAGILE) for seeds in ((2,), (1,), (1, 2)))
+    assert (fine.status, failed.status, failed.fitness, failed.steps) == ("trained", "non_finite", 0, 9)
+    assert (both.status, both.steps) == ("non_finite", 19)
     assert both.fitness == pytest.approx(fine.fitness / 2, abs=2e-6)
     assert fine.fitness > 0
 
 
-@pytest.mark.parametrize(("num_devices", "chunk_size"), [(1, 1), (3, 1), (2, 4)])
+@pytest.mark.parametrize(("num_devices", "chunk_size"), [(1, 1), (2, 4)])
 def test_replicates_find_their_function_however_they_are_spread(
     digits: Dataset, num_devices: int, chunk_size: int
 ) -> None:
     trees = [LossTree.parse(text) for text in (*REPLICATED, "log(y) * x")]
     expected: list[Evaluation] = []
     seen: list[Evaluation] = []
-    evaluations = replicated(digits, 0, 1, 3).evaluate(trees, expected.append)
+    evaluations = replicated(digits, 2, 1, 5).evaluate(trees, expected.append)
     spread = LocalEvaluator(
-        DigitsCNN, digits, CONFIG, seeds=(0, 1, 3), devices=jax.devices()[:num_devices], chunk_size=chunk_size
+        LinearNetwork, digits, CONFIG, seeds=(2, 1, 5), devices=jax.devices()[:num_devices], chunk_size=chunk_size
     )
     assert spread.evaluate(trees, seen.append) == evaluations
     assert seen == expected
@@ -137,7 +137,7 @@ def test_nothing_compiles_after_the_first_generation(digits: Dataset) -> None:
 
     # A budget of its own, so that no other test has compiled its trainer.
     config = TrainingConfig(num_steps=9, batch_size=64, learning_rate=0.05)
-    evaluator = LocalEvaluator(DigitsCNN, digits, config, devices=jax.devices()[:2])
+    evaluator = LocalEvaluator(LinearNetwork, digits, config, devices=jax.devices()[:2])
     with counted_compilations() as first:
         evaluator.evaluate(fresh_trees())
     assert first
@@ -150,9 +150,9 @@ def test_nothing_compiles_after_the_first_generation(digits: Dataset) -> None:
 
 
 def test_a_tree_larger_than_the_capacity_is_trained_all_the_same(digits: Dataset) -> None:
-    evaluator = LocalEvaluator(DigitsCNN, digits, CONFIG, capacity=4, devices=jax.devices()[:1])
+    evaluator = LocalEvaluator(LinearNetwork, digits, CONFIG, capacity=4, devices=jax.devices()[:1])
     large = "log(y) - x / y - x / (y + x / (y + 2))"
-    expected = evaluate(LocalEvaluator(DigitsCNN, digits, CONFIG, devices=jax.devices()[:1]), large)
+    expected = evaluate(LocalEvaluator(LinearNetwork, digits, CONFIG, devices=jax.devices()[:1]), large)
     assert evaluate(evaluator, large) == expected
 
 

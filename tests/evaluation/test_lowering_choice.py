@@ -10,8 +10,8 @@ import pytest
 from glojax.datasets import load_dataset
 from glojax.evaluation import lowering_choice
 from glojax.evaluation.lowering_choice import CHOICES, choices_path, fastest_lowering
-from glojax.networks import DigitsCNN
 from glojax.training import Train, TrainingConfig, make_train
+from tests.linear_network import LinearNetwork
 
 
 class Accelerator:
@@ -28,7 +28,7 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
     cpu = jax.devices("cpu")[0]
     trial = lowering_choice._seconds
     monkeypatch.setattr(lowering_choice, "_seconds", lambda train, device: trial(train, cpu))
-    return make_train(DigitsCNN, load_dataset("digits"), TrainingConfig(20, batch_size=16, learning_rate=0.05))
+    return make_train(LinearNetwork, load_dataset("digits"), TrainingConfig(20, batch_size=16, learning_rate=0.05))
 
 
 def choose(train: Train, device: Any) -> str:

@@ -15,7 +15,7 @@ from tests.networks.references import random_array
 SHAPES = [((10, 14, 14, 32), 64), ((3, 12, 12, 64), 64), ((2, 7, 9, 16), 20), ((1, 2, 3, 17), 16)]
 
 
-def values_and_gradients(images: np.ndarray, kernel: np.ndarray, cotangent: np.ndarray) -> list[np.ndarray]:
+def values_and_gradients(images: jax.Array, kernel: jax.Array, cotangent: jax.Array) -> list[np.ndarray]:
     with jax.enable_x64(True):
         exact = [jnp.asarray(array, jnp.float64) for array in (images, kernel, cotangent)]
         features, pullback = jax.vjp(references.convolution, *exact[:2])

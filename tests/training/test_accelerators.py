@@ -1,7 +1,7 @@
 """What a population step holds that is lowered for an accelerator, on whatever machine."""
 
 import re
-import sys
+from functools import cache
 from typing import get_args
 
 import jax
@@ -19,15 +19,26 @@ P, B = 4, 16
 ACCELERATED = [lowering for lowering in get_args(ConvolutionLowering) if lowering != "canonical"]
 
 
-def convolutions(network: NetworkFactory, side: int, channels: int, lowering: ConvolutionLowering) -> list[str]:
-    """The convolutions of P candidates' step, lowered for CUDA: a line of StableHLO each."""
+@cache
+def convolutions(
+    network: NetworkFactory, side: int, channels: int, lowering: ConvolutionLowering, num_candidates: int = P
+) -> list[str]:
+    """The convolutions of a step of so many candidates, lowered for CUDA: a line of StableHLO each."""
     rng = np.random.default_rng(0)
     split = Split(rng.integers(0, 256, (B, side, side, channels), dtype=np.uint8), rng.integers(0, 10, B, np.int32))
     config = TrainingConfig(num_steps=2, batch_size=B, learning_rate=0.01)
     train = make_train(network, Dataset("random", split, split, split, 10), config, conv_lowering=lowering)
-    programs = LossProgram.from_trees([LossTree.parse("x * log(y)")] * P, 8)
-    state = jax.eval_shape(_begin, train, jax.random.key(0), P)
-    arguments = (train, state, programs, jax.random.key(0), np.ones(P, np.float32), np.int32(0), np.int32(2))
+    programs = LossProgram.from_trees([LossTree.parse("x * log(y)")] * num_candidates, 8)
+    state = jax.eval_shape(_begin, train, jax.random.key(0), num_candidates)
+    arguments = (
+        train,
+        state,
+        programs,
+        jax.random.key(0),
+        np.ones(num_candidates, np.float32),
+        np.int32(0),
+        np.int32(2),
+    )
     text = _advance.trace(*arguments).lower(lowering_platforms=("cuda",)).as_text()
     return [line for line in text.splitlines() if "stablehlo.convolution" in line]
 
@@ -72,12 +83,9 @@ def test_the_first_layer_is_one_dense_convolution_and_so_is_its_gradient(
 
 
 @pytest.mark.parametrize("lowering", ACCELERATED)
-def test_there_is_no_convolution_for_each_candidate(
-    lowering: ConvolutionLowering, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    few = convolutions(MnistCNN, 28, 1, lowering)
-    monkeypatch.setattr(sys.modules[__name__], "P", 2 * P)
-    assert len(convolutions(MnistCNN, 28, 1, lowering)) == len(few)
+def test_there_is_no_convolution_for_each_candidate(lowering: ConvolutionLowering) -> None:
+    few, many = convolutions(MnistCNN, 28, 1, lowering), convolutions(MnistCNN, 28, 1, lowering, 2 * P)
+    assert len(many) == len(few)
 
 
 def test_grouped_kernel_gradients_have_the_library_s_own_form() -> None:

@@ -7,8 +7,8 @@ from glojax.datasets import load_dataset
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 from glojax.losses import LossProgram
-from glojax.networks import DigitsCNN
 from glojax.training import Train, TrainingConfig, TrainResult, make_train, train_population
+from tests.linear_network import LinearNetwork
 
 LOSSES = ["x * log(y)", "log(y) - x / y", "x / (y - y)", "x * y", "x * sqrt(y) - y^2"]
 PROGRAMS = LossProgram.from_trees([LossTree.parse(text) for text in LOSSES], 16)
@@ -16,7 +16,7 @@ PROGRAMS = LossProgram.from_trees([LossTree.parse(text) for text in LOSSES], 16)
 
 @pytest.fixture(scope="module")
 def train() -> Train:
-    return make_train(DigitsCNN, load_dataset("digits"), TrainingConfig(40, batch_size=64, learning_rate=0.05))
+    return make_train(LinearNetwork, load_dataset("digits"), TrainingConfig(40, batch_size=64, learning_rate=0.05))
 
 
 @pytest.fixture(scope="module")

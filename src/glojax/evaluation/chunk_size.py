@@ -1,39 +1,103 @@
 """How many candidates a device trains at once."""
 
 import logging
+import threading
+from collections.abc import Callable
+from typing import TypeVar
 
 import jax
 
+from glojax.errors import GlojaxError
 from glojax.training import Train, chunk_bytes
 
 _log = logging.getLogger(__name__)
 
-#: Compiled to see what a candidate needs.
-PROBE = 8
-
-#: Chunks are filled up to their size, so that one program serves all; small ones leave less of that to do.
+#: More at once gain little.
 LARGEST = 16
 
 #: Share of the free memory that chunks may fill; the rest is for networks that wait for their turn, and for fragments.
 SHARE = 0.6
 
+_Result = TypeVar("_Result")
 
-def fitting_chunk_size(train: Train, capacity: int, device: jax.Device) -> int:
-    """1 on a CPU; elsewhere the largest power of two whose candidates fit the device's free memory.
+
+class ChunkSize:
+    """The number of candidates that the devices of a pool train at once.
+
+    It is halved for good whenever one of them runs out of memory, be it that it trains, compiles, or only sees how much
+    it needs.
 
     Args:
         train: What `make_train` gives, on the device.
-        capacity: Nodes that a program holds.
-        device: Trained on. One that does not tell its free memory gets 8.
+        device: One of the pool, whose memory decides.
+        given: The size to begin with; None for 1 on a CPU, and elsewhere for 16 or what the device's memory holds.
     """
-    if device.platform == "cpu":
-        return 1
+
+    def __init__(self, train: Train, device: jax.Device, given: int | None = None):
+        self._train = train
+        self._device = device
+        self._known = given is not None or device.platform == "cpu"
+        self._size = given or (1 if self._known else LARGEST)
+        self._lock = threading.Lock()
+
+    def find(self, capacity: int) -> int:
+        """The size; the first time, the device's memory may have to be looked at.
+
+        Args:
+            capacity: Nodes that a program holds.
+
+        Raises:
+            GlojaxError: The device has no memory for a single candidate.
+        """
+        if not self._known:
+            self._size = self.halved_until_it_fits(
+                self._device, lambda size: _fitting(self._train, capacity, self._device, size)
+            )
+            self._known = True
+        return self._size
+
+    def halved_until_it_fits(self, device: jax.Device, work: Callable[[int], _Result]) -> _Result:
+        """Have a device do some work, again with a smaller size for as long as its memory runs out.
+
+        Args:
+            device: Works.
+            work: Gets the size.
+
+        Raises:
+            GlojaxError: The device has no memory for a single candidate.
+        """
+        while True:
+            size = self._size
+            try:
+                return work(size)
+            except jax.errors.JaxRuntimeError as error:
+                if "RESOURCE_EXHAUSTED" not in str(error):
+                    raise
+                if size == 1:
+                    raise GlojaxError(
+                        f"{device} has no memory for training a single candidate; lower the batch size, or take a "
+                        "smaller network."
+                    ) from error
+            self._halve(device, size)
+
+    def _halve(self, device: jax.Device, size: int) -> None:
+        with self._lock:
+            # Another device may have done it already.
+            if self._size == size:
+                self._size = size // 2
+                _log.warning(
+                    "%s ran out of memory with %d candidates at once; going on with %d.", device, size, self._size
+                )
+
+
+def _fitting(train: Train, capacity: int, device: jax.Device, most: int) -> int:
+    """The largest power of two, at most so many, whose candidates fit the device's free memory, if it tells that."""
     statistics = device.memory_stats() or {}
     if not {"bytes_limit", "bytes_in_use"} <= statistics.keys():
-        return PROBE
+        return most
     free = statistics["bytes_limit"] - statistics["bytes_in_use"]
-    each = chunk_bytes(train, capacity, PROBE) / PROBE
+    each = chunk_bytes(train, capacity, most) / most
     fitting = max(1, int(SHARE * free / each))
-    chunk_size: int = min(LARGEST, 2 ** (fitting.bit_length() - 1))
-    _log.info("%s: %d candidates at once, of %.0f MB each.", device, chunk_size, each / 1e6)
-    return chunk_size
+    size: int = min(most, 2 ** (fitting.bit_length() - 1))
+    _log.info("%s: %d candidates at once, of %.0f MB each.", device, size, each / 1e6)
+    return size

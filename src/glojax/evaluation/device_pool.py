@@ -1,29 +1,27 @@
 """All local devices train one population: each takes the next block of it whenever it is free.
 
-Every device runs the same single-device program, so that a candidate's result is bitwise the same with any number of
-devices of one kind, and a device whose candidates die early does not wait for the others.
+Every device runs the same single-device programs, on the same chunks of candidates however many devices there are. So a
+candidate's result is bitwise the same with any number of devices of one kind, and a device whose candidates die early
+does not wait for the others.
 """
 
 import contextlib
-import logging
 import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from glojax.errors import GlojaxError
-from glojax.evaluation.chunk_size import fitting_chunk_size
+from glojax.evaluation.chunk_size import ChunkSize
 from glojax.evaluation.lowering_choice import fastest_lowering
 from glojax.expressions import LossTree
 from glojax.losses import LossProgram
 from glojax.training import Train, TrainResult, train_in_segments, train_population
-
-_log = logging.getLogger(__name__)
 
 #: Called with the place of a candidate and its result.
 OnResult = Callable[[int, TrainResult], None]
@@ -83,8 +81,7 @@ class DevicePool:
         if train.conv_lowering is None:
             lowering = fastest_lowering(self._replicas[0], self.devices[0])
             self._replicas = [replace(replica, conv_lowering=lowering) for replica in self._replicas]
-        self._chunk_size = chunk_size
-        self._lock = threading.Lock()
+        self._chunk_size = ChunkSize(self._replicas[0], self.devices[0], chunk_size)
 
     def run(self, candidates: Candidates, on_result: OnResult | None = None) -> Generator[tuple[int, TrainResult]]:
         """Train all candidates.
@@ -112,7 +109,8 @@ class DevicePool:
             try:
                 while not stop.is_set():
                     places = blocks.get_nowait()
-                    done.put((places, self._train_block(device, train, candidates, places)))
+                    train_block = partial(_trained, device, train, candidates, places)
+                    done.put((places, self._chunk_size.halved_until_it_fits(device, train_block)))
             except queue.Empty:
                 pass
             except BaseException as error:
@@ -157,43 +155,19 @@ class DevicePool:
         return results
 
     def _blocks(self, candidates: Candidates) -> list[np.ndarray]:
-        """The places of what a device takes at a time: single candidates, or its share of those with the same seed."""
-        if self.chunk_size(candidates) == 1:
+        """The places of what a device takes at a time: a candidate, or its share of the chunks with the same seed."""
+        chunk_size = self._chunk_size.find(candidates.programs.opcodes.shape[-1])
+        if chunk_size == 1:
             return list(np.arange(len(candidates.seeds)).reshape(-1, 1))
         groups = [np.flatnonzero(candidates.seeds == seed) for seed in dict.fromkeys(candidates.seeds.tolist())]
-        return [block for group in groups for block in np.array_split(group, min(len(group), len(self.devices)))]
+        return [share for group in groups for share in _shares(group, chunk_size, len(self.devices))]
 
-    def chunk_size(self, candidates: Candidates) -> int:
-        """How many of such candidates a device trains at once."""
-        if self._chunk_size is None:
-            self._chunk_size = fitting_chunk_size(
-                self._replicas[0], candidates.programs.opcodes.shape[-1], self.devices[0]
-            )
-        return self._chunk_size
 
-    def _train_block(self, device: jax.Device, train: Train, candidates: Candidates, places: np.ndarray) -> TrainResult:
-        while True:
-            chunk_size = self.chunk_size(candidates)
-            try:
-                return _trained(device, train, candidates, places, chunk_size)
-            except jax.errors.JaxRuntimeError as error:
-                if "RESOURCE_EXHAUSTED" not in str(error):
-                    raise
-                if chunk_size == 1:
-                    raise GlojaxError(
-                        f"{device} has no memory for training a single candidate; lower the batch size, or take a "
-                        "smaller network."
-                    ) from error
-            with self._lock:
-                # Another device may have halved it already.
-                if self._chunk_size == chunk_size:
-                    self._chunk_size = chunk_size // 2
-                    _log.warning(
-                        "%s ran out of memory with %d candidates at once; going on with %d.",
-                        device,
-                        chunk_size,
-                        chunk_size // 2,
-                    )
+def _shares(places: np.ndarray, chunk_size: int, num_devices: int) -> list[np.ndarray]:
+    """Whole chunks for each device, of which only the last may be smaller."""
+    starts = np.arange(0, len(places), chunk_size)
+    _, *others = np.array_split(starts, min(len(starts), num_devices))
+    return np.split(places, [share[0] for share in others])
 
 
 def _trained(

@@ -59,21 +59,21 @@ def applies(kernel_shape: Sequence[int]) -> bool:
 def forward(images: jax.Array, kernel: jax.Array) -> jax.Array:
     """Features [B, H, W, Cout] of images [B, H, W, Cin], zero-padded, and a kernel [5, 5, Cin, Cout]."""
     values = lax.dot_general(_image_values(images), _kernel_values(kernel), (((2,), (1,)), ((0,), (0,))))
-    return _from_tiles(_A2 @ values.reshape(_POINTS**2, -1), images, kernel.shape[-1])
+    return _from_tiles(jnp.matmul(_A2, values.reshape(_POINTS**2, -1)), images, kernel.shape[-1])
 
 
 def gradients(images: jax.Array, kernel: jax.Array, cotangent: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Those of images and kernel: the transposes of what `forward` does."""
-    values = (_A2.T @ _to_tiles(cotangent)).reshape(_POINTS**2, -1, kernel.shape[-1])
+    values = jnp.matmul(_A2.T, _to_tiles(cotangent)).reshape(_POINTS**2, -1, kernel.shape[-1])
     kernel_values = lax.dot_general(_image_values(images), values, (((1,), (1,)), ((0,), (0,))))
     image_values = lax.dot_general(values, _kernel_values(kernel), (((2,), (2,)), ((0,), (0,))))
-    kernel_gradient = (_G2.T @ kernel_values.reshape(_POINTS**2, -1)).reshape(kernel.shape)
+    kernel_gradient = jnp.matmul(_G2.T, kernel_values.reshape(_POINTS**2, -1)).reshape(kernel.shape)
     return _image_values_transposed(image_values, images), kernel_gradient
 
 
 def _kernel_values(kernel: jax.Array) -> jax.Array:
     """[64, Cin, Cout] Values of the kernels."""
-    return (_G2 @ kernel.reshape(KERNEL**2, -1)).reshape(_POINTS**2, *kernel.shape[2:])
+    return jnp.matmul(_G2, kernel.reshape(KERNEL**2, -1)).reshape(_POINTS**2, *kernel.shape[2:])
 
 
 def _num_tiles(images: jax.Array) -> tuple[int, int]:
@@ -90,14 +90,14 @@ def _image_values(images: jax.Array) -> jax.Array:
     quarters = padded.reshape(B, rows + 1, TILE, columns + 1, TILE, C).transpose(2, 4, 0, 1, 3, 5)
     halves = jnp.concatenate([quarters[:, :, :, :rows], quarters[:, :, :, 1:]], axis=0)
     windows = jnp.concatenate([halves[..., :columns, :], halves[..., 1:, :]], axis=1)
-    return (_B2 @ windows.reshape(_POINTS**2, -1)).reshape(_POINTS**2, -1, C)
+    return jnp.matmul(_B2, windows.reshape(_POINTS**2, -1)).reshape(_POINTS**2, -1, C)
 
 
 def _image_values_transposed(values: jax.Array, images: jax.Array) -> jax.Array:
     """Images [B, H, W, Cin] of values [64, N, Cin]."""
     B, H, W, C = images.shape
     rows, columns = _num_tiles(images)
-    windows = (_B2.T @ values.reshape(_POINTS**2, -1)).reshape(2, TILE, 2, TILE, B, rows, columns, C)
+    windows = jnp.matmul(_B2.T, values.reshape(_POINTS**2, -1)).reshape(2, TILE, 2, TILE, B, rows, columns, C)
     halves = _padded(windows[0], 4, (0, 1)) + _padded(windows[1], 4, (1, 0))
     quarters = _padded(halves[:, 0], 4, (0, 1)) + _padded(halves[:, 1], 4, (1, 0))
     padded = quarters.transpose(2, 3, 0, 4, 1, 5).reshape(B, (rows + 1) * TILE, (columns + 1) * TILE, C)

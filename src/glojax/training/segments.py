@@ -2,9 +2,14 @@
 
 A chunk of candidates takes as long as its longest-lived one. So a training is cut into segments, short ones first, as
 most deaths come early; after each, what still lives moves together into as few chunks as hold it.
+
+A step is compiled for each width of a chunk: the chunk size, and the powers of two below it, from 2, for what is left
+over. A candidate stays in chunks of one width, because another would round differently.
 """
 
+from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +28,8 @@ def train_in_segments(
 ) -> TrainResult:
     """Train P candidates that share a key, on the device that the data is on.
 
-    What comes of a candidate does not depend on the others, nor on when they leave.
+    What comes of a candidate does not depend on the others, nor on when they leave; only on its place, up to rounding,
+    where that is among those left over.
 
     Args:
         train: What `make_train` gives.
@@ -39,28 +45,28 @@ def train_in_segments(
     # step would be compiled once for the first segment and again for the others.
     key = jax.device_put(key, train.data["train"][1].sharding)
     P = len(learning_rates)
-    chunks = [np.arange(start, min(start + chunk_size, P)) for start in range(0, P, chunk_size)]
-    states = [_begin(train, key, chunk_size) for _ in chunks]
+    chunks = [_Chunk(places, _begin(train, key, len(places))) for places in _cut(P, chunk_size)]
     finite, num_steps = np.ones(P, bool), np.zeros(P, np.int32)
     step, segment = 0, FIRST_SEGMENT
     while step < train.config.num_steps and chunks:
         stop = min(step + segment, train.config.num_steps)
-        for place, chunk in enumerate(chunks):
-            rows = _filled_up(chunk, chunk_size)
-            mine, rates = jax.tree.map(lambda array, rows=rows: array[rows], (programs, learning_rates))
-            states[place] = _advance(train, states[place], mine, key, rates, step, stop)
+        for chunk in chunks:
+            mine, rates = jax.tree.map(lambda array, rows=chunk.places: array[rows], (programs, learning_rates))
+            chunk.state = _advance(train, chunk.state, mine, key, rates, step, stop)
         # Only now wait for the device: all chunks are on their way.
-        for place, chunk in enumerate(chunks):
-            finite[chunk] = np.asarray(states[place].finite)[: len(chunk)]
-            num_steps[chunk] = np.asarray(states[place].num_steps)[: len(chunk)]
-        chunks, states = _packed(chunks, states, finite, chunk_size)
+        for chunk in chunks:
+            members, rows = chunk.members
+            finite[members] = np.asarray(chunk.state.finite)[rows]
+            num_steps[members] = np.asarray(chunk.state.num_steps)[rows]
+        chunks = [chunk for _, same in groupby(chunks, lambda chunk: chunk.width) for chunk in _packed([*same], finite)]
         step, segment = stop, 2 * segment
     accuracy = {split: np.zeros(P, np.float32) for split in train.config.splits}
-    for state, chunk in zip(states, chunks, strict=True):
-        result = _finish(train, state)
-        finite[chunk] = np.asarray(result.finite)[: len(chunk)]
+    for chunk in chunks:
+        members, rows = chunk.members
+        result = _finish(train, chunk.state)
+        finite[members] = np.asarray(result.finite)[rows]
         for split, values in result.accuracy.items():
-            accuracy[split][chunk] = np.asarray(values)[: len(chunk)]
+            accuracy[split][members] = np.asarray(values)[rows]
     return TrainResult(accuracy, finite, num_steps)  # type: ignore[arg-type]
 
 
@@ -86,23 +92,58 @@ def chunk_bytes(train: Train, capacity: int, chunk_size: int) -> int:
     return int(max(advanced.temp_size_in_bytes, finished.temp_size_in_bytes) + networks)
 
 
-def _packed(
-    chunks: list[np.ndarray], states: list[TrainState], finite: np.ndarray, chunk_size: int
-) -> tuple[list[np.ndarray], list[TrainState]]:
-    """What lives, in as few chunks as hold it."""
-    alive = [np.flatnonzero(finite[chunk]) for chunk in chunks]
-    members = np.concatenate([chunk[slots] for chunk, slots in zip(chunks, alive, strict=True)])
-    if -(-len(members) // chunk_size) == len(chunks):
-        return chunks, states
-    rows = np.concatenate([place * chunk_size + slots for place, slots in enumerate(alive)])
-    starts = range(0, len(members), chunk_size)
-    picked = [_pick(states, _filled_up(rows[start : start + chunk_size], chunk_size)) for start in starts]
-    return [members[start : start + chunk_size] for start in starts], picked
+@dataclass
+class _Chunk:
+    """Candidates in step.
+
+    Attributes:
+        places: [width] The candidate of each row; one that fills up comes again.
+        state: Of all rows.
+    """
+
+    places: np.ndarray
+    state: TrainState
+
+    @property
+    def width(self) -> int:
+        return len(self.places)
+
+    @property
+    def members(self) -> tuple[np.ndarray, np.ndarray]:
+        """Each candidate once, and a row of it."""
+        members, rows = np.unique(self.places, return_index=True)
+        return members, rows
 
 
-def _filled_up(places: np.ndarray, chunk_size: int) -> np.ndarray:
-    """The last one is repeated, so that all chunks run the same program."""
-    return np.pad(places, (0, chunk_size - len(places)), mode="edge")
+def _cut(P: int, chunk_size: int) -> list[np.ndarray]:
+    """Chunks of so many places, and one for what is left over."""
+    left_over = P % chunk_size
+    width = min(chunk_size, max(2, 2 ** (left_over - 1).bit_length()))
+    whole = list(np.arange(P - left_over).reshape(-1, chunk_size))
+    return [*whole, _filled_up(np.arange(P - left_over, P), width)] if left_over else whole
+
+
+def _packed(chunks: list[_Chunk], finite: np.ndarray) -> list[_Chunk]:
+    """What lives, in as few of these chunks of one width as hold it: out of the last ones, to where others died."""
+    width = chunks[0].width
+    living = [rows[finite[members]] for members, rows in (chunk.members for chunk in chunks)]
+    num_kept = -(-sum(map(len, living)) // width)
+    moving = [(source, row) for source in range(num_kept, len(chunks)) for row in living[source]]
+    free = [(target, row) for target in range(num_kept) for row in np.setdiff1d(np.arange(width), living[target])]
+    moves: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for (source, row), (target, to) in zip(moving, free, strict=False):
+        moves.setdefault((source, target), []).append((row, to))
+    for (source, target), rows in moves.items():
+        from_rows, to_rows = _filled_up(np.array(rows), width).T
+        chunks[target].places[to_rows] = chunks[source].places[from_rows]
+        chunks[target].state = _moved(chunks[target].state, chunks[source].state, from_rows, to_rows)
+    return chunks[:num_kept]
+
+
+def _filled_up(rows: np.ndarray, width: int) -> np.ndarray:
+    """The last one is repeated."""
+    repeated: np.ndarray = rows[np.minimum(np.arange(width), len(rows) - 1)]
+    return repeated
 
 
 @partial(jax.jit, static_argnames="chunk_size")
@@ -130,8 +171,8 @@ def _finish(train: Train, state: TrainState) -> TrainResult:
     return train.finish(state)
 
 
-@jax.jit
-def _pick(states: list[TrainState], rows: jax.Array) -> TrainState:
-    """Rows of all chunks, one after the other, as a new chunk."""
-    picked: TrainState = jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[rows], *states)
-    return picked
+@partial(jax.jit, donate_argnames="target")
+def _moved(target: TrainState, source: TrainState, from_rows: jax.Array, to_rows: jax.Array) -> TrainState:
+    """The target, with rows of the source in place of its own."""
+    moved: TrainState = jax.tree.map(lambda ours, theirs: ours.at[to_rows].set(theirs[from_rows]), target, source)
+    return moved
