@@ -2,7 +2,7 @@
 
     python -m benchmarks.durability
 
-    on disk      the trainer's journal is a file: each result is appended, and on the disk before the search goes on
+    on disk      the trainer's journal is a file: each result is appended at once, and on the disk within a second
     in memory    it is not
 
 Both train the same population on digits with fresh seeds in each turn, on all devices of the machine.
