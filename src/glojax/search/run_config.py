@@ -1,5 +1,7 @@
 """`config.json`: what a run was asked for and what it ran on, and whether it may go on here."""
 
+import functools
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -13,6 +15,7 @@ from typing import Any, TypeVar
 import dacite
 import jax
 
+import glojax
 from glojax.errors import RunDirectoryError
 from glojax.evaluation import checksum
 from glojax.search.config import CommonOptions
@@ -52,7 +55,9 @@ def run_config(command: str, options: CommonOptions, resolved: Mapping[str, Any]
             "device_kind": jax.local_devices()[0].device_kind,
             "xla_flags": " ".join(sorted(flag for flag in _xla_flags() if "device_count" not in flag)),
         },
-        "versions": {"python": python_version()} | {name: version(name) for name in (*_DECISIVE, *_OTHERS)},
+        "versions": {"python": python_version()}
+        | {name: version(name) for name in (*_DECISIVE, *_OTHERS)}
+        | {"glojax_code": _code()},
         "devices": [str(device) for device in jax.local_devices()],
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
@@ -141,6 +146,13 @@ def differences(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> list
             if was.get(name) != now.get(name) and name not in _INDIFFERENT
         ]
     return found
+
+
+@functools.cache
+def _code() -> str:
+    """A checksum of glojax's own code, which may change between two versions."""
+    root = Path(glojax.__file__).parent
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(root.rglob("*.py")))).hexdigest()[:12]
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
