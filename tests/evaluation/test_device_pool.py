@@ -64,7 +64,7 @@ def test_whatever_the_devices_candidates_are_cut_into_the_same_chunks(P: int, nu
 
 def test_a_seed_decides_the_training(train: Train) -> None:
     programs = LossProgram.from_trees([LossTree.parse("log(y) - x / y")] * 3, 16)
-    result = DevicePool(train, jax.devices()[:2]).run_all(Candidates(programs, np.array([5, 6, 5])))
+    result = DevicePool(train, jax.devices()[:2]).run_all(Candidates(programs, np.array([5, 8, 5])))
     first, second, third = result.accuracy["validation"]
     assert first == third
     assert first != second
