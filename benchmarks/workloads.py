@@ -81,7 +81,7 @@ WORKLOADS = {
         ("block1", "block2", "hidden", "output"),
         (Layer(28 * 28, 5 * 5, 32), Layer(14 * 14, 5 * 5 * 32, 64), Layer(1, 7 * 7 * 64, 1024), Layer(1, 1024, 10)),
         (28, 28, 1),
-        TrainingConfig(20, 100, learning_rate=0.01),
+        TrainingConfig(60, 100, learning_rate=0.01),
         few_steps=1,
     ),
     "cifar": Workload(
