@@ -1,7 +1,9 @@
-"""Trains losses on the devices of this process, and no training twice."""
+"""Trains losses, and no training twice; here on the devices of this process."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
+from typing import Protocol
 
 import jax
 import numpy as np
@@ -14,42 +16,43 @@ from glojax.losses import LossProgram
 from glojax.networks import ConvolutionLowering, NetworkFactory
 from glojax.training import TrainingConfig, TrainResult, make_train
 
+#: Trainings to do, with the tree, seed and rate of each.
+Missing = Mapping[Training, tuple[LossTree, int, np.float32]]
 
-class PopulationTrainer:
-    """Trains losses, each as given, on all local devices; what its journal holds is not trained again.
+
+class Trainer(Protocol):
+    """Trains losses, each as given, wherever it does."""
+
+    @property
+    def config(self) -> TrainingConfig:
+        """Budget and hyperparameters of a training."""
+
+    @property
+    def context(self) -> str:
+        """What all its results depend on, as `training_context` has it."""
+
+    def train(
+        self, trees: Sequence[LossTree], seeds: Sequence[int], learning_rates: Sequence[float] | None = None
+    ) -> Generator[tuple[int, TrainResult]]:
+        """Train each tree with each seed; see `JournaledTrainer.train`."""
+
+
+class JournaledTrainer(ABC):
+    """A trainer that does not train again what its journal holds.
 
     Args:
         network: Makes the network to train, from `nnx.Rngs`.
         dataset: Trained on and evaluated.
         config: Budget and hyperparameters of a training.
-        capacity: Nodes that a program holds; a larger tree raises it to the next power of two, at the price of one
-            compilation.
-        devices: Devices to train on; None for all local ones.
-        chunk_size: Candidates that a device trains at once; None for the best on its kind.
-        conv_lowering: How convolutions are computed; None for the fastest on the devices.
         journal: Where results are kept; None for a fresh one in memory. Networks that share one need names of their
             own.
-
-    Raises:
-        ConfigurationError: Network, data set and configuration do not fit each other.
     """
 
     def __init__(
-        self,
-        network: NetworkFactory,
-        dataset: Dataset,
-        config: TrainingConfig,
-        *,
-        capacity: int = 1,
-        devices: Sequence[jax.Device] | None = None,
-        chunk_size: int | None = None,
-        conv_lowering: ConvolutionLowering | None = None,
-        journal: TrainingJournal | None = None,
+        self, network: NetworkFactory, dataset: Dataset, config: TrainingConfig, journal: TrainingJournal | None
     ):
         self.config = config
         self.context = training_context(dataset, network, config)
-        self._pool = DevicePool(make_train(network, dataset, config, conv_lowering=conv_lowering), devices, chunk_size)
-        self._capacity = capacity
         self._journal = TrainingJournal() if journal is None else journal
 
     def train(
@@ -87,10 +90,47 @@ class PopulationTrainer:
                     next(progress)
                 yield place, result
 
-    def _train(self, missing: Mapping[Training, tuple[LossTree, int, np.float32]]) -> Generator[None]:
-        """Bring results into the journal, one at least from each call to the next."""
-        if not missing:
-            return
+    @abstractmethod
+    def _train(self, missing: Missing) -> Generator[None]:
+        """Bring the results of trainings, one at least, into the journal: one at least from each call to the next."""
+
+
+class PopulationTrainer(JournaledTrainer):
+    """Trains losses, each as given, on all local devices; what its journal holds is not trained again.
+
+    Args:
+        network: Makes the network to train, from `nnx.Rngs`.
+        dataset: Trained on and evaluated.
+        config: Budget and hyperparameters of a training.
+        capacity: Nodes that a program holds; a larger tree raises it to the next power of two, at the price of one
+            compilation.
+        devices: Devices to train on; None for all local ones.
+        chunk_size: Candidates that a device trains at once; None for the best on its kind.
+        conv_lowering: How convolutions are computed; None for the fastest on the devices.
+        journal: Where results are kept; None for a fresh one in memory. Networks that share one need names of their
+            own.
+
+    Raises:
+        ConfigurationError: Network, data set and configuration do not fit each other.
+    """
+
+    def __init__(
+        self,
+        network: NetworkFactory,
+        dataset: Dataset,
+        config: TrainingConfig,
+        *,
+        capacity: int = 1,
+        devices: Sequence[jax.Device] | None = None,
+        chunk_size: int | None = None,
+        conv_lowering: ConvolutionLowering | None = None,
+        journal: TrainingJournal | None = None,
+    ):
+        super().__init__(network, dataset, config, journal)
+        self._pool = DevicePool(make_train(network, dataset, config, conv_lowering=conv_lowering), devices, chunk_size)
+        self._capacity = capacity
+
+    def _train(self, missing: Missing) -> Generator[None]:
         trees, seeds, rates = zip(*missing.values(), strict=True)
         largest = max(tree.size for tree in trees)
         if largest > self._capacity:

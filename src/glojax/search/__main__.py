@@ -10,12 +10,12 @@ from functools import partial
 from typing import Any
 
 import jax
-import platformdirs
 import tyro
 from rich.console import Console
 from rich.logging import RichHandler
 
 from glojax.errors import ConfigurationError, GlojaxError
+from glojax.evaluation import prepare_jax
 from glojax.search.commands import COMMANDS, execute, resume
 from glojax.search.config import ResumeOptions, nearest
 from glojax.search.signals import Interruption, interruptible
@@ -80,28 +80,6 @@ def _work(command: str) -> tuple[type[Any], Callable[[Any, Console], None]]:
         return ResumeOptions, resume
     name = command or "run"
     return COMMANDS[name][0], partial(execute, name)
-
-
-def prepare_jax(num_devices: int | None) -> None:
-    """Set what JAX reads when its backend starts, unless the user did.
-
-    Each CPU core becomes a device, or so many as asked for; and programs that were compiled once are kept in the user's
-    cache folder, for the next run.
-    """
-    if (
-        "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", "")
-        and "JAX_NUM_CPU_DEVICES" not in os.environ
-    ):
-        # Too late where JAX has started: it keeps the devices that it has.
-        with contextlib.suppress(RuntimeError):
-            jax.config.update("jax_num_cpu_devices", num_devices or num_cores())
-    if jax.config.values["jax_compilation_cache_dir"] is None:
-        jax.config.update("jax_compilation_cache_dir", str(platformdirs.user_cache_path("glojax") / "compiled"))
-
-
-def num_cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ class Display:
             self._next_line = now + LINE_SECONDS
         figures = [f"{speed:,.0f} candidate-steps/s"]
         if self._counts:
-            dead = self._counts["non_finite"] + self._counts["lacks_variable"]
+            dead = sum(self._counts[status] for status in ("non_finite", "lacks_variable", "crashed"))
             figures += [
                 f"{self._counts['trained']} trained",
                 f"{self._counts['cached']} cached",
@@ -94,7 +94,7 @@ class Display:
     def on_generation(self, record: GenerationRecord, num_generations: int) -> None:
         """Show the end of a generation."""
         self._bar.update(self._task, description=f"Generation {min(record.generation + 1, num_generations)}")
-        dead = record.non_finite + record.lacks_variable
+        dead = record.non_finite + record.lacks_variable + record.crashed
         speed = record.candidate_steps / max(record.seconds, 1e-3)
         number = f"{record.generation}/{num_generations}"
         self._print(
@@ -114,7 +114,7 @@ class Display:
         )
         self._print(
             f"{number:>7}  {outcome}  so far {record.best_so_far:.4f}  sigma {record.sigma:.2g}  "
-            f"{record.trained:3} trained {record.non_finite:3} dead  {record.loss}"
+            f"{record.trained:3} trained {record.non_finite + record.crashed:3} dead  {record.loss}"
         )
         if record.stop_reason is not None:
             self._print(f"         ends: {record.stop_reason}")
