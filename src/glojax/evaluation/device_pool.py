@@ -21,6 +21,7 @@ from glojax.evaluation.chunk_size import fitting_chunk_size
 from glojax.evaluation.lowering_choice import fastest_lowering
 from glojax.expressions import LossTree
 from glojax.losses import LossProgram
+from glojax.networks import ConvolutionLowering
 from glojax.training import Train, TrainResult, train_in_segments, train_population
 
 _log = logging.getLogger(__name__)
@@ -85,6 +86,13 @@ class DevicePool:
             self._replicas = [replace(replica, conv_lowering=lowering) for replica in self._replicas]
         self._chunk_size = chunk_size
         self._lock = threading.Lock()
+
+    @property
+    def conv_lowering(self) -> ConvolutionLowering:
+        """How convolutions are computed."""
+        lowering: ConvolutionLowering | None = self._replicas[0].conv_lowering
+        assert lowering is not None
+        return lowering
 
     def run(self, candidates: Candidates, on_result: OnResult | None = None) -> Generator[tuple[int, TrainResult]]:
         """Train all candidates.

@@ -16,8 +16,11 @@ from glojax.losses import LossProgram
 from glojax.networks import ConvolutionLowering, NetworkFactory
 from glojax.training import TrainingConfig, TrainResult, make_train
 
-#: Trainings to do, with the tree, seed and rate of each.
-Missing = Mapping[Training, tuple[LossTree, int, np.float32]]
+#: A training: a loss function, a seed and a learning rate.
+Wanted = tuple[LossTree, int, float]
+
+#: Trainings to do, by what their results are kept under.
+Missing = Mapping[Training, Wanted]
 
 
 class Trainer(Protocol):
@@ -76,8 +79,13 @@ class JournaledTrainer(ABC):
             OSError: The journal cannot be written.
         """
         rates = [self.config.learning_rate] * len(trees) if learning_rates is None else learning_rates
-        wanted = [(tree, seed, np.float32(rate)) for tree, rate in zip(trees, rates, strict=True) for seed in seeds]
-        trainings = [Training(self.context, str(tree), int(seed), float(rate)) for tree, seed, rate in wanted]
+        return self.train_each([(tree, seed, rate) for tree, rate in zip(trees, rates, strict=True) for seed in seeds])
+
+    def train_each(self, wanted: Sequence[Wanted]) -> Generator[tuple[int, TrainResult]]:
+        """Do some trainings, of any losses, seeds and rates, as `train` does."""
+        trainings = [
+            Training(self.context, str(tree), int(seed), float(np.float32(rate))) for tree, seed, rate in wanted
+        ]
         # Each once, though it be wanted twice.
         missing = {
             training: one
@@ -129,6 +137,11 @@ class PopulationTrainer(JournaledTrainer):
         super().__init__(network, dataset, config, journal)
         self._pool = DevicePool(make_train(network, dataset, config, conv_lowering=conv_lowering), devices, chunk_size)
         self._capacity = capacity
+
+    @property
+    def conv_lowering(self) -> ConvolutionLowering:
+        """How convolutions are computed."""
+        return self._pool.conv_lowering
 
     def _train(self, missing: Missing) -> Generator[None]:
         trees, seeds, rates = zip(*missing.values(), strict=True)

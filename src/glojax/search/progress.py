@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from glojax.evaluation import Evaluation
+from glojax.evaluation.cluster_settings import ClusterProgress
 from glojax.search.discovery import GenerationRecord
 from glojax.search.tuning import TuningRecord
 
@@ -39,6 +40,7 @@ class Display:
         )
         self._task = self._bar.add_task("", total=None)
         self._figures = Text("")
+        self._workers = ""
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
         self._counts: Counter[str] = Counter()
         self._steps = self._done = self._total = 0
@@ -78,8 +80,11 @@ class Display:
         now = time.perf_counter()
         speed = self._steps / (now - self._start)
         if not self._console.is_terminal and now >= self._next_line:
+            workers = f", {self._workers}" if self._workers else ""
             left = timedelta(seconds=round((now - self._start) / self._done * (self._total - self._done)))
-            self._print(f"{self._done} of {self._total} done, {speed:,.0f} candidate-steps/s, about {left} left")
+            self._print(
+                f"{self._done} of {self._total} done, {speed:,.0f} candidate-steps/s, about {left} left{workers}"
+            )
             self._next_line = now + LINE_SECONDS
         figures = [f"{speed:,.0f} candidate-steps/s"]
         if self._counts:
@@ -90,6 +95,11 @@ class Display:
                 f"{dead} dead",
             ]
         self._figures = Text("  ".join(figures), style="dim")
+
+    def on_cluster(self, progress: ClusterProgress) -> None:
+        """Show how the workers fare."""
+        retries = f"  {progress.retries} retries" if progress.retries else ""
+        self._workers = f"{progress.workers} workers  {progress.in_flight} shards in flight{retries}"
 
     def on_generation(self, record: GenerationRecord, num_generations: int) -> None:
         """Show the end of a generation."""
@@ -123,4 +133,4 @@ class Display:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _render(self) -> Group:
-        return Group(self._bar, self._figures)
+        return Group(self._bar, self._figures, *([Text(self._workers, style="dim")] if self._workers else []))
