@@ -1,5 +1,6 @@
 """Clusters: worker processes here, jobs on a batch system, or what stands already."""
 
+import asyncio
 import contextlib
 import ipaddress
 import logging
@@ -8,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ import platformdirs
 from dask_jobqueue.htcondor import HTCondorCluster
 from dask_jobqueue.slurm import SLURMCluster
 from distributed import Client, LocalCluster, Security
+from distributed.core import rpc
 
 from glojax.errors import ClusterError, ConfigurationError
 from glojax.evaluation.cluster_settings import BatchSettings, LocalSettings, Settings, StandingSettings
@@ -109,14 +112,12 @@ def _standing(address: str, settings: StandingSettings) -> Iterator[Client]:
             f"{address} is on another machine, and not encrypted; give a tls:// address, or set unencrypted = true in "
             "--cluster-config, if you trust everybody on the network."
         )
-    try:
-        client = Client(address, security=security, timeout=CONNECT_SECONDS)
-    except (OSError, TimeoutError, ValueError) as error:
+    if not _answers(address, security):
         raise ClusterError(
             f"The scheduler at {address} does not answer within {CONNECT_SECONDS} s; start one with "
             "`dask scheduler`, or correct the address."
-        ) from error
-    with client:
+        )
+    with Client(address, security=security, timeout=CONNECT_SECONDS) as client:
         yield client
 
 
@@ -202,6 +203,24 @@ def temporary_security() -> Security:
             "Workers on other machines are talked to encrypted, which needs cryptography: pip install 'glojax[cluster]'"
         ) from error
     return security
+
+
+def _answers(address: str, security: Security | None) -> bool:
+    """Whether there is a scheduler. Dask's own timeouts do not see one that takes a connection and says nothing."""
+    answered = threading.Event()
+
+    async def ask() -> None:
+        arguments = {} if security is None else security.get_connection_args("client")
+        async with rpc(address, timeout=CONNECT_SECONDS, connection_args=arguments) as scheduler:
+            await scheduler.identity()
+        answered.set()
+
+    def run() -> None:
+        with contextlib.suppress(Exception):
+            asyncio.run(ask())
+
+    threading.Thread(target=run, daemon=True).start()
+    return answered.wait(CONNECT_SECONDS)
 
 
 def _existing(path: Path) -> str:
