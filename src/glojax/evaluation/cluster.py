@@ -118,7 +118,7 @@ class ClusterTrainer(JournaledTrainer):
                 shard = _Shard([left.popleft() for _ in range(size)])
             self._in_flight[member.address] = shard
             order, rows = shard_text(self._order, lowering, shard.trainings)
-            self._fleet.assign(member, self._allowance(member, len(shard.trainings)), train_shard, order, rows)
+            self._fleet.assign(member, self._allowance(member, shard), train_shard, order, rows)
 
     def _lanes(self, member: Member) -> int:
         """Trainings that a worker does at once."""
@@ -132,14 +132,16 @@ class ClusterTrainer(JournaledTrainer):
         total = sum(known) * len(paces) / len(known) if known else None
         return shard_size(num_left, self._lanes(member), own, total, self._limits.shard_seconds)
 
-    def _allowance(self, member: Member, num_trainings: int) -> float:
-        """Seconds after which a shard is late."""
-        pace = self._paces.setdefault(member.address, Pace()).steps_per_second
+    def _allowance(self, member: Member, shard: _Shard) -> float:
+        """Seconds after which a shard is late: more with each strike, as a busy machine is no deadly loss."""
+        limits, pace = self._limits, self._paces.setdefault(member.address, Pace()).steps_per_second
         if pace is None:
-            return self._limits.first_seconds
-        lanes = self._lanes(member)
-        num_steps = -(-num_trainings // lanes) * lanes * self.config.num_steps
-        return self._limits.slack_factor * num_steps / pace + self._limits.slack_seconds
+            seconds = limits.first_seconds
+        else:
+            lanes = self._lanes(member)
+            num_steps = -(-len(shard.trainings) // lanes) * lanes * self.config.num_steps
+            seconds = limits.slack_factor * num_steps / pace + limits.slack_seconds
+        return seconds * limits.slack_factor**shard.strikes
 
     def _receive(self, outcome: Outcome, again: deque[_Shard]) -> bool:
         """Keep results, or see to it that they come; whether something new entered the journal."""

@@ -26,7 +26,8 @@ class Limits:
         shard_seconds: Work that a shard is to hold at most, above one training a device.
         first_seconds: Before the speed of a worker is known: it loads the data set, and compiles.
         slack_seconds: Beyond what a shard is expected to take.
-        slack_factor: Times what a shard is expected to take if every training in it goes to its end.
+        slack_factor: Times what a shard is expected to take if every training in it goes to its end; a training that is
+            tried again, alone, has so many times longer each time.
     """
 
     shard_seconds: float = 10.0
