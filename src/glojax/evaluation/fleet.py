@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from distributed import Client, Future
+from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 
 from glojax.errors import ClusterError, GlojaxError
@@ -191,7 +192,8 @@ class Fleet:
         if member.num_devices == 0:
             self._admit(member, text, error)
             return None
-        if isinstance(error, (GlojaxError, ImportError, AttributeError)):
+        is_its_own = isinstance(error, (GlojaxError, ImportError, AttributeError, OSError))
+        if is_its_own and not isinstance(error, CommClosedError):
             self._refuse(member, _line(error))
         return Outcome(member, text, error)
 
