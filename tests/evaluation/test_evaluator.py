@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from glojax.datasets import Dataset, load_dataset
-from glojax.evaluation import Evaluation, FitnessCache, LocalEvaluator, evaluation_context
+from glojax.evaluation import Evaluation, FitnessCache, LocalEvaluator
 from glojax.expressions import LossTree
 from glojax.genetic import random_tree
 from glojax.networks import DigitsCNN
@@ -154,19 +154,6 @@ def test_a_tree_larger_than_the_capacity_is_trained_all_the_same(digits: Dataset
     large = "log(y) - x / y - x / (y + x / (y + 2))"
     expected = evaluate(LocalEvaluator(DigitsCNN, digits, CONFIG, devices=jax.devices()[:1]), large)
     assert evaluate(evaluator, large) == expected
-
-
-def test_the_context_covers_all_that_a_fitness_depends_on(digits: Dataset) -> None:
-    other = Dataset("digits", digits.train, digits.test, digits.validation, 10)
-    contexts = [
-        evaluation_context(digits, "DigitsCNN", CONFIG, [0]),
-        evaluation_context(digits, "DigitsCNN", CONFIG, [1]),
-        evaluation_context(digits, "DigitsCNN", CONFIG, [0, 1]),
-        evaluation_context(digits, "MnistCNN", CONFIG, [0]),
-        evaluation_context(other, "DigitsCNN", CONFIG, [0]),
-        evaluation_context(digits, "DigitsCNN", TrainingConfig(11, 64, 0.05), [0]),
-    ]
-    assert len(set(contexts)) == len(contexts)
 
 
 def test_the_cache_keeps_contexts_apart() -> None:

@@ -11,6 +11,7 @@ SEARCH = (
     *("--finalist-seeds", "2", "--seed", "5"),
 )
 TUNING = ("--tuned", "2", "--tuning.generations", "2", "--tuning.population-size", "3")
+BARE = (*SEARCH, *TUNING, "--seeds", "2", "--devices", "1")
 TUNED = ("log(y) - x / y", "x * log(y)")
 COMPARED = ("cross_entropy", "baikal", "log(y) - x/y", "baikal_best_rate")
 
@@ -20,7 +21,7 @@ COMPARED = ("cross_entropy", "baikal", "log(y) - x/y", "baikal_best_rate")
 @pytest.fixture(scope="session")
 def bare_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     """The whole job, on one device."""
-    return run(tmp_path_factory.mktemp("bare"), *SEARCH, *TUNING, "--seeds", "2", num_devices=1)
+    return run(tmp_path_factory.mktemp("bare"), *BARE)
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,11 @@ class FinishedRun(NamedTuple):
     errors: str
     directory: Path
 
+    @property
+    def names(self) -> list[str]:
+        """Of the files, without those that belong to the lock."""
+        return sorted(path.name for path in self.directory.iterdir() if not path.name.startswith("."))
+
     def json(self, name: str) -> Any:
         return json.loads((self.directory / name).read_text())
 
@@ -42,11 +47,27 @@ def run(folder: Path, *arguments: str, num_devices: int | None = None) -> Finish
 
     The arguments must not name a run directory.
     """
+    devices = () if num_devices is None else ("--devices", str(num_devices))
+    return _run(folder, "glojax.search", *arguments, *devices, "--run-dir", "run")
+
+
+def resume(folder: Path) -> FinishedRun:
+    """`python -m glojax.search resume` of the run in a folder, on one device."""
+    return _run(folder, "glojax.search", "resume", "run", "--devices", "1")
+
+
+def run_on_faulty_layer(folder: Path, operation: str, moment: str, number: int, *arguments: str) -> FinishedRun:
+    """`python -m glojax.search` in a folder, on a file layer that fails at the given moment."""
+    return _run(folder, "tests.crash.faulty_search", operation, moment, str(number), *arguments)
+
+
+def _run(folder: Path, module: str, *arguments: str) -> FinishedRun:
     environment = os.environ | _ENVIRONMENT
     environment.pop("JAX_NUM_CPU_DEVICES", None)
-    devices = () if num_devices is None else ("--devices", str(num_devices))
+    # Of the tests' own modules, too.
+    environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), environment.get("PYTHONPATH", "")])
     process = subprocess.run(
-        [sys.executable, "-m", "glojax.search", *arguments, *devices, "--run-dir", "run"],
+        [sys.executable, "-m", module, *arguments],
         cwd=folder,
         env=environment,
         capture_output=True,

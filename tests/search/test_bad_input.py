@@ -211,10 +211,10 @@ def test_it_works_where_jax_has_started_already(
 
 
 def test_an_interruption_is_no_error(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(options: CompareOptions, console: Console) -> None:
+    def interrupt(command: str, options: CompareOptions, console: Console) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command_line, "prepare_jax", lambda num_devices: None)
-    monkeypatch.setitem(command_line.COMMANDS, "compare", (CompareOptions, interrupt, ""))
+    monkeypatch.setattr(command_line, "execute", interrupt)
     assert main(COMPARE) == 130
-    assert capsys.readouterr().err == "interrupted\n"
+    assert capsys.readouterr().err == "interrupted: SIGINT\n"

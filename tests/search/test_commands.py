@@ -36,9 +36,7 @@ class StandIns:
     def compare(
         self,
         losses: Mapping[str, LossTree],
-        network: object,
-        dataset: object,
-        config: object,
+        trainer: object,
         seeds: Sequence[int],
         **callbacks: Any,
     ) -> Comparison:
@@ -59,6 +57,7 @@ def use_stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> UseStandIn
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(command_line, "prepare_jax", lambda num_devices: None)
         monkeypatch.setattr(phases, "LocalEvaluator", stand_ins.make_evaluator)
+        monkeypatch.setattr(phases, "PopulationTrainer", lambda *arguments, **options: None)
         monkeypatch.setattr(phases, "compare", stand_ins.compare)
         return stand_ins
 
@@ -242,9 +241,11 @@ def test_a_tuning_in_which_nothing_can_be_trained_says_so_and_keeps_its_files(
     candidates = [json.loads(line) for line in Path("run/candidates.jsonl").read_text().splitlines()]
     assert [one["status"] for one in candidates] == ["non_finite"] * (1 + 5 * 8)
     assert {path.name for path in Path("run").iterdir()} == {
+        ".lock",
         "candidates.jsonl",
         "config.json",
         "result.json",
+        "trainings.jsonl",
         "tuning.jsonl",
     }
 

@@ -6,7 +6,7 @@ def test_it_ends_well_and_leaves_its_files(compare_run: FinishedRun) -> None:
     assert compare_run.exit_code == 0
     assert "Traceback" not in compare_run.errors
     assert "Warning" not in compare_run.errors
-    assert sorted(path.name for path in compare_run.directory.iterdir()) == ["config.json", "result.json"]
+    assert compare_run.names == ["config.json", "result.json", "trainings.jsonl"]
 
 
 def test_config_holds_the_losses_as_given(compare_run: FinishedRun) -> None:

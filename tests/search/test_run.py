@@ -2,13 +2,8 @@
 
 import dataclasses
 import os
-import signal
-import subprocess
-import sys
-import time
 from importlib.metadata import version
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,13 +36,14 @@ def test_it_ends_well_and_leaves_its_files_and_nothing_else(bare_run: FinishedRu
     assert "Traceback" not in bare_run.errors
     assert "Warning" not in bare_run.errors
     assert [path.name for path in bare_run.directory.parent.iterdir()] == ["run"]
-    assert sorted(path.name for path in bare_run.directory.iterdir()) == [
+    assert bare_run.names == [
         "candidates.jsonl",
         "config.json",
         "generations.jsonl",
         "hall_of_fame.csv",
         "result.json",
         "summary.png",
+        "trainings.jsonl",
         "tuning.jsonl",
     ]
 
@@ -55,7 +51,7 @@ def test_it_ends_well_and_leaves_its_files_and_nothing_else(bare_run: FinishedRu
 def test_config_holds_every_option(bare_run: FinishedRun) -> None:
     config = bare_run.json("config.json")
     assert config["command"] == "run"
-    assert set(config["options"]) == {field.name for field in dataclasses.fields(RunOptions)}
+    assert set(config["options"]) == {field.name for field in dataclasses.fields(RunOptions)} - {"execution", "run_dir"}
     assert set(config["options"]["genetic"]) == {field.name for field in dataclasses.fields(GeneticConfig)}
     assert (config["options"]["seed"], config["options"]["seeds"], config["options"]["generations"]) == (5, 2, 2)
     assert config["options"]["genetic"]["population_size"] == 8
@@ -259,12 +255,13 @@ def test_it_prints_plain_lines_where_there_is_no_terminal(bare_run: FinishedRun)
 def test_a_search_alone_leaves_no_comparison(discover_run: FinishedRun) -> None:
     assert discover_run.exit_code == 0
     assert "Traceback" not in discover_run.errors
-    assert sorted(path.name for path in discover_run.directory.iterdir()) == [
+    assert discover_run.names == [
         "candidates.jsonl",
         "config.json",
         "generations.jsonl",
         "hall_of_fame.csv",
         "result.json",
+        "trainings.jsonl",
     ]
     result = discover_run.json("result.json")
     assert set(result) == {"expression", "latex", "fitness", "mean_accuracy", "discovered"}
@@ -291,17 +288,3 @@ def test_the_same_seed_gives_the_same_search_on_any_number_of_devices(
     assert without_time(discover_run) == without_time(bare_run)
     assert discover_run.csv("hall_of_fame.csv") == bare_run.csv("hall_of_fame.csv")
     assert discover_run.json("result.json")["discovered"] == bare_run.json("result.json")["discovered"]
-
-
-@pytest.mark.slow
-def test_an_interruption_ends_the_run_at_once_with_its_own_exit_code(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "glojax.search", "compare", "--losses", "cross_entropy", "--steps", "1000000"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    while not process.stdout.readline().startswith("Comparison"):
-        assert process.poll() is None
-    time.sleep(8)  # until the trainer is compiled and at work
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
-    assert process.returncode == 130
-    assert errors.strip() == "interrupted"

@@ -1,4 +1,6 @@
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,33 +11,33 @@ from glojax.search.run_directory import RunDirectory
 
 @pytest.fixture
 def directory(tmp_path: Path) -> RunDirectory:
-    return RunDirectory(tmp_path / "run", "compare")
+    return RunDirectory.create(tmp_path / "run", "compare")
 
 
 def names(directory: RunDirectory) -> list[str]:
-    return sorted(path.name for path in directory.path.iterdir())
+    return sorted(path.name for path in directory.path.iterdir() if not path.name.startswith("."))
 
 
 def test_a_new_directory_is_made_with_its_parents_and_is_empty(tmp_path: Path) -> None:
-    directory = RunDirectory(tmp_path / "a" / "b", "compare")
+    directory = RunDirectory.create(tmp_path / "a" / "b", "compare")
     assert directory.path == tmp_path / "a" / "b"
     assert names(directory) == []
 
 
 def test_an_empty_directory_is_taken(tmp_path: Path) -> None:
-    assert RunDirectory(tmp_path, "compare").path == tmp_path
+    assert RunDirectory.create(tmp_path, "compare").path == tmp_path
 
 
 def test_a_directory_that_holds_something_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".hidden").touch()
     with pytest.raises(RunDirectoryError, match=r"is not empty; give a new or empty folder as --run-dir"):
-        RunDirectory(tmp_path, "compare")
+        RunDirectory.create(tmp_path, "compare")
     assert [path.name for path in tmp_path.iterdir()] == [".hidden"]
 
 
 def test_the_default_is_an_unused_name_under_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    directories = [RunDirectory(None, "discover").path for _ in range(3)]
+    directories = [RunDirectory.create(None, "discover").path for _ in range(3)]
     assert len(set(directories)) == 3
     for path in directories:
         assert path.parent == Path("runs")
@@ -55,30 +57,6 @@ def test_a_table_is_written_with_its_header(directory: RunDirectory) -> None:
     assert (directory.path / "table.csv").read_text() == 'rank,expression\n1,"x, y"\n2,x * y\n'
 
 
-@pytest.mark.parametrize(("error", "raised"), [(OSError("disk full"), RunDirectoryError), (KeyError("x"), KeyError)])
-def test_a_write_that_breaks_off_leaves_the_old_file(
-    directory: RunDirectory, error: Exception, raised: type[Exception]
-) -> None:
-    directory.write_json("result.json", {"old": 1})
-
-    def break_off(path: Path) -> None:
-        path.write_text("half of")
-        raise error
-
-    with pytest.raises(raised):
-        directory.write_file("result.json", break_off)
-    assert json.loads((directory.path / "result.json").read_text()) == {"old": 1}
-    assert names(directory) == ["result.json"]
-
-
-def test_an_error_of_the_system_names_the_file(directory: RunDirectory) -> None:
-    def break_off(path: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    with pytest.raises(RunDirectoryError, match=r"Cannot write .*summary\.png: No space left on device; make it"):
-        directory.write_file("summary.png", break_off)
-
-
 def test_lines_are_appended(directory: RunDirectory) -> None:
     for generation in (1, 2):
         directory.append_line("generations.jsonl", {"generation": generation, "best_expression": "x / y"})
@@ -88,7 +66,25 @@ def test_lines_are_appended(directory: RunDirectory) -> None:
     ]
 
 
-def test_a_line_that_cannot_be_written_is_a_users_error(directory: RunDirectory) -> None:
-    directory.path.rmdir()
-    with pytest.raises(RunDirectoryError, match=r"Cannot write .*generations\.jsonl: No such file or directory"):
-        directory.append_line("generations.jsonl", {})
+def test_a_disk_that_is_nearly_full_is_said_before_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=5 * 2**20))
+    with pytest.raises(RunDirectoryError, match="has 5 MB left; expected 64 MB: make room"):
+        RunDirectory.create(tmp_path / "run", "compare")
+
+
+def test_a_folder_that_was_released_can_be_taken_again(directory: RunDirectory) -> None:
+    directory.write_json("config.json", {})
+    directory.release()
+    (directory.path / ".unfinished-1234-result.json").write_text("half of")
+    again = RunDirectory.reopen(directory.path)
+    assert sorted(path.name for path in again.path.iterdir()) == [".holder.json", ".lock", "config.json"]
+
+
+def test_a_folder_that_is_not_released_cannot(directory: RunDirectory) -> None:
+    directory.write_json("config.json", {})
+    with pytest.raises(RunDirectoryError, match=rf"is in use by process {os.getpid()} on "):
+        RunDirectory.reopen(directory.path)
+    (directory.path / ".holder.json").write_text("[" * 100_000)
+    with pytest.raises(RunDirectoryError, match="is in use by another process"):
+        RunDirectory.reopen(directory.path)

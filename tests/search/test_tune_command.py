@@ -43,11 +43,12 @@ def test_it_ends_well_and_leaves_its_files(tune_run: FinishedRun) -> None:
     assert tune_run.exit_code == 0
     assert "Traceback" not in tune_run.errors
     assert "Warning" not in tune_run.errors
-    assert sorted(path.name for path in tune_run.directory.iterdir()) == [
+    assert tune_run.names == [
         "candidates.jsonl",
         "config.json",
         "result.json",
         "summary.png",
+        "trainings.jsonl",
         "tuning.jsonl",
     ]
 
@@ -56,7 +57,7 @@ def test_config_holds_every_option(tune_run: FinishedRun) -> None:
     config = tune_run.json("config.json")
     options = config["options"]
     assert config["command"] == "tune"
-    assert set(options) == {field.name for field in dataclasses.fields(TuneOptions)}
+    assert set(options) == {field.name for field in dataclasses.fields(TuneOptions)} - {"execution", "run_dir"}
     assert set(options["tuning"]) == {field.name for field in dataclasses.fields(TuningConfig)}
     assert (options["loss"], options["replicates"], options["tuning"]["generations"]) == (list(TUNED), 2, 3)
     assert config["versions"]["evosax"]

@@ -4,10 +4,8 @@ The file lies beside what tensorflow-datasets prepares: `FOLDER/NAME/glojax.npz`
 `~/tensorflow_datasets`. It holds a SHA-256 of its contents, and is written under another name first.
 """
 
-import contextlib
 import hashlib
 import os
-import uuid
 import zipfile
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 from glojax.datasets.dataset import Split
 from glojax.datasets.published import Publication, PublishedImages, require_first_labels
 from glojax.errors import DatasetError
+from glojax.files import write_atomically
 
 _FORMAT: Final = "glojax cache 1"
 
@@ -98,7 +97,7 @@ def write_cache(publication: Publication, images: PublishedImages) -> Path:
     arrays["sha256"] = np.array(_digest(arrays))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_atomically(path, arrays)
+        write_atomically(path, lambda unfinished: _save(unfinished, arrays))
     except (OSError, ValueError) as error:
         # NumPy and zipfile, on their way out of a write that failed, raise errors of their own.
         cause = next((one for one in _causes(error) if isinstance(one, OSError)), error)
@@ -110,18 +109,9 @@ def write_cache(publication: Publication, images: PublishedImages) -> Path:
     return path
 
 
-def _write_atomically(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    # Not by tempfile, whose files nobody else may read.
-    unfinished = path.with_name(f".unfinished-{uuid.uuid4().hex}-{path.name}")
-    try:
-        with unfinished.open("xb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]  # the stub takes a keyword for an option of savez
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
+def _save(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    with path.open("xb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # the stub takes a keyword for an option of savez
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:

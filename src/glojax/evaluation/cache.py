@@ -1,15 +1,7 @@
 """Fitness of functions already known."""
 
-import dataclasses
-import hashlib
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
-
-from glojax.datasets import Dataset
-from glojax.networks import NetworkFactory
-from glojax.training import TrainingConfig
 
 Status = Literal["trained", "lacks_variable", "non_finite", "cached"]
 
@@ -34,24 +26,8 @@ class Evaluation:
     steps: int
 
 
-def network_name(network: NetworkFactory) -> str:
-    """Module and name of a network's class or factory."""
-    return f"{getattr(network, '__module__', '')}.{getattr(network, '__qualname__', repr(network))}"
-
-
-def evaluation_context(dataset: Dataset, network_name: str, config: TrainingConfig, seeds: Sequence[int]) -> str:
-    """What a fitness depends on beside the function, as 16 hexadecimal digits: training, network, data and seeds."""
-    context = {
-        "config": dataclasses.asdict(config),
-        "dataset": dataset.fingerprint,
-        "network": network_name,
-        "seeds": list(seeds),
-    }
-    return hashlib.sha256(json.dumps(context, sort_keys=True).encode()).hexdigest()[:16]
-
-
 class FitnessCache:
-    """Evaluations by context and canonical expression."""
+    """Evaluations by canonical expression and by what they depend on beside it: training, network, data and seeds."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], Evaluation] = {}

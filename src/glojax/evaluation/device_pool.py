@@ -4,10 +4,12 @@ Every device runs the same single-device program, so that a candidate's result i
 devices of one kind, and a device whose candidates die early does not wait for the others.
 """
 
+import contextlib
 import logging
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -22,6 +24,12 @@ from glojax.losses import LossProgram
 from glojax.training import Train, TrainResult, train_in_segments, train_population
 
 _log = logging.getLogger(__name__)
+
+#: Called with the place of a candidate and its result.
+OnResult = Callable[[int, TrainResult], None]
+
+#: How long a pool that is stopped waits for what its devices are training.
+GRACE_SECONDS = 9.0
 
 
 class Candidates(NamedTuple):
@@ -78,8 +86,14 @@ class DevicePool:
         self._chunk_size = chunk_size
         self._lock = threading.Lock()
 
-    def run(self, candidates: Candidates) -> Iterator[tuple[int, TrainResult]]:
+    def run(self, candidates: Candidates, on_result: OnResult | None = None) -> Generator[tuple[int, TrainResult]]:
         """Train all candidates.
+
+        Args:
+            candidates: What to train.
+            on_result: Called with the place and the result of each candidate as soon as it is known, from the thread
+                that asks for results. Where it is given, whoever stops asking before the end waits for the blocks that
+                are being trained, but no longer than `GRACE_SECONDS`.
 
         Yields:
             Each candidate's place and result, of NumPy scalars, in the candidates' order.
@@ -104,20 +118,37 @@ class DevicePool:
             except BaseException as error:
                 done.put(error)
 
-        for device, train in zip(self.devices, self._replicas, strict=True):
-            threading.Thread(target=work, args=(device, train), daemon=True).start()
         waiting: dict[int, TrainResult] = {}
+
+        def receive(outcome: tuple[np.ndarray, TrainResult] | BaseException) -> None:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            places, results = outcome
+            for row, place in enumerate(places.tolist()):
+                waiting[place] = jax.tree.map(lambda array, row=row: array[row], results)
+                if on_result:
+                    on_result(place, waiting[place])
+
+        workers = [
+            threading.Thread(target=work, args=(device, train), daemon=True)
+            for device, train in zip(self.devices, self._replicas, strict=True)
+        ]
+        for worker in workers:
+            worker.start()
         try:
             for place in range(len(candidates.seeds)):
                 while place not in waiting:
-                    outcome = done.get()
-                    if isinstance(outcome, BaseException):
-                        raise outcome
-                    for row, own_place in enumerate(outcome[0]):
-                        waiting[int(own_place)] = jax.tree.map(lambda array, row=row: array[row], outcome[1])
+                    receive(done.get())
                 yield place, waiting.pop(place)
         finally:
             stop.set()
+            if on_result:
+                deadline = time.monotonic() + GRACE_SECONDS
+                for worker in workers:
+                    worker.join(max(0.0, deadline - time.monotonic()))
+                with contextlib.suppress(queue.Empty):
+                    while True:
+                        receive(done.get_nowait())
 
     def run_all(self, candidates: Candidates) -> TrainResult:
         """Train all candidates and give their results in order, as NumPy arrays with a leading axis [P]."""

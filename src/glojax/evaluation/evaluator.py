@@ -1,18 +1,20 @@
 """From loss functions to fitness."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from typing import Protocol
 
 import jax
 import numpy as np
 
 from glojax.datasets import Dataset
-from glojax.evaluation.cache import Evaluation, FitnessCache, evaluation_context, network_name
-from glojax.evaluation.device_pool import Candidates, DevicePool
+from glojax.evaluation.cache import Evaluation, FitnessCache
+from glojax.evaluation.journal import TrainingJournal
+from glojax.evaluation.trainer import PopulationTrainer
 from glojax.expressions import LossTree, canonical
 from glojax.networks import ConvolutionLowering, NetworkFactory
-from glojax.training import TrainingConfig, TrainResult, make_train
+from glojax.training import TrainingConfig, TrainResult
 
 #: Called with each evaluation as soon as it is known.
 OnEvaluation = Callable[[Evaluation], None]
@@ -48,6 +50,7 @@ class LocalEvaluator:
         devices: Devices to train on; None for all local ones.
         chunk_size: Candidates that a device trains at once; None for the best on its kind.
         conv_lowering: How convolutions are computed; None for the fastest on the devices.
+        journal: Where the results of single trainings are kept; None for a fresh one in memory.
 
     Raises:
         ConfigurationError: Network, data set and configuration do not fit each other.
@@ -65,12 +68,21 @@ class LocalEvaluator:
         devices: Sequence[jax.Device] | None = None,
         chunk_size: int | None = None,
         conv_lowering: ConvolutionLowering | None = None,
+        journal: TrainingJournal | None = None,
     ):
         self.cache = FitnessCache() if cache is None else cache
-        self._pool = DevicePool(make_train(network, dataset, config, conv_lowering=conv_lowering), devices, chunk_size)
-        self._context = evaluation_context(dataset, network_name(network), config, seeds)
+        self._trainer = PopulationTrainer(
+            network,
+            dataset,
+            config,
+            capacity=capacity,
+            devices=devices,
+            chunk_size=chunk_size,
+            conv_lowering=conv_lowering,
+            journal=journal,
+        )
         self._seeds = list(seeds)
-        self._capacity = capacity
+        self._context = f"{self._trainer.context} {self._seeds}"
 
     def evaluate(self, trees: Sequence[LossTree], on_evaluation: OnEvaluation | None = None) -> list[Evaluation]:
         """Train what is not known yet.
@@ -98,8 +110,8 @@ class LocalEvaluator:
             else:
                 report(known)
 
-        if unknown:
-            for tree, result in self._train(list(unknown)):
+        with closing(self._train(list(unknown))) as trained:
+            for tree, result in trained:
                 evaluation = self._remember(
                     Evaluation(
                         expression=str(tree),
@@ -130,30 +142,23 @@ class LocalEvaluator:
         Returns:
             Validation accuracy [trees, seeds] float32; 0 where a training was not finite.
         """
-        functions = [canonical(tree) for tree in trees]
-        self._fit(functions)
         accuracy = np.zeros(len(trees) * len(seeds), np.float32)
-        for place, result in self._pool.run(Candidates.over_seeds(functions, seeds, self._capacity)):
-            accuracy[place] = result.accuracy["validation"]
-            on_training(int(result.num_steps))
+        with closing(self._trainer.train([canonical(tree) for tree in trees], seeds)) as results:
+            for place, result in results:
+                accuracy[place] = result.accuracy["validation"]
+                on_training(int(result.num_steps))
         return accuracy.reshape(len(trees), len(seeds))
 
-    def _train(self, functions: Sequence[LossTree]) -> Iterator[tuple[LossTree, TrainResult]]:
+    def _train(self, functions: Sequence[LossTree]) -> Generator[tuple[LossTree, TrainResult]]:
         """Each function, in order, with its results [seeds] as soon as they are complete."""
-        self._fit(functions)
         waiting = iter(functions)
         rows: list[TrainResult] = []
-        for _, result in self._pool.run(Candidates.over_seeds(functions, self._seeds, self._capacity)):
-            rows.append(result)
-            if len(rows) == len(self._seeds):
-                yield next(waiting), jax.tree.map(lambda *scalars: np.stack(scalars), *rows)
-                rows.clear()
-
-    def _fit(self, functions: Sequence[LossTree]) -> None:
-        """Raise the capacity to the next power of two if a function needs more."""
-        largest = max(tree.size for tree in functions)
-        if largest > self._capacity:
-            self._capacity = 2 ** (largest - 1).bit_length()
+        with closing(self._trainer.train(functions, self._seeds)) as results:
+            for _, result in results:
+                rows.append(result)
+                if len(rows) == len(self._seeds):
+                    yield next(waiting), jax.tree.map(lambda *scalars: np.stack(scalars), *rows)
+                    rows.clear()
 
     def _remember(self, evaluation: Evaluation) -> Evaluation:
         self.cache.add(self._context, evaluation)

@@ -4,9 +4,7 @@ import contextlib
 import json
 import logging
 import math
-import os
 import statistics
-import tempfile
 import time
 from dataclasses import replace
 from importlib.metadata import version
@@ -18,6 +16,7 @@ import numpy as np
 import platformdirs
 
 from glojax.expressions import LossTree
+from glojax.files import write_atomically
 from glojax.losses import LossProgram
 from glojax.networks import ConvolutionLowering
 from glojax.training import Train, train_in_segments
@@ -109,6 +108,4 @@ def _write(path: Path, known: dict[str, ConvolutionLowering]) -> None:
     """Whole or not at all; not where it cannot be written."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".unfinished", delete=False) as file:
-            file.write(json.dumps(known, indent=2) + "\n")
-        os.replace(file.name, path)
+        write_atomically(path, lambda unfinished: unfinished.write_text(json.dumps(known, indent=2) + "\n"))

@@ -3,8 +3,10 @@
 import contextlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -14,51 +16,71 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from glojax.errors import ConfigurationError, GlojaxError
-from glojax.search.commands import run_all, run_compare, run_discover, run_tune
-from glojax.search.config import CompareOptions, DiscoverOptions, RunOptions, TuneOptions, nearest
+from glojax.search.commands import COMMANDS, execute, resume
+from glojax.search.config import ResumeOptions, nearest
+from glojax.search.signals import Interruption, interruptible
 
 PROGRAM = "python -m glojax.search"
 
 _RUN = """Finds a loss function on real images, tunes its coefficients, then compares it with the standard ones on the
 test set.
 
-Other commands: `discover` (search alone), `tune` (coefficients of given losses) and `compare` (given losses against
-each other); each has a `--help` of its own."""
+Other commands: `discover` (search alone), `tune` (coefficients of given losses), `compare` (given losses against each
+other) and `resume` (goes on with a run that was interrupted); each has a `--help` of its own."""
 
-#: For each command: its options, what runs it, and what its help says.
-COMMANDS: dict[str, tuple[type[Any], Callable[[Any, Console], None], str]] = {
-    "": (RunOptions, run_all, _RUN),
-    "discover": (DiscoverOptions, run_discover, "Searches for loss functions with a genetic algorithm."),
-    "tune": (TuneOptions, run_tune, "Tunes the coefficients of losses with CMA-ES."),
-    "compare": (CompareOptions, run_compare, "Compares losses over several seeds, on validation and test set."),
+_DESCRIPTIONS = {
+    "": _RUN,
+    "discover": "Searches for loss functions with a genetic algorithm.",
+    "tune": "Tunes the coefficients of losses with CMA-ES.",
+    "compare": "Compares losses over several seeds, on validation and test set.",
+    "resume": "Goes on with a run that was interrupted, from the last training that was done.",
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code is 0, 2 for a user's mistake, or 130 for an interruption."""
+    """Run a command.
+
+    Returns:
+        The exit code: 0; 2 for a user's mistake; 130 or 143 after SIGINT or SIGTERM, and 124 where the time was up.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     command = arguments.pop(0) if arguments and not arguments[0].startswith("-") else ""
     console = Console()
     try:
-        if command not in COMMANDS:
+        if command not in _DESCRIPTIONS:
             raise ConfigurationError(
-                f"Unknown command {command!r}.{nearest(command, COMMANDS)} "
-                "Expected discover, tune or compare, or options alone."
+                f"Unknown command {command!r}.{nearest(command, _DESCRIPTIONS)} "
+                "Expected discover, tune, compare or resume, or options alone."
             )
-        options_type, run, description = COMMANDS[command]
+        options_type, work = _work(command)
+        description = _DESCRIPTIONS[command]
         options = tyro.cli(options_type, args=arguments, prog=f"{PROGRAM} {command}".rstrip(), description=description)
-        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=console)])
+        execution = options.execution
+        handler = RichHandler(console=console, show_time=False, show_path=False)
+        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
         logging.getLogger("glojax").setLevel(logging.INFO)
-        prepare_jax(options.devices)
-        with jax.profiler.trace(options.profile) if options.profile else contextlib.nullcontext():
-            run(options, console)
+        prepare_jax(execution.devices)
+        with (
+            interruptible(execution.time_limit_seconds),
+            jax.profiler.trace(execution.profile) if execution.profile else contextlib.nullcontext(),
+        ):
+            work(options, console)
     except GlojaxError as error:
         print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        reason = str(error) or signal.SIGINT.name
+        print("\n".join([f"interrupted: {reason}", *getattr(error, "__notes__", [])]), file=sys.stderr)
+        return error.exit_code if isinstance(error, Interruption) else 130
     return 0
+
+
+def _work(command: str) -> tuple[type[Any], Callable[[Any, Console], None]]:
+    """A command's options, and what runs it."""
+    if command == "resume":
+        return ResumeOptions, resume
+    name = command or "run"
+    return COMMANDS[name][0], partial(execute, name)
 
 
 def prepare_jax(num_devices: int | None) -> None:

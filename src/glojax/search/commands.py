@@ -1,13 +1,12 @@
 """The commands, from options to files and a printed result."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from rich.console import Console
 
-from glojax.coefficients import CoefficientLayout
-from glojax.errors import GlojaxError
+from glojax.errors import GlojaxError, RunDirectoryError
 from glojax.expressions import LossTree, to_latex
 from glojax.losses import find_loss
 from glojax.reporting import draw_summary
@@ -16,31 +15,60 @@ from glojax.search.config import (
     CommonOptions,
     CompareOptions,
     DiscoverOptions,
+    ResumeOptions,
     RunOptions,
     TuneOptions,
-    require_distinct,
 )
 from glojax.search.discovery import GenerationRecord
 from glojax.search.finalists import Finalist, select_discovered, select_tuned
 from glojax.search.phases import (
     Run,
-    begin,
     choose_finalist,
     compare_losses,
     discover_losses,
     make_evaluator,
+    running,
     tune_losses,
 )
 from glojax.search.results import print_best, print_comparison, print_directory, print_tuned
+from glojax.search.run_config import FILE, read_config, read_options
+from glojax.search.run_directory import require_run
 from glojax.search.tuning import Tuned, TuningRecord
 
 #: Nodes of a program where no option sets a limit; room in it costs nothing.
 DEFAULT_NODES = 64
 
 
-def run_all(options: RunOptions, console: Console) -> None:
+def execute(command: str, options: CommonOptions, console: Console, resume: ResumeOptions | None = None) -> None:
+    """Run a command, from its options to its files and a printed result.
+
+    Args:
+        command: A key of `COMMANDS`.
+        options: Its options.
+        console: Where the result is printed.
+        resume: How to go on with a run that was interrupted; None begins one.
+    """
+    _, work = COMMANDS[command]
+    with running(options, command, console, resume) as run:
+        work(run, options, console)
+
+
+def resume(options: ResumeOptions, console: Console) -> None:
+    """Go on with a run that was interrupted: all of it again, but for the trainings that are done."""
+    directory = options.run_dir.expanduser()
+    require_run(directory)
+    config = read_config(directory)
+    command = config.get("command")
+    if command not in COMMANDS:
+        raise RunDirectoryError(
+            f"{directory / FILE} has the command {command!r}; expected one of {', '.join(COMMANDS)}."
+        )
+    began_with = read_options(COMMANDS[command][0], config)
+    execute(command, replace(began_with, run_dir=directory, execution=options.execution), console, options)
+
+
+def _run(run: Run, options: RunOptions, console: Console) -> None:
     """Discover, tune the best, then compare what was found with the standard losses."""
-    run = begin(options, "run", console)
     tuned: list[Tuned] = []
     records: list[TuningRecord] = []
     with run.display:
@@ -77,9 +105,8 @@ def run_all(options: RunOptions, console: Console) -> None:
     print_directory(run.directory, console)
 
 
-def run_discover(options: DiscoverOptions, console: Console) -> None:
+def _discover(run: Run, options: DiscoverOptions, console: Console) -> None:
     """Discover alone."""
-    run = begin(options, "discover", console)
     with run.display:
         evaluator = make_evaluator(run, options, options.genetic.max_nodes or DEFAULT_NODES)
         found, _ = discover_losses(run, options, evaluator)
@@ -90,16 +117,11 @@ def run_discover(options: DiscoverOptions, console: Console) -> None:
     print_directory(run.directory, console)
 
 
-def run_tune(options: TuneOptions, console: Console) -> None:
+def _tune(run: Run, options: TuneOptions, console: Console) -> None:
     """Tune given losses, then compare the best with what it was made of."""
-    trees = [find_loss(loss) for loss in options.loss]
-    require_distinct("loss", [str(tree) for tree in trees])
-    for tree in trees:
-        CoefficientLayout.of(tree, options.tuning.coefficients)
-    run = begin(options, "tune", console)
     with run.display:
         evaluator = make_evaluator(run, options, DEFAULT_NODES)
-        tuned, records = tune_losses(run, trees, options.tuning, options.seed, evaluator)
+        tuned, records = tune_losses(run, options.trees, options.tuning, options.seed, evaluator)
         result: dict[str, Any] = {"tuning": _tuning_record(tuned)}
         run.directory.write_json("result.json", result)
         members = select_tuned(tuned, options.finalists)
@@ -130,16 +152,23 @@ def run_tune(options: TuneOptions, console: Console) -> None:
     print_directory(run.directory, console)
 
 
-def run_compare(options: CompareOptions, console: Console) -> None:
+def _compare(run: Run, options: CompareOptions, console: Console) -> None:
     """Compare given losses."""
-    losses = {name: find_loss(name.removesuffix(BEST_RATE)) for name in options.losses}
-    run = begin(options, "compare", console)
     seeds = range(options.seed, options.seed + options.seeds)
     with run.display:
-        comparison = compare_losses(run, losses, seeds, options, options.learning_rates)
+        comparison = compare_losses(run, options.trees, seeds, options, options.learning_rates)
     run.directory.write_json("result.json", _comparison_record(run, comparison, seeds))
     print_comparison(comparison, len(seeds), run.dataset.test_split, console)
     print_directory(run.directory, console)
+
+
+#: For each command: its options, and what runs it.
+COMMANDS: dict[str, tuple[type[CommonOptions], Callable[[Run, Any, Console], None]]] = {
+    "run": (RunOptions, _run),
+    "discover": (DiscoverOptions, _discover),
+    "tune": (TuneOptions, _tune),
+    "compare": (CompareOptions, _compare),
+}
 
 
 def _draw(

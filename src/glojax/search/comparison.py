@@ -1,18 +1,15 @@
 """Comparison: losses against each other over fresh seeds, on the validation and the test set."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-import jax
 import numpy as np
 from scipy import stats
 
-from glojax.datasets import Dataset
-from glojax.evaluation import Candidates, DevicePool
+from glojax.evaluation import PopulationTrainer
 from glojax.expressions import LossTree, canonical
-from glojax.networks import ConvolutionLowering, NetworkFactory
-from glojax.training import TrainingConfig, make_train
 
 #: A loss whose name ends in this is taken at the best, by mean validation accuracy, of these multiples of the
 #: configured learning rate. Much of what a search finds first is only a larger effective step; this tells it apart.
@@ -85,15 +82,10 @@ class Comparison:
 
 def compare(
     losses: Mapping[str, LossTree],
-    network: NetworkFactory,
-    dataset: Dataset,
-    config: TrainingConfig,
+    trainer: PopulationTrainer,
     seeds: Sequence[int],
     *,
     learning_rates: Sequence[float] | None = None,
-    devices: Sequence[jax.Device] | None = None,
-    chunk_size: int | None = None,
-    conv_lowering: ConvolutionLowering | None = None,
     on_training: Callable[[int], None] = lambda steps: None,
     on_start: Callable[[int], None] = lambda total: None,
 ) -> Comparison:
@@ -102,32 +94,25 @@ def compare(
     Args:
         losses: The losses by name; one whose name ends in `BEST_RATE` is tried at five learning rates around the
             configured one.
-        network: Makes the network to train.
-        dataset: Trained on; accuracy is measured on its validation and test splits.
-        config: How to train; its `splits` must be "validation" and "test".
+        trainer: Trains them; the `splits` of its configuration must be "validation" and "test".
         seeds: Of initial network, batches and dropout; the same for each loss.
         learning_rates: What all losses are tried at; each is taken at its best, by mean validation accuracy. None for
             the configured one.
-        devices: Devices to train on; None for all local ones.
-        chunk_size: Candidates that a device trains at once; None for the best on its kind.
-        conv_lowering: How convolutions are computed; None for the fastest on the devices.
         on_training: Called with the steps of each training when it is done.
         on_start: Called once with the number of trainings.
     """
-    around = [config.learning_rate * factor for factor in RATE_FACTORS]
-    rates_tried = {
-        name: learning_rates or (around if name.endswith(BEST_RATE) else [config.learning_rate]) for name in losses
-    }
+    configured = trainer.config.learning_rate
+    around = [configured * factor for factor in RATE_FACTORS]
+    rates_tried = {name: learning_rates or (around if name.endswith(BEST_RATE) else [configured]) for name in losses}
     variants = [(name, canonical(tree), rate) for name, tree in losses.items() for rate in rates_tried[name]]
     on_start(len(variants) * len(seeds))
     _, trees, rates = zip(*variants, strict=True)
-    candidates = Candidates.over_seeds(trees, seeds, capacity=max(tree.size for tree in trees), learning_rates=rates)
-    validation, test, finite = (np.zeros(len(candidates.seeds)) for _ in range(3))
-    train = make_train(network, dataset, config, conv_lowering=conv_lowering)
-    for place, result in DevicePool(train, devices, chunk_size).run(candidates):
-        validation[place], test[place] = result.accuracy["validation"], result.accuracy["test"]
-        finite[place] = result.finite
-        on_training(int(result.num_steps))
+    validation, test, finite = (np.zeros(len(variants) * len(seeds)) for _ in range(3))
+    with closing(trainer.train(trees, seeds, rates)) as results:
+        for place, result in results:
+            validation[place], test[place] = result.accuracy["validation"], result.accuracy["test"]
+            finite[place] = result.finite
+            on_training(int(result.num_steps))
 
     rows = [
         ComparedLoss(

@@ -1,6 +1,7 @@
 """The command line's options, and the defaults that come with each data set."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Annotated, NamedTuple
 import jax
 import tyro
 
-from glojax.coefficients import TuningConfig
+from glojax.coefficients import CoefficientLayout, TuningConfig
 from glojax.datasets import Dataset, TestSplit, load_dataset
 from glojax.errors import ConfigurationError
+from glojax.expressions import LossTree
 from glojax.genetic import GeneticConfig
-from glojax.losses import ClassReduction
+from glojax.losses import ClassReduction, find_loss
 from glojax.losses.objective import DEFAULT_PROB_EPSILON
 from glojax.networks import NETWORKS, ConvolutionLowering
 from glojax.search.comparison import BEST_RATE
@@ -49,8 +51,74 @@ RECIPES = {
     ),
 }
 
+_DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?")
+
+#: Seconds of the longest time limit: about three years.
+_LONGEST = 1e8
+
 #: For the user's own data.
 OWN_RECIPE = Recipe("SmallCNN", steps=200, batch_size=64, learning_rate=0.05)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionOptions:
+    """How a run is executed, which does not change what comes of it."""
+
+    devices: int | None = None
+    """How many devices train: GPUs where there are some, else CPU cores. By default all."""
+
+    time_limit: str | None = None
+    """End the run after this time, such as 3h, 90m or 1h30m, so that it can be resumed. By default it runs to its
+    end."""
+
+    profile: Path | None = None
+    """Folder for a trace of the whole run by JAX's profiler, which TensorBoard and Perfetto show; for short runs."""
+
+    def __post_init__(self) -> None:
+        require_at_least(1, devices=self.devices)
+        _ = self.time_limit_seconds
+
+    @property
+    def time_limit_seconds(self) -> float | None:
+        """The time limit in seconds."""
+        if self.time_limit is None:
+            return None
+        parts = _DURATION.fullmatch(self.time_limit.strip().lower())
+        seconds = (
+            sum(int(part) * unit for part, unit in zip(parts.groups("0"), (3600, 60, 1), strict=True)) if parts else 0
+        )
+        if not 0 < seconds <= _LONGEST:
+            raise ConfigurationError(
+                f"--time-limit is {self.time_limit!r}; expected hours, minutes and seconds, such as 3h, 90m or 1h30m."
+            )
+        return seconds
+
+    def local_devices(self) -> list[jax.Device]:
+        """The devices to train on.
+
+        Raises:
+            ConfigurationError: There are fewer than asked for.
+        """
+        local: list[jax.Device] = jax.local_devices()
+        if self.devices is not None and self.devices > len(local):
+            raise ConfigurationError(
+                f"--devices is {self.devices}, but there are {len(local)} ({local[0].device_kind}); ask for fewer."
+            )
+        return local[: self.devices]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumeOptions:
+    """Options of a run that goes on."""
+
+    run_dir: tyro.conf.Positional[Path]
+    """The folder of the run."""
+
+    allow_version_change: bool = False
+    """Go on although libraries, data set or device differ from those that the run began with; config.json then says
+    so."""
+
+    execution: Annotated[ExecutionOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=ExecutionOptions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,22 +176,16 @@ class CommonOptions:
     run_dir: Path | None = None
     """New or empty folder for the results. By default a new one under runs/."""
 
-    devices: int | None = None
-    """How many devices train: GPUs where there are some, else CPU cores. By default all."""
-
     chunk_size: int | None = None
     """Candidates that a device trains at once. By default 1 on a CPU, elsewhere 16 or what its memory holds."""
 
     conv_lowering: ConvolutionLowering | None = None
     """How convolutions are computed. By default canonical on a CPU, elsewhere the fastest of the others."""
 
-    profile: Path | None = None
-    """Folder for a trace of the whole run by JAX's profiler, which TensorBoard and Perfetto show; for short runs."""
+    execution: Annotated[ExecutionOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=ExecutionOptions)
 
     def __post_init__(self) -> None:
-        require_at_least(
-            1, steps=self.steps, batch_size=self.batch_size, devices=self.devices, chunk_size=self.chunk_size
-        )
+        require_at_least(1, steps=self.steps, batch_size=self.batch_size, chunk_size=self.chunk_size)
         require_at_least(0, seed=self.seed)
         if self.seed >= 2**31:
             raise ConfigurationError(f"--seed is {self.seed}; expected a whole number below 2^31.")
@@ -159,19 +221,6 @@ class CommonOptions:
             decay_every_epochs=recipe.decay_every_epochs,
             augmentation=recipe.augmentation,
         )
-
-    def local_devices(self) -> list[jax.Device]:
-        """The devices to train on.
-
-        Raises:
-            ConfigurationError: There are fewer than asked for.
-        """
-        local: list[jax.Device] = jax.local_devices()
-        if self.devices is not None and self.devices > len(local):
-            raise ConfigurationError(
-                f"--devices is {self.devices}, but there are {len(local)} ({local[0].device_kind}); ask for fewer."
-            )
-        return local[: self.devices]
 
     def load_dataset(self) -> Dataset:
         """The data set, with as many training images as asked for."""
@@ -262,6 +311,14 @@ class TuneOptions(SearchOptions):
         super().__post_init__()
         require_at_least(1, seeds=self.seeds)
         require_distinct("loss", self.loss)
+        require_distinct("loss", [str(tree) for tree in self.trees])
+        for tree in self.trees:
+            CoefficientLayout.of(tree, self.tuning.coefficients)
+
+    @property
+    def trees(self) -> list[LossTree]:
+        """What to tune."""
+        return [find_loss(loss) for loss in self.loss]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,6 +339,7 @@ class CompareOptions(CommonOptions):
         super().__post_init__()
         require_at_least(1, seeds=self.seeds)
         require_distinct("losses", self.losses)
+        _ = self.trees
         if self.learning_rates is None:
             return
         if not self.learning_rates or not all(0 < rate < float("inf") for rate in self.learning_rates):
@@ -295,6 +353,11 @@ class CompareOptions(CommonOptions):
             raise ConfigurationError(
                 f"{best_rate[0]} is tried at rates of its own, and --learning-rates gives others; drop {BEST_RATE!r}."
             )
+
+    @property
+    def trees(self) -> dict[str, LossTree]:
+        """What to compare, by name."""
+        return {name: find_loss(name.removesuffix(BEST_RATE)) for name in self.losses}
 
     @property
     def rates_in_words(self) -> str:

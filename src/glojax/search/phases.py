@@ -1,9 +1,8 @@
 """The phases of a run: each trains, shows its progress and writes its files."""
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,15 +11,17 @@ from rich.console import Console
 from glojax.coefficients import CoefficientLayout, TuningConfig, default_population_size
 from glojax.datasets import Dataset
 from glojax.datasets.progress import FetchDisplay
-from glojax.evaluation import Evaluation, LocalEvaluator
+from glojax.errors import GlojaxError
+from glojax.evaluation import Evaluation, LocalEvaluator, PopulationTrainer, TrainingJournal
 from glojax.expressions import LossTree
 from glojax.networks import NETWORKS
 from glojax.search.comparison import Comparison, compare
-from glojax.search.config import CommonOptions, DiscoverOptions, SearchOptions
+from glojax.search.config import CommonOptions, DiscoverOptions, ResumeOptions, SearchOptions
 from glojax.search.discovery import Discovered, GenerationRecord, discover
 from glojax.search.finalists import Finalist, choose
 from glojax.search.progress import Display
-from glojax.search.run_directory import RunDirectory
+from glojax.search.run_config import FILE, accept, run_config
+from glojax.search.run_directory import RunDirectory, unwritable
 from glojax.search.tuning import Tuned, TuningRecord, tune
 from glojax.training import check_training
 
@@ -36,40 +37,67 @@ class Run:
 
     dataset: Dataset
     directory: RunDirectory
+    journal: TrainingJournal
     display: Display
     devices: Sequence[jax.Device]
 
 
-def begin(options: CommonOptions, command: str, console: Console) -> Run:
-    """Check options and data, then open the run directory, so that a mistake in the former leaves no trace."""
+@contextmanager
+def running(options: CommonOptions, command: str, console: Console, resume: ResumeOptions | None) -> Iterator[Run]:
+    """Check options and data, then open the run directory, so that a mistake in the former leaves no trace.
+
+    Args:
+        options: Of the run.
+        command: What it does.
+        console: Where the user is told.
+        resume: How to go on with a run that was interrupted; None begins one.
+    """
     with FetchDisplay(console):
         dataset = options.load_dataset()
-    devices = options.local_devices()
+    devices = options.execution.local_devices()
+    network = NETWORKS[options.recipe.network]
     config = options.training_config("validation")
-    check_training(NETWORKS[options.recipe.network], dataset, config)
-    directory = RunDirectory(options.run_dir and Path(os.path.expanduser(options.run_dir)), command)
+    check_training(network, dataset, config)
     sizes = {name: len(split) for name, split in dataset.splits.items()}
-    directory.write_config(
-        command,
-        options={name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()},
-        resolved=asdict(config)
-        | {
-            "network": options.recipe.network,
-            "dataset_sizes": sizes,
-            "dataset_fingerprint": dataset.fingerprint,
-            "dataset_origin": dataset.origin,
-            "test_split": dataset.test_split,
-        },
-    )
-    console.print(
-        f"{dataset.name}: {sizes['train']:,} training, {sizes['validation']:,} validation, "
-        f"{sizes['test']:,} test images ({dataset.test_split}), from {dataset.origin}. {options.recipe.network}: "
-        f"{config.num_steps:,} SGD steps of {config.batch_size:,} images, {options.rates_in_words}.",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
-    return Run(dataset, directory, Display(console), devices)
+    resolved = asdict(config) | {
+        "network": options.recipe.network,
+        "dataset_sizes": sizes,
+        "dataset_fingerprint": dataset.fingerprint,
+        "dataset_origin": dataset.origin,
+        "test_split": dataset.test_split,
+    }
+    current = run_config(command, options, resolved)
+    if resume is None:
+        directory = RunDirectory.create(options.run_dir and options.run_dir.expanduser(), command)
+    else:
+        directory = RunDirectory.reopen(resume.run_dir.expanduser())
+    try:
+        if resume is None:
+            directory.write_json(FILE, current)
+        else:
+            accept(directory, current, resume.allow_version_change)
+        journal = directory.open_journal()
+        done = "" if resume is None else f"\nGoing on with {directory.path}: {len(journal):,} trainings are done."
+        console.print(
+            f"{dataset.name}: {sizes['train']:,} training, {sizes['validation']:,} validation, "
+            f"{sizes['test']:,} test images ({dataset.test_split}), from {dataset.origin}. {options.recipe.network}: "
+            f"{config.num_steps:,} SGD steps of {config.batch_size:,} images, {options.rates_in_words}.{done}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+        yield Run(dataset, directory, journal, Display(console), devices)
+        journal.put_in_order()
+        directory.finish()
+    except OSError as error:
+        raise unwritable(directory.path, error, f"then go on with: {directory.resume_command}") from error
+    except GlojaxError:
+        raise
+    except BaseException as error:
+        error.add_note(f"What is done is saved. Go on with: {directory.resume_command}")
+        raise
+    finally:
+        directory.release()
 
 
 def make_evaluator(run: Run, options: SearchOptions, max_nodes: int) -> LocalEvaluator:
@@ -83,6 +111,7 @@ def make_evaluator(run: Run, options: SearchOptions, max_nodes: int) -> LocalEva
         devices=run.devices,
         chunk_size=options.chunk_size,
         conv_lowering=options.conv_lowering,
+        journal=run.journal,
     )
 
 
@@ -93,8 +122,8 @@ def discover_losses(
     generations: list[GenerationRecord] = []
 
     def on_generation(record: GenerationRecord) -> None:
+        record = GenerationRecord(**run.directory.append_line("generations.jsonl", asdict(record)))
         generations.append(record)
-        run.directory.append_line("generations.jsonl", asdict(record))
         run.display.on_generation(record, options.generations)
 
     run.display.start_phase("Search", options.generations * options.genetic.population_size)
@@ -124,8 +153,8 @@ def tune_losses(
     records: list[TuningRecord] = []
 
     def on_record(record: TuningRecord) -> None:
+        record = TuningRecord(**run.directory.append_line("tuning.jsonl", asdict(record)))
         records.append(record)
-        run.directory.append_line("tuning.jsonl", asdict(record))
         run.display.on_tuning(record, config.generations)
 
     members = 0
@@ -153,16 +182,20 @@ def compare_losses(
     learning_rates: Sequence[float] | None = None,
 ) -> Comparison:
     """Compare losses on validation and test set."""
-    return compare(
-        losses,
+    trainer = PopulationTrainer(
         NETWORKS[options.recipe.network],
         run.dataset,
         options.training_config("validation", "test"),
-        seeds,
-        learning_rates=learning_rates,
         devices=run.devices,
         chunk_size=options.chunk_size,
         conv_lowering=options.conv_lowering,
+        journal=run.journal,
+    )
+    return compare(
+        losses,
+        trainer,
+        seeds,
+        learning_rates=learning_rates,
         on_start=lambda total: run.display.start_phase("Comparison", total),
         on_training=run.display.on_training,
     )

@@ -1,6 +1,7 @@
-"""A run's results as files that people can read.
+"""A run's results as files that people can read, and from which it can be resumed.
 
     config.json         every option, resolved, with versions and devices
+    trainings.jsonl     a line for each training: what a resumed run does not do again
     generations.jsonl   a line for each generation
     tuning.jsonl        a line for each loss under tuning and generation
     candidates.jsonl    a line for each loss function ever evaluated
@@ -8,7 +9,7 @@
     result.json         the best loss, the finalists and the comparison
     summary.png         the search and the comparison as a picture
 
-A whole file is written under another name first, then renamed; a line is appended in one write.
+All but the first two follow from these: a run that is resumed makes them again.
 """
 
 import contextlib
@@ -16,67 +17,114 @@ import csv
 import io
 import json
 import os
-import tempfile
+import shlex
+import shutil
+import socket
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
-from platform import python_version
 from typing import Any
 
-import jax
+from filelock import FileLock, Timeout
 
 from glojax.errors import RunDirectoryError
+from glojax.evaluation import TrainingJournal
+from glojax.files import remove_unfinished, write_atomically
+from glojax.search.json_lines import JsonLines
 
-_PACKAGES = ("glojax", "jax", "jaxlib", "flax", "optax", "evosax", "numpy", "scikit-learn", "scipy")
+#: Free space that a run asks for before it starts; it needs a third of a kilobyte for each training, and the picture.
+MIN_FREE_BYTES = 64 * 2**20
+
+_LOCK, _HOLDER = ".lock", ".holder.json"
 
 
 class RunDirectory:
-    """A new or empty folder that a run writes to.
+    """A folder that this process alone writes to, until it is released.
 
-    Args:
-        path: The folder; None for a new one under `runs`, named after time and command.
-        command: What the run does.
-
-    Raises:
-        RunDirectoryError: The folder holds something, is no folder, or cannot be written.
+    `create` makes one, `reopen` takes that of a run which was interrupted or is finished. Errors of the file system
+    pass through its methods as `OSError`.
     """
 
-    def __init__(self, path: Path | None, command: str):
-        self.path = path or Path("runs")
+    def __init__(self, path: Path):
+        """Lock the folder; call `create` or `reopen` instead."""
+        self.path = path
+        self._lock = FileLock(path / _LOCK, timeout=0)
+        self._logs: dict[str, JsonLines] = {}
         try:
-            self.path = path or _unused(Path("runs"), f"{datetime.now():%Y%m%d-%H%M%S}-{command}")
-            if self.path.exists() and not self.path.is_dir():
-                raise RunDirectoryError(f"{self.path} is a file; give a new or empty folder as --run-dir.")
-            self.path.mkdir(parents=True, exist_ok=True)
-            if any(self.path.iterdir()):
-                raise RunDirectoryError(
-                    f"Run directory {self.path} is not empty; give a new or empty folder as --run-dir. "
-                    "Nothing was changed."
-                )
-            with tempfile.TemporaryFile(dir=self.path):
-                pass
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
+            self._lock.acquire()
+        except Timeout:
+            raise RunDirectoryError(
+                f"{path} is in use by {self._holder_in_words()}; wait until it ends, or end it."
+            ) from None
+        except NotImplementedError as error:
+            raise RunDirectoryError(f"The file system of {path} knows no locks; give another as --run-dir.") from error
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": f"{datetime.now():%Y-%m-%d %H:%M:%S}"}
+        try:
+            (path / _HOLDER).write_text(json.dumps(holder) + "\n", encoding="utf-8")
+        except OSError:
+            self.release()
+            raise
 
-    def write_config(self, command: str, options: dict[str, Any], resolved: dict[str, Any]) -> None:
-        """Write `config.json`."""
-        self.write_json(
-            "config.json",
-            {
-                "format": 1,
-                "command": command,
-                "options": options,
-                "resolved": resolved,
-                "versions": {"python": python_version()} | {name: version(name) for name in _PACKAGES},
-                "devices": [str(device) for device in jax.local_devices()],
-                "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-            },
-        )
+    @classmethod
+    def create(cls, path: Path | None, command: str) -> "RunDirectory":
+        """Take a new or empty folder.
+
+        Args:
+            path: The folder; None for a new one under `runs`, named after time and command.
+            command: What the run does.
+
+        Raises:
+            RunDirectoryError: The folder holds something, is no folder, is in use, or cannot be written, or its disk is
+                full.
+        """
+        shown = path or Path("runs")
+        try:
+            path = shown = path or _unused(Path("runs"), f"{datetime.now():%Y%m%d-%H%M%S}-{command}")
+            if path.exists() and not path.is_dir():
+                raise RunDirectoryError(f"{path} is a file; give a new or empty folder as --run-dir.")
+            path.mkdir(parents=True, exist_ok=True)
+            _require_empty(path)
+            _require_space(path)
+            directory = cls(path)
+        except OSError as error:
+            raise unwritable(shown, error, "or give another folder as --run-dir") from error
+        try:
+            # Again, now that nobody else can write to it.
+            _require_empty(path)
+        except RunDirectoryError:
+            directory.release()
+            raise
+        return directory
+
+    @classmethod
+    def reopen(cls, path: Path) -> "RunDirectory":
+        """Take the folder of a run.
+
+        Raises:
+            RunDirectoryError: It is no such folder, is in use, or cannot be written, or its disk is full.
+        """
+        require_run(path)
+        try:
+            _require_space(path)
+            directory = cls(path)
+            remove_unfinished(path)
+        except OSError as error:
+            raise unwritable(path, error, "then try again") from error
+        return directory
+
+    @property
+    def resume_command(self) -> str:
+        """What the user types to go on with the run."""
+        return f"python -m glojax.search resume {shlex.quote(str(self.path))}"
+
+    def open_journal(self) -> TrainingJournal:
+        """The trainings that are done."""
+        return TrainingJournal(self.path / "trainings.jsonl")
 
     def write_json(self, name: str, content: Any) -> None:
         """Write a whole JSON file."""
-        self.write_file(name, lambda path: path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8"))
+        text = json.dumps(content, indent=2) + "\n"
+        self.write_file(name, lambda path: path.write_text(text, encoding="utf-8"))
 
     def write_csv(self, name: str, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
         """Write a whole CSV file."""
@@ -88,24 +136,61 @@ class RunDirectory:
 
     def write_file(self, name: str, write: Callable[[Path], object]) -> None:
         """Have `write` make a file under a temporary name, then give it its own."""
-        unfinished = self.path / f".unfinished-{name}"
-        try:
-            write(unfinished)
-            os.replace(unfinished, self.path / name)
-        except OSError as error:
-            raise _unwritable(self.path / name, error) from error
-        finally:
-            with contextlib.suppress(OSError):
-                unfinished.unlink()
+        write_atomically(self.path / name, write)
 
-    def append_line(self, name: str, record: dict[str, Any]) -> None:
-        """Append one record to a file of JSON lines."""
-        line = (json.dumps(record) + "\n").encode()
+    def append_line(self, name: str, record: dict[str, Any]) -> dict[str, Any]:
+        """Append one record to a file of JSON lines, and give it as it stands there: a resumed run finds it again."""
+        if name not in self._logs:
+            self._logs[name] = JsonLines(self.path / name)
+        return self._logs[name].append(record)
+
+    def finish(self) -> None:
+        """Leave in the files of JSON lines what this run has written or found again, and nothing else."""
+        for log in self._logs.values():
+            log.finish()
+
+    def release(self) -> None:
+        """Let others write."""
+        with contextlib.suppress(OSError):
+            (self.path / _HOLDER).unlink()
+        self._lock.release()
+
+    def _holder_in_words(self) -> str:
         try:
-            with open(self.path / name, "ab", buffering=0) as file:
-                file.write(line)
-        except OSError as error:
-            raise _unwritable(self.path / name, error) from error
+            holder = json.loads((self.path / _HOLDER).read_text(encoding="utf-8"))
+            return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return "another process"
+
+
+def require_run(path: Path) -> None:
+    """Raise RunDirectoryError where a folder is none of a run."""
+    if not (path / "config.json").is_file():
+        raise RunDirectoryError(f"{path} holds no run (there is no config.json in it); give the folder of one.")
+
+
+def unwritable(path: Path, error: OSError, advice: str) -> RunDirectoryError:
+    """What the user is told when a file cannot be written."""
+    return RunDirectoryError(
+        f"Cannot write {error.filename or path}: {error.strerror or error}; make room or make it writable, {advice}."
+    )
+
+
+def _require_empty(path: Path) -> None:
+    if any(child.name not in (_LOCK, _HOLDER) for child in path.iterdir()):
+        raise RunDirectoryError(
+            f"Run directory {path} is not empty; give a new or empty folder as --run-dir, or go on with the run that "
+            f"is there by `python -m glojax.search resume {path}`. Nothing was changed."
+        )
+
+
+def _require_space(path: Path) -> None:
+    free = shutil.disk_usage(path).free
+    if free < MIN_FREE_BYTES:
+        raise RunDirectoryError(
+            f"The disk of {path} has {free / 2**20:.0f} MB left; expected {MIN_FREE_BYTES / 2**20:.0f} MB: make room, "
+            "or give a folder elsewhere as --run-dir."
+        )
 
 
 def _unused(parent: Path, name: str) -> Path:
@@ -114,9 +199,3 @@ def _unused(parent: Path, name: str) -> Path:
     while path.exists():
         path, number = parent / f"{name}-{number}", number + 1
     return path
-
-
-def _unwritable(path: Path, error: OSError) -> RunDirectoryError:
-    return RunDirectoryError(
-        f"Cannot write {path}: {error.strerror or error}; make it writable, or give another folder as --run-dir."
-    )

@@ -1,0 +1,86 @@
+"""What it costs that a training, once done, survives a crash.
+
+    python -m benchmarks.durability
+
+    on disk      the trainer's journal is a file: each result is appended, and on the disk before the search goes on
+    in memory    it is not
+
+Both train the same population on digits with fresh seeds in each turn, on all devices of the machine.
+"""
+
+import itertools
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import jax
+import tyro
+
+from benchmarks.contestant import Contestant, Work
+from benchmarks.machine import num_cores
+from benchmarks.measurement import Entry, Turns, measure, save
+from benchmarks.workloads import loss_trees
+from glojax.datasets import load_dataset
+from glojax.evaluation import LocalEvaluator, TrainingJournal
+from glojax.networks import DigitsCNN
+from glojax.training import TrainingConfig
+
+TRAINING = TrainingConfig(num_steps=200, batch_size=64, learning_rate=0.05)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured. The default takes about four minutes on two cores."""
+
+    population: int = 80
+    turns: Annotated[Turns, tyro.conf.arg(name="")] = field(
+        default_factory=lambda: Turns(rounds=11, case_seconds=200.0)
+    )
+
+
+def on_disk(population: int) -> Contestant:
+    """Each result in a file."""
+    folder = tempfile.mkdtemp(prefix="glojax-durability-")
+    return _trained(population, TrainingJournal(Path(folder) / "trainings.jsonl"))
+
+
+def in_memory(population: int) -> Contestant:
+    """No file."""
+    return _trained(population, TrainingJournal())
+
+
+def _trained(population: int, journal: TrainingJournal) -> Contestant:
+    jax.config.update("jax_num_cpu_devices", num_cores())
+    evaluator = LocalEvaluator(DigitsCNN, load_dataset("digits"), TRAINING, journal=journal)
+    trees = loss_trees(population)
+    fresh = itertools.count()
+
+    def turn() -> Work:
+        evaluator.confirm(trees, [next(fresh)])
+        return Work(population)
+
+    return Contestant(turn)
+
+
+def main(options: Options) -> None:
+    """Measure, print and write `results/durability.json`."""
+    size = {"population": options.population}
+    record = measure(
+        "durability",
+        [
+            [
+                Entry("on disk", size, "benchmarks.durability:on_disk", size),
+                Entry("in memory", size, "benchmarks.durability:in_memory", size),
+            ]
+        ],
+        unit="milliseconds a candidate",
+        unit_seconds=1e-3,
+        configuration={name: value for name, value in asdict(options).items() if name != "turns"},
+        turns=options.turns,
+    )
+    save(record)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, description=__doc__))

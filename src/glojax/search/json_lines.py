@@ -1,0 +1,88 @@
+"""A log of JSON lines that a run which is resumed writes again, and finds most of it written already."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from glojax.files import append, write_atomically
+
+_log = logging.getLogger(__name__)
+
+#: What may differ between a run and the same run again.
+_TIMING_FIELDS = ("seconds",)
+
+
+class JsonLines:
+    """Appends records to a file; what stands there already, in the same places, stays.
+
+    Since a run that is resumed makes all records again, this notices whatever happened to the file in between. From
+    the first line that is not as it should be, the file is written anew.
+
+    Args:
+        path: The file; it is made with the first record.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._found = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        self._position = 0
+
+    def append(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Append a record.
+
+        Returns:
+            The record as it stands in the file: the timing of one that was there before is the original's.
+
+        Raises:
+            OSError: The disk is full, or cannot be written.
+        """
+        line = (json.dumps(record) + "\n").encode()
+        if self._position < len(self._found):
+            standing = _parsed(self._found[self._position])
+            if standing is not None and _without_timing(standing) == _without_timing(json.loads(line)):
+                self._position += 1
+                return standing
+            self._cut_off()
+        append(self._path, line, durable=False)
+        return record
+
+    def finish(self) -> None:
+        """Cut off what follows the last record.
+
+        Raises:
+            OSError: The disk is full, or cannot be written.
+        """
+        if self._position < len(self._found):
+            self._cut_off()
+
+    def _cut_off(self) -> None:
+        """Keep the lines before the present position alone."""
+        is_torn_end = self._position == len(self._found) - 1 and not self._found[-1].endswith(b"\n")
+        if not is_torn_end:
+            _log.warning(
+                "%s is damaged or was changed in line %d; from there on it is written anew.",
+                self._path,
+                self._position + 1,
+            )
+        kept = b"".join(self._found[: self._position])
+        write_atomically(self._path, lambda unfinished: unfinished.write_bytes(kept))
+        self._found = []
+        self._position = 0
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _without_timing(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name not in _TIMING_FIELDS}

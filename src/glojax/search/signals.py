@@ -1,0 +1,64 @@
+"""How a run ends before its end: by a signal, or when its time is up."""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+#: What `timeout` of the GNU tools returns, too.
+TIME_IS_UP = 124
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+
+
+class Interruption(KeyboardInterrupt):
+    """The run was told to end.
+
+    Attributes:
+        exit_code: Of the process: 128 and the signal's number, or 124 where the time was up.
+    """
+
+    def __init__(self, reason: str, exit_code: int):
+        super().__init__(reason)
+        self.exit_code = exit_code
+
+
+@contextlib.contextmanager
+def interruptible(time_limit: float | None) -> Iterator[None]:
+    """Raise `Interruption` within, on SIGINT, SIGTERM or when the time is up; a second signal ends the process at once.
+
+    It may be raised at any point: what is written within must survive that.
+
+    Args:
+        time_limit: Seconds; None for no limit.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which signals do not reach
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        for each in before:
+            signal.signal(each, _end_at_once)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if number == signal.SIGALRM:
+            raise Interruption("the time is up", TIME_IS_UP)
+        raise Interruption(signal.Signals(number).name, 128 + number)
+
+    # What the parent process had ignored stays ignored: a shell does so for its jobs in the background.
+    before = {number: handler for number in _SIGNALS if (handler := signal.getsignal(number)) != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, interrupt)
+    if time_limit is not None:
+        signal.setitimer(signal.ITIMER_REAL, time_limit)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> None:
+    os._exit(128 + number)

@@ -1,0 +1,23 @@
+"""Whether two runs came to the same end, file by file, timing aside."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+#: What may differ in `config.json`: when and on how many devices a run was made, and hence the checksum.
+_CIRCUMSTANCES = ("started", "devices", "checksum")
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    """The files of a run folder by name, without what belongs to the lock, and without timing."""
+    files = sorted(path for path in folder.iterdir() if path.name not in (".lock", ".holder.json"))
+    return {path.name: _content(path) for path in files}
+
+
+def _content(path: Path) -> Any:
+    if path.name == "config.json":
+        config = json.loads(path.read_text())
+        return {name: value for name, value in config.items() if name not in _CIRCUMSTANCES}
+    if path.name in ("generations.jsonl", "tuning.jsonl"):
+        return [json.loads(line) | {"seconds": None} for line in path.read_text().splitlines()]
+    return path.read_bytes()

@@ -1,0 +1,167 @@
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glojax.datasets import Dataset, load_dataset
+from glojax.evaluation import Training, TrainingJournal, checksum, training_context
+from glojax.networks import DigitsCNN, SmallCNN
+from glojax.training import TrainingConfig, TrainResult
+
+CONFIG = TrainingConfig(num_steps=10, batch_size=64, learning_rate=0.05)
+
+
+def training(seed: int) -> Training:
+    return Training("0123456789abcdef", "x * log(y)", seed, float(np.float32(0.05)))
+
+
+def result(accuracy: float) -> TrainResult:
+    return TrainResult({"validation": np.float32(accuracy)}, np.bool_(True), np.int32(7))  # type: ignore[dict-item,arg-type]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A journal of four trainings."""
+    path = tmp_path / "trainings.jsonl"
+    journal = TrainingJournal(path)
+    for seed in range(4):
+        journal.add(training(seed), result(seed / 3))
+    return path
+
+
+def known(journal: TrainingJournal) -> list[int]:
+    return [seed for seed in range(4) if journal.find(training(seed)) is not None]
+
+
+def test_what_was_added_is_found_again_to_the_last_bit(path: Path) -> None:
+    found = TrainingJournal(path).find(training(1))
+    assert found is not None
+    assert found.accuracy["validation"] == np.float32(1 / 3)
+    assert (bool(found.finite), int(found.num_steps)) == (True, 7)
+    assert [leaf.dtype for leaf in (found.accuracy["validation"], found.finite, found.num_steps)] == [
+        np.float32,
+        np.bool_,
+        np.int32,
+    ]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        training(0)._replace(context="f" * 16),
+        training(0)._replace(expression="x * y"),
+        training(0)._replace(seed=9),
+        training(0)._replace(learning_rate=0.1),
+    ],
+)
+def test_a_result_belongs_to_all_that_it_depends_on(path: Path, other: Training) -> None:
+    assert TrainingJournal(path).find(other) is None
+
+
+def test_without_a_file_results_are_kept_in_memory() -> None:
+    journal = TrainingJournal()
+    journal.add(training(0), result(0.5))
+    assert known(journal) == [0]
+
+
+def test_a_torn_last_line_is_dropped_in_silence(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-5])
+    with caplog.at_level(logging.WARNING, "glojax"):
+        journal = TrainingJournal(path)
+    assert known(journal) == [0, 1, 2]
+    assert not caplog.records
+    journal.add(training(3), result(1))
+    assert path.read_bytes() == whole
+
+
+def test_a_line_that_lacks_its_end_alone_is_kept(path: Path) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    assert known(TrainingJournal(path)) == [0, 1, 2, 3]
+    assert path.read_bytes() == whole
+
+
+def test_a_damaged_line_is_left_out_and_said(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path.write_bytes(path.read_bytes().replace(b'"seed": 1', b'"seed": 8'))
+    with caplog.at_level(logging.WARNING, "glojax"):
+        assert known(TrainingJournal(path)) == [0, 2, 3]
+    assert "1 lines cannot be trusted (line 2)" in caplog.text
+    assert len(path.read_bytes().splitlines()) == 3
+
+
+def test_two_results_of_one_training_are_both_left_out(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    TrainingJournal(path).add(training(2), result(0.25))
+    with caplog.at_level(logging.WARNING, "glojax"):
+        assert known(TrainingJournal(path)) == [0, 1, 3]
+    assert "1 trainings have two different results" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"accuracy": {"validation": 1.5}},
+        {"accuracy": {"validation": "0.5"}},
+        {"accuracy": [0.5]},
+        {"finite": 1},
+        {"steps": -1},
+        {"steps": 2**31},
+        {"seed": "0"},
+        {"expression": ["x"]},
+        {"learning_rate": float("nan")},
+        {"context": None},
+    ],
+)
+def test_a_value_that_cannot_be_is_no_result_whatever_its_checksum(path: Path, change: dict[str, object]) -> None:
+    record = json.loads(path.read_bytes().splitlines()[0]) | change
+    del record["checksum"]
+    path.write_text(json.dumps(record | {"checksum": checksum(record)}) + "\n")
+    assert len(TrainingJournal(path)) == 0
+
+
+@pytest.mark.parametrize(
+    "junk", [b"[" * 100_000, b"9" * 100_000, b"\xff\x00" * 500, b"null\n", b'{"checksum": 1}\n', b""]
+)
+def test_junk_is_no_result(path: Path, junk: bytes) -> None:
+    path.write_bytes(junk)
+    assert len(TrainingJournal(path)) == 0
+
+
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_no_flipped_bit_changes_a_result(tmp_path_factory: pytest.TempPathFactory, place: float, bit: int) -> None:
+    path = tmp_path_factory.mktemp("flipped") / "trainings.jsonl"
+    journal = TrainingJournal(path)
+    for seed in range(4):
+        journal.add(training(seed), result(seed / 3))
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 1 << bit
+    path.write_bytes(content)
+    damaged = TrainingJournal(path)
+    assert len(damaged) >= 2  # a line end that is gone takes two lines with it
+    for seed in known(damaged):
+        assert str(damaged.find(training(seed))) == str(journal.find(training(seed)))
+
+
+def test_put_in_order_sorts_by_need(path: Path) -> None:
+    journal = TrainingJournal(path)
+    for seed in (2, 0, 1):
+        journal.find(training(seed))
+    journal.put_in_order()
+    assert [json.loads(line)["seed"] for line in path.read_bytes().splitlines()] == [2, 0, 1, 3]
+    assert known(TrainingJournal(path)) == [0, 1, 2, 3]
+
+
+def test_the_context_covers_data_network_and_configuration() -> None:
+    digits = load_dataset("digits")
+    other = Dataset("digits", digits.train, digits.test, digits.validation, 10)
+    contexts = [
+        training_context(digits, DigitsCNN, CONFIG),
+        training_context(digits, SmallCNN, CONFIG),
+        training_context(other, DigitsCNN, CONFIG),
+        training_context(digits, DigitsCNN, TrainingConfig(11, 64, 0.05)),
+    ]
+    assert len(set(contexts)) == len(contexts)

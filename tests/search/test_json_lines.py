@@ -1,0 +1,66 @@
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glojax.search.json_lines import JsonLines
+
+
+def record(generation: int, seconds: float = 1.0) -> dict[str, Any]:
+    return {"generation": generation, "best_fitness": 0.5, "condition_number": float("inf"), "seconds": seconds}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Three lines, each of which took a second."""
+    path = tmp_path / "generations.jsonl"
+    log = JsonLines(path)
+    for generation in (1, 2, 3):
+        log.append(record(generation))
+    return path
+
+
+def records(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def test_what_stands_there_already_stays_with_its_timing(path: Path) -> None:
+    log = JsonLines(path)
+    assert [log.append(record(generation, 0.0)) for generation in (1, 2, 3, 4)] == [
+        *(record(generation) for generation in (1, 2, 3)),
+        record(4, 0.0),
+    ]
+    assert records(path) == [record(1), record(2), record(3), record(4, 0.0)]
+
+
+def test_a_torn_last_line_is_written_again_in_silence(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path.write_bytes(path.read_bytes()[:-3])
+    log = JsonLines(path)
+    with caplog.at_level(logging.WARNING, "glojax"):
+        for generation in (1, 2, 3):
+            log.append(record(generation, 0.0))
+    assert records(path) == [record(1), record(2), record(3, 0.0)]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("changed", [b'{"generation": 7}\n', b"[1]\n", b"\x00\xff\n", b"[" * 100_000 + b"\n", b"\n"])
+def test_from_a_line_that_was_changed_it_is_written_anew(
+    path: Path, caplog: pytest.LogCaptureFixture, changed: bytes
+) -> None:
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + changed + lines[2])
+    log = JsonLines(path)
+    with caplog.at_level(logging.WARNING, "glojax"):
+        for generation in (1, 2, 3):
+            log.append(record(generation, 0.0))
+    assert records(path) == [record(1), record(2, 0.0), record(3, 0.0)]
+    assert "damaged or was changed in line 2; from there on it is written anew" in caplog.text
+
+
+def test_lines_too_many_are_cut_off_in_the_end(path: Path) -> None:
+    log = JsonLines(path)
+    log.append(record(1))
+    log.finish()
+    assert records(path) == [record(1)]

@@ -1,0 +1,123 @@
+"""A run that is disturbed and resumed ends as the one that nobody disturbed."""
+
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from glojax.errors import RunDirectoryError
+from glojax.search.__main__ import main
+from glojax.search.config import CompareOptions, ExecutionOptions, ResumeOptions
+from glojax.search.phases import running
+from tests.crash.run_folders import contents
+from tests.search.conftest import BARE
+from tests.search.runs import FinishedRun, resume, run, run_on_faulty_layer
+
+OPTIONS = CompareOptions(losses=("baikal",), steps=1, seeds=1)
+
+
+@pytest.fixture(scope="module")
+def disturbed(bare_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> list[FinishedRun]:
+    """The search of `bare_run`: killed, then out of space, then left alone."""
+    folder = tmp_path_factory.mktemp("disturbed")
+    killed = run_on_faulty_layer(folder, "append", "half", 12, *BARE, "--run-dir", "run")
+    full = run_on_faulty_layer(folder, "append", "full", 10, "resume", "run", "--devices", "1")
+    return [killed, full, resume(folder)]
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_is_resumed_to_the_same_end(bare_run: FinishedRun, disturbed: list[FinishedRun]) -> None:
+    killed, _, resumed = disturbed
+    assert killed.exit_code == -signal.SIGKILL
+    assert resumed.exit_code == 0, resumed.errors
+    assert contents(resumed.directory) == contents(bare_run.directory)
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_the_run_with_advice(disturbed: list[FinishedRun]) -> None:
+    full = disturbed[1]
+    assert full.exit_code == 2
+    assert "Traceback" not in full.errors
+    assert "error: Cannot write run: No space left on device; make room" in full.errors
+    assert "then go on with: python -m glojax.search resume run" in full.errors
+
+
+@pytest.mark.slow
+def test_a_resumed_run_says_how_much_is_done(disturbed: list[FinishedRun]) -> None:
+    assert "Going on with run: " in disturbed[2].output
+
+
+@pytest.mark.slow
+def test_a_finished_run_that_was_damaged_is_mended_without_training(bare_run: FinishedRun, tmp_path: Path) -> None:
+    shutil.copytree(bare_run.directory, tmp_path / "run")
+    (tmp_path / "run" / "result.json").write_text("{}")
+    generations = tmp_path / "run" / "generations.jsonl"
+    generations.write_text(generations.read_text().replace('"trained": ', '"trained": 7'))
+    (tmp_path / "run" / "summary.png").unlink()
+    mended = resume(tmp_path)
+    assert mended.exit_code == 0, mended.errors
+    assert "generations.jsonl is damaged or was changed in line 1" in " ".join(mended.output.split())
+    assert contents(mended.directory) == contents(bare_run.directory)
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
+    options = replace(OPTIONS, run_dir=tmp_path / "a run")
+    with pytest.raises(KeyboardInterrupt) as interruption, running(options, "compare", Console(quiet=True), None):
+        raise KeyboardInterrupt
+    (note,) = interruption.value.__notes__
+    assert note == f"What is done is saved. Go on with: python -m glojax.search resume '{tmp_path / 'a run'}'"
+
+
+def test_a_folder_that_is_deleted_meanwhile_is_said(tmp_path: Path) -> None:
+    options = replace(OPTIONS, run_dir=tmp_path / "run")
+    expected = pytest.raises(RunDirectoryError, match=r"Cannot write .*run.*: No such file or directory; make room or")
+    with expected, running(options, "compare", Console(quiet=True), None) as run:
+        shutil.rmtree(tmp_path / "run")
+        run.directory.write_json("result.json", {})
+
+
+def test_a_run_in_use_is_left_alone(tmp_path: Path) -> None:
+    options = replace(OPTIONS, run_dir=tmp_path / "run")
+    with running(options, "compare", Console(quiet=True), None):
+        resume_options = ResumeOptions(run_dir=tmp_path / "run", execution=ExecutionOptions())
+        with (
+            pytest.raises(RunDirectoryError, match=r"run is in use by process \d+ on .* since .*; wait until it ends"),
+            running(options, "compare", Console(quiet=True), resume_options),
+        ):
+            pass
+
+
+@pytest.mark.parametrize("name", ["", "empty"])
+def test_a_folder_without_a_run_is_a_users_mistake(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert main(["resume", name or "missing"]) == 2
+    assert "holds no run (there is no config.json in it)" in capsys.readouterr().err
+    assert not list((tmp_path / "empty").iterdir())
+
+
+@pytest.mark.parametrize("limit", ["", "3", "h", "-3h", "3d", "0s", "999999h", "1.5h"])
+def test_a_time_limit_that_is_none_is_a_users_mistake(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "--losses", "baikal", f"--time-limit={limit}"]) == 2
+    assert "expected hours, minutes and seconds, such as 3h, 90m or 1h30m" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("limit", "seconds"), [("3h", 10800), ("90m", 5400), ("1h30m", 5400), ("45S", 45), ("1h1s", 3601)]
+)
+def test_time_limits_in_words(limit: str, seconds: int) -> None:
+    assert ExecutionOptions(time_limit=limit).time_limit_seconds == seconds
+
+
+def test_a_stopped_run_ends_with_the_code_of_time_that_is_up(tmp_path: Path) -> None:
+    stopped = run(tmp_path, "compare", "--losses", "baikal", "--steps", "1000000", "--time-limit", "6s", num_devices=1)
+    assert stopped.exit_code == 124
+    assert stopped.errors.splitlines()[:2] == [
+        "interrupted: the time is up",
+        "What is done is saved. Go on with: python -m glojax.search resume run",
+    ]

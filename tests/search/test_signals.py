@@ -1,0 +1,64 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from glojax.search.signals import Interruption, interruptible
+
+
+def interruption(cause: Callable[[], None], time_limit: float | None = None) -> Interruption:
+    """What comes of a cause within ten seconds."""
+    try:
+        with interruptible(time_limit):
+            cause()
+            time.sleep(10)
+    except Interruption as error:
+        return error
+    pytest.fail("nothing interrupted")
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_interrupts(number: signal.Signals, exit_code: int) -> None:
+    before = signal.getsignal(number)
+    error = interruption(lambda: os.kill(os.getpid(), number))
+    assert (str(error), error.exit_code) == (number.name, exit_code)
+    assert signal.getsignal(number) == before
+
+
+def test_time_that_is_up_interrupts() -> None:
+    error = interruption(lambda: None, 0.05)
+    assert (str(error), error.exit_code) == ("the time is up", 124)
+
+
+def test_time_that_is_not_up_does_not_interrupt_later() -> None:
+    with interruptible(0.2):
+        pass
+    time.sleep(0.3)
+
+
+def test_what_the_parent_ignores_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interruptible(None):
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_second_signal_ends_the_process_at_once() -> None:
+    program = """
+import os, signal
+from glojax.search.signals import interruptible
+with interruptible(None):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        os.kill(os.getpid(), signal.SIGINT)
+        print("still there")
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout) == (130, b"")
