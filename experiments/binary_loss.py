@@ -42,16 +42,14 @@ def minimum(tree: LossTree) -> float:
     """The probability of the true one of two classes at which the loss is least; 1 where it falls all the way."""
     function = compile_tree(tree)
 
-    def slope(prob: float) -> float:
-        def loss(right: jax.Array) -> jax.Array:
-            value: jax.Array = -(function(jnp.ones_like(right), right) + function(jnp.zeros_like(right), 1 - right))
-            return value
-
-        with jax.enable_x64(True):
-            return float(jax.grad(loss)(jnp.asarray(prob, jnp.float64)))
+    def loss(right: jax.Array) -> jax.Array:
+        value: jax.Array = -(function(jnp.ones_like(right), right) + function(jnp.zeros_like(right), 1 - right))
+        return value
 
     low, high = 1e-3, 1 - 1e-9
-    return 1.0 if slope(high) < 0 else float(brentq(slope, low, high, xtol=1e-12))
+    with jax.enable_x64(True):
+        slope = jax.jit(jax.grad(loss))
+        return 1.0 if slope(high) < 0 else float(brentq(lambda prob: float(slope(prob)), low, high, xtol=1e-12))
 
 
 def report(options: Options, records: Records) -> Report:

@@ -65,7 +65,7 @@ def restore(path: Path, train: Train, key: jax.Array, device: jax.Device) -> tup
     """What `save` has written, on a device; None where there is nothing that can be read."""
     shapes = jax.eval_shape(train.begin, key)
     try:
-        with np.load(path) as arrays:
+        with open(path, "rb") as file, np.load(file) as arrays:
             progress = Progress(**json.loads(str(arrays["progress"])))
             leaves = [arrays[f"leaf_{number}"] for number in range(len(jax.tree.leaves(shapes)))]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):

@@ -100,7 +100,7 @@ def section(name: str, records: Records, figures: Path) -> str:
 
 def header(module: ModuleType) -> tuple[str, str, str]:
     """Of a script's docstring: the title without its full stop, what the paper has, and the time that it takes."""
-    title, *paragraphs = (inspect.getdoc(module) or "").split("\n\n")
+    title, *paragraphs = (text.replace("\n", " ") for text in (inspect.getdoc(module) or "").split("\n\n"))
     paper, time = (next(text for text in paragraphs if text.startswith(start)) for start in ("The paper", "Time:"))
     return title.removesuffix("."), paper, time
 

@@ -140,9 +140,9 @@ class _Populations:
 
 
 def _population(training: Training) -> tuple[Any, ...]:
-    """Trainings for which this is equal differ in loss, seed and learning rate only, and in when they are measured."""
+    """Trainings for which this is equal differ in loss, seed, learning rate and schedule only."""
     subset = None if training.train_fraction == 1 else (training.train_fraction, training.seed)
-    return training.dataset, training.test_split, subset, training.steps, training.class_reduction
+    return training.dataset, training.test_split, subset, training.class_reduction
 
 
 def _train(

@@ -14,6 +14,7 @@ from glojax.losses import CATALOG, ClassReduction, find_loss
 from glojax.networks import NETWORKS
 from glojax.search.config import OWN_RECIPE, RECIPES, Recipe
 from glojax.training import Train, TrainingConfig, make_train
+from glojax.training.config import MAX_COUNT
 
 #: The three losses of the paper, in its order.
 PAPER_LOSSES = ("cross_entropy", "baikal", "baikal_cma")
@@ -156,9 +157,9 @@ class Training:
         )
 
     def make_train(self, dataset: Dataset) -> Train:
-        """What trains it, and all others that differ in loss, seed and learning rate only."""
-        # A rate in the configuration would be compiled in; each training is given its own.
-        config = dataclasses.replace(self.training_config(), learning_rate=1.0)
+        """What trains it, and all others that differ in loss, seed, learning rate and length only."""
+        # Rate and length in the configuration would be compiled in; each training is driven with its own.
+        config = dataclasses.replace(self.training_config(), learning_rate=1.0, num_steps=MAX_COUNT)
         return make_train(NETWORKS[self.recipe.network], dataset, config)
 
 
