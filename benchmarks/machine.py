@@ -57,7 +57,7 @@ def commit() -> dict[str, Any] | None:
         return subprocess.run(["git", "-C", root, *arguments], check=True, capture_output=True, text=True).stdout
 
     try:
-        changed = git("status", "--porcelain", "--", "src", "benchmarks/*.py", "pyproject.toml")
+        changed = git("status", "--porcelain", "--", "src", "benchmarks/*.py", "experiments/*.py", "pyproject.toml")
         return {"hash": git("rev-parse", "HEAD").strip(), "clean": not changed}
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -1,10 +1,12 @@
-"""JAX as every test sees it: four virtual CPU devices, and no implicit change of dtype."""
+"""JAX as every test sees it: four virtual CPU devices, and no implicit change of dtype; and fixtures for all."""
 
 import atexit
 import os
 import shutil
 import signal
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -28,3 +30,15 @@ def mnist_dir() -> Path:
     if not folder:
         pytest.skip("GLOJAX_DATA_DIR is not set: it names the folder that holds mnist/ with the four original files")
     return Path(folder) / "mnist"
+
+
+@pytest.fixture
+def low_recursion_limit() -> Iterator[None]:
+    """A few hundred calls deeper than here, Python stops."""
+    depth, frame = 0, sys._getframe()
+    while frame.f_back:
+        depth, frame = depth + 1, frame.f_back
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(depth + 200)
+    yield
+    sys.setrecursionlimit(limit)

@@ -32,7 +32,7 @@ class FaultyLayer:
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
 
-    def open(self, path: Path, mode: str, buffering: int) -> Any:
+    def open_file(self, path: Path, mode: str, buffering: int) -> Any:
         file = builtins.open(path, mode, buffering)  # noqa: SIM115  # the caller closes it
         return _FaultyFile(file, self) if mode == "ab" else file
 
@@ -110,7 +110,7 @@ def main() -> int:
     else:
         operation, moment, number, *arguments = arguments
         layer = FaultyLayer(operation, moment, int(number))
-    vars(files)["os"], vars(files)["open"] = layer, layer.open
+    vars(files)["os"], vars(files)["open"] = layer, layer.open_file
     from glojax.search.__main__ import main as search
 
     exit_code = search(arguments)

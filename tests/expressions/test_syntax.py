@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from glojax.errors import ExpressionError
 from glojax.expressions import MAX_INTEGER, LossTree, Node
-from glojax.expressions.syntax import MAX_NESTING
 from tests.oracle import evaluate
 from tests.strategies import loss_trees
 
@@ -183,7 +182,6 @@ def test_integers_up_to_the_limit_are_read() -> None:
         ("x + \N{FULLWIDTH DIGIT TWO}", 5, "FULLWIDTH DIGIT TWO, U+FF12"),
         ("x\x00", 2, "unexpected character (unnamed, U+0000)"),
         ("\ud800", 1, "unexpected character (unnamed, U+D800)"),
-        ("(" * (MAX_NESTING + 1) + "x", MAX_NESTING + 1, "too deeply nested; expected at most 200 open parentheses"),
     ],
 )
 def test_an_error_says_where_and_why(text: str, position: int, message: str) -> None:
@@ -194,18 +192,6 @@ def test_an_error_says_where_and_why(text: str, position: int, message: str) -> 
     assert message in first
     assert first.endswith(".")
     assert pointer.strip() == "^"
-
-
-def test_parentheses_up_to_the_limit_are_read() -> None:
-    assert parsed("(" * MAX_NESTING + "x" + ")" * MAX_NESTING) == parsed("x")
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["-" * 9_999 + "x", "x^2" + "-x" * 4_000, "x*" * 4_999 + "x", "1.5*" * 500 + "x", "log(" * 200 + "x" + ")" * 200],
-)
-def test_long_texts_are_read_without_recursion(text: str) -> None:
-    assert parsed(text).size > 0
 
 
 @pytest.mark.parametrize(

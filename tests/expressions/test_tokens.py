@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glojax.errors import ExpressionError
-from glojax.expressions.tokens import MAX_TEXT_LENGTH, error_at, tokenize
+from glojax.expressions.tokens import MAX_TEXT_LENGTH, MAX_TOKENS, error_at, tokenize
 
 
 def test_reads_numbers_names_and_signs() -> None:
@@ -29,8 +29,14 @@ def test_tokens_are_the_text_without_its_spaces(text: str) -> None:
 
 def test_a_long_text_is_an_error() -> None:
     tokenize(" " * MAX_TEXT_LENGTH)
-    with pytest.raises(ExpressionError, match="10,001 characters; at most 10,000"):
+    with pytest.raises(ExpressionError, match="40,001 characters; at most 40,000"):
         tokenize(" " * (MAX_TEXT_LENGTH + 1))
+
+
+def test_many_tokens_are_an_error() -> None:
+    assert len(tokenize("(" * MAX_TOKENS)) == MAX_TOKENS + 1
+    with pytest.raises(ExpressionError, match="At character 8001: too long; expected at most 8,000 names, numbers"):
+        tokenize("x" + "(" * MAX_TOKENS + " " * 100)
 
 
 def test_an_error_points_at_the_character() -> None:

@@ -27,6 +27,7 @@ def test_defaults_are_the_papers() -> None:
         {"collapse_rate": np.float32(0.5)},
         {"max_nodes": None},
         {"max_nodes": 3},
+        {"max_nodes": 1_000},
         {"selection": "tournament", "tournament_size": 1},
     ],
 )
@@ -46,6 +47,7 @@ def test_accepts_the_limits_of_every_range(fields: dict[str, Any]) -> None:
         ({"initial_depth": 0}, "initial_depth is 0", "give 1 or more"),
         ({"tournament_size": 0}, "tournament_size is 0", "give 1 or more"),
         ({"max_nodes": 2}, "max_nodes is 2", "give 3 or more"),
+        ({"max_nodes": 1_001}, "max_nodes is 1001; expected at most 1000", "lower it"),
         ({"crossover_rate": 80}, "crossover_rate is 80", "from 0 to 1"),
         ({"integer_step_rate": -0.1}, "integer_step_rate is -0.1", "from 0 to 1"),
         ({"same_arity_rate": math.nan}, "same_arity_rate is nan", "from 0 to 1"),

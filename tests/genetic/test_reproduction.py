@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glojax.errors import ConfigurationError
-from glojax.expressions.tree import LossTree
+from glojax.expressions import MAX_NODES, LossTree, Node
 from glojax.genetic import GeneticConfig, initial_population, mutate, next_generation, reproduction
 
 X, Y = LossTree.of("x"), LossTree.of("y")
@@ -118,6 +118,17 @@ def test_without_a_cap_trees_grow() -> None:
         population = next_generation(population, [tree.size for tree in population], config, rng)
 
     assert max(tree.size for tree in population) > 64
+
+
+def test_even_without_a_cap_every_tree_is_read_back_from_its_text() -> None:
+    config = dataclasses.replace(NO_MUTATION, max_nodes=None, crossover_rate=1.0, population_size=10, num_elites=2)
+    deep = LossTree((*[Node("log")] * (MAX_NODES - 3), Node("add"), Node("x"), Node("y")))
+
+    population = next_generation([deep] * 10, [0.5] * 10, config, np.random.default_rng(13))
+
+    assert population[:2] == (deep, deep)
+    assert len({tree.size for tree in population}) > 2
+    assert all(LossTree.parse(str(tree)) == tree for tree in population)
 
 
 @settings(max_examples=25)

@@ -63,3 +63,9 @@ def test_catalogued_trees_are_found_by_name_and_others_by_text() -> None:
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
     with pytest.raises(ExpressionError, match=r"Unknown loss 'baical'\. Did you mean 'baikal'"):
         find_loss("baical")
+
+
+def test_a_message_does_not_repeat_a_long_name() -> None:
+    with pytest.raises(ExpressionError, match=r"unknown name 'baikalbaikalbaikalba'\.\.\.; the only names") as caught:
+        find_loss("baikal" * 5_000)
+    assert len(str(caught.value)) < 300

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from jax import lax
 
-from glojax.expressions import LossTree
+from glojax.expressions import MAX_NODES, LossTree, Node
 from glojax.genetic import random_tree
 from glojax.losses import LossProgram, compile_tree, interpret
 from tests.derivatives import derivative
@@ -100,6 +100,12 @@ def test_every_way_to_map_a_population_agrees_with_numpy(population: list[LossTr
     ):
         for row, tree in enumerate(population):
             assert_agrees(tree, (mapped[0][row], mapped[1][row]), shift=1e-6, tolerance=0.05)
+
+
+def test_the_largest_tree_is_compiled_without_recursion(low_recursion_limit: None) -> None:
+    tree = LossTree((Node("add"), Node("y"), Node("sqrt")) * (MAX_NODES // 3) + (Node("x"),))
+    labels, probs = jnp.float32([0.5, 0.7]), jnp.float32([0.3, 1.0])
+    np.testing.assert_allclose(compile_tree(tree)(labels, probs), evaluate(tree, labels, probs, np.float32), rtol=1e-5)
 
 
 def test_a_compiled_tree_under_jit_and_vmap_agrees_with_numpy(population: list[LossTree]) -> None:

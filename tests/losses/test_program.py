@@ -1,9 +1,10 @@
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from glojax.errors import ExpressionError
 from glojax.expressions import OPCODES, LossTree
-from glojax.losses import LossProgram
+from glojax.losses import LossProgram, compile_tree
 
 BAIKAL = LossTree.parse("log(y) - x / y")
 
@@ -34,3 +35,9 @@ def test_stacked_programs_are_the_single_ones() -> None:
 def test_a_tree_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ExpressionError, match="6 nodes does not fit a program of 5"):
         LossProgram.from_tree(BAIKAL, capacity=5)
+
+
+def test_a_coefficient_beyond_float32_is_infinite() -> None:
+    program = LossProgram.from_tree(LossTree.parse("-1e300*y"), capacity=1)
+    assert program.coefficients == [-np.inf]
+    assert compile_tree(LossTree.parse("-1e300*y"))(jnp.float32(0), jnp.float32(1)) == -np.inf

@@ -87,6 +87,31 @@ def test_a_convolution_is_that_of_a_population_under_vmap(
     assert_close(ours, population(references.convolution))
 
 
+@pytest.mark.parametrize("in_axes", [(0, 0), (None, 0)])
+@pytest.mark.parametrize("lowering", LOWERINGS)
+def test_what_is_not_finite_in_one_candidate_does_not_reach_the_others(
+    lowering: ConvolutionLowering, in_axes: tuple[int | None, int]
+) -> None:
+    images = random_array((3, 12, 6, 7, 3) if in_axes[0] == 0 else (12, 6, 7, 3), 0)
+    kernels = random_array((3, 3, 3, 3, 5), 1)
+
+    @jax.jit
+    def population(images: jax.Array, kernels: jax.Array, scales: jax.Array) -> Any:
+        def one(images: jax.Array, kernel: jax.Array, scale: jax.Array) -> Any:
+            features, pullback = jax.vjp(convolve, images, kernel)
+            return features, *pullback(features * scale)
+
+        return jax.vmap(one, in_axes=(*in_axes, 0))(images, kernels, scales)
+
+    with lowered_convolutions(lowering):
+        healthy = population(images, kernels, jnp.ones(3))
+        for broken in (jnp.nan, jnp.inf, 3e38):
+            result = population(images, kernels.at[1].multiply(broken), jnp.array([1, broken, 1]))
+            for ours, theirs in zip(result, healthy, strict=True):
+                assert not np.isfinite(ours[1]).all()
+                np.testing.assert_array_equal(ours[::2], theirs[::2])
+
+
 def test_a_lowering_holds_for_gradients_that_are_taken_after_it() -> None:
     images, kernel = random_array((2, 4, 4, 1), 0), random_array((3, 3, 1, 2), 1)
     with lowered_convolutions("patches"):

@@ -2,13 +2,8 @@
 
 import dataclasses
 import os
-import signal
-import subprocess
-import sys
-import time
 from importlib.metadata import version
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -293,17 +288,3 @@ def test_the_same_seed_gives_the_same_search_on_any_number_of_devices(
     assert without_time(discover_run) == without_time(bare_run)
     assert discover_run.csv("hall_of_fame.csv") == bare_run.csv("hall_of_fame.csv")
     assert discover_run.json("result.json")["discovered"] == bare_run.json("result.json")["discovered"]
-
-
-@pytest.mark.slow
-def test_an_interruption_ends_the_run_at_once_with_its_own_exit_code(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "glojax.search", "compare", "--losses", "cross_entropy", "--steps", "1000000"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    while not process.stdout.readline().startswith("Comparison"):
-        assert process.poll() is None
-    time.sleep(8)  # until the trainer is compiled and at work
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
-    assert process.returncode == 130
-    assert errors.splitlines()[0] == "interrupted: SIGINT"

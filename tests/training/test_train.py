@@ -99,6 +99,15 @@ def test_parameters_that_are_not_finite_are_found_though_the_loss_is(digits: Dat
     assert result.accuracy == {"validation": 0, "test": 0}
 
 
+def test_predictions_are_those_that_the_accuracy_counts(digits: Dataset) -> None:
+    train = make_train(DigitsCNN, digits, CONFIG)
+    state = jax.jit(train.begin)(jax.random.key(0))
+    probs = np.asarray(jax.jit(train.predict, static_argnums=1)(state, "test"))
+    np.testing.assert_allclose(probs.sum(axis=-1), 1, atol=1e-5)
+    right = np.mean(probs.argmax(axis=-1) == digits.test.labels)
+    assert right == pytest.approx(float(jax.jit(train.finish)(state).accuracy["test"]), abs=1e-6)
+
+
 def test_a_given_learning_rate_replaces_the_configured_one(digits: Dataset) -> None:
     given = jax.jit(make_train(DigitsCNN, digits, CONFIG))(program("x * log(y)"), jax.random.key(0), jnp.float32(0.2))
     configured = trained(digits, "x * log(y)", config=replace(CONFIG, learning_rate=0.2))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from distributed import Client, Future
-from distributed.comm import CommClosedError
+from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
 from glojax.errors import ClusterError, GlojaxError
@@ -38,6 +38,12 @@ INTRODUCTION_SECONDS = 300.0
 
 #: How often it is said that there is no worker.
 WARNING_SECONDS = 60.0
+
+#: How long the fetching of a result may hold up everything else.
+_FETCH_SECONDS = 2.0
+
+#: What a worker misses is its own fault: data set, network, a package, a file.
+_ITS_OWN = (GlojaxError, ImportError, AttributeError, OSError)
 
 #: How long a nanny may take to end a worker and begin another.
 _RESTART_SECONDS = 120.0
@@ -177,14 +183,13 @@ class Fleet:
         """What became of a piece of work that has ended; None of an introduction."""
         text, error = None, None
         try:
-            # It may die between the end of its work and the fetching of what came of it.
-            text = work.result(timeout=PATIENCE_SECONDS)
+            text = work.result(timeout=_FETCH_SECONDS)
         except KilledWorker:
             pass
         except TimeoutError:
-            self._note(member, "late")
-            self._abandon(member)
-            return self._forget(member)
+            # It may die between the end of its work and the fetching of what came of it: then it will be missed.
+            self._done.put((member, work))
+            return None
         except Exception as raised:
             error = raised
         member._work = None
@@ -192,8 +197,7 @@ class Fleet:
         if member.num_devices == 0:
             self._admit(member, text, error)
             return None
-        is_its_own = isinstance(error, (GlojaxError, ImportError, AttributeError, OSError))
-        if is_its_own and not isinstance(error, CommClosedError):
+        if isinstance(error, _ITS_OWN) and not isinstance(error, CommClosedError):
             self._refuse(member, _line(error))
         return Outcome(member, text, error)
 

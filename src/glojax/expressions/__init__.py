@@ -2,8 +2,8 @@
 
 from glojax.expressions.canonical import canonical
 from glojax.expressions.export import to_latex
-from glojax.expressions.nodes import Node
+from glojax.expressions.nodes import MAX_NODES, Node
 from glojax.expressions.operators import MAX_INTEGER, OPCODES, OPERATORS, Operator
 from glojax.expressions.tree import LossTree
 
-__all__ = ["MAX_INTEGER", "OPCODES", "OPERATORS", "LossTree", "Node", "Operator", "canonical", "to_latex"]
+__all__ = ["MAX_INTEGER", "MAX_NODES", "OPCODES", "OPERATORS", "LossTree", "Node", "Operator", "canonical", "to_latex"]

@@ -12,7 +12,7 @@ from itertools import chain
 from math import gcd, isqrt, lcm
 
 from glojax.expressions.bounds import node_bounds
-from glojax.expressions.nodes import Node
+from glojax.expressions.nodes import MAX_NODES, Node
 from glojax.expressions.operators import MAX_INTEGER
 from glojax.expressions.sum_trees import by_size, write_sum
 from glojax.expressions.sums import (
@@ -51,7 +51,8 @@ def canonical(tree: LossTree) -> LossTree:
 
     Equal functions may keep different forms: no rule knows that `log(x * y)` is `log(x) + log(y)`, or multiplies two
     sums. A node with a coefficient other than 1 keeps its place, over canonical operands. A tree with a constant that
-    folds beyond `MAX_INTEGER`, or an exponent beyond it, has only the operands of its sums and products put in order.
+    folds beyond `MAX_INTEGER`, or an exponent beyond it, has only the operands of its sums and products put in order,
+    and so has one whose simplified form would be larger than `MAX_NODES`. A tree that is larger itself stays as it is.
 
     Args:
         tree: Any tree.
@@ -67,11 +68,13 @@ def canonical(tree: LossTree) -> LossTree:
         >>> str(canonical(LossTree.parse("x / x + y / y")))
         'x / x + 1'
     """
+    if tree.size > MAX_NODES:
+        return tree
     try:
         nodes = write_sum(tree.fold(_Rules().apply))
     except TooLargeError:
         return LossTree(tree.fold(_ordered))
-    if any(abs(node.value) > MAX_INTEGER for node in nodes):
+    if len(nodes) > MAX_NODES or any(abs(node.value) > MAX_INTEGER for node in nodes):
         return LossTree(tree.fold(_ordered))
     return LossTree(nodes)
 

@@ -4,11 +4,14 @@ A tree is a tuple of nodes in prefix order: the root first, then each operand's 
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from glojax.expressions.operators import OPERATORS
 
 T = TypeVar("T")
+
+#: Nodes of the largest tree that is read, bred and simplified. A text of it is read in a few hundredths of a second.
+MAX_NODES: Final = 1_000
 
 
 class Node(NamedTuple):

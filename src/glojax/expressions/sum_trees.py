@@ -2,10 +2,27 @@
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from glojax.expressions.nodes import Node
-from glojax.expressions.sums import UNIT, Atom, Nodes, Number, Sum, Term, collect, limited, scale, zero_product
+from glojax.expressions.nodes import MAX_NODES, Node
+from glojax.expressions.sums import (
+    UNIT,
+    Atom,
+    Nodes,
+    Number,
+    Sum,
+    Term,
+    TooLargeError,
+    collect,
+    limited,
+    scale,
+    zero_product,
+)
+
+# On the way to the shortest tree longer ones are written; but each power of a power may be many times its own size.
+_MOST_NODES: Final = 4 * MAX_NODES
+# How many factors of a sum with fractions are tried, the smallest first.
+_MOST_FACTORS: Final = 8
 
 
 def write_sum(terms: Sum, absorb: bool = True) -> Nodes:
@@ -18,7 +35,7 @@ def write_sum(terms: Sum, absorb: bool = True) -> Nodes:
     """
     best = _write_parts(terms, absorb)
     if any(value.denominator > 1 for value in terms.values()):  # 3 / 4 - x / 4 is (3 - x) / 4
-        for value in sorted({_magnitude(value) for value in terms.values()} - {1}):
+        for value in sorted({_magnitude(value) for value in terms.values()} - {1})[:_MOST_FACTORS]:
             inner = _write_parts(scale(terms, limited(value, -1)), absorb)
             best = min(best, _write_product([_Row(0, 1, inner)], value), key=len)
     return best
@@ -160,4 +177,6 @@ def _constant(value: int) -> Nodes:
 
 def _chain(operands: Sequence[Nodes], operators: Sequence[str]) -> Nodes:
     """Operands joined from left to right."""
+    if sum(map(len, operands)) > _MOST_NODES:
+        raise TooLargeError
     return (*map(Node, reversed(operators)), *chain.from_iterable(operands)) if operators else operands[0]

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from glojax.errors import ExpressionError
-from glojax.expressions.nodes import Node
+from glojax.expressions.nodes import MAX_NODES, Node
 from glojax.expressions.operators import OPERATORS
 from glojax.expressions.tokens import (
     EXPONENT,
@@ -34,9 +34,6 @@ from glojax.expressions.tokens import (
     integer,
     tokenize,
 )
-
-#: How many parentheses may be open at once in a text.
-MAX_NESTING: Final = 200
 
 _MINUS: Final = OPERATORS["subtract"].symbol
 _TIMES: Final = OPERATORS["multiply"].symbol
@@ -57,7 +54,8 @@ def format_nodes(nodes: Sequence[Node]) -> str:
         nodes: One tree in prefix order.
 
     Returns:
-        A text that `parse_nodes` reads back as the same nodes, if it is within the limits and each coefficient finite.
+        A text that `parse_nodes` reads back as the same nodes, if they are at most `MAX_NODES` and each coefficient is
+        finite.
 
     Example:
         >>> format_nodes(parse_nodes("((2.5 * x) * (y - (-1 * x)))"))
@@ -129,7 +127,7 @@ def parse_nodes(text: str) -> tuple[Node, ...]:
     """Read an expression.
 
     Args:
-        text: At most `MAX_TEXT_LENGTH` characters, with at most `MAX_NESTING` parentheses open at once.
+        text: At most `MAX_TEXT_LENGTH` characters, `MAX_TOKENS` tokens and `MAX_NODES` nodes.
 
     Returns:
         The nodes in prefix order.
@@ -179,7 +177,6 @@ class _Parser:
         self._nodes: list[Node] = []
         self._starts: list[int] = []
         self._pending: list[_Pending] = []
-        self._nesting = 0
 
     def parse(self) -> tuple[Node, ...]:
         if self._next.kind == "end":
@@ -222,9 +219,10 @@ class _Parser:
                 if parenthesis.text != "(":
                     problem = f"expected '(' after {token.text}, got {parenthesis}; write {token.text}(y)"
                     raise self._error(parenthesis, problem)
-                self._open(parenthesis, Node(FUNCTIONS[token.text].name))
+                function = Node(FUNCTIONS[token.text].name)
+                self._pending.append(_Pending(parenthesis.position, 0, (function,)))
             elif token.text == "(":
-                self._open(token)
+                self._pending.append(_Pending(token.position, 0))
             elif token.text == _MINUS:
                 self._pending.append(_Pending(token.position, _SIGN, _NEGATION, starts_term=False))
             elif token.kind == "name":
@@ -243,7 +241,6 @@ class _Parser:
                 if not self._pending:
                     raise self._error(token, "this ')' closes nothing; remove it, or open a '(' before it")
                 self._apply(self._pending.pop())
-                self._nesting -= 1
             elif token.text in INFIX:
                 operator = INFIX[token.text]
                 self._complete(operator.precedence)
@@ -284,12 +281,6 @@ class _Parser:
         self._starts.append(len(self._nodes))
         self._nodes.append(node)
 
-    def _open(self, parenthesis: Token, *function: Node) -> None:
-        if self._nesting == MAX_NESTING:
-            raise self._error(parenthesis, f"too deeply nested; expected at most {MAX_NESTING} open parentheses")
-        self._nesting += 1
-        self._pending.append(_Pending(parenthesis.position, 0, function))
-
     def _complete(self, precedence: int) -> None:
         """Apply what binds at least as tightly as an operator that follows."""
         while self._pending and self._pending[-1].precedence >= precedence:
@@ -299,6 +290,9 @@ class _Parser:
         start = self._starts[-pending.num_operands]
         del self._starts[len(self._starts) - pending.num_operands + 1 :]
         self._nodes[start:start] = pending.prefix
+        if len(self._nodes) > MAX_NODES:
+            problem = f"too large; expected at most {MAX_NODES:,} names, numbers and operators"
+            raise error_at(self._text, pending.position, problem)
         coefficient = self._nodes[start].coefficient * pending.coefficient
         if not math.isfinite(coefficient):
             problem = "the product of the coefficients is too large; expected a finite float64"

@@ -4,13 +4,18 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 from glojax.errors import ExpressionError
+from glojax.expressions.nodes import MAX_NODES
 from glojax.expressions.operators import MAX_INTEGER, OPERATORS
 
+# A node is written with at most eight tokens, `-0.5*log(y)` in parentheses, and a number with at most 24 characters.
+#: How many names, numbers and signs are read.
+MAX_TOKENS: Final = 8 * MAX_NODES
 #: The longest text that is read, in characters.
-MAX_TEXT_LENGTH: Final = 10_000
+MAX_TEXT_LENGTH: Final = 40 * MAX_NODES
 
 INFIX: Final = {operator.symbol: operator for operator in OPERATORS.values() if operator.arity == 2}
 LEAVES: Final = {
@@ -60,7 +65,8 @@ def tokenize(text: str) -> list[Token]:
     """The tokens of a text, and one of the kind `end`.
 
     Raises:
-        ExpressionError: The text is longer than `MAX_TEXT_LENGTH`, or has a character that no token begins with.
+        ExpressionError: The text is longer than `MAX_TEXT_LENGTH`, has more than `MAX_TOKENS` tokens, or has a
+            character that no token begins with.
 
     Example:
         >>> [token.text for token in tokenize("0.5*log(y)")]
@@ -70,7 +76,11 @@ def tokenize(text: str) -> list[Token]:
         raise ExpressionError(
             f"The expression has {len(text):,} characters; at most {MAX_TEXT_LENGTH:,} are read. Write a shorter one."
         )
-    return list(_tokens(text))
+    tokens = list(islice(_tokens(text), MAX_TOKENS + 1))
+    if tokens[-1].kind != "end":
+        problem = f"too long; expected at most {MAX_TOKENS:,} names, numbers and signs"
+        raise error_at(text, tokens[-1].position, problem)
+    return tokens
 
 
 def _tokens(text: str) -> Iterator[Token]:

@@ -135,7 +135,7 @@ class LossTree:
         """Read an expression such as `"log(y) - x / y"`; see `glojax.expressions.syntax` for the grammar.
 
         Raises:
-            ExpressionError: The text is not an expression, or is too long or nested too deeply.
+            ExpressionError: The text is not an expression, or is too long.
         """
         return cls(parse_nodes(text))
 

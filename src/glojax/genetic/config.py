@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from typing import Literal, get_args
 
 from glojax.errors import ConfigurationError
+from glojax.expressions import MAX_NODES
 
 SelectionKind = Literal["roulette", "rank", "tournament"]
 
@@ -62,7 +63,8 @@ class GeneticConfig:
     """Number of candidates in a tournament; used by tournament selection alone."""
 
     max_nodes: int | None = 64
-    """Greatest number of nodes in a tree; larger offspring are discarded and drawn anew. None sets no limit."""
+    """Greatest number of nodes in a tree; larger offspring are discarded and drawn anew. None for 1000, beyond which
+    no tree is read back from its text."""
 
     def __post_init__(self) -> None:
         self._require_integer("population_size", minimum=1)
@@ -71,6 +73,11 @@ class GeneticConfig:
         self._require_integer("tournament_size", minimum=1)
         if self.max_nodes is not None:
             self._require_integer("max_nodes", minimum=_SMALLEST_LOSS)
+            if self.max_nodes > MAX_NODES:
+                raise ConfigurationError(
+                    f"max_nodes is {self.max_nodes}; expected at most {MAX_NODES}, what is read back from a text: "
+                    "lower it."
+                )
         for name in ("crossover_rate", "integer_step_rate", "same_arity_rate", "collapse_rate", "expand_rate"):
             self._require_probability(name)
         if self.num_elites >= self.population_size:
@@ -83,6 +90,11 @@ class GeneticConfig:
                 f"selection is {self.selection!r}; expected one of {', '.join(get_args(SelectionKind))}: choose one "
                 "of these."
             )
+
+    @property
+    def size_limit(self) -> int:
+        """Greatest number of nodes in a tree, whether `max_nodes` says it or not."""
+        return MAX_NODES if self.max_nodes is None else self.max_nodes
 
     def _require_integer(self, name: str, minimum: int) -> None:
         value = getattr(self, name)

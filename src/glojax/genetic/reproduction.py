@@ -94,12 +94,12 @@ def _fill(
             return tuple(population[: config.population_size])
     raise ConfigurationError(
         f"Only {len(population)} of {config.population_size} places could be filled with trees of at most max_nodes = "
-        f"{config.max_nodes} nodes; expected most draws to fit: raise max_nodes or lower expand_rate."
+        f"{config.size_limit} nodes; expected most draws to fit: raise max_nodes or lower expand_rate."
     )
 
 
 def _fits(tree: LossTree, config: GeneticConfig) -> bool:
-    return config.max_nodes is None or tree.size <= config.max_nodes
+    return tree.size <= config.size_limit
 
 
 def _require_matching(population: Sequence[LossTree], fitness: NDArray[np.float64], config: GeneticConfig) -> None:
@@ -111,6 +111,6 @@ def _require_matching(population: Sequence[LossTree], fitness: NDArray[np.float6
     largest = max(population, key=lambda tree: tree.size)
     if not _fits(largest, config):
         raise ConfigurationError(
-            f"The population holds a tree of {largest.size} nodes; expected at most max_nodes = {config.max_nodes}: "
+            f"The population holds a tree of {largest.size} nodes; expected at most max_nodes = {config.size_limit}: "
             "raise max_nodes or leave the tree out."
         )

@@ -21,6 +21,9 @@ CATALOG: Final[dict[str, LossTree]] = {
     ),
 }
 
+# What is longer, nobody means for a name.
+_LONGEST_NAME: Final = 50
+
 _cross_entropy = make_loss(CATALOG["cross_entropy"])
 _baikal = make_loss(CATALOG["baikal"])
 _baikal_cma = make_loss(CATALOG["baikal_cma"])
@@ -102,7 +105,7 @@ def find_loss(name_or_text: str) -> LossTree:
     try:
         return LossTree.parse(name_or_text)
     except ExpressionError as error:
-        if not name_or_text.isidentifier():
+        if not name_or_text.isidentifier() or len(name_or_text) > _LONGEST_NAME:
             raise
         near = difflib.get_close_matches(name_or_text, CATALOG, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""

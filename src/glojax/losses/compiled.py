@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from glojax.expressions import LossTree, Node
 from glojax.losses.operations import OPERATIONS, forward_differentiated
@@ -33,6 +34,7 @@ def compile_tree(tree: LossTree) -> Callable[[jax.Array, jax.Array], jax.Array]:
                 result = leaves[node.operator] if node.operator in leaves else jnp.full_like(probs, node.value)
             return result if node.coefficient == 1 else result * node.coefficient
 
-        return tree.fold(value)
+        with np.errstate(over="ignore"):  # a coefficient beyond float32 is infinite
+            return tree.fold(value)
 
     return function

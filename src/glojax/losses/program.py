@@ -22,7 +22,7 @@ class LossProgram:
     Attributes:
         opcodes: [..., T] int32; places in `glojax.expressions.OPERATORS`; 0 in the padding.
         constants: [..., T] float32; values of the constant leaves; 0 elsewhere.
-        coefficients: [..., T] float32; factors on the nodes' outputs.
+        coefficients: [..., T] float32; factors on the nodes' outputs. Those beyond float32 are infinite.
         length: [...] int32; number of nodes.
 
     Example:
@@ -57,7 +57,8 @@ class LossProgram:
         coefficients = np.zeros(capacity, np.float32)
         opcodes[: tree.size] = [OPCODES[node.operator] for node in nodes]
         constants[: tree.size] = [node.value for node in nodes]
-        coefficients[: tree.size] = [node.coefficient for node in nodes]
+        with np.errstate(over="ignore"):
+            coefficients[: tree.size] = tree.coefficients[::-1]
         return cls(opcodes, constants, coefficients, np.asarray(tree.size, np.int32))
 
     @classmethod

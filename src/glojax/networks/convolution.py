@@ -47,11 +47,10 @@ def _forward(lowering: ConvolutionLowering, images: jax.Array, kernel: jax.Array
 def _backward(lowering: ConvolutionLowering, saved: _Arrays, cotangent: jax.Array) -> _Arrays:
     inputs, kernel = saved
     if lowering == "canonical":
-        kernel_gradient = _one_by_one(partial(canonical.kernel_gradient, kernel_shape=kernel.shape))
-    else:
-        kernel_gradient = _population_kernel_gradient(lowering, kernel.shape)
+        images_gradient, kernel_gradient = _one_by_one(canonical.gradients)(inputs, kernel, cotangent)
+        return images_gradient, kernel_gradient
     images_gradient, _ = _forward(lowering, cotangent, jnp.flip(kernel, (0, 1)).swapaxes(2, 3))
-    return images_gradient, kernel_gradient(inputs, cotangent)
+    return images_gradient, _population_kernel_gradient(lowering, kernel.shape)(inputs, cotangent)
 
 
 _convolve.defvjp(_forward, _backward)

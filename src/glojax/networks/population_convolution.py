@@ -39,11 +39,18 @@ def grouped(images: jax.Array, kernels: jax.Array) -> jax.Array:
 
 
 def grouped_gradient(images: jax.Array, cotangents: jax.Array, kernel_shape: tuple[int, ...]) -> jax.Array:
-    """The kernels' gradients: the transpose of one grouped convolution, which has a form of its own in the library."""
+    """The kernels' gradients: the transpose of one grouped convolution, which has a form of its own in the library.
+
+    A gradient is NaN where the candidate's cotangent is not finite. XLA may compute all groups as one, where those of
+    others are multiplied by zero, so that nothing else than finite numbers may be let in.
+    """
     P = len(images)
     wide = (*kernel_shape[:-1], P * kernel_shape[-1])
     together = _together(images)
-    return _apart(_transposed(lambda kernel: _grouped(together, kernel, P), wide, _together(cotangents)), P)
+    finite = jnp.isfinite(cotangents).all(axis=(1, 2, 3, 4), keepdims=True)
+    cotangent = _together(jnp.where(finite, cotangents, 0))
+    gradients = _apart(_transposed(lambda kernel: _grouped(together, kernel, P), wide, cotangent), P)
+    return jnp.where(finite, gradients, jnp.nan)
 
 
 def patches(images: jax.Array, kernels: jax.Array) -> jax.Array:

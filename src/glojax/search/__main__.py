@@ -59,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description = _DESCRIPTIONS[command]
         options = tyro.cli(options_type, args=arguments, prog=f"{PROGRAM} {command}".rstrip(), description=description)
         execution = options.execution
-        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=console)])
+        handler = RichHandler(console=console, show_time=False, show_path=False)
+        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
         logging.getLogger("glojax").setLevel(logging.INFO)
         prepare_jax(execution.devices)
         if execution.cluster is not None:

@@ -1,4 +1,4 @@
-"""Exact accuracy over a whole split."""
+"""Exact accuracy, and probabilities, over a whole split."""
 
 from collections.abc import Callable
 
@@ -37,3 +37,21 @@ def accuracy(logits_fn: Callable[[jax.Array], jax.Array], images: jax.Array, lab
 
     num_correct: jax.Array = lax.fori_loop(0, num_batches, add_batch, jnp.asarray(0, jnp.int32))
     return num_correct.astype(jnp.float32) / num_images
+
+
+def probabilities(logits_fn: Callable[[jax.Array], jax.Array], images: jax.Array) -> jax.Array:
+    """Softmax of the logits of each image, worked out in batches.
+
+    Args:
+        logits_fn: Maps images [B, ...] to logits [B, C].
+        images: [N, ...], N at least 1.
+
+    Returns:
+        [N, C] float32, in the images' order.
+    """
+    num_images = images.shape[0]
+    batch_size = min(EVALUATION_BATCH_SIZE, num_images)
+    places = jnp.arange(-(-num_images // batch_size) * batch_size).reshape(-1, batch_size)
+    probs = lax.map(lambda batch: jax.nn.softmax(logits_fn(images[batch])), jnp.minimum(places, num_images - 1))
+    whole: jax.Array = probs.reshape(-1, probs.shape[-1])[:num_images]
+    return whole

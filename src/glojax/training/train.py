@@ -18,7 +18,7 @@ from glojax.networks import ConvolutionLowering, NetworkFactory, fitted, lowered
 from glojax.training.augmentation import augmented_shape, evaluation_images, training_images
 from glojax.training.checks import check_training
 from glojax.training.config import TrainingConfig
-from glojax.training.metrics import accuracy
+from glojax.training.metrics import accuracy, probabilities
 from glojax.training.optimizer import make_optimizer
 
 
@@ -136,6 +136,10 @@ class Train:
         several = state.finite.ndim > 0
         return jax.vmap(self._finish)(state) if several else self._finish(state)
 
+    def predict(self, state: TrainState, split: str) -> jax.Array:
+        """Class probabilities [N, C] of a split's images under one candidate's network; without dropout."""
+        return probabilities(self._logits_fn(state.params), self.data[split][0])
+
     def _begin(self, key: jax.Array) -> TrainState:
         network_key, _, _ = jax.random.split(key, 3)
         params = nnx.state(self._build()(nnx.Rngs(network_key)), nnx.Param)
@@ -181,19 +185,24 @@ class Train:
         return TrainState(params, optimizer_state, num_steps, state.finite & jnp.isfinite(loss))
 
     def _finish(self, state: TrainState) -> TrainResult:
-        model = nnx.merge(self._graphdef(), state.params)
         finite_params = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)]).all()
         finite = state.finite & finite_params
+        logits_fn = self._logits_fn(state.params)
+        accuracies = {
+            split: jnp.where(finite, accuracy(logits_fn, *self.data[split]), 0) for split in self.config.splits
+        }
+        return TrainResult(accuracies, finite, state.num_steps)
+
+    def _logits_fn(self, params: Any) -> Callable[[jax.Array], jax.Array]:
+        """Logits [B, C] of images [B, ...] as the data set has them."""
+        model = nnx.merge(self._graphdef(), params)
 
         def logits_fn(images: jax.Array) -> jax.Array:
             with self._lowered():
                 logits: jax.Array = model(evaluation_images(self.config.augmentation, images))
                 return logits
 
-        accuracies = {
-            split: jnp.where(finite, accuracy(logits_fn, *self.data[split]), 0) for split in self.config.splits
-        }
-        return TrainResult(accuracies, finite, state.num_steps)
+        return logits_fn
 
     def _lowered(self) -> AbstractContextManager[None]:
         default: ConvolutionLowering = "canonical" if jax.default_backend() == "cpu" else "grouped"

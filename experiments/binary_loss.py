@@ -1,0 +1,76 @@
+"""The losses of two classes, against the probability of the true one (figure 6).
+
+python -m experiments.binary_loss
+
+The paper: the minima lie at 1 for cross-entropy, at 0.71 for Baikal and at 0.77 for BaikalCMA.
+
+Ours: 1, 0.7071 and 0.7719.
+
+Time: a second.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from scipy.optimize import brentq
+
+from experiments import script
+from experiments.records import Records
+from experiments.report import Report, table
+from experiments.style import LABELS, STYLES, finish, new_figure
+from experiments.trainings import PAPER_LOSSES, Training
+from glojax.expressions import LossTree
+from glojax.losses import CATALOG, compile_tree
+from glojax.reporting.curves import binary_loss_curve
+
+#: As the paper reads them off its plot.
+PAPER = {"cross_entropy": "1", "baikal": "0.71", "baikal_cma": "0.77"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(script.Places):
+    """Nothing is trained."""
+
+
+def wanted(options: Options, records: Records) -> list[Training]:
+    return []
+
+
+def minimum(tree: LossTree) -> float:
+    """The probability of the true one of two classes at which the loss is least; 1 where it falls all the way."""
+    function = compile_tree(tree)
+
+    def loss(right: jax.Array) -> jax.Array:
+        value: jax.Array = -(function(jnp.ones_like(right), right) + function(jnp.zeros_like(right), 1 - right))
+        return value
+
+    low, high = 1e-3, 1 - 1e-9
+    with jax.enable_x64(True):
+        slope = jax.jit(jax.grad(loss))
+        return 1.0 if slope(high) < 0 else float(brentq(lambda prob: float(slope(prob)), low, high, xtol=1e-12))
+
+
+def report(options: Options, records: Records) -> Report:
+    figure = new_figure()
+    axes = figure.subplots()
+    rows = []
+    for loss in PAPER_LOSSES:
+        curve = binary_loss_curve(CATALOG[loss]).above(0.02)
+        axes.plot(curve.probs, curve.loss, label=LABELS[loss], markevery=0.08, markersize=4, **STYLES[loss])
+        least = minimum(CATALOG[loss])
+        if least < 1:
+            axes.axvline(least, color=STYLES[loss]["color"], linewidth=0.8, alpha=0.6)
+        rows.append((LABELS[loss], PAPER[loss], f"{least:.4f}".removesuffix(".0000")))
+    axes.set(xlim=(0, 1), ylim=(-2, 14))
+    finish(axes, title="Loss of two classes", xlabel="probability of the true class", ylabel="loss")
+    return Report(table(("loss", "minimum, paper", "minimum, ours"), rows), figure)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return script.run_script(Options, wanted, report, __doc__, arguments)
+
+
+if __name__ == "__main__":
+    script.start(main)

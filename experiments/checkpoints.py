@@ -1,0 +1,90 @@
+"""Trainings that were stopped, in the user's cache folder, so that they go on where they were."""
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import platformdirs
+
+import glojax
+from benchmarks import machine
+from experiments.trainings import Training
+from glojax.training import Train, TrainState
+
+#: Packages of glojax that say what comes of a training. A state of other code is not gone on with.
+_PACKAGES = ("expressions", "losses", "datasets", "networks", "training")
+
+
+@dataclass
+class Progress:
+    """How far a training is, state aside.
+
+    Attributes:
+        step: Steps taken.
+        seconds: Time spent.
+        outcome: What was measured so far.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    outcome: dict[str, Any] = field(
+        default_factory=lambda: {"steps": [], "validation": [], "test": [], "histogram": None}
+    )
+
+
+def checkpoint_path(training: Training, fingerprint: str) -> Path:
+    """Where the state of a training on the data of this fingerprint is kept."""
+    identity = [dataclasses.asdict(training), fingerprint, machine.versions(), _code()]
+    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+    return platformdirs.user_cache_path("glojax") / "experiments" / f"{training.name}-{digest}.npz"
+
+
+def save(path: Path, state: TrainState, progress: Progress) -> None:
+    """Write a whole file, or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, Any] = {f"leaf_{number}": np.asarray(leaf) for number, leaf in enumerate(jax.tree.leaves(state))}
+    arrays["progress"] = np.array(json.dumps(dataclasses.asdict(progress)))
+    unfinished = path.with_name(f".unfinished-{path.name}")
+    with open(unfinished, "wb") as file:
+        np.savez(file, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(unfinished, path)
+
+
+def restore(path: Path, train: Train, key: jax.Array, device: jax.Device) -> tuple[TrainState, Progress] | None:
+    """What `save` has written, on a device; None where there is nothing that can be read."""
+    shapes = jax.eval_shape(train.begin, key)
+    try:
+        with open(path, "rb") as file, np.load(file) as arrays:
+            progress = Progress(**json.loads(str(arrays["progress"])))
+            leaves = [arrays[f"leaf_{number}"] for number in range(len(jax.tree.leaves(shapes)))]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+    state: TrainState = jax.tree.unflatten(jax.tree.structure(shapes), jax.device_put(leaves, device))
+    return state, progress
+
+
+def remove(path: Path) -> None:
+    """Forget a training that came to its end."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+@functools.cache
+def _code() -> str:
+    digest = hashlib.sha256()
+    root = Path(glojax.__file__).parent
+    for package in _PACKAGES:
+        for path in sorted((root / package).glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

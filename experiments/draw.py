@@ -1,0 +1,116 @@
+"""Tables and figures of everything that was run: `README.md` and `figures/` beside this file.
+
+python -m experiments.draw
+"""
+
+import importlib
+import inspect
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import tyro
+
+from experiments.records import RESULTS, Records
+from experiments.style import save
+from experiments.trainings import without_covered
+from glojax.errors import GlojaxError
+
+#: In the paper's order; what it does not have comes last.
+SCRIPTS = (
+    "validation_2000_steps",
+    "test_accuracy",
+    "training_curves",
+    "dataset_size",
+    "cifar_transfer",
+    "binary_loss",
+    "output_histograms",
+    "loss_surfaces",
+    "learning_rate_control",
+    "discovery",
+    "coefficients",
+)
+
+INTRODUCTION = """\
+<!-- Written by `python -m experiments.draw` from the files in `results/` and from discussion.md. -->
+
+# Experiments
+
+Every table and figure of the paper (Gonzalez and Miikkulainen, 2020) from real runs, and some that it does not have. A
+script does what it has no record of in `results/`, can be stopped at any time, and then goes on where it was; `--seeds`
+and the like add more. Each record holds the command that makes it again, bit for bit on the same machine. Unless a
+section says otherwise: MNIST, 55,000 training images, the first 5,000 of the original ones for validation, the official
+10,000 for the test; the paper's network; SGD at a learning rate of 0.01 in batches of 100; losses summed over the
+classes. Times are for two CPU cores.
+
+```
+python -m experiments.test_accuracy    # or another of the scripts below; --help lists its options
+python -m experiments.draw             # this file and the figures
+```
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where things are."""
+
+    results: Path = RESULTS
+    """Folder with the records."""
+
+    output: Path = RESULTS.parent
+    """Folder for `README.md` and `figures`."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draw everything; the exit code is 2 where a record cannot be read."""
+    options = tyro.cli(Options, args=arguments, description=__doc__)
+    try:
+        records = Records(options.results)
+        sections = [section(name, records, options.output / "figures") for name in SCRIPTS]
+    except GlojaxError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    discussion = (Path(__file__).parent / "discussion.md").read_text()
+    (options.output / "README.md").write_text("\n".join([INTRODUCTION, *sections, discussion]))
+    return 0
+
+
+def section(name: str, records: Records, figures: Path) -> str:
+    """An experiment in Markdown; its figure is drawn, too."""
+    module = importlib.import_module(f"experiments.{name}")
+    options = module.Options(results=records.folder)
+    report = module.report(options, records)
+    title, paper, time = header(module)
+    picture = ""
+    if report.figure is not None:
+        save(report.figure, figures, name)
+        picture = f"![{title}](figures/{name}.png)\n"
+    parts = [
+        f"## {title}\n",
+        f"`python -m experiments.{name}`. {time}\n",
+        f"{paper}\n",
+        state(module, options, records),
+        report.text,
+        picture,
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def header(module: ModuleType) -> tuple[str, str, str]:
+    """Of a script's docstring: the title without its full stop, what the paper has, and the time that it takes."""
+    title, *paragraphs = (text.replace("\n", " ") for text in (inspect.getdoc(module) or "").split("\n\n"))
+    paper, time = (next(text for text in paragraphs if text.startswith(start)) for start in ("The paper", "Time:"))
+    return title.removesuffix("."), paper, time
+
+
+def state(module: ModuleType, options: object, records: Records) -> str:
+    """What of an experiment has not been run; nothing where all has."""
+    wanted = without_covered(module.wanted(options, records))
+    missing = records.missing(wanted)
+    return f"**Not yet run: {len(missing)} of {len(wanted)} trainings.**\n" if missing else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

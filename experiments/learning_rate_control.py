@@ -1,0 +1,149 @@
+"""How much of the gain is only a larger effective step? Each loss at its own best learning rate on MNIST.
+
+python -m experiments.learning_rate_control
+
+The paper has nothing of the kind: all losses share 0.01, cross-entropy's rate.
+
+Ours: not yet run.
+
+Time: 75 s a training on two cores, 27 trainings.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from experiments import script
+from experiments.records import Records
+from experiments.report import NOT_RUN, Report, mean_and_sd, one, p_in_words, table
+from experiments.style import LABELS, STYLES, finish, new_figure
+from experiments.trainings import PAPER_LOSSES, Training
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(script.Options):
+    """What to train."""
+
+    steps: int = 2000
+    """Steps of each training."""
+
+    learning_rates: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+    """Tried with seed 0; the best on the validation set is the loss's own."""
+
+    seeds: int = 3
+    """Fresh seeds with which each loss is then trained at its own rate, and tested."""
+
+
+def tried(options: Options, loss: str) -> list[Training]:
+    """What a loss's rate is chosen by."""
+    return [
+        Training(loss=loss, steps=options.steps, learning_rate=rate, dataset=options.dataset)
+        for rate in options.learning_rates
+    ]
+
+
+def best_rate(options: Options, records: Records, loss: str) -> float | None:
+    """The rate with the highest validation accuracy, the smallest of equals; None until all were tried."""
+    accuracies = [records.accuracy(training, options.steps, "validation") for training in tried(options, loss)]
+    known = [accuracy for accuracy in accuracies if accuracy is not None]
+    return options.learning_rates[known.index(max(known))] if len(known) == len(accuracies) else None
+
+
+def at_best(options: Options, loss: str, rate: float) -> list[Training]:
+    """What a loss is tested by, at its own rate."""
+    return [
+        Training(loss=loss, steps=options.steps, learning_rate=rate, dataset=options.dataset, seed=seed)
+        for seed in range(1, options.seeds + 1)
+    ]
+
+
+def wanted(options: Options, records: Records) -> list[Training]:
+    first = [training for loss in PAPER_LOSSES for training in tried(options, loss)]
+    rates = {loss: best_rate(options, records, loss) for loss in PAPER_LOSSES}
+    return first + [
+        training for loss, rate in rates.items() if rate is not None for training in at_best(options, loss, rate)
+    ]
+
+
+def report(options: Options, records: Records) -> Report:
+    rates = {loss: best_rate(options, records, loss) for loss in PAPER_LOSSES}
+    figure = new_figure()
+    axes = figure.subplots()
+    columns = {}
+    for loss in PAPER_LOSSES:
+        accuracies = [records.accuracy(training, options.steps, "validation") for training in tried(options, loss)]
+        columns[loss] = [
+            f"**{one(accuracy)}**" if rate == rates[loss] else one(accuracy)
+            for rate, accuracy in zip(options.learning_rates, accuracies, strict=True)
+        ]
+        known = [pair for pair in zip(options.learning_rates, accuracies, strict=True) if pair[1] is not None]
+        if known:
+            axes.plot(*zip(*known, strict=True), label=LABELS[loss], **STYLES[loss])
+    if axes.has_data():
+        axes.set_xscale("log")
+        if options.steps >= 1000:
+            axes.set_ylim(0.9, 1)
+    finish(
+        axes,
+        title=f"After {options.steps:,} steps, seed 0 (below 0.9 cut off)",
+        xlabel="learning rate",
+        ylabel="validation accuracy",
+    )
+    header = ("learning rate", *(f"{LABELS[loss]}, validation" for loss in PAPER_LOSSES))
+    validation = table(header, zip(map("{:g}".format, options.learning_rates), *columns.values(), strict=True))
+    return Report(f"{validation}\n{_tests(options, records, rates)}", figure)
+
+
+def _tests(options: Options, records: Records, rates: dict[str, float | None]) -> str:
+    """Test accuracies at the shared rate and at each loss's own."""
+
+    def tested(training: Training, seeds: Sequence[int]) -> list[float]:
+        values = [records.accuracy(replace(training, seed=seed), options.steps) for seed in seeds]
+        return [value for value in values if value is not None]
+
+    shared, own = {}, {}
+    for loss, rate in rates.items():
+        training = Training(
+            loss=loss, steps=options.steps, learning_rate=options.learning_rate, dataset=options.dataset
+        )
+        shared[loss] = tested(training, range(options.seeds))
+        fresh = range(1, options.seeds + 1)
+        own[loss] = [] if rate is None else tested(replace(training, learning_rate=rate), fresh)
+    first = PAPER_LOSSES[0]
+    rows = [
+        (
+            LABELS[loss],
+            mean_and_sd(shared[loss]),
+            _gain(shared[first], shared[loss]) if loss != first else None,
+            NOT_RUN if rates[loss] is None else f"{rates[loss]:g}",
+            mean_and_sd(own[loss]),
+            _gain(own[first], own[loss]) if loss != first else None,
+            p_in_words(own[first], own[loss]) if loss != first else None,
+            len(own[loss]),
+        )
+        for loss in PAPER_LOSSES
+    ]
+    header = (
+        "loss",
+        f"test, all at {options.learning_rate:g}",
+        "gain",
+        "own best rate",
+        "test at it, fresh seeds",
+        "gain",
+        "Welch p",
+        "seeds",
+    )
+    return table(header, rows)
+
+
+def _gain(before: Sequence[float], after: Sequence[float]) -> str | None:
+    return f"{np.mean(after) - np.mean(before):+.4f}" if before and after else None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return script.run_script(Options, wanted, report, __doc__, arguments)
+
+
+if __name__ == "__main__":
+    script.start(main)

@@ -1,0 +1,81 @@
+"""Test accuracy in the course of training on MNIST (figure 3).
+
+python -m experiments.training_curves
+
+The paper: 80 test evaluations over 20,000 steps; both Baikals learn faster and more smoothly than cross-entropy.
+
+Ours: not yet run.
+
+Time: 15 minutes a training on two cores. They are those of `experiments.test_accuracy`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiments import script
+from experiments.full_length import full_length
+from experiments.records import Records
+from experiments.report import NOT_RUN, Report, one, table
+from experiments.style import LABELS, STYLES, finish, new_figure
+from experiments.trainings import PAPER_LOSSES, Training
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(script.Options):
+    """What to train."""
+
+    steps: int = 20_000
+    """Steps of each training."""
+
+    seeds: int = 1
+    """Seeds of each loss."""
+
+
+def wanted(options: Options, records: Records) -> list[Training]:
+    return [
+        full_length(loss, seed, options.steps, options.dataset, options.learning_rate)
+        for seed in range(options.seeds)
+        for loss in PAPER_LOSSES
+    ]
+
+
+#: The table says after how many steps this test accuracy was first reached.
+MILESTONE = 0.98
+
+
+def report(options: Options, records: Records) -> Report:
+    figure = new_figure()
+    axes = figure.subplots()
+    rows: list[tuple[str, ...]] = []
+    for loss in PAPER_LOSSES:
+        outcome = records.outcome(full_length(loss, 0, options.steps, options.dataset, options.learning_rate))
+        if outcome is None:
+            rows.append((LABELS[loss], *[NOT_RUN] * 3))
+            continue
+        steps, accuracies = np.array(outcome["steps"]), np.array(outcome["test"])
+        axes.plot(steps, accuracies, label=LABELS[loss], markevery=8, markersize=5, linewidth=1.4, **STYLES[loss])
+        reached = steps[accuracies >= MILESTONE]
+        # Over the last quarter, where little is learned any more.
+        wobble = np.abs(np.diff(accuracies[-len(accuracies) // 4 :])).mean() if len(accuracies) > 4 else np.nan
+        first = f"{reached[0]:,} steps" if len(reached) else "not reached"
+        rows.append((LABELS[loss], first, f"{wobble:.5f}", one(float(accuracies[-1]))))
+    finish(axes, title="Test accuracy in the course of training", xlabel="SGD steps", ylabel="test accuracy")
+    if rows and axes.has_data() and options.steps >= 1000:
+        axes.set_ylim(0.95, 1)
+    header = (
+        "loss",
+        f"test accuracy of {MILESTONE} reached after",
+        "mean change between evaluations, last quarter",
+        f"after {options.steps:,} steps",
+    )
+    return Report(f"{table(header, rows)}\nOne seed. Curves below 0.95 are cut off.\n", figure)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return script.run_script(Options, wanted, report, __doc__, arguments)
+
+
+if __name__ == "__main__":
+    script.start(main)

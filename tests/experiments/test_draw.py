@@ -1,0 +1,81 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from experiments import learning_rate_control, test_accuracy, validation_2000_steps
+from experiments.draw import SCRIPTS, main, section
+from experiments.full_length import full_length
+from experiments.records import Records
+from experiments.trainings import Training
+from tests.experiments.records import add
+
+MNIST = Training(loss="baikal", steps=2000, learning_rate=0.01)
+
+
+def test_everything_is_drawn_and_said_to_be_missing_where_there_are_no_records(tmp_path: Path) -> None:
+    assert main(["--results", str(tmp_path / "none"), "--output", str(tmp_path)]) == 0
+    text = (tmp_path / "README.md").read_text()
+    for name in SCRIPTS:
+        assert f"`python -m experiments.{name}`" in text
+        if f"figures/{name}.png" in text:
+            assert (tmp_path / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+            assert (tmp_path / "figures" / f"{name}.svg").read_text().startswith("<?xml")
+    assert "**Not yet run: 12 of 12 trainings.**" in text
+    assert "| Baikal | 0.71 | 0.7071 |" in text
+
+
+def test_the_same_records_give_the_same_files(tmp_path: Path) -> None:
+    records = Records(tmp_path / "results")
+    for loss in ("cross_entropy", "baikal"):
+        add(records, full_length(loss, 0, 20_000, "mnist", 0.01), [0.99] * 80)
+    texts, files = [], []
+    for folder in (tmp_path / "first", tmp_path / "second"):
+        texts.append(section("training_curves", Records(records.folder), folder))
+        files.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert texts[0] == texts[1]
+    assert "**Not yet run: 1 of 3 trainings.**" in texts[0]
+    assert files[0] == files[1]
+    assert set(files[0]) == {"training_curves.png", "training_curves.svg"}
+
+
+def test_ours_stands_beside_the_paper_s(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    for seed, accuracy in enumerate((0.5, 0.7)):
+        add(records, replace(MNIST, seed=seed), [0.1], [accuracy])
+    add(records, replace(MNIST, class_reduction="mean"), [0.1], [0.25])
+    text = validation_2000_steps.report(validation_2000_steps.Options(), records).text
+    assert "| Baikal | 0.9838 | 0.6000 (sd 0.1414) | 2 | 0.2500 | 1 |" in text
+    assert "| BaikalCMA | 0.9902 | not yet run | 0 | not yet run | 0 |" in text
+
+
+def test_losses_are_tested_against_each_other(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    for seed in range(3):
+        for loss, accuracy in (("cross_entropy", 0.5), ("baikal", 0.75)):
+            add(records, replace(MNIST, loss=loss, steps=5000, seed=seed), [accuracy + seed / 100])
+    text = test_accuracy.report(test_accuracy.Options(), records).text
+    assert "| cross-entropy | 0.9899 (sd 0.0003) | not yet run | 0 | 0.5100 (sd 0.0100) | 3 |" in text
+    assert "| Baikal over cross-entropy | 2.4e-11 | not yet run | 6.8e-06 |" in text
+
+
+def test_each_loss_is_tested_at_its_own_best_rate_with_fresh_seeds(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    options = learning_rate_control.Options()
+    for rate in options.learning_rates:
+        add(records, replace(MNIST, learning_rate=rate), [0.0], [1 - abs(rate - 0.1)])
+    assert learning_rate_control.best_rate(options, records, "baikal") == 0.1
+    assert learning_rate_control.best_rate(options, records, "baikal_cma") is None
+    wanted = records.missing(learning_rate_control.wanted(options, records))
+    assert [(each.seed, each.learning_rate) for each in wanted if each.loss == "baikal"] == [
+        (1, 0.1),
+        (2, 0.1),
+        (3, 0.1),
+    ]
+
+
+def test_a_file_that_is_no_record_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "trainings" / "mnist").mkdir(parents=True)
+    (tmp_path / "trainings" / "mnist" / "broken.json").write_text("{")
+    assert main(["--results", str(tmp_path), "--output", str(tmp_path)]) == 2
+    assert "broken.json cannot be read as JSON" in capsys.readouterr().err

@@ -1,0 +1,75 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from experiments.records import RESULTS, RecordError, Records, read_record, reproducible, write_record
+from experiments.trainings import Training
+from tests.experiments.records import add
+
+TRAINING = Training(loss="baikal", steps=10, learning_rate=0.05, dataset="digits", evaluate_every=5)
+
+
+def test_records_are_found_again_by_whoever_reads_the_folder(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    add(records, TRAINING, [0.5, 0.75], [0.25, 0.5])
+    for known in (records, Records(tmp_path)):
+        assert known.missing([TRAINING, replace(TRAINING, seed=1)]) == [replace(TRAINING, seed=1)]
+        assert known.accuracy(TRAINING, 5) == 0.5
+        assert known.accuracy(TRAINING, 10, "validation") == 0.5
+        assert known.accuracy(TRAINING, 7) is None
+        assert known.outcome(TRAINING) == read_record(next(tmp_path.glob("*/*/*.json")))["outcome"]
+
+
+def test_accuracies_of_all_seeds_come_from_records_of_any_length(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    add(records, replace(TRAINING, seed=2), [0.25, 0.75])
+    add(records, replace(TRAINING, seed=0, steps=5, evaluate_every=None), [0.5])
+    add(records, replace(TRAINING, seed=1, learning_rate=0.01), [0.125, 0.125])
+    assert records.accuracies(TRAINING, 5) == [0.5, 0.25]
+    assert records.accuracies(TRAINING, 10) == [0.75]
+
+
+def test_circumstances_aside_a_record_is_what_it_is_made_of(tmp_path: Path) -> None:
+    add(Records(tmp_path), TRAINING, [0.5, 0.75])
+    record = read_record(next(tmp_path.glob("*/*/*.json")))
+    assert record["command"] == TRAINING.command
+    assert record["dataset"]["images"] == {"train": 1077, "validation": 360, "test": 360}
+    assert {"commit", "measured", "seconds"} == record.keys() - reproducible(record).keys()
+
+
+def test_a_record_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    write_record(tmp_path / "record.json", {"format": 1})
+    with pytest.raises(TypeError):
+        write_record(tmp_path / "record.json", {"format": object()})
+    assert read_record(tmp_path / "record.json") == {"format": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+
+
+@pytest.mark.parametrize(("text", "message"), [("{", "cannot be read as JSON"), ('{"format": 9}', "is of format 9")])
+def test_other_files_are_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "trainings" / "digits").mkdir(parents=True)
+    (tmp_path / "trainings" / "digits" / "record.json").write_text(text)
+    with pytest.raises(RecordError, match=message) as caught:
+        Records(tmp_path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_committed_records_are_named_after_what_they_hold() -> None:
+    for path in (RESULTS / "trainings").glob("*/*.json"):
+        training = Training(**json.loads(path.read_text())["training"])
+        assert path == RESULTS / "trainings" / training.dataset / f"{training.name}.json"
+
+
+def test_committed_records_of_one_training_agree_where_both_were_measured() -> None:
+    """Two lengths of one training are two runs of it: the shorter one's accuracies must be the longer one's."""
+    records = [read_record(path) for path in (RESULTS / "trainings").glob("*/*.json")]
+    by_training: dict[str, dict[int, tuple[float, float]]] = {}
+    for record in records:
+        training = Training(**record["training"])
+        key = replace(training, steps=1, evaluate_every=None, histogram_at=None).name
+        outcome = record["outcome"]
+        for step, *accuracies in zip(outcome["steps"], outcome["validation"], outcome["test"], strict=True):
+            known = by_training.setdefault(key, {}).setdefault(step, tuple(accuracies))
+            assert known == tuple(accuracies), f"{training.name} after {step} steps"

@@ -1,0 +1,100 @@
+"""Every script on digits, as cheap as can be: what it trains, the command in the record trains again, bit for bit."""
+
+import importlib
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from experiments import train
+from experiments.draw import SCRIPTS
+from experiments.records import read_record, reproducible
+
+SHORT = ["--dataset", "digits", "--steps", "5"]
+ARGUMENTS = {
+    "validation_2000_steps": [*SHORT, "--seeds", "1", "--mean-seeds", "0"],
+    "test_accuracy": [*SHORT, "--short-steps", "2", "--short-seeds", "1"],
+    "training_curves": SHORT,
+    "dataset_size": [*SHORT, "--seeds", "1", "--portions", "0.5", "--full-steps", "6", "--full-portions", "0.5"],
+    "cifar_transfer": [*SHORT, "--short-steps", "3", "--short-seeds", "1"],
+    "output_histograms": SHORT,
+    "learning_rate_control": [*SHORT, "--seeds", "1", "--learning-rates", "0.01", "0.1"],
+}
+SEARCHES = {
+    "discovery": [
+        *(*SHORT, "--population-size", "8", "--generations", "2", "--fitness-steps", "2", "--train-fraction", "1"),
+        *("--finalists", "1"),
+    ],
+    "coefficients": [*SHORT, "--generations", "1", "--fitness-steps", "2", "--seeds", "1"],
+}
+
+
+def run(name: str, arguments: list[str], results: Path) -> int:
+    """A script's exit code."""
+    module = train if name == "train" else importlib.import_module(f"experiments.{name}")
+    code: int = module.main([*arguments, "--results", str(results), "--devices", "1"])
+    return code
+
+
+def test_every_script_is_tried() -> None:
+    assert {*ARGUMENTS, *SEARCHES, "binary_loss", "loss_surfaces"} == set(SCRIPTS)
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_the_command_in_a_record_makes_it_again_bit_for_bit(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(name, ARGUMENTS[name], tmp_path / "first") == 0
+    assert "| Baikal |" in capsys.readouterr().out
+    first = {path.name: path for path in (tmp_path / "first").rglob("*.json")}
+    path = first[sorted(first)[-1]]
+    arguments = shlex.split(read_record(path)["command"])[3:]
+    assert run("train", arguments, tmp_path / "again") == 0
+    (again,) = (tmp_path / "again").rglob("*.json")
+    assert again.relative_to(tmp_path / "again") == path.relative_to(tmp_path / "first")
+    assert reproducible(read_record(again)) == reproducible(read_record(path))
+    # All is there: nothing is trained again, and nothing written.
+    before = {path: path.stat().st_mtime_ns for path in first.values()}
+    assert run(name, ARGUMENTS[name], tmp_path / "first") == 0
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "first").rglob("*.json")} == before
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_the_command_in_a_search_s_record_makes_it_again_bit_for_bit(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(name, SEARCHES[name], tmp_path / "first") == 0
+    assert "not yet run" not in capsys.readouterr().out
+    (path,) = (tmp_path / "first" / name).glob("*.json")
+    command = shlex.split(read_record(path)["command"])
+    assert command[:3] == ["python", "-m", f"experiments.{name}"]
+    assert run(name, [*command[3:], "--steps", "5"], tmp_path / "again") == 0
+    (again,) = (tmp_path / "again" / name).glob("*.json")
+    assert reproducible(read_record(again)) == reproducible(read_record(path))
+
+
+@pytest.mark.parametrize("name", ["binary_loss", "loss_surfaces"])
+def test_what_needs_no_training_says_where_the_minima_are(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(name, [], tmp_path) == 0
+    assert "0.707" in capsys.readouterr().out
+
+
+def test_more_seeds_are_added_to_what_is_there(tmp_path: Path) -> None:
+    for seeds in (1, 2):
+        run("validation_2000_steps", [*SHORT, "--seeds", str(seeds), "--mean-seeds", "0"], tmp_path)
+        seeds_found = [json.loads(path.read_text())["training"]["seed"] for path in tmp_path.rglob("*.json")]
+        assert sorted(seeds_found) == sorted([*range(seeds)] * 3)
+
+
+def test_a_mistake_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("test_accuracy", ["--dataset", "digit", "--steps", "5"], tmp_path) == 2
+    assert capsys.readouterr().err.startswith("error: Unknown data set 'digit'")
+
+
+def test_a_portion_of_the_training_set_is_a_portion(tmp_path: Path) -> None:
+    assert run("dataset_size", ARGUMENTS["dataset_size"], tmp_path) == 0
+    for path in tmp_path.rglob("*.json"):
+        assert read_record(path)["dataset"]["images"]["train"] in range(530, 550)

@@ -1,0 +1,97 @@
+"""What breaks in one candidate stays its own: healthy ones beside every operator at every extreme, to the last bit."""
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from glojax.datasets import load_dataset
+from glojax.expressions import OPERATORS, LossTree
+from glojax.losses import LossProgram
+from glojax.networks.layers import ConvolutionBlock, dense
+from glojax.training import Train, TrainingConfig, make_train, train_population
+
+#: An operand of each kind, most of them with a derivative of the same kind.
+OPERANDS = {
+    "0": "y - y",
+    "tiny": "1e-38*y",
+    "1": "y / y",
+    "huge": "3e38*y",
+    "inf": "y / 0",
+    "-inf": "-y / 0",
+    "nan": "log(-y)",
+    "negative": "-y",
+}
+HEALTHY = [LossTree.parse(text) for text in ("x * log(y)", "log(y) - x / y", "x * sqrt(y) - y^2")]
+
+#: Of so many candidates in a row the first is healthy.
+GROUP_SIZE = 5
+
+KEY = jax.random.key(1)
+
+
+def extremes() -> Iterator[LossTree]:
+    """Every operator over every operand, or over every two."""
+    operands = [LossTree.parse(text) for text in OPERANDS.values()]
+    for name, operator in OPERATORS.items():
+        if operator.arity:
+            yield from (LossTree.of(name, *each) for each in product(operands, repeat=operator.arity))
+
+
+def population(neighbours: list[LossTree]) -> LossProgram:
+    """Healthy candidates beside others."""
+    others = iter(neighbours)
+    num_trees = len(neighbours) * GROUP_SIZE // (GROUP_SIZE - 1)
+    trees = [HEALTHY[place % len(HEALTHY)] if place % GROUP_SIZE == 0 else next(others) for place in range(num_trees)]
+    return LossProgram.from_trees(trees, 16)
+
+
+BROKEN = list(extremes())
+BESIDE_BROKEN, BESIDE_HEALTHY = population(BROKEN), population(HEALTHY * (len(BROKEN) // 3) + HEALTHY[:1])
+
+
+class TinyCNN(nnx.Module):
+    """A convolution and a dense layer for digits, compiled in no time."""
+
+    def __init__(self, rngs: nnx.Rngs):
+        self.block = ConvolutionBlock(1, 4, 3, rngs=rngs)
+        self.output = dense(4 * 4 * 4, 10, rngs=rngs)
+
+    def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:
+        logits: jax.Array = self.output(self.block(images).reshape(images.shape[0], -1))
+        return logits
+
+
+@pytest.fixture(scope="module")
+def train() -> Train:
+    config = TrainingConfig(3, batch_size=32, learning_rate=0.1, splits=("validation", "test"))
+    return make_train(TinyCNN, load_dataset("digits"), config)
+
+
+def one_by_one(train: Train, programs: LossProgram) -> Any:
+    return train_population(train, programs, KEY)
+
+
+@jax.jit
+def in_step(train: Train, programs: LossProgram) -> Any:
+    """All candidates in one chunk, and what comes of them to the last bit of the networks."""
+    state, P = train.begin(KEY), programs.length.size
+    state = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (P, *leaf.shape)), state)
+    return train.advance(state, programs, KEY, jnp.full(P, 0.1, jnp.float32), 0, 3)
+
+
+@pytest.mark.parametrize("way", [one_by_one, in_step])
+def test_healthy_candidates_are_bitwise_the_same_beside_broken_ones(
+    way: Callable[[Train, LossProgram], Any], train: Train
+) -> None:
+    beside_broken, beside_healthy = way(train, BESIDE_BROKEN), way(train, BESIDE_HEALTHY)
+    healthy = np.arange(0, BESIDE_BROKEN.length.size, GROUP_SIZE)
+    assert np.asarray(beside_healthy.finite).all()
+    assert 0.2 < np.delete(beside_broken.finite, healthy).mean() < 0.8
+    for ours, theirs in zip(jax.tree.leaves(beside_broken), jax.tree.leaves(beside_healthy), strict=True):
+        np.testing.assert_array_equal(np.asarray(ours)[healthy], np.asarray(theirs)[healthy])
