@@ -150,21 +150,23 @@ class Fleet:
         )
         work.add_done_callback(lambda future: self._done.put((member, future)))
 
-    def wait(self) -> Iterator[Outcome]:
+    def wait(self) -> list[Outcome]:
         """Outcomes as they come, for half a second or until there is none left that has come already.
 
         Raises:
             ClusterError: The scheduler is gone, or there are workers, but none that could be used.
         """
         outcomes = [outcome for outcome in self._poll() if outcome is not None]
-        timeout = 0.0 if outcomes else max(0.01, self._next_poll - time.monotonic())
+        ended: list[tuple[Member, Future[str]]] = []
         with contextlib.suppress(queue.Empty):
+            if not outcomes:
+                ended.append(self._done.get(timeout=max(0.01, self._next_poll - time.monotonic())))
             while True:
-                member, work = self._done.get(timeout=timeout) if timeout else self._done.get_nowait()
-                timeout = 0.0
-                if member._work is work and (outcome := self._outcome(member, work)):
-                    outcomes.append(outcome)
-        return iter(outcomes)
+                ended.append(self._done.get_nowait())
+        for member, work in ended:
+            if member._work is work and (outcome := self._outcome(member, work)):
+                outcomes.append(outcome)
+        return outcomes
 
     def drop_work(self) -> None:
         """Ask for nothing any more that has been given out."""
