@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from glojax.evaluation import TrainingEvaluator, TrainingJournal
+from glojax.evaluation import Training, TrainingEvaluator, TrainingJournal
 from glojax.evaluation.cluster_settings import ClusterProgress, Limits
 from glojax.evaluation.fleet import Fleet
+from glojax.evaluation.journal import crashed_result, recorded_result
 from glojax.expressions import LossTree
 from glojax.training import TrainResult
 from tests.cluster.conftest import LONG, MakeTrainer
@@ -25,10 +26,11 @@ def numbers(results: Iterator[tuple[int, TrainResult]]) -> list[tuple[float, boo
 
 
 class Disturbance:
-    """Sends a signal to the first busy worker, once every one has done something; for `on_progress`."""
+    """Sends a signal to the first busy worker, once the speed of each is known; for `on_progress`."""
 
     def __init__(self, fleet: Fleet, signal_number: int):
         self._fleet, self._signal = fleet, signal_number
+        self._before = self._shards()
         self.process: int | None = None
         self.progress = ClusterProgress(0, 0, 0)
 
@@ -36,10 +38,14 @@ class Disturbance:
         self.progress = progress
         busy = [member.address for member in self._fleet.members if not member.is_idle]
         if self.process is None and busy:
-            reports, _ = self._fleet.reports()
-            if all(reports[member.address]["shards"] > 2 for member in self._fleet.members):
-                self.process = reports[busy[0]]["pid"]
+            done = self._shards()
+            # With its first shard in a trainer a worker compiles, with the second one it shows its speed.
+            if all(done[address] >= number + 2 for address, number in self._before.items()):
+                self.process = self._fleet.reports()[0][busy[0]]["pid"]
                 os.kill(self.process, self._signal)
+
+    def _shards(self) -> dict[str, int]:
+        return {address: report["shards"] for address, report in self._fleet.reports()[0].items()}
 
 
 def failures(fleet: Fleet) -> list[str]:
@@ -59,19 +65,19 @@ def test_results_come_in_order_and_enter_the_journal(make_trainer: MakeTrainer) 
 
 @pytest.mark.slow
 def test_a_killed_worker_costs_no_training(make_trainer: MakeTrainer, fleet: Fleet) -> None:
-    expected = numbers(make_trainer(LONG).train(TREES[:2], range(4)))
+    expected = numbers(make_trainer(LONG).train(TREES[:2], range(6)))
     before, kill = failures(fleet), Disturbance(fleet, signal.SIGKILL)
-    assert numbers(make_trainer(LONG, on_progress=kill).train(TREES[:2], range(4))) == expected
+    assert numbers(make_trainer(LONG, on_progress=kill).train(TREES[:2], range(6))) == expected
     assert kill.progress.retries == 1
     assert failures(fleet) == [*before, "lost"]
 
 
 @pytest.mark.slow
 def test_a_frozen_worker_is_late_and_replaced(make_trainer: MakeTrainer, fleet: Fleet) -> None:
-    expected = numbers(make_trainer(LONG).train(TREES[:1], range(4)))
+    expected = numbers(make_trainer(LONG).train(TREES[:2], range(6)))
     before, freeze = failures(fleet), Disturbance(fleet, signal.SIGSTOP)
-    limits = Limits(first_seconds=20, slack_seconds=5)
-    assert numbers(make_trainer(LONG, limits=limits, on_progress=freeze).train(TREES[:1], range(4))) == expected
+    limits = Limits(slack_seconds=5)
+    assert numbers(make_trainer(LONG, limits=limits, on_progress=freeze).train(TREES[:2], range(6))) == expected
     assert failures(fleet) == [*before, "late"]
     fleet.wait_for_workers(2)
     assert freeze.process is not None
@@ -91,9 +97,6 @@ def test_what_ends_its_workers_is_isolated_and_counts_as_crashed(make_trainer: M
 
 
 def test_a_crashed_training_gives_fitness_zero_and_is_not_tried_again(make_trainer: MakeTrainer) -> None:
-    from glojax.evaluation import Training
-    from glojax.evaluation.journal import crashed_result
-
     journal = TrainingJournal()
     trainer = make_trainer(journal=journal, limits=Limits(first_seconds=1e-9))
     for seed, result in ((0, crashed_result(["validation"])), (1, _good())):
@@ -103,6 +106,4 @@ def test_a_crashed_training_gives_fitness_zero_and_is_not_tried_again(make_train
 
 
 def _good() -> TrainResult:
-    from glojax.evaluation.journal import recorded_result
-
     return recorded_result({"accuracy": {"validation": 0.5}, "finite": True, "steps": 3})
