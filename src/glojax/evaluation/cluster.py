@@ -152,8 +152,8 @@ class ClusterTrainer(JournaledTrainer):
             if outcome.member.backend != "cpu":
                 self._lowering = self._lowering or lowering
             for training, result in zip(shard.trainings, results, strict=True):
-                if self._journal.find(training) is None:
-                    self._journal.add(training, result)
+                if self.journal.find(training) is None:
+                    self.journal.add(training, result)
             return True
         self._retries += 1
         if not _is_charged(outcome.error):
@@ -169,7 +169,7 @@ class ClusterTrainer(JournaledTrainer):
             return False
         (training,) = shard.trainings
         _log.warning("%s has ended %d workers, alone: it counts as crashed.", training.expression, MAX_STRIKES)
-        self._journal.add(training, crashed_result(self.config.splits))
+        self.journal.add(training, crashed_result(self.config.splits))
         return True
 
     def _finish_in_flight(self) -> None:

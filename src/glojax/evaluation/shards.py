@@ -18,7 +18,7 @@ import jax
 
 from glojax.datasets import Dataset, DatasetSource
 from glojax.errors import ClusterError
-from glojax.evaluation.journal import Training, network_name, recorded_result, result_record
+from glojax.evaluation.journal import Training, TrainingJournal, network_name, recorded_result, result_record
 from glojax.evaluation.runtime import decisive_versions, platform, prepare_jax
 from glojax.evaluation.trainer import PopulationTrainer
 from glojax.expressions import LossTree
@@ -110,6 +110,8 @@ def train_shard(order: str, rows: str) -> str:
     begin = time.perf_counter()
     try:
         trainer = _trainer(order)
+        # The head keeps results; whoever asks again wants them anew.
+        trainer.journal = TrainingJournal()
         wanted = [(LossTree.parse(expression), seed, rate) for expression, seed, rate in json.loads(rows)]
         results = [result for _, result in trainer.train_each(wanted)]
     except BaseException:

@@ -56,7 +56,7 @@ class JournaledTrainer(ABC):
     ):
         self.config = config
         self.context = training_context(dataset, network, config)
-        self._journal = TrainingJournal() if journal is None else journal
+        self.journal = TrainingJournal() if journal is None else journal
 
     def train(
         self, trees: Sequence[LossTree], seeds: Sequence[int], learning_rates: Sequence[float] | None = None
@@ -90,11 +90,11 @@ class JournaledTrainer(ABC):
         missing = {
             training: one
             for training, one in zip(trainings, wanted, strict=True)
-            if self._journal.find(training) is None
+            if self.journal.find(training) is None
         }
         with closing(self._train(missing)) as progress:
             for place, training in enumerate(trainings):
-                while (result := self._journal.find(training)) is None:
+                while (result := self.journal.find(training)) is None:
                     next(progress)
                 yield place, result
 
@@ -154,7 +154,7 @@ class PopulationTrainer(JournaledTrainer):
         trainings = list(missing)
 
         def keep(place: int, result: TrainResult) -> None:
-            self._journal.add(trainings[place], result)
+            self.journal.add(trainings[place], result)
 
         with closing(self._pool.run(candidates, keep)) as results:
             for _ in results:
