@@ -36,6 +36,9 @@ DEATH_TIMEOUT_SECONDS: Final = 20
 
 _LOOPBACK: Final = "127.0.0.1"
 
+#: Dask's scheduler has its web server all the same; here nobody else reaches it, and no two meet at one port.
+_NO_DASHBOARD: Final = f"{_LOOPBACK}:0"
+
 #: Dask's own settings: a worker is gone sooner, and a task is not blamed by Dask, but by us.
 _DASK: Final = {
     "distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s",
@@ -84,7 +87,7 @@ def _local(number: int, settings: LocalSettings) -> Iterator[Client]:
             n_workers=number,
             threads_per_worker=1,
             host=_LOOPBACK,
-            dashboard_address=None,
+            dashboard_address=_NO_DASHBOARD,
             memory_limit=settings.memory or "auto",
             silence_logs=logging.CRITICAL,
         ) as running,
@@ -156,7 +159,7 @@ def batch_cluster(kind: str, settings: BatchSettings, name: str) -> Any:
         shared.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise ConfigurationError(f"Cannot write to {shared} ({error.strerror}); give another shared_folder.") from error
-    scheduler: dict[str, Any] = {"dashboard_address": None}
+    scheduler: dict[str, Any] = {"dashboard_address": _NO_DASHBOARD}
     scheduler |= {"interface": settings.interface} if settings.interface else {"host": settings.host or _LOOPBACK}
     options: dict[str, Any] = {
         "cores": settings.cores,
