@@ -86,8 +86,8 @@ def _search(
         "XDG_CACHE_HOME": str(folder / "cache"),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH")])),
     }
-    output = (folder / "output.txt").open("ab")
-    return subprocess.Popen([*command, "--run-dir", run], cwd=folder, env=environment, stdout=output, stderr=output)
+    with (folder / "output.txt").open("ab") as output:
+        return subprocess.Popen([*command, "--run-dir", run], cwd=folder, env=environment, stdout=output, stderr=output)
 
 
 def _disturb(search: "subprocess.Popen[bytes]", every_seconds: float, draw: random.Random) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.skipif(reason_to_skip() is not None, reason=str(reason_to_skip())),
 ]
 
-SEARCH = ("compare", "--losses", "cross_entropy", "baikal", "--steps", "3000", "--seeds", "4", "--seed", "3")
+SEARCH = ("compare", "--losses", "cross_entropy", "baikal", "--steps", "1000", "--seeds", "6", "--seed", "3")
 CLUSTER = ("--cluster", "slurm", "--cluster-config", "cluster.toml")
 SETTINGS = 'jobs = 2\ncores = 1\nmemory = "2GB"\nlog_folder = "logs"\n'
 
@@ -30,9 +30,9 @@ def environment() -> Iterator[dict[str, str]]:
 
 
 def search(folder: Path, environment: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
-    output = (folder / "output.txt").open("ab")
     command = [sys.executable, "-m", "glojax.search", *arguments]
-    return subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
+    with (folder / "output.txt").open("ab") as output:
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
 
 
 def wait_until(condition: Callable[[], object], seconds: float) -> None:

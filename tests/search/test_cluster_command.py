@@ -24,8 +24,8 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[psutil.
     """The search of `bare_run` on two workers, killed after its first training; its folder, and the workers."""
     folder = tmp_path_factory.mktemp("killed")
     command = [sys.executable, "-m", "glojax.search", *SEARCH, "--cluster", "local:2", "--run-dir", "run"]
-    output = (folder / "output.txt").open("ab")
-    head = subprocess.Popen(command, cwd=folder, env=os.environ | ENVIRONMENT, stdout=output, stderr=output)
+    with (folder / "output.txt").open("ab") as output:
+        head = subprocess.Popen(command, cwd=folder, env=os.environ | ENVIRONMENT, stdout=output, stderr=output)
     while not (folder / "run" / "trainings.jsonl").exists():
         assert head.poll() is None, (folder / "output.txt").read_text()
         time.sleep(0.05)
