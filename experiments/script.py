@@ -17,7 +17,7 @@ from experiments.report import Report
 from experiments.runner import train_all
 from experiments.trainings import Training, without_covered
 from glojax.errors import GlojaxError
-from glojax.search.__main__ import prepare_jax
+from glojax.evaluation import prepare_jax
 from glojax.search.config import OWN_RECIPE, RECIPES
 
 

@@ -22,3 +22,7 @@ class DatasetError(GlojaxError):
 
 class RunDirectoryError(GlojaxError):
     """A run directory cannot be used."""
+
+
+class ClusterError(GlojaxError):
+    """A cluster cannot be reached, or cannot do what is asked of it."""

@@ -21,7 +21,7 @@ from experiments.runner import train_all
 from experiments.trainings import Training
 from glojax.datasets import load_dataset
 from glojax.errors import DatasetError
-from glojax.search.__main__ import prepare_jax
+from glojax.evaluation import prepare_jax
 
 TRAINING = Training(
     loss="baikal", steps=1500, learning_rate=0.05, dataset="digits", evaluate_every=500, histogram_at=700

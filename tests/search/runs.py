@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 # XLA compiles in half the time without its optimisations.
-_ENVIRONMENT = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_backend_optimization_level=0"}
+ENVIRONMENT = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_backend_optimization_level=0"}
 
 
 class FinishedRun(NamedTuple):
@@ -62,7 +62,7 @@ def run_on_faulty_layer(folder: Path, operation: str, moment: str, number: int, 
 
 
 def _run(folder: Path, module: str, *arguments: str) -> FinishedRun:
-    environment = os.environ | _ENVIRONMENT
+    environment = os.environ | ENVIRONMENT
     environment.pop("JAX_NUM_CPU_DEVICES", None)
     # Of the tests' own modules, too.
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), environment.get("PYTHONPATH", "")])

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from glojax.evaluation import LocalEvaluator
+from glojax.evaluation import PopulationTrainer, TrainingEvaluator
 from glojax.expressions import LossTree
 from glojax.search import __main__ as command_line
 from glojax.search import phases
@@ -29,7 +29,7 @@ class StandIns:
         self.search_seeds: list[int] = []
         self.comparison_seeds: list[int] = []
 
-    def make_evaluator(self, *arguments: object, seeds: Sequence[int], **options: object) -> FakeEvaluator:
+    def make_evaluator(self, trainer: object, seeds: Sequence[int]) -> FakeEvaluator:
         self.search_seeds += seeds
         return self.evaluator
 
@@ -56,7 +56,7 @@ def use_stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> UseStandIn
         stand_ins = StandIns(fitness)
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(command_line, "prepare_jax", lambda num_devices: None)
-        monkeypatch.setattr(phases, "LocalEvaluator", stand_ins.make_evaluator)
+        monkeypatch.setattr(phases, "TrainingEvaluator", stand_ins.make_evaluator)
         monkeypatch.setattr(phases, "PopulationTrainer", lambda *arguments, **options: None)
         monkeypatch.setattr(phases, "compare", stand_ins.compare)
         return stand_ins
@@ -202,10 +202,11 @@ def test_each_finalist_of_a_tuning_is_trained_once(
 def on_real_devices(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Have a command train candidates on so many devices, with the trainer that other tests have compiled, too."""
 
-    def make(*arguments: Any, **options: Any) -> LocalEvaluator:
-        return LocalEvaluator(*arguments, **options | {"capacity": 64, "devices": jax.devices()[:number]})
+    def make(*arguments: Any, **options: Any) -> PopulationTrainer:
+        return PopulationTrainer(*arguments, **options | {"capacity": 64, "devices": jax.devices()[:number]})
 
-    monkeypatch.setattr(phases, "LocalEvaluator", make)
+    monkeypatch.setattr(phases, "PopulationTrainer", make)
+    monkeypatch.setattr(phases, "TrainingEvaluator", TrainingEvaluator)
 
 
 def tuning_lines(run_dir: str) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from glojax.search.__main__ import main
 
 COMMON = (
     *("--dataset", "--data-dir", "--network", "--steps", "--batch-size", "--learning-rate", "--seed", "--run-dir"),
-    *("--devices", "--chunk-size", "--conv-lowering", "--profile"),
+    *("--devices", "--chunk-size", "--conv-lowering", "--profile", "--cluster"),
 )
 SEARCH = ("--replicates", "--finalists", "--finalist-seeds")
 GENETIC = ("--population-size", "--num-elites", "--generations", "--selection", "--crossover-rate")
@@ -26,6 +26,7 @@ def help_text(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (("discover",), (*COMMON, *SEARCH, *GENETIC)),
         (("tune",), (*COMMON, *SEARCH, *TUNING, "--loss", "--seeds")),
         (("compare",), (*COMMON, "--losses", "--seeds", "--learning-rates")),
+        (("workers",), ("--cluster", "--cluster-config")),
     ],
 )
 def test_help_names_every_flag(

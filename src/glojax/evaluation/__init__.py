@@ -1,10 +1,11 @@
-"""From loss functions to fitness values, on the devices of this process."""
+"""From loss functions to fitness values, on the devices of this process or of others."""
 
 from glojax.evaluation.cache import Evaluation, FitnessCache, Status
 from glojax.evaluation.device_pool import Candidates, DevicePool
-from glojax.evaluation.evaluator import Evaluator, LocalEvaluator, OnEvaluation
+from glojax.evaluation.evaluator import Evaluator, LocalEvaluator, OnEvaluation, TrainingEvaluator
 from glojax.evaluation.journal import Training, TrainingJournal, checksum, training_context
-from glojax.evaluation.trainer import PopulationTrainer
+from glojax.evaluation.runtime import decisive_versions, platform, prepare_jax
+from glojax.evaluation.trainer import PopulationTrainer, Trainer
 
 __all__ = [
     "Candidates",
@@ -16,8 +17,13 @@ __all__ = [
     "OnEvaluation",
     "PopulationTrainer",
     "Status",
+    "Trainer",
     "Training",
+    "TrainingEvaluator",
     "TrainingJournal",
     "checksum",
+    "decisive_versions",
+    "platform",
+    "prepare_jax",
     "training_context",
 ]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Status = Literal["trained", "lacks_variable", "non_finite", "cached"]
+Status = Literal["trained", "lacks_variable", "non_finite", "crashed", "cached"]
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,8 @@ class Evaluation:
         fitness: Validation accuracy after training, in [0, 1], the mean over the evaluator's seeds; a training that
             did not stay finite counts as 0.
         status: `trained`; `lacks_variable` (no x or no y: never trained, fitness 0); `non_finite` (loss, gradient or
-            parameters did not stay finite, with any seed); or `cached` (known before, or equal to another function of
-            the same population).
+            parameters did not stay finite, with any seed); `crashed` (its training, alone, ended three workers of a
+            cluster: fitness 0); or `cached` (known before, or equal to another function of the same population).
         steps: SGD steps that this evaluation took.
     """
 

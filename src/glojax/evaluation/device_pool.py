@@ -21,6 +21,7 @@ from glojax.evaluation.chunk_size import ChunkSize
 from glojax.evaluation.lowering_choice import fastest_lowering
 from glojax.expressions import LossTree
 from glojax.losses import LossProgram
+from glojax.networks import ConvolutionLowering
 from glojax.training import Train, TrainResult, train_in_segments, train_population
 
 #: Called with the place of a candidate and its result.
@@ -82,6 +83,13 @@ class DevicePool:
             lowering = fastest_lowering(self._replicas[0], self.devices[0])
             self._replicas = [replace(replica, conv_lowering=lowering) for replica in self._replicas]
         self._chunk_size = ChunkSize(self._replicas[0], self.devices[0], chunk_size)
+
+    @property
+    def conv_lowering(self) -> ConvolutionLowering:
+        """How convolutions are computed."""
+        lowering: ConvolutionLowering | None = self._replicas[0].conv_lowering
+        assert lowering is not None
+        return lowering
 
     def run(self, candidates: Candidates, on_result: OnResult | None = None) -> Generator[tuple[int, TrainResult]]:
         """Train all candidates.

@@ -10,8 +10,8 @@ import numpy as np
 
 from glojax.datasets import Dataset
 from glojax.evaluation.cache import Evaluation, FitnessCache
-from glojax.evaluation.journal import TrainingJournal
-from glojax.evaluation.trainer import PopulationTrainer
+from glojax.evaluation.journal import TrainingJournal, has_crashed
+from glojax.evaluation.trainer import PopulationTrainer, Trainer
 from glojax.expressions import LossTree, canonical
 from glojax.networks import ConvolutionLowering, NetworkFactory
 from glojax.training import TrainingConfig, TrainResult
@@ -32,57 +32,24 @@ class Evaluator(Protocol):
         """Validation accuracies [trees, seeds] of trainings with other seeds."""
 
 
-class LocalEvaluator:
-    """Trains candidates on the devices of this process.
+class TrainingEvaluator:
+    """Gives losses the fitness that a trainer finds.
 
     A candidate is trained in its canonical form, so that its fitness depends on the function, the configuration and the
     seeds alone; a function that is known already, or occurs twice, is trained once.
 
     Args:
-        network: Makes the network to train, from `nnx.Rngs`.
-        dataset: Trained on; its validation split gives the fitness.
-        config: Budget and hyperparameters of a training.
+        trainer: Trains; its configuration must have the split "validation", which gives the fitness.
         seeds: Of initial network, batches and dropout, the same for all candidates: each is trained once with each
             seed, all in one population, and its fitness is the mean.
-        capacity: Nodes that a program holds; a larger canonical tree raises it to the next power of two, at the
-            price of one compilation.
         cache: Where evaluations are remembered; None for a fresh one. Networks that share one need names of their own.
-        devices: Devices to train on; None for all local ones.
-        chunk_size: Candidates that a device trains at once; None for the best on its kind.
-        conv_lowering: How convolutions are computed; None for the fastest on the devices.
-        journal: Where the results of single trainings are kept; None for a fresh one in memory.
-
-    Raises:
-        ConfigurationError: Network, data set and configuration do not fit each other.
     """
 
-    def __init__(
-        self,
-        network: NetworkFactory,
-        dataset: Dataset,
-        config: TrainingConfig,
-        *,
-        seeds: Sequence[int] = (0,),
-        capacity: int = 64,
-        cache: FitnessCache | None = None,
-        devices: Sequence[jax.Device] | None = None,
-        chunk_size: int | None = None,
-        conv_lowering: ConvolutionLowering | None = None,
-        journal: TrainingJournal | None = None,
-    ):
+    def __init__(self, trainer: Trainer, seeds: Sequence[int] = (0,), cache: FitnessCache | None = None):
         self.cache = FitnessCache() if cache is None else cache
-        self._trainer = PopulationTrainer(
-            network,
-            dataset,
-            config,
-            capacity=capacity,
-            devices=devices,
-            chunk_size=chunk_size,
-            conv_lowering=conv_lowering,
-            journal=journal,
-        )
+        self._trainer = trainer
         self._seeds = list(seeds)
-        self._context = f"{self._trainer.context} {self._seeds}"
+        self._context = f"{trainer.context} {self._seeds}"
 
     def evaluate(self, trees: Sequence[LossTree], on_evaluation: OnEvaluation | None = None) -> list[Evaluation]:
         """Train what is not known yet.
@@ -112,15 +79,7 @@ class LocalEvaluator:
 
         with closing(self._train(list(unknown))) as trained:
             for tree, result in trained:
-                evaluation = self._remember(
-                    Evaluation(
-                        expression=str(tree),
-                        # float32 to the nearest number of six decimals, finer than any split's resolution.
-                        fitness=round(float(np.mean(result.accuracy["validation"], dtype=np.float64)), 6),
-                        status="trained" if result.finite.all() else "non_finite",
-                        steps=int(result.num_steps.sum()),
-                    )
-                )
+                evaluation = self._remember(_evaluation(tree, result))
                 first, *others = unknown[tree]
                 results[first] = evaluation
                 report(evaluation)
@@ -163,3 +122,61 @@ class LocalEvaluator:
     def _remember(self, evaluation: Evaluation) -> Evaluation:
         self.cache.add(self._context, evaluation)
         return evaluation
+
+
+def _evaluation(tree: LossTree, results: TrainResult) -> Evaluation:
+    """What the results [seeds] of a function make of it."""
+    steps = int(results.num_steps.sum())
+    if has_crashed(results):
+        return Evaluation(str(tree), 0.0, "crashed", steps)
+    # float32 to the nearest number of six decimals, finer than any split's resolution.
+    fitness = round(float(np.mean(results.accuracy["validation"], dtype=np.float64)), 6)
+    return Evaluation(str(tree), fitness, "trained" if results.finite.all() else "non_finite", steps)
+
+
+class LocalEvaluator(TrainingEvaluator):
+    """Trains candidates on the devices of this process.
+
+    Args:
+        network: Makes the network to train, from `nnx.Rngs`.
+        dataset: Trained on; its validation split gives the fitness.
+        config: Budget and hyperparameters of a training.
+        seeds: Of initial network, batches and dropout, the same for all candidates: each is trained once with each
+            seed, all in one population, and its fitness is the mean.
+        capacity: Nodes that a program holds; a larger canonical tree raises it to the next power of two, at the
+            price of one compilation.
+        cache: Where evaluations are remembered; None for a fresh one. Networks that share one need names of their own.
+        devices: Devices to train on; None for all local ones.
+        chunk_size: Candidates that a device trains at once; None for the best on its kind.
+        conv_lowering: How convolutions are computed; None for the fastest on the devices.
+        journal: Where the results of single trainings are kept; None for a fresh one in memory.
+
+    Raises:
+        ConfigurationError: Network, data set and configuration do not fit each other.
+    """
+
+    def __init__(
+        self,
+        network: NetworkFactory,
+        dataset: Dataset,
+        config: TrainingConfig,
+        *,
+        seeds: Sequence[int] = (0,),
+        capacity: int = 64,
+        cache: FitnessCache | None = None,
+        devices: Sequence[jax.Device] | None = None,
+        chunk_size: int | None = None,
+        conv_lowering: ConvolutionLowering | None = None,
+        journal: TrainingJournal | None = None,
+    ):
+        trainer = PopulationTrainer(
+            network,
+            dataset,
+            config,
+            capacity=capacity,
+            devices=devices,
+            chunk_size=chunk_size,
+            conv_lowering=conv_lowering,
+            journal=journal,
+        )
+        super().__init__(trainer, seeds, cache)

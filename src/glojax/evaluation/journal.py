@@ -10,7 +10,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -146,8 +146,13 @@ class TrainingJournal:
 
 def training_context(dataset: Dataset, network: NetworkFactory, config: TrainingConfig) -> str:
     """What trainings depend on in common, as 16 hexadecimal digits: configuration, network by name, and data."""
-    name = f"{getattr(network, '__module__', '')}.{getattr(network, '__qualname__', repr(network))}"
+    name = network_name(network).replace(":", ".")
     return checksum({"config": dataclasses.asdict(config), "dataset": dataset.fingerprint, "network": name})
+
+
+def network_name(network: NetworkFactory) -> str:
+    """MODULE:NAME of a network."""
+    return f"{getattr(network, '__module__', '')}:{getattr(network, '__qualname__', repr(network))}"
 
 
 def checksum(record: Mapping[str, Any]) -> str:
@@ -155,13 +160,34 @@ def checksum(record: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:_HASH_DIGITS]
 
 
-def _record(training: Training, result: TrainResult) -> dict[str, Any]:
-    return training._asdict() | {
+def crashed_result(splits: Sequence[str]) -> TrainResult:
+    """Of a training that ends whoever does it: no accuracy, and no step, as every other training takes one at least."""
+    return recorded_result({"accuracy": dict.fromkeys(splits, 0.0), "finite": False, "steps": 0})
+
+
+def has_crashed(result: TrainResult) -> bool:
+    """Whether a result, or one of several [K], is that of `crashed_result`."""
+    return bool(np.any(np.asarray(result.num_steps) == 0))
+
+
+def result_record(result: TrainResult) -> dict[str, Any]:
+    """A result, of scalars, as a JSON object."""
+    return {
         # The shortest text that reads back as the same float32.
         "accuracy": {split: float(str(accuracy)) for split, accuracy in result.accuracy.items()},
         "finite": bool(result.finite),
         "steps": int(result.num_steps),
     }
+
+
+def recorded_result(record: Mapping[str, Any]) -> TrainResult:
+    """The result, of NumPy scalars, that `result_record` has recorded."""
+    accuracies = {split: np.float32(value) for split, value in record["accuracy"].items()}
+    return TrainResult(accuracies, np.bool_(record["finite"]), np.int32(record["steps"]))  # type: ignore[arg-type]
+
+
+def _record(training: Training, result: TrainResult) -> dict[str, Any]:
+    return training._asdict() | result_record(result)
 
 
 def _line(training: Training, result: TrainResult) -> bytes:
@@ -197,10 +223,7 @@ def _entry(line: bytes) -> tuple[Training, TrainResult] | None:
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-    if not well_formed:
-        return None
-    accuracies = {split: np.float32(value) for split, value in accuracy.items()}
-    return training, TrainResult(accuracies, np.bool_(finite), np.int32(steps))  # type: ignore[arg-type]
+    return (training, recorded_result(record)) if well_formed else None
 
 
 def _in_words(damaged: list[int], num_contradicted: int) -> str:

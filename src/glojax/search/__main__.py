@@ -10,12 +10,13 @@ from functools import partial
 from typing import Any
 
 import jax
-import platformdirs
 import tyro
 from rich.console import Console
 from rich.logging import RichHandler
 
 from glojax.errors import ConfigurationError, GlojaxError
+from glojax.evaluation import prepare_jax
+from glojax.search.cluster_options import WorkersOptions, print_workers
 from glojax.search.commands import COMMANDS, execute, resume
 from glojax.search.config import ResumeOptions, nearest
 from glojax.search.signals import Interruption, interruptible
@@ -26,13 +27,15 @@ _RUN = """Finds a loss function on real images, tunes its coefficients, then com
 test set.
 
 Other commands: `discover` (search alone), `tune` (coefficients of given losses), `compare` (given losses against each
-other) and `resume` (goes on with a run that was interrupted); each has a `--help` of its own."""
+other), `resume` (goes on with a run that was interrupted) and `workers` (who is there on a cluster); each has a
+`--help` of its own."""
 
 _DESCRIPTIONS = {
     "": _RUN,
     "discover": "Searches for loss functions with a genetic algorithm.",
     "tune": "Tunes the coefficients of losses with CMA-ES.",
     "compare": "Compares losses over several seeds, on validation and test set.",
+    "workers": "Prints who is there on a cluster: devices, speed, shards done, failures.",
     "resume": "Goes on with a run that was interrupted, from the last training that was done.",
 }
 
@@ -50,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command not in _DESCRIPTIONS:
             raise ConfigurationError(
                 f"Unknown command {command!r}.{nearest(command, _DESCRIPTIONS)} "
-                "Expected discover, tune, compare or resume, or options alone."
+                "Expected discover, tune, compare, resume or workers, or options alone."
             )
         options_type, work = _work(command)
         description = _DESCRIPTIONS[command]
@@ -60,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
         logging.getLogger("glojax").setLevel(logging.INFO)
         prepare_jax(execution.devices)
+        if execution.cluster is not None:
+            jax.config.update("jax_platforms", "cpu")  # accelerators are for the workers
         with (
             interruptible(execution.time_limit_seconds),
             jax.profiler.trace(execution.profile) if execution.profile else contextlib.nullcontext(),
@@ -79,30 +84,10 @@ def _work(command: str) -> tuple[type[Any], Callable[[Any, Console], None]]:
     """A command's options, and what runs it."""
     if command == "resume":
         return ResumeOptions, resume
+    if command == "workers":
+        return WorkersOptions, print_workers
     name = command or "run"
     return COMMANDS[name][0], partial(execute, name)
-
-
-def prepare_jax(num_devices: int | None) -> None:
-    """Set what JAX reads when its backend starts, unless the user did.
-
-    Each CPU core becomes a device, or so many as asked for; and programs that were compiled once are kept in the user's
-    cache folder, for the next run.
-    """
-    if (
-        "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", "")
-        and "JAX_NUM_CPU_DEVICES" not in os.environ
-    ):
-        # Too late where JAX has started: it keeps the devices that it has.
-        with contextlib.suppress(RuntimeError):
-            jax.config.update("jax_num_cpu_devices", num_devices or num_cores())
-    if jax.config.values["jax_compilation_cache_dir"] is None:
-        jax.config.update("jax_compilation_cache_dir", str(platformdirs.user_cache_path("glojax") / "compiled"))
-
-
-def num_cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
-from glojax.evaluation import PopulationTrainer
+from glojax.evaluation import Trainer
 from glojax.expressions import LossTree, canonical
 
 #: A loss whose name ends in this is taken at the best, by mean validation accuracy, of these multiples of the
@@ -82,7 +82,7 @@ class Comparison:
 
 def compare(
     losses: Mapping[str, LossTree],
-    trainer: PopulationTrainer,
+    trainer: Trainer,
     seeds: Sequence[int],
     *,
     learning_rates: Sequence[float] | None = None,

@@ -11,8 +11,9 @@ import jax
 import tyro
 
 from glojax.coefficients import CoefficientLayout, TuningConfig
-from glojax.datasets import Dataset, TestSplit, load_dataset
+from glojax.datasets import DatasetSource, TestSplit
 from glojax.errors import ConfigurationError
+from glojax.evaluation.cluster_settings import settings_type
 from glojax.expressions import LossTree
 from glojax.genetic import GeneticConfig
 from glojax.losses import ClassReduction, find_loss
@@ -71,12 +72,24 @@ class ExecutionOptions:
     """End the run after this time, such as 3h, 90m or 1h30m, so that it can be resumed. By default it runs to its
     end."""
 
+    cluster: str | None = None
+    """Train on other processes or machines: local:N for N workers on this one, slurm, htcondor, or the address of a
+    Dask scheduler that stands already, tcp://HOST:PORT. By default in this process. --devices is then for each
+    worker."""
+
+    cluster_config: Path | None = None
+    """TOML file with the cluster's settings; examples are in examples/cluster."""
+
     profile: Path | None = None
     """Folder for a trace of the whole run by JAX's profiler, which TensorBoard and Perfetto show; for short runs."""
 
     def __post_init__(self) -> None:
         require_at_least(1, devices=self.devices)
         _ = self.time_limit_seconds
+        if self.cluster is not None:
+            settings_type(self.cluster)
+        elif self.cluster_config is not None:
+            raise ConfigurationError("--cluster-config goes with --cluster; say which cluster it is for.")
 
     @property
     def time_limit_seconds(self) -> float | None:
@@ -222,12 +235,17 @@ class CommonOptions:
             augmentation=recipe.augmentation,
         )
 
-    def load_dataset(self) -> Dataset:
-        """The data set, with as many training images as asked for."""
-        dataset = load_dataset(
-            self.dataset, self.data_dir, test_split=self.test_split, validation_fraction=self.validation_fraction
+    @property
+    def dataset_source(self) -> DatasetSource:
+        """What the data set is loaded from, with as many training images as asked for."""
+        return DatasetSource(
+            name=self.dataset,
+            data_dir=None if self.data_dir is None else str(self.data_dir),
+            test_split=self.test_split,
+            validation_fraction=self.validation_fraction,
+            train_fraction=self.train_fraction,
+            seed=self.seed,
         )
-        return dataset if self.train_fraction == 1 else dataset.with_train_fraction(self.train_fraction, self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,7 @@ class GenerationRecord:
         trained: Candidates trained to the end.
         non_finite: Candidates whose training was not finite.
         lacks_variable: Candidates without x or without y.
+        crashed: Candidates that ended three workers of a cluster.
         cached: Candidates known before, or equal to another of this generation.
         candidate_steps: SGD steps taken in all.
         seconds: Wall time.
@@ -37,6 +38,7 @@ class GenerationRecord:
     trained: int
     non_finite: int
     lacks_variable: int
+    crashed: int
     cached: int
     candidate_steps: int
     seconds: float
@@ -107,6 +109,7 @@ def _record(generation: int, evaluations: list[Evaluation], seconds: float) -> G
         trained=counts["trained"],
         non_finite=counts["non_finite"],
         lacks_variable=counts["lacks_variable"],
+        crashed=counts["crashed"],
         cached=counts["cached"],
         candidate_steps=sum(evaluation.steps for evaluation in evaluations),
         seconds=round(seconds, 3),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 from rich.console import Console
@@ -11,19 +11,31 @@ from rich.console import Console
 from glojax.coefficients import CoefficientLayout, TuningConfig, default_population_size
 from glojax.datasets import Dataset
 from glojax.datasets.progress import FetchDisplay
-from glojax.errors import GlojaxError
-from glojax.evaluation import Evaluation, LocalEvaluator, PopulationTrainer, TrainingJournal
+from glojax.errors import ClusterError, GlojaxError
+from glojax.evaluation import (
+    Evaluation,
+    Evaluator,
+    PopulationTrainer,
+    Trainer,
+    TrainingEvaluator,
+    TrainingJournal,
+)
+from glojax.evaluation.cluster_settings import Limits
 from glojax.expressions import LossTree
 from glojax.networks import NETWORKS
+from glojax.search.cluster_options import open_cluster, read_settings
 from glojax.search.comparison import Comparison, compare
-from glojax.search.config import CommonOptions, DiscoverOptions, ResumeOptions, SearchOptions
+from glojax.search.config import CommonOptions, DiscoverOptions, ExecutionOptions, ResumeOptions, SearchOptions
 from glojax.search.discovery import Discovered, GenerationRecord, discover
 from glojax.search.finalists import Finalist, choose
 from glojax.search.progress import Display
 from glojax.search.run_config import FILE, accept, run_config
 from glojax.search.run_directory import RunDirectory, unwritable
 from glojax.search.tuning import Tuned, TuningRecord, tune
-from glojax.training import check_training
+from glojax.training import TrainingConfig, check_training
+
+if TYPE_CHECKING:
+    from glojax.evaluation.fleet import Fleet
 
 HALL_OF_FAME_SIZE = 20
 
@@ -32,14 +44,23 @@ CANONICAL_GROWTH = 8
 
 
 @dataclass(frozen=True)
+class Cluster:
+    """Where a run trains if not here: its workers, and the limits of what they are given."""
+
+    fleet: "Fleet"
+    limits: Limits
+
+
+@dataclass(frozen=True)
 class Run:
-    """What all phases of a run need."""
+    """What all phases of a run need; `devices` are of this process, and train unless there is a cluster."""
 
     dataset: Dataset
     directory: RunDirectory
     journal: TrainingJournal
     display: Display
     devices: Sequence[jax.Device]
+    cluster: Cluster | None
 
 
 @contextmanager
@@ -53,8 +74,7 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
         resume: How to go on with a run that was interrupted; None begins one.
     """
     with FetchDisplay(console):
-        dataset = options.load_dataset()
-    devices = options.execution.local_devices()
+        dataset = options.dataset_source.load()
     network = NETWORKS[options.recipe.network]
     config = options.training_config("validation")
     check_training(network, dataset, config)
@@ -66,7 +86,45 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
         "dataset_origin": dataset.origin,
         "test_split": dataset.test_split,
     }
-    current = run_config(command, options, resolved)
+    with _workers(options.execution, console) as cluster:
+        devices = options.execution.local_devices() if cluster is None else []
+        there = (None, None) if cluster is None else (cluster.fleet.devices, cluster.fleet.platform)
+        current = run_config(command, options, resolved, *there)
+        with _open(options, command, current, resume) as directory:
+            journal = directory.open_journal()
+            done = "" if resume is None else f"\nGoing on with {directory.path}: {len(journal):,} trainings are done."
+            console.print(
+                f"{dataset.name}: {sizes['train']:,} training, {sizes['validation']:,} validation, "
+                f"{sizes['test']:,} test images ({dataset.test_split}), from {dataset.origin}. "
+                f"{options.recipe.network}: {config.num_steps:,} SGD steps of {config.batch_size:,} images, "
+                f"{options.rates_in_words}.{done}",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+            yield Run(dataset, directory, journal, Display(console), devices, cluster)
+            journal.put_in_order()
+            directory.finish()
+
+
+@contextmanager
+def _workers(execution: ExecutionOptions, console: Console) -> Iterator[Cluster | None]:
+    """The cluster that was asked for, once there is a worker; None where this process trains."""
+    if execution.cluster is None:
+        yield None
+        return
+    settings = read_settings(execution.cluster, execution.cluster_config)
+    with open_cluster(execution.cluster, settings, execution.devices) as fleet:
+        console.print(f"Waiting for a worker of {execution.cluster}.", highlight=False, markup=False)
+        fleet.wait_for_workers(1)
+        yield Cluster(fleet, settings.limits)
+
+
+@contextmanager
+def _open(
+    options: CommonOptions, command: str, current: Mapping[str, Any], resume: ResumeOptions | None
+) -> Iterator[RunDirectory]:
+    """The run directory; whatever ends the run is said with what can be done about it."""
     if resume is None:
         directory = RunDirectory.create(options.run_dir and options.run_dir.expanduser(), command)
     else:
@@ -76,21 +134,11 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
             directory.write_json(FILE, current)
         else:
             accept(directory, current, resume.allow_version_change)
-        journal = directory.open_journal()
-        done = "" if resume is None else f"\nGoing on with {directory.path}: {len(journal):,} trainings are done."
-        console.print(
-            f"{dataset.name}: {sizes['train']:,} training, {sizes['validation']:,} validation, "
-            f"{sizes['test']:,} test images ({dataset.test_split}), from {dataset.origin}. {options.recipe.network}: "
-            f"{config.num_steps:,} SGD steps of {config.batch_size:,} images, {options.rates_in_words}.{done}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
-        yield Run(dataset, directory, journal, Display(console), devices)
-        journal.put_in_order()
-        directory.finish()
+        yield directory
     except OSError as error:
         raise unwritable(directory.path, error, f"then go on with: {directory.resume_command}") from error
+    except ClusterError as error:
+        raise ClusterError(f"{error} What is done is saved. Go on with: {directory.resume_command}") from error
     except GlojaxError:
         raise
     except BaseException as error:
@@ -100,23 +148,45 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
         directory.release()
 
 
-def make_evaluator(run: Run, options: SearchOptions, max_nodes: int) -> LocalEvaluator:
+def make_evaluator(run: Run, options: SearchOptions, max_nodes: int) -> TrainingEvaluator:
     """What gives candidates of up to `max_nodes` nodes their fitness."""
-    return LocalEvaluator(
-        NETWORKS[options.recipe.network],
+    trainer = _make_trainer(run, options, options.training_config("validation"), max_nodes + CANONICAL_GROWTH)
+    return TrainingEvaluator(trainer, options.seeds_of_search)
+
+
+def _make_trainer(run: Run, options: CommonOptions, config: TrainingConfig, capacity: int) -> Trainer:
+    """What trains here, or on the cluster."""
+    network = NETWORKS[options.recipe.network]
+    if run.cluster is None:
+        return PopulationTrainer(
+            network,
+            run.dataset,
+            config,
+            capacity=capacity,
+            devices=run.devices,
+            chunk_size=options.chunk_size,
+            conv_lowering=options.conv_lowering,
+            journal=run.journal,
+        )
+    from glojax.evaluation.cluster import ClusterTrainer
+
+    return ClusterTrainer(
+        network,
         run.dataset,
-        options.training_config("validation"),
-        seeds=options.seeds_of_search,
-        capacity=max_nodes + CANONICAL_GROWTH,
-        devices=run.devices,
+        config,
+        source=options.dataset_source,
+        fleet=run.cluster.fleet,
+        limits=run.cluster.limits,
+        capacity=capacity,
         chunk_size=options.chunk_size,
         conv_lowering=options.conv_lowering,
         journal=run.journal,
+        on_progress=run.display.on_cluster,
     )
 
 
 def discover_losses(
-    run: Run, options: DiscoverOptions, evaluator: LocalEvaluator
+    run: Run, options: DiscoverOptions, evaluator: Evaluator
 ) -> tuple[list[Discovered], list[GenerationRecord]]:
     """Search for losses: what was found, the best first, and what became of each generation."""
     generations: list[GenerationRecord] = []
@@ -147,7 +217,7 @@ def discover_losses(
 
 
 def tune_losses(
-    run: Run, losses: Sequence[LossTree], config: TuningConfig, seed: int, evaluator: LocalEvaluator
+    run: Run, losses: Sequence[LossTree], config: TuningConfig, seed: int, evaluator: Evaluator
 ) -> tuple[list[Tuned], list[TuningRecord]]:
     """Tune the coefficients of losses: one result for each, and what became of each generation."""
     records: list[TuningRecord] = []
@@ -167,7 +237,7 @@ def tune_losses(
 
 
 def choose_finalist(
-    run: Run, finalists: Sequence[Evaluation], seeds: Sequence[int], evaluator: LocalEvaluator
+    run: Run, finalists: Sequence[Evaluation], seeds: Sequence[int], evaluator: Evaluator
 ) -> list[Finalist]:
     """Train the finalists again with fresh seeds; the best first."""
     run.display.start_phase("Finalists", len(finalists) * len(seeds))
@@ -182,15 +252,7 @@ def compare_losses(
     learning_rates: Sequence[float] | None = None,
 ) -> Comparison:
     """Compare losses on validation and test set."""
-    trainer = PopulationTrainer(
-        NETWORKS[options.recipe.network],
-        run.dataset,
-        options.training_config("validation", "test"),
-        devices=run.devices,
-        chunk_size=options.chunk_size,
-        conv_lowering=options.conv_lowering,
-        journal=run.journal,
-    )
+    trainer = _make_trainer(run, options, options.training_config("validation", "test"), capacity=1)
     return compare(
         losses,
         trainer,

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from glojax.evaluation import Evaluation
+from glojax.evaluation.cluster_settings import ClusterProgress
 from glojax.search.discovery import GenerationRecord
 from glojax.search.tuning import TuningRecord
 
@@ -39,6 +40,7 @@ class Display:
         )
         self._task = self._bar.add_task("", total=None)
         self._figures = Text("")
+        self._workers = ""
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
         self._counts: Counter[str] = Counter()
         self._steps = self._done = self._total = 0
@@ -78,12 +80,15 @@ class Display:
         now = time.perf_counter()
         speed = self._steps / (now - self._start)
         if not self._console.is_terminal and now >= self._next_line:
+            workers = f", {self._workers}" if self._workers else ""
             left = timedelta(seconds=round((now - self._start) / self._done * (self._total - self._done)))
-            self._print(f"{self._done} of {self._total} done, {speed:,.0f} candidate-steps/s, about {left} left")
+            self._print(
+                f"{self._done} of {self._total} done, {speed:,.0f} candidate-steps/s, about {left} left{workers}"
+            )
             self._next_line = now + LINE_SECONDS
         figures = [f"{speed:,.0f} candidate-steps/s"]
         if self._counts:
-            dead = self._counts["non_finite"] + self._counts["lacks_variable"]
+            dead = sum(self._counts[status] for status in ("non_finite", "lacks_variable", "crashed"))
             figures += [
                 f"{self._counts['trained']} trained",
                 f"{self._counts['cached']} cached",
@@ -91,10 +96,15 @@ class Display:
             ]
         self._figures = Text("  ".join(figures), style="dim")
 
+    def on_cluster(self, progress: ClusterProgress) -> None:
+        """Show how the workers fare."""
+        retries = f"  {progress.retries} retries" if progress.retries else ""
+        self._workers = f"{progress.workers} workers  {progress.in_flight} shards in flight{retries}"
+
     def on_generation(self, record: GenerationRecord, num_generations: int) -> None:
         """Show the end of a generation."""
         self._bar.update(self._task, description=f"Generation {min(record.generation + 1, num_generations)}")
-        dead = record.non_finite + record.lacks_variable
+        dead = record.non_finite + record.lacks_variable + record.crashed
         speed = record.candidate_steps / max(record.seconds, 1e-3)
         number = f"{record.generation}/{num_generations}"
         self._print(
@@ -114,7 +124,7 @@ class Display:
         )
         self._print(
             f"{number:>7}  {outcome}  so far {record.best_so_far:.4f}  sigma {record.sigma:.2g}  "
-            f"{record.trained:3} trained {record.non_finite:3} dead  {record.loss}"
+            f"{record.trained:3} trained {record.non_finite + record.crashed:3} dead  {record.loss}"
         )
         if record.stop_reason is not None:
             self._print(f"         ends: {record.stop_reason}")
@@ -123,4 +133,4 @@ class Display:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _render(self) -> Group:
-        return Group(self._bar, self._figures)
+        return Group(self._bar, self._figures, *([Text(self._workers, style="dim")] if self._workers else []))

@@ -1,10 +1,7 @@
 """`config.json`: what a run was asked for and what it ran on, and whether it may go on here."""
 
-import functools
-import hashlib
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import version
@@ -15,9 +12,8 @@ from typing import Any, TypeVar
 import dacite
 import jax
 
-import glojax
 from glojax.errors import RunDirectoryError
-from glojax.evaluation import checksum
+from glojax.evaluation import checksum, decisive_versions, platform
 from glojax.search.config import CommonOptions
 from glojax.search.run_directory import RunDirectory
 
@@ -26,8 +22,7 @@ Options = TypeVar("Options", bound=CommonOptions)
 FORMAT = 1
 FILE = "config.json"
 
-#: Packages whose version may change what comes of a training or of a search, and others that are recorded only.
-_DECISIVE = ("glojax", "jax", "jaxlib", "flax", "optax", "evosax", "numpy")
+#: Packages whose versions are recorded only.
 _OTHERS = ("scikit-learn", "scipy", "matplotlib")
 
 #: Options that say how a run is executed, and not what comes of it.
@@ -37,13 +32,21 @@ _EXECUTION = ("run_dir", "execution")
 _INDIFFERENT = ("dataset_origin", "python", *_OTHERS)
 
 
-def run_config(command: str, options: CommonOptions, resolved: Mapping[str, Any]) -> dict[str, Any]:
+def run_config(
+    command: str,
+    options: CommonOptions,
+    resolved: Mapping[str, Any],
+    devices: Sequence[str] | None = None,
+    trained_on: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """What `config.json` holds.
 
     Args:
         command: What the run does: `run`, `discover`, `tune` or `compare`.
         options: The user's options.
         resolved: What came of options that were left to the data set.
+        devices: What trains; None for the devices of this process.
+        trained_on: What `platform` gives where the devices are; None for here.
     """
     chosen = {name: value for name, value in asdict(options).items() if name not in _EXECUTION}
     config = {
@@ -51,14 +54,9 @@ def run_config(command: str, options: CommonOptions, resolved: Mapping[str, Any]
         "command": command,
         "options": _as_json(chosen),
         "resolved": _as_json(dict(resolved)),
-        "platform": {
-            "device_kind": jax.local_devices()[0].device_kind,
-            "xla_flags": " ".join(sorted(flag for flag in _xla_flags() if "device_count" not in flag)),
-        },
-        "versions": {"python": python_version()}
-        | {name: version(name) for name in (*_DECISIVE, *_OTHERS)}
-        | {"glojax_code": _code()},
-        "devices": [str(device) for device in jax.local_devices()],
+        "platform": dict(platform() if trained_on is None else trained_on),
+        "versions": {"python": python_version()} | decisive_versions() | {name: version(name) for name in _OTHERS},
+        "devices": [str(device) for device in jax.local_devices()] if devices is None else list(devices),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
     return sealed(config)
@@ -148,13 +146,6 @@ def differences(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> list
     return found
 
 
-@functools.cache
-def _code() -> str:
-    """A checksum of glojax's own code, which may change between two versions."""
-    root = Path(glojax.__file__).parent
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(root.rglob("*.py")))).hexdigest()[:12]
-
-
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     """Nested objects as one, by dotted names."""
     if not isinstance(value, dict):
@@ -175,7 +166,3 @@ def _path_as_text(value: Any) -> str:
         raise TypeError(f"{value!r} has no form in JSON")
     # From wherever the run goes on.
     return str(value.expanduser().absolute())
-
-
-def _xla_flags() -> list[str]:
-    return os.environ.get("XLA_FLAGS", "").split()

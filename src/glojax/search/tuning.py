@@ -27,6 +27,7 @@ class TuningRecord:
         condition_number: Of the covariance matrix of the next generation.
         trained: Members trained to the end.
         non_finite: Members whose training was not finite.
+        crashed: Members that ended three workers of a cluster.
         cached: Members known before, or equal to another of this generation.
         candidate_steps: SGD steps taken.
         seconds: Wall time of the generation, which all losses under tuning share.
@@ -43,6 +44,7 @@ class TuningRecord:
     condition_number: float
     trained: int
     non_finite: int
+    crashed: int
     cached: int
     candidate_steps: int
     seconds: float
@@ -164,6 +166,7 @@ def _record(generation: int, task: _Task, evaluations: Sequence[Evaluation], sec
         condition_number=task.strategy.condition_number,
         trained=counts["trained"],
         non_finite=counts["non_finite"],
+        crashed=counts["crashed"],
         cached=counts["cached"],
         candidate_steps=sum(evaluation.steps for evaluation in evaluations),
         seconds=round(seconds, 3),

@@ -1,0 +1,123 @@
+"""Where the head of a cluster becomes the limit: a simulation of 1 to 1,000 workers.
+
+    python -m benchmarks.cluster_simulation --training-seconds 80 --message-seconds 0.004
+
+The sizes of shards come from the function that the trainer uses. A worker is idle from the end of a shard until the
+head has taken its result in and sent it the next one; the head does that for one worker at a time. Both times are to be
+measured: a training's by `python -m benchmarks.population_cost`, the head's by `python -m benchmarks.cluster_overhead`.
+"""
+
+import heapq
+import json
+import random
+from pathlib import Path
+from typing import NamedTuple
+
+import tyro
+
+from glojax.evaluation.shard_size import shard_size
+
+RESULTS = Path(__file__).parent / "results" / "cluster_simulation.json"
+
+
+class Simulated(NamedTuple):
+    """A generation: its seconds, the share of them that workers train, and the largest share that one is idle."""
+
+    workers: int
+    trainings: int
+    seconds: float
+    efficiency: float
+    largest_idle: float
+    head_busy: float
+
+
+def simulate(
+    workers: int,
+    trainings: int,
+    training_seconds: float,
+    message_seconds: float,
+    dead: float,
+    spread: float,
+    shard_seconds: float,
+    seed: int,
+) -> Simulated:
+    """One generation on workers whose speeds are known.
+
+    Args:
+        workers: One device each.
+        trainings: Candidates of the generation that have to be trained.
+        training_seconds: Of a training that goes to its end, on a worker of speed 1.
+        message_seconds: That the head takes for a shard: results in, the next one out.
+        dead: Share of trainings that end at once.
+        spread: Speeds are drawn uniformly from 1 - spread to 1 + spread.
+        shard_seconds: Work of the largest shard.
+        seed: Of what is drawn.
+    """
+    draw = random.Random(seed)
+    speeds = [draw.uniform(1 - spread, 1 + spread) for _ in range(workers)]
+    costs = [0.01 * training_seconds if draw.random() < dead else training_seconds for _ in range(trainings)]
+    mean = sum(costs) / len(costs)
+    paces = [speed / mean for speed in speeds]
+    busy, ends = [0.0] * workers, [0.0] * workers
+    waiting = [(0.0, worker) for worker in range(workers)]
+    head_free = head_busy = 0.0
+    while costs:
+        asked, worker = heapq.heappop(waiting)
+        head_free = max(head_free, asked) + message_seconds
+        head_busy += message_seconds
+        size = shard_size(len(costs), 1, paces[worker], sum(paces), shard_seconds)
+        work = sum(costs.pop() for _ in range(size)) / speeds[worker]
+        busy[worker] += work
+        ends[worker] = head_free + work
+        heapq.heappush(waiting, (ends[worker], worker))
+    seconds = max(ends)
+    efficiency = sum(busy) / seconds / workers
+    largest_idle = 1 - min(busy) / seconds
+    return Simulated(workers, trainings, seconds, efficiency, largest_idle, head_busy / seconds)
+
+
+def main(
+    training_seconds: float = 80.0,
+    message_seconds: float = 0.004,
+    candidates_per_worker: int = 20,
+    dead: float = 0.3,
+    spread: float = 0.2,
+    shard_seconds: float = 10.0,
+    seed: int = 0,
+) -> None:
+    """Print a table and write `results/cluster_simulation.json`.
+
+    Args:
+        training_seconds: Of a training that goes to its end; 80 is MNIST's with 2,000 steps on a core.
+        message_seconds: That the head takes for a shard.
+        candidates_per_worker: Size of the generation.
+        dead: Share of trainings that end at once.
+        spread: Of the workers' speeds around 1.
+        shard_seconds: Work of the largest shard.
+        seed: Of what is drawn.
+    """
+    arguments = dict(locals())
+    rows = [
+        simulate(
+            workers,
+            workers * candidates_per_worker,
+            training_seconds,
+            message_seconds,
+            dead,
+            spread,
+            shard_seconds,
+            seed,
+        )
+        for workers in (1, 2, 4, 8, 16, 32, 64, 100, 200, 500, 1000)
+    ]
+    print("workers  trainings  seconds  efficiency  most idle  head busy")
+    for row in rows:
+        print(
+            f"{row.workers:7}  {row.trainings:9,}  {row.seconds:7,.0f}  {row.efficiency:10.3f}  {row.largest_idle:9.3f}"
+            f"  {row.head_busy:9.3f}"
+        )
+    RESULTS.write_text(json.dumps(arguments | {"rows": [row._asdict() for row in rows]}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

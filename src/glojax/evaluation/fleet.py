@@ -1,0 +1,303 @@
+"""The workers of a Dask cluster as they come, work, and go.
+
+Each has one piece of work at a time, and is given it by name: so it is known whom a death or a delay is to be charged
+with. Dask carries the messages, sees who is alive, starts workers anew and launches them on batch systems.
+"""
+
+import contextlib
+import json
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from distributed import Client, Future
+from distributed.comm.core import CommClosedError
+from distributed.scheduler import KilledWorker
+
+from glojax.errors import ClusterError, GlojaxError
+from glojax.evaluation.runtime import decisive_versions
+from glojax.evaluation.shards import introduce, report
+
+_log = logging.getLogger(__name__)
+
+#: The topic of Dask's event log under which failures are noted.
+TOPIC = "glojax-failures"
+
+#: How often it is asked who is there.
+POLL_SECONDS = 0.5
+
+#: How long a scheduler may be silent, or every worker be of no use, before it is given up.
+PATIENCE_SECONDS = 30.0
+
+#: How long a worker may take to import glojax and find its devices.
+INTRODUCTION_SECONDS = 300.0
+
+#: How often it is said that there is no worker.
+WARNING_SECONDS = 60.0
+
+#: How long the fetching of a result may hold up everything else.
+_FETCH_SECONDS = 2.0
+
+#: What a worker misses is its own fault: data set, network, a package, a file.
+_ITS_OWN = (GlojaxError, ImportError, AttributeError, OSError)
+
+#: How long a nanny may take to end a worker and begin another.
+_RESTART_SECONDS = 120.0
+
+
+@dataclass
+class Member:
+    """A worker.
+
+    Attributes:
+        address: Its own for as long as it lives; who is started in its place has another.
+        host: Where it runs; its address until it has said so.
+        backend: "cpu", "gpu" or "tpu".
+        num_devices: That it trains on; 0 until it has introduced itself.
+        refusal: Why it is not given work; None for one that is.
+    """
+
+    address: str
+    host: str
+    backend: str = ""
+    num_devices: int = 0
+    refusal: str | None = None
+    _work: Future[str] | None = field(default=None, repr=False)
+    _deadline: float = float("inf")
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it is one to give work to."""
+        return self.num_devices > 0 and self.refusal is None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for work."""
+        return self.is_usable and self._work is None
+
+
+class Outcome(NamedTuple):
+    """What became of a piece of work.
+
+    Attributes:
+        member: Who had it.
+        text: What came back; None where the work was not done.
+        error: What the work raised; None where the worker died, or was too late and was ended.
+    """
+
+    member: Member
+    text: str | None
+    error: Exception | None
+
+
+class Fleet:
+    """Gives work to the workers of a cluster, and sees to it that each is what the run needs.
+
+    A worker whose versions, kind of device or XLA flags differ is refused: its results could be others. The first one
+    decides on kind and flags.
+
+    Args:
+        client: Of the cluster.
+        num_devices: CPU devices of each worker; None for all of its cores.
+        own_gpu: Whether each worker takes one GPU of this machine.
+    """
+
+    def __init__(self, client: Client, num_devices: int | None = None, own_gpu: bool = False):
+        self._client = client
+        self._options = json.dumps({"num_devices": num_devices, "own_gpu": own_gpu})
+        self._members: dict[str, Member] = {}
+        self._done: queue.SimpleQueue[tuple[Member, Future[str]]] = queue.SimpleQueue()
+        self._next_poll = 0.0
+        self._seen = self._useful = self._warned = time.monotonic()
+        self._abandoned: set[str] = set()
+        self.platform: dict[str, str] | None = None
+
+    @property
+    def members(self) -> list[Member]:
+        """All workers that can be given work."""
+        return [member for member in self._members.values() if member.is_usable]
+
+    @property
+    def devices(self) -> list[str]:
+        """What trains, a line a worker."""
+        return [f"{member.host}: {member.num_devices} {member.backend}" for member in self.members]
+
+    def wait_for_workers(self, number: int) -> None:
+        """Wait until so many can be given work.
+
+        Raises:
+            ClusterError: The scheduler is gone, or there are workers, but none that could be used.
+        """
+        while len(self.members) < number:
+            self.wait()
+
+    def assign(self, member: Member, seconds: float, function: Callable[..., str], *arguments: str) -> None:
+        """Give an idle worker something to do.
+
+        Args:
+            member: The worker.
+            seconds: After which it is too late.
+            function: Of a module that the worker can import.
+            arguments: Its arguments.
+        """
+        member._deadline = time.monotonic() + seconds
+        member._work = work = self._client.submit(
+            function, *arguments, workers=[member.address], allow_other_workers=False, pure=False, retries=0
+        )
+        work.add_done_callback(lambda future: self._done.put((member, future)))
+
+    def wait(self) -> list[Outcome]:
+        """Outcomes as they come, for half a second or until there is none left that has come already.
+
+        Raises:
+            ClusterError: The scheduler is gone, or there are workers, but none that could be used.
+        """
+        outcomes = [outcome for outcome in self._poll() if outcome is not None]
+        ended: list[tuple[Member, Future[str]]] = []
+        with contextlib.suppress(queue.Empty):
+            if not outcomes:
+                ended.append(self._done.get(timeout=max(0.01, self._next_poll - time.monotonic())))
+            while True:
+                ended.append(self._done.get_nowait())
+        for member, work in ended:
+            if member._work is work and (outcome := self._outcome(member, work)):
+                outcomes.append(outcome)
+        return outcomes
+
+    def drop_work(self) -> None:
+        """Ask for nothing any more that has been given out."""
+        for member in self._members.values():
+            if member._work is not None and member.num_devices:
+                member._work.cancel()
+                member._work = None
+
+    def reports(self) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
+        """What the workers have done, by address, as `report` has it; and what befell workers, in the order of time."""
+        told = self._client.run(report, on_error="ignore")
+        failures = [note for _, note in self._client.get_events(TOPIC)]
+        return {address: json.loads(text) for address, text in told.items()}, failures
+
+    def _outcome(self, member: Member, work: Future[str]) -> Outcome | None:
+        """What became of a piece of work that has ended; None of an introduction."""
+        text, error = None, None
+        try:
+            text = work.result(timeout=_FETCH_SECONDS)
+        except KilledWorker:
+            pass
+        except TimeoutError:
+            # It may die between the end of its work and the fetching of what came of it: then it will be missed.
+            self._done.put((member, work))
+            return None
+        except Exception as raised:
+            error = raised
+        member._work = None
+        work.release()
+        if member.num_devices == 0:
+            self._admit(member, text, error)
+            return None
+        if isinstance(error, _ITS_OWN) and not isinstance(error, CommClosedError):
+            self._refuse(member, _line(error))
+        return Outcome(member, text, error)
+
+    def _poll(self) -> Iterator[Outcome | None]:
+        """Look who came, went or is late: what became of the work of those that are gone; None of those without."""
+        now = time.monotonic()
+        if now < self._next_poll:
+            return
+        try:
+            there = set(self._client.nthreads())
+            self._seen = time.monotonic()
+        except (OSError, TimeoutError, ValueError) as error:
+            # A client that lost its scheduler tries for a while to find it again.
+            if self._client.status == "closed" or now - self._seen > PATIENCE_SECONDS:
+                raise ClusterError(f"The scheduler of the cluster is gone ({_line(error)}).") from error
+            there = set(self._members)
+        self._next_poll = time.monotonic() + POLL_SECONDS
+        for address in there - self._members.keys() - self._abandoned:
+            member = self._members[address] = Member(address, address)
+            self.assign(member, INTRODUCTION_SECONDS, introduce, self._options)
+        for member in list(self._members.values()):
+            if member.address not in there:
+                self._note(member, "lost")
+                yield self._forget(member)
+            elif member._work is not None and time.monotonic() > member._deadline:
+                self._note(member, "late")
+                self._abandon(member)
+                yield self._forget(member)
+        self._abandoned &= there
+        self._look_for_use()
+
+    def _forget(self, member: Member) -> Outcome | None:
+        del self._members[member.address]
+        had_work = member.num_devices > 0 and member._work is not None
+        if member._work is not None:
+            member._work.release()
+            member._work = None
+        return Outcome(member, None, None) if had_work else None
+
+    def _abandon(self, member: Member) -> None:
+        """Have its nanny end it and start another, or have the scheduler do without it."""
+        self._abandoned.add(member.address)
+
+        def restart() -> None:
+            try:
+                self._client.restart_workers([member.address], timeout=_RESTART_SECONDS, raise_for_error=False)
+            except Exception:
+                with contextlib.suppress(Exception):
+                    self._client.retire_workers([member.address], close_workers=True)
+
+        threading.Thread(target=restart, daemon=True).start()
+
+    def _admit(self, member: Member, text: str | None, error: Exception | None) -> None:
+        if text is None:
+            self._refuse(member, "it did not introduce itself" if error is None else _line(error))
+            return
+        about = json.loads(text)
+        member.host, member.backend, member.num_devices = about["host"], about["backend"], about["num_devices"]
+        expected = {"versions": decisive_versions(), "platform": self.platform or about["platform"]}
+        differing = [
+            f"{name} is {about[part].get(name)!r} and not {value!r}"
+            for part, values in expected.items()
+            for name, value in values.items()
+            if about[part].get(name) != value
+        ]
+        if differing:
+            self._refuse(member, "; ".join(differing))
+        else:
+            self.platform = expected["platform"]
+
+    def _refuse(self, member: Member, reason: str) -> None:
+        member.refusal = reason
+        self._note(member, f"refused: {reason}")
+
+    def _note(self, member: Member, what: str) -> None:
+        _log.warning("Worker %s on %s: %s", member.address, member.host, what)
+        note: dict[str, Any] = {"address": member.address, "host": member.host, "what": what}
+        self._client.log_event(TOPIC, note)
+
+    def _look_for_use(self) -> None:
+        """Raise where there are workers and none is of use; say where there is none."""
+        now = time.monotonic()
+        refused = [member for member in self._members.values() if member.refusal is not None]
+        if not refused or len(refused) < len(self._members):
+            self._useful = now
+        elif now - self._useful > PATIENCE_SECONDS:
+            raise ClusterError(f"No worker of {len(refused)} can be used ({refused[0].host}: {refused[0].refusal}).")
+        if self._members:
+            self._warned = now
+        elif now - self._warned > WARNING_SECONDS:
+            _log.warning("No worker is there; waiting for one. The scheduler listens at %s.", self._address)
+            self._warned = now
+
+    @property
+    def _address(self) -> str:
+        return str(getattr(self._client.scheduler, "address", "an unknown address"))
+
+
+def _line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text or type(error).__name__

@@ -1,0 +1,240 @@
+"""Clusters: worker processes here, jobs on a batch system, or what stands already."""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import dask
+import platformdirs
+from dask_jobqueue.htcondor import HTCondorCluster
+from dask_jobqueue.slurm import SLURMCluster
+from distributed import Client, LocalCluster, Security
+from distributed.core import rpc
+
+from glojax.errors import ClusterError, ConfigurationError
+from glojax.evaluation.cluster_settings import BatchSettings, LocalSettings, Settings, StandingSettings
+from glojax.evaluation.fleet import Fleet
+from glojax.evaluation.runtime import num_cores
+
+#: How long a scheduler may take to answer.
+CONNECT_SECONDS: Final = 10
+
+#: How long a worker may miss its scheduler before it ends.
+DEATH_TIMEOUT_SECONDS: Final = 20
+
+_LOOPBACK: Final = "127.0.0.1"
+
+#: Dask's scheduler has its web server all the same; here nobody else reaches it, and no two meet at one port.
+_NO_DASHBOARD: Final = f"{_LOOPBACK}:0"
+
+#: Dask's own settings: a worker is gone sooner, and a task is not blamed by Dask, but by us.
+_DASK: Final = {
+    "distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s",
+    "distributed.deploy.lost-worker-timeout": "5s",
+    "distributed.scheduler.allowed-failures": 10,
+    "distributed.scheduler.worker-ttl": "120s",
+}
+
+#: Ends what is left in the queue once this process is no more, however it ended.
+_WATCH: Final = 'while kill -0 "$0" 2>/dev/null; do sleep 2; done; exec "$@"'
+
+
+@contextlib.contextmanager
+def open_fleet(cluster: str, settings: Settings, num_devices: int | None = None) -> Iterator[Fleet]:
+    """Start a cluster, or connect to one, and end what was started.
+
+    Args:
+        cluster: local:N, slurm, htcondor, or the address of a scheduler.
+        settings: Of the type that `settings_type` gives for it.
+        num_devices: CPU devices of each worker; None for all of its cores, shared between the workers of one machine.
+
+    Raises:
+        ClusterError: The scheduler does not answer within ten seconds, or the batch system is not here.
+        ConfigurationError: The settings do not fit the cluster.
+    """
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with dask.config.set(_DASK):
+        if isinstance(settings, LocalSettings):
+            number = int(cluster.removeprefix("local:"))
+            own = num_devices or max(1, num_cores() // number)
+            with _local(number, settings) as client:
+                yield Fleet(client, own, own_gpu=number > 1)
+        elif isinstance(settings, BatchSettings):
+            with _batch(cluster, settings) as client:
+                yield Fleet(client, num_devices)
+        else:
+            with _standing(cluster, settings) as client:
+                yield Fleet(client, num_devices)
+
+
+@contextlib.contextmanager
+def _local(number: int, settings: LocalSettings) -> Iterator[Client]:
+    """Processes of this one, which end with it; reached from this machine only, hence without encryption."""
+    with (
+        LocalCluster(
+            n_workers=number,
+            threads_per_worker=1,
+            host=_LOOPBACK,
+            dashboard_address=_NO_DASHBOARD,
+            memory_limit=settings.memory or "auto",
+            silence_logs=logging.CRITICAL,
+        ) as running,
+        Client(running, timeout=CONNECT_SECONDS) as client,
+    ):
+        yield client
+
+
+@contextlib.contextmanager
+def _standing(address: str, settings: StandingSettings) -> Iterator[Client]:
+    where = urlsplit(address)
+    security = None
+    if where.scheme == "tls":
+        if settings.tls is None:
+            raise ConfigurationError(f"{address} needs certificates; name them as [tls] in --cluster-config.")
+        files = {name: _existing(path) for name, path in vars(settings.tls).items()}
+        security = Security(
+            tls_ca_file=files["ca_file"],
+            tls_client_cert=files["cert_file"],
+            tls_client_key=files["key_file"],
+            require_encryption=True,
+        )
+    elif not (settings.unencrypted or _is_here(where.hostname or "")):
+        raise ConfigurationError(
+            f"{address} is on another machine, and not encrypted; give a tls:// address, or set unencrypted = true in "
+            "--cluster-config, if you trust everybody on the network."
+        )
+    if not _answers(address, security):
+        raise ClusterError(
+            f"The scheduler at {address} does not answer within {CONNECT_SECONDS} s; start one with "
+            "`dask scheduler`, or correct the address."
+        )
+    with Client(address, security=security, timeout=CONNECT_SECONDS) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def _batch(kind: str, settings: BatchSettings) -> Iterator[Client]:
+    submit, cancel = ("sbatch", "scancel") if kind == "slurm" else ("condor_submit", "condor_rm")
+    if shutil.which(submit) is None:
+        raise ClusterError(f"There is no {submit} on this machine; start the search where jobs can be submitted.")
+    name = f"glojax-{socket.gethostname()}-{os.getpid()}"
+    which = [f"--name={name}"] if kind == "slurm" else ["-constraint", f'JobBatchName == "{name}"']
+    with batch_cluster(kind, settings, name) as cluster, Client(cluster, timeout=CONNECT_SECONDS) as client:
+        # In a session of its own, so that nothing that ends this process ends it.
+        subprocess.Popen(
+            ["/bin/sh", "-c", _WATCH, str(os.getpid()), cancel, *which],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        # Not `scale`, which does not replace a job that was lost.
+        cluster.adapt(minimum_jobs=settings.jobs, maximum_jobs=settings.jobs)
+        yield client
+
+
+def batch_cluster(kind: str, settings: BatchSettings, name: str) -> Any:
+    """A `dask_jobqueue` cluster without jobs yet, encrypted with keys of its own.
+
+    Args:
+        kind: "slurm" or "htcondor".
+        settings: Of its jobs.
+        name: Of its jobs.
+    """
+    shared = settings.shared_folder or platformdirs.user_cache_path("glojax") / "cluster"
+    try:
+        shared = shared.expanduser().absolute()
+        shared.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigurationError(f"Cannot write to {shared} ({error.strerror}); give another shared_folder.") from error
+    scheduler: dict[str, Any] = {"dashboard_address": _NO_DASHBOARD}
+    scheduler |= {"interface": settings.interface} if settings.interface else {"host": settings.host or _LOOPBACK}
+    options: dict[str, Any] = {
+        "cores": settings.cores,
+        "memory": settings.memory,
+        "processes": 1,
+        "name": name,
+        "job_name": name,
+        "python": settings.python or sys.executable,
+        "death_timeout": DEATH_TIMEOUT_SECONDS,
+        "worker_extra_args": ["--no-dashboard"],
+        "job_script_prologue": settings.prologue,
+        "log_directory": settings.log_folder and str(settings.log_folder.expanduser()),
+        "interface": settings.interface,
+        "security": temporary_security(),
+        "shared_temp_directory": str(shared),
+        "scheduler_options": scheduler,
+        "silence_logs": logging.CRITICAL,
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if kind == "slurm":
+            return SLURMCluster(
+                queue=settings.queue,
+                account=settings.account,
+                walltime=settings.walltime,
+                job_cpu=settings.cores,
+                job_extra_directives=settings.directives,
+                **options,
+            )
+        extra = {"batch_name": name, **settings.submit_options}
+        return HTCondorCluster(disk=settings.disk, job_extra_directives=extra, **options)
+
+
+def temporary_security() -> Security:
+    """Keys and certificates for one run.
+
+    Raises:
+        ConfigurationError: `cryptography` is not installed.
+    """
+    try:
+        security: Security = Security.temporary()
+    except ImportError as error:
+        raise ConfigurationError(
+            "Workers on other machines are talked to encrypted, which needs cryptography: pip install 'glojax[cluster]'"
+        ) from error
+    return security
+
+
+def _answers(address: str, security: Security | None) -> bool:
+    """Whether there is a scheduler. Dask's own timeouts do not see one that takes a connection and says nothing."""
+    answered = threading.Event()
+
+    async def ask() -> None:
+        arguments = {} if security is None else security.get_connection_args("client")
+        async with rpc(address, timeout=CONNECT_SECONDS, connection_args=arguments) as scheduler:
+            await scheduler.identity()
+        answered.set()
+
+    def run() -> None:
+        with contextlib.suppress(Exception):
+            asyncio.run(ask())
+
+    threading.Thread(target=run, daemon=True).start()
+    return answered.wait(CONNECT_SECONDS)
+
+
+def _existing(path: Path) -> str:
+    path = path.expanduser()
+    if not path.is_file():
+        raise ConfigurationError(f"There is no file {path}; correct [tls] in --cluster-config.")
+    return str(path)
+
+
+def _is_here(host: str) -> bool:
+    """Whether a host is this machine's loopback."""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"

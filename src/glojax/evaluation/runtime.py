@@ -1,0 +1,58 @@
+"""What JAX runs on in this process, and what of it may change the result of a training."""
+
+import contextlib
+import functools
+import hashlib
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import jax
+import platformdirs
+
+import glojax
+
+#: Packages whose version may change what comes of a training or of a search.
+DECISIVE: Final = ("glojax", "jax", "jaxlib", "flax", "optax", "evosax", "numpy")
+
+
+def prepare_jax(num_devices: int | None) -> None:
+    """Set what JAX reads when its backend starts, unless the user did.
+
+    Each CPU core becomes a device, or so many as asked for; and programs that were compiled once are kept in the user's
+    cache folder, for the next run.
+    """
+    if "xla_force_host_platform_device_count" not in _xla_flags() and "JAX_NUM_CPU_DEVICES" not in os.environ:
+        # Too late where JAX has started: it keeps the devices that it has.
+        with contextlib.suppress(RuntimeError):
+            jax.config.update("jax_num_cpu_devices", num_devices or num_cores())
+    if jax.config.values["jax_compilation_cache_dir"] is None:
+        jax.config.update("jax_compilation_cache_dir", str(platformdirs.user_cache_path("glojax") / "compiled"))
+
+
+def num_cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def platform() -> dict[str, str]:
+    """The kind of device, and XLA's flags but for the number of devices, which changes no result."""
+    flags = " ".join(sorted(flag for flag in _xla_flags().split() if "device_count" not in flag))
+    return {"device_kind": jax.local_devices()[0].device_kind, "xla_flags": flags}
+
+
+def decisive_versions() -> dict[str, str]:
+    """Of the packages in `DECISIVE`, and `glojax_code`, as glojax's own code may change between two versions."""
+    return {name: version(name) for name in DECISIVE} | {"glojax_code": _code()}
+
+
+@functools.cache
+def _code() -> str:
+    """A checksum of glojax's own code."""
+    root = Path(glojax.__file__).parent
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(root.rglob("*.py")))).hexdigest()[:12]
+
+
+def _xla_flags() -> str:
+    return os.environ.get("XLA_FLAGS", "")

@@ -1,0 +1,169 @@
+"""What a worker of a cluster does: it trains shards, one after the other, and tells what it is.
+
+Text goes in and text comes out: expressions, seeds, rates and options there, accuracies back. A worker loads the data
+set itself, and keeps it, with the compiled program, from shard to shard.
+"""
+
+import dataclasses
+import importlib
+import json
+import os
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import jax
+
+from glojax.datasets import Dataset, DatasetSource
+from glojax.errors import ClusterError
+from glojax.evaluation.journal import Training, TrainingJournal, network_name, recorded_result, result_record
+from glojax.evaluation.runtime import decisive_versions, platform, prepare_jax
+from glojax.evaluation.trainer import PopulationTrainer
+from glojax.expressions import LossTree
+from glojax.networks import ConvolutionLowering, NetworkFactory
+from glojax.training import TrainingConfig, TrainResult
+
+#: What this process has done since it began.
+_done = {"shards": 0, "trainings": 0, "steps": 0, "seconds": 0.0, "failures": 0}
+
+#: The devices of this process, once `introduce` has chosen them.
+_devices: list[jax.Device] = []
+
+
+def introduce(options: str) -> str:
+    """What this worker is. The first call chooses its devices.
+
+    Args:
+        options: JSON: `num_devices` of a CPU, None for all cores; `own_gpu`: whether it takes but one GPU, that with
+            the number that is its name in the cluster.
+
+    Returns:
+        JSON: `host`, `pid`, `num_devices`, `backend`, `platform` and `versions`.
+    """
+    chosen = json.loads(options)
+    prepare_jax(chosen["num_devices"])
+    if chosen["own_gpu"]:
+        from distributed import get_worker
+
+        jax.config.update("jax_cuda_visible_devices", str(get_worker().name))
+    _devices[:] = jax.local_devices()
+    return json.dumps(
+        {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "num_devices": len(_devices),
+            "backend": jax.default_backend(),
+            "platform": platform(),
+            "versions": decisive_versions(),
+        }
+    )
+
+
+def report() -> str:
+    """JSON: what this worker has done, and on what: `host`, `pid`, `devices` and the counts."""
+    devices = [str(device) for device in _devices]
+    return json.dumps(_done | {"host": socket.gethostname(), "pid": os.getpid(), "devices": devices})
+
+
+def work_order(
+    network: NetworkFactory,
+    source: DatasetSource,
+    dataset: Dataset,
+    config: TrainingConfig,
+    capacity: int,
+    chunk_size: int | None,
+) -> dict[str, Any]:
+    """What all shards of a trainer have in common, as a JSON object."""
+    return {
+        "network": network_name(network),
+        "source": dataclasses.asdict(source.absolute()),
+        "fingerprint": dataset.fingerprint,
+        "config": dataclasses.asdict(config),
+        "capacity": capacity,
+        "chunk_size": chunk_size,
+    }
+
+
+def shard_text(
+    order: Mapping[str, Any], lowering: ConvolutionLowering | None, trainings: Sequence[Training]
+) -> tuple[str, str]:
+    """The arguments of `train_shard`."""
+    rows = [(training.expression, training.seed, training.learning_rate) for training in trainings]
+    return json.dumps({**order, "lowering": lowering}), json.dumps(rows)
+
+
+def train_shard(order: str, rows: str) -> str:
+    """Train a shard on all devices of this worker.
+
+    Args:
+        order: JSON: what `work_order` gives, and `lowering`, how convolutions are computed; None for the fastest here.
+        rows: JSON: expression, seed and learning rate of each training.
+
+    Returns:
+        JSON: `results`, in order, the `seconds` that they took, and the `lowering`.
+
+    Raises:
+        GlojaxError: This worker has not the data set or the network, or no memory for a single training.
+    """
+    begin = time.perf_counter()
+    try:
+        trainer = _trainer(order)
+        # The head keeps results; whoever asks again wants them anew.
+        trainer.journal = TrainingJournal()
+        wanted = [(LossTree.parse(expression), seed, rate) for expression, seed, rate in json.loads(rows)]
+        results = [result for _, result in trainer.train_each(wanted)]
+    except BaseException:
+        _done["failures"] += 1
+        raise
+    seconds = time.perf_counter() - begin
+    _done["shards"] += 1
+    _done["trainings"] += len(results)
+    _done["steps"] += sum(int(result.num_steps) for result in results)
+    _done["seconds"] += seconds
+    records = [result_record(result) for result in results]
+    return json.dumps({"results": records, "seconds": seconds, "lowering": trainer.conv_lowering})
+
+
+def shard_results(text: str) -> tuple[list[TrainResult], float, ConvolutionLowering]:
+    """What `train_shard` gave: results, seconds and lowering."""
+    reply = json.loads(text)
+    return [recorded_result(record) for record in reply["results"]], reply["seconds"], reply["lowering"]
+
+
+# Two: that of the search, and that of the comparison.
+@lru_cache(maxsize=2)
+def _trainer(order: str) -> PopulationTrainer:
+    work = json.loads(order)
+    dataset = _dataset(DatasetSource(**work["source"]))
+    if dataset.fingerprint != work["fingerprint"]:
+        raise ClusterError(
+            f"The data set {dataset.name} on {socket.gethostname()} ({dataset.origin}) is another than that of the "
+            "run: bring the same files there."
+        )
+    return PopulationTrainer(
+        _network(work["network"]),
+        dataset,
+        TrainingConfig(**work["config"]),
+        capacity=work["capacity"],
+        chunk_size=work["chunk_size"],
+        conv_lowering=work["lowering"],
+    )
+
+
+@lru_cache(maxsize=1)
+def _dataset(source: DatasetSource) -> Dataset:
+    return source.load()
+
+
+def _network(name: str) -> NetworkFactory:
+    module, _, qualified = name.partition(":")
+    try:
+        network: Any = importlib.import_module(module)
+        for part in qualified.split("."):
+            network = getattr(network, part)
+    except (ImportError, AttributeError) as error:
+        raise ClusterError(f"{socket.gethostname()} cannot import the network {name} ({error}).") from error
+    made: NetworkFactory = network
+    return made

@@ -1,0 +1,118 @@
+"""The command line's way to a cluster: its settings from a TOML file, and who is there."""
+
+import dataclasses
+import tomllib
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dacite
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from glojax.errors import ConfigurationError
+from glojax.evaluation.cluster_settings import Settings, StandingSettings, settings_type
+from glojax.search.config import ExecutionOptions, nearest
+
+if TYPE_CHECKING:
+    from glojax.evaluation.fleet import Fleet
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WorkersOptions:
+    """Options of a look at a cluster."""
+
+    cluster: str
+    """Address of a scheduler: tcp://HOST:PORT, or tls://HOST:PORT with certificates in --cluster-config."""
+
+    cluster_config: Path | None = None
+    """TOML file with the scheduler's settings."""
+
+    execution: tyro.conf.Suppress[ExecutionOptions] = dataclasses.field(default_factory=ExecutionOptions)
+
+
+def read_settings(cluster: str, path: Path | None) -> Settings:
+    """Settings of a cluster.
+
+    Args:
+        cluster: local:N, slurm, htcondor, or the address of a scheduler.
+        path: A TOML file; None for the default settings.
+
+    Raises:
+        ConfigurationError: The file cannot be read, has a setting that such a cluster does not take, or one of a wrong
+            type or out of its range.
+    """
+    wanted = settings_type(cluster)
+    if path is None:
+        return wanted()
+    try:
+        given = tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        cause = " ".join(str(error).split())
+        raise ConfigurationError(f"{path} cannot be read as TOML ({cause}); correct --cluster-config.") from error
+    _require_known(given, wanted, path)
+    try:
+        settings: Settings = dacite.from_dict(wanted, given, dacite.Config(cast=[Path], strict=True))
+    except dacite.DaciteError as error:
+        cause = " ".join(str(error).split())
+        raise ConfigurationError(f"{path} has a setting of a wrong type: {cause}.") from error
+    return settings
+
+
+def open_cluster(cluster: str, settings: Settings, num_devices: int | None) -> AbstractContextManager["Fleet"]:
+    """What starts a cluster, or connects to one; see `open_fleet`.
+
+    Raises:
+        ConfigurationError: What it needs is not installed.
+    """
+    try:
+        from glojax.evaluation.launch import open_fleet
+    except ImportError as error:
+        raise ConfigurationError(
+            f"--cluster needs packages that are not installed ({error.name}): pip install 'glojax[cluster]'"
+        ) from error
+    return open_fleet(cluster, settings, num_devices)
+
+
+def print_workers(options: WorkersOptions, console: Console) -> None:
+    """Print who is there: devices, speed, shards done, failures."""
+    settings = read_settings(options.cluster, options.cluster_config)
+    if not isinstance(settings, StandingSettings):
+        raise ConfigurationError(f"--cluster is {options.cluster!r}; expected the address of a scheduler that stands.")
+    with open_cluster(options.cluster, settings, None) as fleet:
+        reports, failures = fleet.reports()
+    table = Table(box=None, pad_edge=False)
+    for column in ("worker", "host", "process", "devices", "steps/s", "shards", "trainings", "failures"):
+        table.add_column(column, justify="left" if column in ("worker", "host", "devices") else "right")
+    gone = Counter(failure["host"] for failure in failures)
+    for address, about in sorted(reports.items()):
+        speed = about["steps"] / about["seconds"] if about["seconds"] else 0.0
+        counts = (f"{speed:,.0f}", *(str(about[name]) for name in ("shards", "trainings", "failures")))
+        table.add_row(address, about["host"], str(about["pid"]), ", ".join(about["devices"]), *counts)
+    console.print(table)
+    console.print(f"{len(reports)} workers; {len(failures)} were lost, late or refused.", highlight=False)
+    for host, number in gone.most_common():
+        latest = [failure["what"] for failure in failures if failure["host"] == host][-1]
+        console.print(f"  {host}: {number}, at last: {latest}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _require_known(given: Mapping[str, Any], settings: type, path: Path, prefix: str = "") -> None:
+    """Raise ConfigurationError for the first key that the settings have not, naming the nearest."""
+    fields = {field.name: field.type for field in dataclasses.fields(settings)}
+    for name, value in given.items():
+        if name not in fields:
+            raise ConfigurationError(
+                f"{path} has the unknown setting {prefix}{name}.{nearest(name, fields)} Expected {', '.join(fields)}."
+            )
+        inner = _table_type(fields[name])
+        if inner is not None and isinstance(value, dict):
+            _require_known(value, inner, path, f"{prefix}{name}.")
+
+
+def _table_type(annotation: Any) -> type | None:
+    """The dataclass that a setting holds, if it does."""
+    options = [annotation, *getattr(annotation, "__args__", ())]
+    return next((option for option in options if dataclasses.is_dataclass(option) and isinstance(option, type)), None)

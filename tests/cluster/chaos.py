@@ -1,0 +1,138 @@
+"""A search whose workers are killed, frozen or slowed, one every so often, ends as an undisturbed one.
+
+    python -m tests.cluster.chaos --minutes 30
+
+Frozen means SIGSTOP for good; slowed, that it is stopped for half of each second, for a while. `results/chaos.json`
+says what was done to whom, and whether the run directory is equal to that of a local run, timings aside.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import tyro
+
+from tests.crash.run_folders import contents
+
+RESULTS = Path(__file__).parent / "results" / "chaos.json"
+
+KINDS = ("kill", "freeze", "slow")
+
+_SETTINGS = "[limits]\nslack_seconds = 15\nfirst_seconds = 120\n"
+
+
+def main(minutes: float = 30.0, workers: int = 4, every_seconds: float = 20.0, steps: int = 500, seed: int = 0) -> None:
+    """Disturb, compare, and write `results/chaos.json`.
+
+    Args:
+        minutes: That the disturbed search is to take at least: it has more generations until it does.
+        workers: Processes.
+        every_seconds: Between two disturbances.
+        steps: Of a training.
+        seed: Of the disturbances, and of the search.
+    """
+    draw = random.Random(seed)
+    with tempfile.TemporaryDirectory(prefix="glojax-chaos-") as name:
+        folder = Path(name)
+        (folder / "cluster.toml").write_text(_SETTINGS)
+        # As many generations as an undisturbed search manages in that time, measured by three of them.
+        begin = time.monotonic()
+        _search(folder, "trial", steps, 3, seed, "--devices", "1").wait()
+        generations = max(3, round(3 * 60 * minutes / (time.monotonic() - begin)))
+        cluster = ("--cluster", f"local:{workers}", "--cluster-config", "cluster.toml")
+        begin = time.monotonic()
+        search = _search(folder, "disturbed", steps, generations, seed, *cluster)
+        done = _disturb(search, every_seconds, draw)
+        seconds = time.monotonic() - begin
+        alone = _search(folder, "alone", steps, generations, seed)
+        codes = search.wait(), alone.wait()
+        equal = codes == (0, 0) and contents(folder / "disturbed") == contents(folder / "alone")
+        record = {
+            "measured": datetime.now(UTC).isoformat(timespec="seconds"),
+            "workers": workers,
+            "every_seconds": every_seconds,
+            "generations": generations,
+            "steps": steps,
+            "seconds": round(seconds, 1),
+            "disturbances": {kind: sum(one["kind"] == kind for one in done) for kind in KINDS},
+            "exit_codes": codes,
+            "equal": equal,
+            "each": done,
+        }
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps(record, indent=2) + "\n")
+        if not equal:
+            print((folder / "output.txt").read_text()[-4000:])
+    print(f"{len(done)} disturbances in {seconds:.0f} s; the run directories are {'equal' if equal else 'NOT equal'}")
+    sys.exit(0 if equal else 1)
+
+
+def _search(
+    folder: Path, run: str, steps: int, generations: int, seed: int, *arguments: str
+) -> "subprocess.Popen[bytes]":
+    budget = ("--steps", str(steps), "--generations", str(generations), "--seed", str(seed))
+    command = (sys.executable, "-m", "glojax.search", "discover", *budget, "--finalist-seeds", "3", *arguments)
+    environment = os.environ | {
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH")])),
+    }
+    with (folder / "output.txt").open("ab") as output:
+        return subprocess.Popen([*command, "--run-dir", run], cwd=folder, env=environment, stdout=output, stderr=output)
+
+
+def _disturb(search: "subprocess.Popen[bytes]", every_seconds: float, draw: random.Random) -> list[dict[str, Any]]:
+    """Disturb a worker now and then until the search ends; what was done."""
+    done: list[dict[str, Any]] = []
+    begin = time.monotonic()
+    while True:
+        try:
+            search.wait(every_seconds)
+            return done
+        except subprocess.TimeoutExpired:
+            pass
+        there = [process for process in psutil.Process(search.pid).children() if _is_worker(process)]
+        if not there:
+            continue
+        victim, kind = draw.choice(there), draw.choice(KINDS)
+        done.append({"seconds": round(time.monotonic() - begin, 1), "kind": kind, "process": victim.pid})
+        if kind == "slow":
+            threading.Thread(target=_slow, args=(victim, every_seconds), daemon=True).start()
+        else:
+            _send(victim, signal.SIGKILL if kind == "kill" else signal.SIGSTOP)
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "spawn_main" in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _slow(process: psutil.Process, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and _send(process, signal.SIGSTOP):
+        time.sleep(0.5)
+        _send(process, signal.SIGCONT)
+        time.sleep(0.5)
+
+
+def _send(process: psutil.Process, number: int) -> bool:
+    try:
+        process.send_signal(number)
+    except psutil.Error:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -1,0 +1,121 @@
+"""A mistake about a cluster costs one clear line."""
+
+import builtins
+import re
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glojax.evaluation.cluster_settings import BatchSettings, LocalSettings, StandingSettings
+from glojax.search import __main__ as command_line
+from glojax.search.__main__ import main
+from glojax.search.cluster_options import read_settings
+
+COMPARE = ("compare", "--losses", "baikal", "--cluster")
+EXAMPLES = Path(__file__).parents[2] / "examples" / "cluster"
+
+Complaint = Callable[..., str]
+
+
+@pytest.fixture
+def complaint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Complaint:
+    """Runs a command that must fail, in an otherwise empty folder, and gives its one line of complaint."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command_line, "prepare_jax", lambda num_devices: None)
+
+    def run(*arguments: str) -> str:
+        assert main(arguments) == 2
+        errors = capsys.readouterr().err
+        assert re.fullmatch(r"error: .*\n", errors), errors
+        assert not (tmp_path / "runs").exists()
+        return errors.removeprefix("error: ").rstrip("\n")
+
+    return run
+
+
+@pytest.mark.parametrize("cluster", ["", "local", "local:0", "local:two", "slurn", "tcp://host", "http://host:80"])
+def test_an_unknown_cluster_names_the_known_ones(complaint: Complaint, cluster: str) -> None:
+    expected = f"--cluster is {cluster!r}; expected one of local:N, slurm, htcondor, tcp://HOST:PORT, tls://HOST:PORT."
+    assert complaint(*COMPARE[:-1], f"--cluster={cluster}") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("memry = '1GB'", "has the unknown setting memry. Did you mean 'memory'?"),
+        ("[limits]\nslack_second = 3", "has the unknown setting limits.slack_second. Did you mean 'slack_seconds'?"),
+        ("memory = 3", "has a setting of a wrong type: "),
+        ("[limits]\nslack_seconds = 0", "limits.slack_seconds is 0; expected a positive number"),
+        ("memory =", "cannot be read as TOML"),
+    ],
+)
+def test_settings_that_are_none(complaint: Complaint, text: str, expected: str) -> None:
+    Path("cluster.toml").write_text(text)
+    assert expected in complaint(*COMPARE, "local:1", "--cluster-config", "cluster.toml")
+
+
+def test_a_settings_file_that_is_missing(complaint: Complaint) -> None:
+    assert "No such file" in complaint(*COMPARE, "local:1", "--cluster-config", "cluster.toml")
+
+
+def test_settings_without_a_cluster(complaint: Complaint) -> None:
+    assert "goes with --cluster" in complaint(*COMPARE[:-1], "--cluster-config", "cluster.toml")
+
+
+def test_a_batch_system_that_is_not_here(complaint: Complaint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert complaint(*COMPARE, "slurm").startswith("There is no sbatch on this machine")
+
+
+def test_a_scheduler_that_does_not_answer(complaint: Complaint, monkeypatch: pytest.MonkeyPatch) -> None:
+    from glojax.evaluation import launch
+
+    monkeypatch.setattr(launch, "CONNECT_SECONDS", 0.5)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        assert complaint(*COMPARE, address).startswith(f"The scheduler at {address} does not answer within")
+
+
+def test_another_machine_is_not_talked_to_in_the_clear(complaint: Complaint) -> None:
+    assert "is on another machine, and not encrypted" in complaint(*COMPARE, "tcp://192.0.2.1:8786")
+
+
+def test_an_encrypted_scheduler_needs_certificates(complaint: Complaint) -> None:
+    assert "needs certificates" in complaint(*COMPARE, "tls://192.0.2.1:8786")
+    Path("cluster.toml").write_text('[tls]\nca_file = "a"\ncert_file = "b"\nkey_file = "c"\n')
+    assert "There is no file a" in complaint(*COMPARE, "tls://192.0.2.1:8786", "--cluster-config", "cluster.toml")
+
+
+def test_an_extra_that_is_not_installed(complaint: Complaint, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *arguments: Any) -> Any:
+        if name == "distributed":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return real(name, *arguments)
+
+    for module in [name for name in sys.modules if name.startswith("glojax.evaluation.launch")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setattr(builtins, "__import__", without)
+    assert complaint(*COMPARE, "local:1").endswith("(distributed): pip install 'glojax[cluster]'")
+
+
+@pytest.mark.parametrize(
+    ("cluster", "name", "settings"),
+    [
+        ("local:4", "local", LocalSettings),
+        ("slurm", "slurm", BatchSettings),
+        ("htcondor", "htcondor", BatchSettings),
+        ("tls://scheduler.example.org:8786", "standing", StandingSettings),
+    ],
+)
+def test_the_examples_can_be_read(cluster: str, name: str, settings: type) -> None:
+    read = read_settings(cluster, EXAMPLES / f"{name}.toml")
+    assert isinstance(read, settings)
+    assert read != settings()

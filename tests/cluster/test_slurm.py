@@ -1,0 +1,71 @@
+"""A search on a real Slurm of one node."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.slurm_node import queue, reason_to_skip, slurm
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(reason_to_skip() is not None, reason=str(reason_to_skip())),
+]
+
+SEARCH = ("compare", "--losses", "cross_entropy", "baikal", "--steps", "1000", "--seeds", "6", "--seed", "3")
+CLUSTER = ("--cluster", "slurm", "--cluster-config", "cluster.toml")
+SETTINGS = 'jobs = 2\ncores = 1\nmemory = "2GB"\nlog_folder = "logs"\n'
+
+
+@pytest.fixture(scope="module")
+def environment() -> Iterator[dict[str, str]]:
+    with slurm() as own:
+        yield os.environ | own | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_backend_optimization_level=0"}
+
+
+def search(folder: Path, environment: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "glojax.search", *arguments]
+    with (folder / "output.txt").open("ab") as output:
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
+
+
+def wait_until(condition: Callable[[], object], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.2)
+
+
+def num_trainings(folder: Path) -> int:
+    journal = folder / "run" / "trainings.jsonl"
+    return len(journal.read_bytes().splitlines()) if journal.exists() else 0
+
+
+def test_a_cancelled_job_changes_nothing_and_a_killed_head_leaves_no_job(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    (tmp_path / "cluster.toml").write_text(SETTINGS)
+    head = search(tmp_path, environment, *SEARCH, *CLUSTER, "--run-dir", "run")
+    wait_until(lambda: num_trainings(tmp_path) >= 1 or head.poll() is not None, 300)
+    first, _ = jobs = queue(environment)
+    subprocess.run(["scancel", first], env=environment, check=True)
+    wait_until(lambda: len(set(queue(environment)) - {first}) == 2, 60)
+    assert jobs[1] in queue(environment)
+    wait_until(lambda: num_trainings(tmp_path) >= 3, 120)
+
+    head.send_signal(signal.SIGKILL)
+    head.wait()
+    wait_until(lambda: not queue(environment), 60)
+
+    resumed = search(tmp_path, environment, "resume", "run", "--devices", "1")
+    assert resumed.wait(300) == 0, (tmp_path / "output.txt").read_text()
+    alone = search(tmp_path, environment, *SEARCH, "--devices", "1", "--run-dir", "alone")
+    assert alone.wait(300) == 0
+    results = [json.loads((tmp_path / name / "result.json").read_text()) for name in ("run", "alone")]
+    assert results[0] == results[1]
