@@ -1,21 +1,30 @@
 """Where the head of a cluster becomes the limit: a simulation of 1 to 1,000 workers.
 
-    python -m benchmarks.cluster_simulation --training-seconds 80 --message-seconds 0.004
+    python -m benchmarks.cluster_simulation
 
 The sizes of shards come from the function that the trainer uses. A worker is idle from the end of a shard until the
-head has taken its result in and sent it the next one; the head does that for one worker at a time. Both times are to be
-measured: a training's by `python -m benchmarks.population_cost`, the head's by `python -m benchmarks.cluster_overhead`.
+head has taken its result in and sent it the next one; the head does that for one worker at a time. How long it takes is
+measured first: the processor time of client and scheduler for texts as long as those of a real shard, to two workers
+that send them back. How long a training takes says `python -m benchmarks.population_training`.
 """
 
 import heapq
 import json
 import random
+import time
 from pathlib import Path
 from typing import NamedTuple
 
 import tyro
 
+from benchmarks.machine import commit, device
+from benchmarks.workloads import CAPACITY, WORKLOADS, loss_trees
+from glojax.datasets import DatasetSource
+from glojax.evaluation.cluster_settings import LocalSettings
+from glojax.evaluation.journal import Training
+from glojax.evaluation.launch import open_fleet
 from glojax.evaluation.shard_size import shard_size
+from glojax.evaluation.shards import shard_text, work_order
 
 RESULTS = Path(__file__).parent / "results" / "cluster_simulation.json"
 
@@ -76,9 +85,27 @@ def simulate(
     return Simulated(workers, trainings, seconds, efficiency, largest_idle, head_busy / seconds)
 
 
+def measured_message_seconds(num_shards: int = 400, shard: int = 8) -> float:
+    """Processor time of client and scheduler, which are in this process, for each of so many shards."""
+    source, workload = DatasetSource("digits"), WORKLOADS["digits"]
+    order = work_order(workload.network, source, source.load(), workload.config, CAPACITY, None)
+    trainings = [Training("context", str(tree), 0, 0.01) for tree in loss_trees(shard)]
+    text = "".join(shard_text(order, "canonical", trainings))
+    with open_fleet("local:2", LocalSettings()) as fleet:
+        fleet.wait_for_workers(2)
+        begin, left, done = time.process_time(), num_shards, 0
+        while done < num_shards:
+            for member in fleet.members:
+                if member.is_idle and left:
+                    fleet.assign(member, 60.0, str.strip, text)
+                    left -= 1
+            done += len(fleet.wait())
+        return (time.process_time() - begin) / num_shards
+
+
 def main(
-    training_seconds: float = 80.0,
-    message_seconds: float = 0.004,
+    training_seconds: float = 64.0,
+    message_seconds: float | None = None,
     candidates_per_worker: int = 20,
     dead: float = 0.3,
     spread: float = 0.2,
@@ -88,8 +115,8 @@ def main(
     """Print a table and write `results/cluster_simulation.json`.
 
     Args:
-        training_seconds: Of a training that goes to its end; 80 is MNIST's with 2,000 steps on a core.
-        message_seconds: That the head takes for a shard.
+        training_seconds: Of a training that goes to its end; 64 is MNIST's with 1,000 steps on a core.
+        message_seconds: That the head takes for a shard; None measures it.
         candidates_per_worker: Size of the generation.
         dead: Share of trainings that end at once.
         spread: Of the workers' speeds around 1.
@@ -97,6 +124,9 @@ def main(
         seed: Of what is drawn.
     """
     arguments = dict(locals())
+    if message_seconds is None:
+        arguments["message_seconds"] = message_seconds = measured_message_seconds()
+        print(f"{message_seconds * 1e3:.2f} ms a shard")
     rows = [
         simulate(
             workers,
@@ -116,7 +146,12 @@ def main(
             f"{row.workers:7}  {row.trainings:9,}  {row.seconds:7,.0f}  {row.efficiency:10.3f}  {row.largest_idle:9.3f}"
             f"  {row.head_busy:9.3f}"
         )
-    RESULTS.write_text(json.dumps(arguments | {"rows": [row._asdict() for row in rows]}, indent=2) + "\n")
+    RESULTS.write_text(
+        json.dumps(
+            {"device": device(), "commit": commit()} | arguments | {"rows": [row._asdict() for row in rows]}, indent=2
+        )
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -103,12 +103,12 @@ class Fleet:
     Args:
         client: Of the cluster.
         num_devices: CPU devices of each worker; None for all of its cores.
-        own_gpu: Whether each worker takes one GPU of this machine.
+        share_machine: Whether the workers are all on this machine: each takes one GPU, or cores of its own.
     """
 
-    def __init__(self, client: Client, num_devices: int | None = None, own_gpu: bool = False):
+    def __init__(self, client: Client, num_devices: int | None = None, share_machine: bool = False):
         self._client = client
-        self._options = json.dumps({"num_devices": num_devices, "own_gpu": own_gpu})
+        self._options = json.dumps({"num_devices": num_devices, "share_machine": share_machine})
         self._members: dict[str, Member] = {}
         self._done: queue.SimpleQueue[tuple[Member, Future[str]]] = queue.SimpleQueue()
         self._next_poll = 0.0

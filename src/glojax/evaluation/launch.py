@@ -70,7 +70,7 @@ def open_fleet(cluster: str, settings: Settings, num_devices: int | None = None)
             number = int(cluster.removeprefix("local:"))
             own = num_devices or max(1, num_cores() // number)
             with _local(number, settings) as client:
-                yield Fleet(client, own, own_gpu=number > 1)
+                yield Fleet(client, own, share_machine=number > 1)
         elif isinstance(settings, BatchSettings):
             with _batch(cluster, settings) as client:
                 yield Fleet(client, num_devices)

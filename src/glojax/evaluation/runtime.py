@@ -36,6 +36,21 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def keep_to_cores(share: int, size: int) -> None:
+    """Let this thread, and those that it starts, run on the cores of one share only, if the machine has so many.
+
+    XLA has a thread for each core that it finds; several processes with threads for all of them disturb each other.
+
+    Args:
+        share: Number of the share, from 0.
+        size: Cores in each share.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))[share * size : (share + 1) * size]
+        if len(cores) == size:
+            os.sched_setaffinity(0, cores)
+
+
 def platform() -> dict[str, str]:
     """The kind of device, and XLA's flags but for the number of devices, which changes no result."""
     flags = " ".join(sorted(flag for flag in _xla_flags().split() if "device_count" not in flag))

@@ -19,7 +19,7 @@ import jax
 from glojax.datasets import Dataset, DatasetSource
 from glojax.errors import ClusterError
 from glojax.evaluation.journal import Training, TrainingJournal, network_name, recorded_result, result_record
-from glojax.evaluation.runtime import decisive_versions, platform, prepare_jax
+from glojax.evaluation.runtime import decisive_versions, keep_to_cores, platform, prepare_jax
 from glojax.evaluation.trainer import PopulationTrainer
 from glojax.expressions import LossTree
 from glojax.networks import ConvolutionLowering, NetworkFactory
@@ -36,18 +36,20 @@ def introduce(options: str) -> str:
     """What this worker is. The first call chooses its devices.
 
     Args:
-        options: JSON: `num_devices` of a CPU, None for all cores; `own_gpu`: whether it takes but one GPU, that with
-            the number that is its name in the cluster.
+        options: JSON: `num_devices` of a CPU, None for all cores; `share_machine`: whether it takes but one GPU, that
+            with the number that is its name in the cluster, or as many cores as it has devices.
 
     Returns:
         JSON: `host`, `pid`, `num_devices`, `backend`, `platform` and `versions`.
     """
     chosen = json.loads(options)
     prepare_jax(chosen["num_devices"])
-    if chosen["own_gpu"]:
+    if chosen["share_machine"]:
         from distributed import get_worker
 
-        jax.config.update("jax_cuda_visible_devices", str(get_worker().name))
+        number = int(get_worker().name)
+        jax.config.update("jax_cuda_visible_devices", str(number))
+        keep_to_cores(number, chosen["num_devices"])
     _devices[:] = jax.local_devices()
     return json.dumps(
         {
