@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from glojax.evaluation import Training, TrainingEvaluator, TrainingJournal
+from glojax.evaluation import Evaluation, Training, TrainingEvaluator, TrainingJournal
 from glojax.evaluation.cluster_settings import ClusterProgress, Limits
 from glojax.evaluation.fleet import Fleet
 from glojax.evaluation.journal import crashed_result, recorded_result
@@ -61,6 +61,22 @@ def test_results_come_in_order_and_enter_the_journal(make_trainer: MakeTrainer) 
     # Nothing is asked of the workers for what is known.
     again = make_trainer(journal=journal, limits=Limits(first_seconds=1e-9))
     assert numbers(again.train(TREES, [0, 1])) == results
+
+
+def test_trees_are_drawn_for_workers_that_are_free(make_trainer: MakeTrainer) -> None:
+    evaluator = TrainingEvaluator(make_trainer(), seeds=[0, 1])
+    drawn: list[LossTree] = []
+    seen: dict[int, Evaluation] = {}
+
+    def draw() -> LossTree | None:
+        assert len(drawn) - len(seen) < 2
+        if len(drawn) == len(TREES):
+            return None
+        drawn.append(TREES[len(drawn)])
+        return drawn[-1]
+
+    evaluator.evaluate_drawn(draw, seen.__setitem__)
+    assert [seen[number] for number in range(4)] == TrainingEvaluator(make_trainer(), seeds=[0, 1]).evaluate(TREES)
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import pytest
 
 from glojax.datasets import Dataset, load_dataset
 from glojax.evaluation import Evaluation, FitnessCache, LocalEvaluator
-from glojax.expressions import LossTree
+from glojax.expressions import LossTree, canonical
 from glojax.genetic import random_tree
 from glojax.training import TrainingConfig
 from tests.linear_network import LinearNetwork
@@ -105,6 +105,31 @@ def test_replicates_find_their_function_however_they_are_spread(
     assert spread.evaluate(trees, seen.append) == evaluations
     assert seen == expected
     assert len({evaluation.fitness for evaluation in evaluations}) == 4
+
+
+@pytest.mark.parametrize(("num_devices", "chunk_size"), [(1, 1), (2, 1), (2, 4)])
+def test_trees_that_are_drawn_one_at_a_time_are_evaluated_as_all_together(
+    digits: Dataset, num_devices: int, chunk_size: int
+) -> None:
+    trees = [LossTree.parse(text) for text in (*REPLICATED, "log(y) * x", "x * y", "x - y", "x * sqrt(y)")]
+    evaluator = LocalEvaluator(
+        LinearNetwork, digits, CONFIG, seeds=(2, 1, 5), devices=jax.devices()[:num_devices], chunk_size=chunk_size
+    )
+    drawn: list[LossTree] = []
+    seen: dict[int, Evaluation] = {}
+
+    def draw() -> LossTree | None:
+        waiting = {canonical(tree) for number, tree in enumerate(drawn) if number not in seen}
+        assert all(tree.uses("x") and tree.uses("y") for tree in waiting)
+        assert len(waiting) < num_devices * chunk_size
+        if len(drawn) == len(trees):
+            return None
+        drawn.append(trees[len(drawn)])
+        return drawn[-1]
+
+    evaluator.evaluate_drawn(draw, seen.__setitem__)
+    assert [seen[number] for number in range(len(trees))] == replicated(digits, 2, 1, 5).evaluate(trees)
+    assert seen[5].status == "cached"
 
 
 def test_what_is_known_with_some_seeds_is_trained_again_with_others(digits: Dataset) -> None:

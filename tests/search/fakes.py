@@ -1,11 +1,12 @@
 """Stand-ins for what trains."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 
 import numpy as np
 
-from glojax.evaluation import Evaluation, OnEvaluation, Status
+from glojax.evaluation import Draw, Evaluation, OnDrawnEvaluation, OnEvaluation, Status
 from glojax.expressions import LossTree, canonical
 
 STEPS = 10
@@ -19,11 +20,21 @@ def fitness_of(tree: LossTree) -> float:
 class FakeEvaluator:
     """Gives each loss the fitness that a function says, as `LocalEvaluator` would, without training.
 
-    `calls` has the number of losses of each call of `evaluate`.
+    `calls` has the number of losses of each call of `evaluate`. As many losses are in training at once as there is
+    `room`; `next_done` says which of them is done first. Those in `trained` were trained by an earlier run.
     """
 
-    def __init__(self, fitness: Callable[[LossTree], float] = fitness_of):
+    def __init__(
+        self,
+        fitness: Callable[[LossTree], float] = fitness_of,
+        *,
+        room: int = 1,
+        next_done: Callable[[list[str]], str] = min,
+        trained: Iterable[str] = (),
+    ):
         self._fitness = fitness
+        self._room, self._next = room, next_done
+        self.trained = set(trained)
         self._known: dict[str, Evaluation] = {}
         self.calls: list[int] = []
         self.confirmed: list[tuple[list[str], list[int]]] = []
@@ -35,6 +46,27 @@ class FakeEvaluator:
             if on_evaluation is not None:
                 on_evaluation(evaluation)
         return evaluations
+
+    def evaluate_drawn(self, draw: Draw, on_evaluation: OnDrawnEvaluation) -> None:
+        numbers = count()
+        training: dict[str, list[int]] = {}
+        while True:
+            while len(training) < self._room and (drawn := draw()) is not None:
+                tree, number = canonical(drawn), next(numbers)
+                text = str(tree)
+                is_fit = tree.uses("x") and tree.uses("y")
+                if text in training:
+                    training[text].append(number)
+                elif text in self._known or text in self.trained or not is_fit:
+                    on_evaluation(number, self._evaluate(tree))
+                else:
+                    training[text] = [number]
+            if not training:
+                return
+            text = self._next(list(training))
+            self.trained.add(text)
+            for number in training.pop(text):
+                on_evaluation(number, self._evaluate(LossTree.parse(text)))
 
     def _evaluate(self, tree: LossTree) -> Evaluation:
         text = str(tree)

@@ -2,18 +2,20 @@
 
 from glojax.evaluation.cache import Evaluation, FitnessCache, Status
 from glojax.evaluation.device_pool import Candidates, DevicePool
-from glojax.evaluation.evaluator import Evaluator, LocalEvaluator, OnEvaluation, TrainingEvaluator
+from glojax.evaluation.evaluator import Evaluator, LocalEvaluator, OnDrawnEvaluation, OnEvaluation, TrainingEvaluator
 from glojax.evaluation.journal import Training, TrainingJournal, checksum, training_context
 from glojax.evaluation.runtime import decisive_versions, platform, prepare_jax
-from glojax.evaluation.trainer import PopulationTrainer, Trainer
+from glojax.evaluation.trainer import Draw, PopulationTrainer, Trainer
 
 __all__ = [
     "Candidates",
     "DevicePool",
+    "Draw",
     "Evaluation",
     "Evaluator",
     "FitnessCache",
     "LocalEvaluator",
+    "OnDrawnEvaluation",
     "OnEvaluation",
     "PopulationTrainer",
     "Status",

@@ -89,21 +89,27 @@ class ClusterTrainer(JournaledTrainer):
         self._paces: dict[str, Pace] = {}
         self._in_flight: dict[str, _Shard] = {}
 
-    def _train(self, missing: Missing) -> Generator[None]:
-        left, again = deque(missing), deque[_Shard]()
+    def _train(self, left: Missing) -> Generator[int]:
+        again = deque[_Shard]()
         try:
-            while left or again or self._in_flight:
+            while True:
                 self._hand_out(left, again)
                 self._report()
-                is_news = False
-                for outcome in self._fleet.wait():
-                    is_news |= self._receive(outcome, again)
-                if is_news:
-                    yield
+                num_left = len(left)
+                yield self._room(left, again)
+                if len(left) == num_left:
+                    for outcome in self._fleet.wait():
+                        self._receive(outcome, again)
         finally:
             self._finish_in_flight()
 
-    def _hand_out(self, left: deque[Training], again: deque[_Shard]) -> None:
+    def _room(self, left: Missing, again: deque[_Shard]) -> int:
+        """Losses that idle workers could begin: as many as each trains at once."""
+        if left or again:
+            return 0
+        return sum(self._lanes(member) for member in self._fleet.members if member.is_idle)
+
+    def _hand_out(self, left: Missing, again: deque[_Shard]) -> None:
         """Give each idle worker a shard: first those that were tried before."""
         for member in self._fleet.members:
             if not member.is_idle or not (left or again):
@@ -115,7 +121,7 @@ class ClusterTrainer(JournaledTrainer):
                 shard = again.popleft()
             else:
                 size = self._size(member, len(left))
-                shard = _Shard([left.popleft() for _ in range(size)])
+                shard = _Shard([left.popleft()[0] for _ in range(size)])
             self._in_flight[member.address] = shard
             order, rows = shard_text(self._order, lowering, shard.trainings)
             self._fleet.assign(member, self._allowance(member, shard), train_shard, order, rows)
@@ -143,8 +149,8 @@ class ClusterTrainer(JournaledTrainer):
             seconds = limits.slack_factor * num_steps / pace + limits.slack_seconds
         return seconds * limits.slack_factor**shard.strikes
 
-    def _receive(self, outcome: Outcome, again: deque[_Shard]) -> bool:
-        """Keep results, or see to it that they come; whether something new entered the journal."""
+    def _receive(self, outcome: Outcome, again: deque[_Shard]) -> None:
+        """Keep results, or see to it that they come."""
         shard = self._in_flight.pop(outcome.member.address)
         if outcome.text is not None:
             results, seconds, lowering = shard_results(outcome.text)
@@ -154,23 +160,22 @@ class ClusterTrainer(JournaledTrainer):
             for training, result in zip(shard.trainings, results, strict=True):
                 if self.journal.find(training) is None:
                     self.journal.add(training, result)
-            return True
+            return
         self._retries += 1
         if not _is_charged(outcome.error):
             again.append(shard)
-            return False
+            return
         shard.strikes += 1
         if len(shard.trainings) > 1:
             middle = len(shard.trainings) // 2
             again.extend([_Shard(shard.trainings[:middle]), _Shard(shard.trainings[middle:])])
-            return False
+            return
         if shard.strikes < MAX_STRIKES:
             again.append(shard)
-            return False
+            return
         (training,) = shard.trainings
         _log.warning("%s has ended %d workers, alone: it counts as crashed.", training.expression, MAX_STRIKES)
         self.journal.add(training, crashed_result(self.config.splits))
-        return True
 
     def _finish_in_flight(self) -> None:
         """Where results are asked for no more: wait a little for what is being trained, then let go of it."""

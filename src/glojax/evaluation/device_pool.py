@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from types import TracebackType
+from typing import NamedTuple, Self
 
 import jax
 import numpy as np
@@ -91,14 +92,20 @@ class DevicePool:
         assert lowering is not None
         return lowering
 
-    def run(self, candidates: Candidates, on_result: OnResult | None = None) -> Generator[tuple[int, TrainResult]]:
+    def crew(self, on_result: OnResult) -> "Crew":
+        """The devices at work, for as long as a `with` statement.
+
+        Args:
+            on_result: Called with the place and the result of each candidate as soon as it is known, from the thread
+                that waits for results.
+        """
+        return Crew(self._replicas, self.devices, self._chunk_size, on_result)
+
+    def run(self, candidates: Candidates) -> Generator[tuple[int, TrainResult]]:
         """Train all candidates.
 
         Args:
             candidates: What to train.
-            on_result: Called with the place and the result of each candidate as soon as it is known, from the thread
-                that asks for results. Where it is given, whoever stops asking before the end waits for the blocks that
-                are being trained, but no longer than `GRACE_SECONDS`.
 
         Yields:
             Each candidate's place and result, of NumPy scalars, in the candidates' order.
@@ -107,54 +114,13 @@ class DevicePool:
             GlojaxError: A device has no memory for a single candidate.
             Exception: Whatever else a device raises; the others stop after their running block.
         """
-        blocks: queue.SimpleQueue[np.ndarray] = queue.SimpleQueue()
-        for block in self._blocks(candidates):
-            blocks.put(block)
-        done: queue.SimpleQueue[tuple[np.ndarray, TrainResult] | BaseException] = queue.SimpleQueue()
-        stop = threading.Event()
-
-        def work(device: jax.Device, train: Train) -> None:
-            try:
-                while not stop.is_set():
-                    places = blocks.get_nowait()
-                    train_block = partial(_trained, device, train, candidates, places)
-                    done.put((places, self._chunk_size.halved_until_it_fits(device, train_block)))
-            except queue.Empty:
-                pass
-            except BaseException as error:
-                done.put(error)
-
         waiting: dict[int, TrainResult] = {}
-
-        def receive(outcome: tuple[np.ndarray, TrainResult] | BaseException) -> None:
-            if isinstance(outcome, BaseException):
-                raise outcome
-            places, results = outcome
-            for row, place in enumerate(places.tolist()):
-                waiting[place] = jax.tree.map(lambda array, row=row: array[row], results)
-                if on_result:
-                    on_result(place, waiting[place])
-
-        workers = [
-            threading.Thread(target=work, args=(device, train), daemon=True)
-            for device, train in zip(self.devices, self._replicas, strict=True)
-        ]
-        for worker in workers:
-            worker.start()
-        try:
+        with self.crew(waiting.__setitem__) as crew:
+            crew.add(candidates)
             for place in range(len(candidates.seeds)):
                 while place not in waiting:
-                    receive(done.get())
+                    crew.wait()
                 yield place, waiting.pop(place)
-        finally:
-            stop.set()
-            if on_result:
-                deadline = time.monotonic() + GRACE_SECONDS
-                for worker in workers:
-                    worker.join(max(0.0, deadline - time.monotonic()))
-                with contextlib.suppress(queue.Empty):
-                    while True:
-                        receive(done.get_nowait())
 
     def run_all(self, candidates: Candidates) -> TrainResult:
         """Train all candidates and give their results in order, as NumPy arrays with a leading axis [P]."""
@@ -162,13 +128,105 @@ class DevicePool:
         results: TrainResult = jax.tree.map(lambda *scalars: np.stack(scalars), *rows)
         return results
 
-    def _blocks(self, candidates: Candidates) -> list[np.ndarray]:
+
+class _Block(NamedTuple):
+    """What a device takes at a time: some of the candidates that were added together, the first of them as `start`."""
+
+    candidates: Candidates
+    places: np.ndarray
+    start: int
+
+
+class Crew:
+    """Devices that train what is added: each takes the next block whenever it is free.
+
+    Used in a `with` statement, whose end waits for the blocks that are being trained, but no longer than
+    `GRACE_SECONDS`, and drops the others. `DevicePool.crew` makes one.
+    """
+
+    def __init__(
+        self, replicas: Sequence[Train], devices: Sequence[jax.Device], chunk_size: ChunkSize, on_result: OnResult
+    ):
+        self._chunk_size = chunk_size
+        self._on_result = on_result
+        self._num_candidates = self._num_blocks = 0
+        self._blocks: queue.SimpleQueue[_Block | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[_Block, TrainResult] | BaseException] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._work, args=(device, train), daemon=True)
+            for device, train in zip(devices, replicas, strict=True)
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        for _ in self._threads:
+            self._blocks.put(None)
+        deadline = time.monotonic() + GRACE_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._receive(self._done.get_nowait())
+
+    def add(self, candidates: Candidates) -> None:
+        """Train candidates, too; their places are counted on from those that were added before.
+
+        Raises:
+            GlojaxError: The first device has no memory for a single candidate.
+        """
+        for places in self._cut(candidates):
+            self._blocks.put(_Block(candidates, places, self._num_candidates))
+            self._num_blocks += 1
+        self._num_candidates += len(candidates.seeds)
+
+    def room(self, capacity: int) -> int:
+        """Candidates of one seed for which devices are free: a chunk for each, of programs of this capacity.
+
+        Raises:
+            GlojaxError: The first device has no memory for a single candidate.
+        """
+        return max(0, len(self._threads) - self._num_blocks) * self._chunk_size.find(capacity)
+
+    def wait(self) -> None:
+        """Wait for a block, one at least being in progress, and hand over its results.
+
+        Raises:
+            GlojaxError: A device has no memory for a single candidate.
+            Exception: Whatever else a device raises.
+        """
+        self._receive(self._done.get())
+
+    def _receive(self, outcome: tuple[_Block, TrainResult] | BaseException) -> None:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        block, results = outcome
+        self._num_blocks -= 1
+        for row, place in enumerate(block.places.tolist()):
+            self._on_result(block.start + place, jax.tree.map(lambda array, row=row: array[row], results))
+
+    def _work(self, device: jax.Device, train: Train) -> None:
+        try:
+            while (block := self._blocks.get()) is not None and not self._stop.is_set():
+                train_block = partial(_trained, device, train, block.candidates, block.places)
+                self._done.put((block, self._chunk_size.halved_until_it_fits(device, train_block)))
+        except BaseException as error:
+            self._done.put(error)
+
+    def _cut(self, candidates: Candidates) -> list[np.ndarray]:
         """The places of what a device takes at a time: a candidate, or its share of the chunks with the same seed."""
         chunk_size = self._chunk_size.find(candidates.programs.opcodes.shape[-1])
         if chunk_size == 1:
             return list(np.arange(len(candidates.seeds)).reshape(-1, 1))
         groups = [np.flatnonzero(candidates.seeds == seed) for seed in dict.fromkeys(candidates.seeds.tolist())]
-        return [share for group in groups for share in _shares(group, chunk_size, len(self.devices))]
+        return [share for group in groups for share in _shares(group, chunk_size, len(self._threads))]
 
 
 def _shares(places: np.ndarray, chunk_size: int, num_devices: int) -> list[np.ndarray]:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from itertools import count
 from typing import Protocol
 
 import jax
@@ -11,7 +12,7 @@ import numpy as np
 from glojax.datasets import Dataset
 from glojax.evaluation.cache import Evaluation, FitnessCache
 from glojax.evaluation.journal import TrainingJournal, has_crashed
-from glojax.evaluation.trainer import PopulationTrainer, Trainer
+from glojax.evaluation.trainer import Draw, PopulationTrainer, Trainer
 from glojax.expressions import LossTree, canonical
 from glojax.networks import ConvolutionLowering, NetworkFactory
 from glojax.training import TrainingConfig, TrainResult
@@ -19,12 +20,18 @@ from glojax.training import TrainingConfig, TrainResult
 #: Called with each evaluation as soon as it is known.
 OnEvaluation = Callable[[Evaluation], None]
 
+#: Called with the number of a tree, counted from 0 in the order of drawing, and its evaluation.
+OnDrawnEvaluation = Callable[[int, Evaluation], None]
+
 
 class Evaluator(Protocol):
     """Gives loss functions their fitness, wherever it trains them."""
 
     def evaluate(self, trees: Sequence[LossTree], on_evaluation: OnEvaluation | None = None) -> list[Evaluation]:
         """One evaluation for each tree, in order."""
+
+    def evaluate_drawn(self, draw: Draw, on_evaluation: OnDrawnEvaluation) -> None:
+        """An evaluation for each tree that `draw` gives, in the order in which they become known."""
 
     def confirm(
         self, trees: Sequence[LossTree], seeds: Sequence[int], on_training: Callable[[int], None] = lambda steps: None
@@ -66,11 +73,7 @@ class TrainingEvaluator:
         # For each function to train: its places among the trees; the first is trained, the others are told.
         unknown: dict[LossTree, list[int]] = {}
         for place, tree in enumerate(map(canonical, trees)):
-            known = self.cache.find(self._context, str(tree))
-            if known is not None:
-                known = dataclasses.replace(known, status="cached", steps=0)
-            elif not (tree.uses("x") and tree.uses("y")):
-                known = self._remember(Evaluation(str(tree), 0.0, "lacks_variable", 0))
+            known = self._find(tree)
             results.append(known)
             if known is None:
                 unknown.setdefault(tree, []).append(place)
@@ -84,9 +87,45 @@ class TrainingEvaluator:
                 results[first] = evaluation
                 report(evaluation)
                 for other in others:
-                    results[other] = again = dataclasses.replace(evaluation, status="cached", steps=0)
+                    results[other] = again = _again(evaluation)
                     report(again)
         return [evaluation for evaluation in results if evaluation is not None]
+
+    def evaluate_drawn(self, draw: Draw, on_evaluation: OnDrawnEvaluation) -> None:
+        """Evaluate trees that are drawn only when a device or a worker is free for them.
+
+        A tree whose function is known, or lacks x or y, takes no room: its evaluation is given before the next tree is
+        drawn. One whose function is being trained already waits for that training.
+
+        Args:
+            draw: Gives the next tree. Where it gives None, it is called again when the next evaluation is known, and
+                there being none to come is the end.
+            on_evaluation: Called once for each tree, in the order in which evaluations become known; from this thread,
+                as `draw` is.
+        """
+        numbers = count()
+        # For each function in training: the numbers of its trees; the first is trained, the others are told.
+        unknown: dict[LossTree, list[int]] = {}
+
+        def draw_unknown() -> LossTree | None:
+            while (drawn := draw()) is not None:
+                tree, number = canonical(drawn), next(numbers)
+                if (known := self._find(tree)) is not None:
+                    on_evaluation(number, known)
+                elif tree in unknown:
+                    unknown[tree].append(number)
+                else:
+                    unknown[tree] = [number]
+                    return tree
+            return None
+
+        with closing(self._trainer.train_drawn(draw_unknown, self._seeds)) as trained:
+            for tree, rows in trained:
+                evaluation = self._remember(_evaluation(tree, _stacked(rows)))
+                first, *others = unknown.pop(tree)
+                on_evaluation(first, evaluation)
+                for other in others:
+                    on_evaluation(other, _again(evaluation))
 
     def confirm(
         self, trees: Sequence[LossTree], seeds: Sequence[int], on_training: Callable[[int], None] = lambda steps: None
@@ -116,12 +155,32 @@ class TrainingEvaluator:
             for _, result in results:
                 rows.append(result)
                 if len(rows) == len(self._seeds):
-                    yield next(waiting), jax.tree.map(lambda *scalars: np.stack(scalars), *rows)
+                    yield next(waiting), _stacked(rows)
                     rows.clear()
+
+    def _find(self, tree: LossTree) -> Evaluation | None:
+        """What is known of a canonical tree without training it."""
+        known = self.cache.find(self._context, str(tree))
+        if known is not None:
+            return _again(known)
+        if tree.uses("x") and tree.uses("y"):
+            return None
+        return self._remember(Evaluation(str(tree), 0.0, "lacks_variable", 0))
 
     def _remember(self, evaluation: Evaluation) -> Evaluation:
         self.cache.add(self._context, evaluation)
         return evaluation
+
+
+def _again(evaluation: Evaluation) -> Evaluation:
+    """The evaluation of a function that is known."""
+    return dataclasses.replace(evaluation, status="cached", steps=0)
+
+
+def _stacked(rows: Sequence[TrainResult]) -> TrainResult:
+    """Results, of scalars, as one [K]."""
+    results: TrainResult = jax.tree.map(lambda *scalars: np.stack(scalars), *rows)
+    return results
 
 
 def _evaluation(tree: LossTree, results: TrainResult) -> Evaluation:

@@ -1,7 +1,8 @@
 """Trains losses, and no training twice; here on the devices of this process."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import Protocol
 
@@ -19,8 +20,11 @@ from glojax.training import TrainingConfig, TrainResult, make_train
 #: A training: a loss function, a seed and a learning rate.
 Wanted = tuple[LossTree, int, float]
 
-#: Trainings to do, by what their results are kept under.
-Missing = Mapping[Training, Wanted]
+#: Trainings to do, each with its loss function; more may be added.
+Missing = deque[tuple[Training, LossTree]]
+
+#: Gives the next loss function to evaluate; None where there is none before another evaluation is known.
+Draw = Callable[[], LossTree | None]
 
 
 class Trainer(Protocol):
@@ -38,6 +42,9 @@ class Trainer(Protocol):
         self, trees: Sequence[LossTree], seeds: Sequence[int], learning_rates: Sequence[float] | None = None
     ) -> Generator[tuple[int, TrainResult]]:
         """Train each tree with each seed; see `JournaledTrainer.train`."""
+
+    def train_drawn(self, draw: Draw, seeds: Sequence[int]) -> Generator[tuple[LossTree, list[TrainResult]]]:
+        """Train trees that are drawn when there is room for them; see `JournaledTrainer.train_drawn`."""
 
 
 class JournaledTrainer(ABC):
@@ -83,24 +90,78 @@ class JournaledTrainer(ABC):
 
     def train_each(self, wanted: Sequence[Wanted]) -> Generator[tuple[int, TrainResult]]:
         """Do some trainings, of any losses, seeds and rates, as `train` does."""
-        trainings = [
-            Training(self.context, str(tree), int(seed), float(np.float32(rate))) for tree, seed, rate in wanted
-        ]
+        trainings = [self._training(tree, seed, rate) for tree, seed, rate in wanted]
         # Each once, though it be wanted twice.
         missing = {
-            training: one
-            for training, one in zip(trainings, wanted, strict=True)
+            training: tree
+            for training, (tree, _, _) in zip(trainings, wanted, strict=True)
             if self.journal.find(training) is None
         }
-        with closing(self._train(missing)) as progress:
+        with closing(self._train(deque(missing.items()))) as progress:
             for place, training in enumerate(trainings):
                 while (result := self.journal.find(training)) is None:
                     next(progress)
                 yield place, result
 
+    def train_drawn(self, draw: Draw, seeds: Sequence[int]) -> Generator[tuple[LossTree, list[TrainResult]]]:
+        """Train trees that are drawn only when there is room for them, each with each seed.
+
+        Results enter the journal, and are waited for, as `train` says.
+
+        Args:
+            draw: Called while a device or a worker is free, in the thread that asks for results; each tree once. Where
+                it gives None, it is called again after the next result, and there being none to come is the end.
+            seeds: Of initial network, batches, augmentation and dropout.
+
+        Yields:
+            Each tree with its results [seeds], of NumPy scalars, in the order in which they came; those that the
+            journal holds at once.
+
+        Raises:
+            GlojaxError: A device has no memory for a single candidate.
+            OSError: The journal cannot be written.
+        """
+        left: Missing = deque()
+        waiting: dict[LossTree, list[Training]] = {}
+        with closing(self._train(left)) as progress:
+            for room in progress:
+                for tree, trainings in list(waiting.items()):
+                    results = self._found(trainings)
+                    if len(results) == len(trainings):
+                        del waiting[tree]
+                        yield tree, results
+                free = room
+                while free > 0:
+                    drawn = draw()
+                    if drawn is None:
+                        if not waiting:
+                            return
+                        break
+                    trainings = [self._training(drawn, seed, self.config.learning_rate) for seed in seeds]
+                    results = self._found(trainings)
+                    if len(results) == len(trainings):
+                        yield drawn, results
+                        continue
+                    waiting[drawn] = trainings
+                    left.extend((training, drawn) for training in trainings if self.journal.find(training) is None)
+                    free -= 1
+
+    def _training(self, tree: LossTree, seed: int, rate: float) -> Training:
+        return Training(self.context, str(tree), int(seed), float(np.float32(rate)))
+
+    def _found(self, trainings: Sequence[Training]) -> list[TrainResult]:
+        """The results that are there."""
+        results = [self.journal.find(training) for training in trainings]
+        return [result for result in results if result is not None]
+
     @abstractmethod
-    def _train(self, missing: Missing) -> Generator[None]:
-        """Bring the results of trainings, one at least, into the journal: one at least from each call to the next."""
+    def _train(self, left: Missing) -> Generator[int]:
+        """Take trainings from `left`, and bring their results into the journal, until closed.
+
+        Yields:
+            For how many losses more there is room, whenever there may be a new result or new room; who finds none, and
+            adds nothing to `left`, though something is in progress, asks again.
+        """
 
 
 class PopulationTrainer(JournaledTrainer):
@@ -143,19 +204,27 @@ class PopulationTrainer(JournaledTrainer):
         """How convolutions are computed."""
         return self._pool.conv_lowering
 
-    def _train(self, missing: Missing) -> Generator[None]:
-        trees, seeds, rates = zip(*missing.values(), strict=True)
+    def _train(self, left: Missing) -> Generator[int]:
+        begun: list[Training] = []
+
+        def keep(place: int, result: TrainResult) -> None:
+            self.journal.add(begun[place], result)
+
+        with self._pool.crew(keep) as crew:
+            while True:
+                if left:
+                    trainings, trees = zip(*left, strict=True)
+                    left.clear()
+                    begun += trainings
+                    crew.add(self._candidates(trainings, trees))
+                yield crew.room(self._capacity)
+                if not left:
+                    crew.wait()
+
+    def _candidates(self, trainings: Sequence[Training], trees: Sequence[LossTree]) -> Candidates:
         largest = max(tree.size for tree in trees)
         if largest > self._capacity:
             self._capacity = 2 ** (largest - 1).bit_length()
-        candidates = Candidates(
-            LossProgram.from_trees(trees, self._capacity), np.array(seeds), np.array(rates, np.float32)
-        )
-        trainings = list(missing)
-
-        def keep(place: int, result: TrainResult) -> None:
-            self.journal.add(trainings[place], result)
-
-        with closing(self._pool.run(candidates, keep)) as results:
-            for _ in results:
-                yield
+        seeds = np.array([training.seed for training in trainings])
+        rates = np.array([training.learning_rate for training in trainings], np.float32)
+        return Candidates(LossProgram.from_trees(trees, self._capacity), seeds, rates)

@@ -6,9 +6,11 @@ from glojax.genetic.mutation import mutate
 from glojax.genetic.reproduction import initial_population, next_generation
 from glojax.genetic.sampling import random_node, random_tree
 from glojax.genetic.selection import select_parents
+from glojax.genetic.steady_state import SteadyState
 
 __all__ = [
     "GeneticConfig",
+    "SteadyState",
     "crossover",
     "initial_population",
     "mutate",

@@ -1,4 +1,4 @@
-"""From one generation to the next: elites, parents, crossover and mutation."""
+"""From parents to offspring, and from one generation to the next: elites, parents, crossover and mutation."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -36,6 +36,34 @@ def initial_population(config: GeneticConfig, rng: np.random.Generator) -> tuple
     return _fill((), lambda: (random_tree(rng, config.initial_depth),), config)
 
 
+def breed(
+    population: Sequence[LossTree], fitness: ArrayLike, config: GeneticConfig, rng: np.random.Generator
+) -> tuple[LossTree, LossTree]:
+    """Have a pair of parents two children, of any size.
+
+    Args:
+        population: The present candidates [P].
+        fitness: Their fitness [P]; see `select_parents`.
+        config: Settings of the genetic algorithm.
+        rng: Source of randomness; the same state gives the same children.
+
+    Raises:
+        ConfigurationError: The fitness cannot be used.
+
+    Source: Gonzalez and Miikkulainen (2020), section III-A.
+    """
+    first, second = (population[index] for index in select_parents(fitness, 2, config, rng))
+    if rng.random() < config.crossover_rate:
+        first, second = crossover(first, second, rng)
+    return mutate(first, config, rng), mutate(second, config, rng)
+
+
+def fittest_first(population: Sequence[LossTree], fitness: ArrayLike) -> list[int]:
+    """Places in a population, the elites first: by fitness; among equals the smaller tree, then the earlier."""
+    values = np.asarray(fitness, dtype=np.float64)
+    return sorted(range(len(population)), key=lambda index: (-values[index], population[index].size, index))
+
+
 def next_generation(
     population: Sequence[LossTree], fitness: ArrayLike, config: GeneticConfig, rng: np.random.Generator
 ) -> tuple[LossTree, ...]:
@@ -71,29 +99,41 @@ def next_generation(
     """
     fitness = np.asarray(fitness, dtype=np.float64)
     _require_matching(population, fitness, config)
+    elites = [population[index] for index in fittest_first(population, fitness)[: config.num_elites]]
+    return _fill(elites, lambda: breed(population, fitness, config, rng), config)
 
-    def breed() -> tuple[LossTree, LossTree]:
-        first, second = (population[index] for index in select_parents(fitness, 2, config, rng))
-        if rng.random() < config.crossover_rate:
-            first, second = crossover(first, second, rng)
-        return mutate(first, config, rng), mutate(second, config, rng)
 
-    order = sorted(range(len(population)), key=lambda index: (-fitness[index], population[index].size, index))
-    elites = [population[index] for index in order[: config.num_elites]]
-    return _fill(elites, breed, config)
+def offspring(
+    population: Sequence[LossTree], fitness: ArrayLike, config: GeneticConfig, rng: np.random.Generator
+) -> list[LossTree]:
+    """The children, two or one, of the next pair of parents that has one of at most `config.max_nodes` nodes.
+
+    Args, randomness and source are those of `breed`.
+
+    Raises:
+        ConfigurationError: The fitness cannot be used, or hardly any child is small enough.
+    """
+    return _gather((), lambda: breed(population, fitness, config, rng), config, 1)
 
 
 def _fill(
     kept: Iterable[LossTree], draw: Callable[[], tuple[LossTree, ...]], config: GeneticConfig
 ) -> tuple[LossTree, ...]:
     """`kept`, then drawn trees within the cap, up to the population's size."""
-    population = list(kept)
-    for _ in range(_MAX_DRAWS_PER_PLACE * config.population_size):
-        population += [tree for tree in draw() if _fits(tree, config)]
-        if len(population) >= config.population_size:
-            return tuple(population[: config.population_size])
+    return tuple(_gather(kept, draw, config, config.population_size)[: config.population_size])
+
+
+def _gather(
+    kept: Iterable[LossTree], draw: Callable[[], tuple[LossTree, ...]], config: GeneticConfig, number: int
+) -> list[LossTree]:
+    """`kept`, then drawn trees within the cap, of the last draw all, until there are so many."""
+    trees = list(kept)
+    for _ in range(_MAX_DRAWS_PER_PLACE * number):
+        trees += [tree for tree in draw() if _fits(tree, config)]
+        if len(trees) >= number:
+            return trees
     raise ConfigurationError(
-        f"Only {len(population)} of {config.population_size} places could be filled with trees of at most max_nodes = "
+        f"Only {len(trees)} of {number} places could be filled with trees of at most max_nodes = "
         f"{config.size_limit} nodes; expected most draws to fit: raise max_nodes or lower expand_rate."
     )
 

@@ -287,6 +287,10 @@ class DiscoverOptions(SearchOptions):
     generations: int = 25
     """Number of generations, the random first one included."""
 
+    asynchronous: bool = False
+    """Breed a new candidate whenever a device or a worker is free, instead of whole generations: as many evaluations,
+    without waiting. What comes of it depends on the order in which candidates come back, which is recorded."""
+
     genetic: Annotated[GeneticConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=GeneticConfig)
 
     def __post_init__(self) -> None:

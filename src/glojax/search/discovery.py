@@ -1,9 +1,9 @@
-"""Discovery: the genetic algorithm's loop over generations."""
+"""Discovery: the genetic algorithm's loop over generations, and what is told of a search."""
 
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,20 +91,35 @@ def discover(
         evaluations = evaluator.evaluate(population, report)
         for evaluation in evaluations:
             found.setdefault(evaluation.expression, Discovered(evaluation, generation))
-        on_generation(_record(generation, evaluations, time.perf_counter() - start))
+        on_generation(summary(generation, evaluations, evaluations, time.perf_counter() - start))
         if generation < num_generations:
             fitness = np.array([evaluation.fitness for evaluation in evaluations])
             population = next_generation(population, fitness, config, rng)
-    return sorted(found.values(), key=lambda one: (-one.evaluation.fitness, one.size, one.generation))
+    return best_first(found.values())
 
 
-def _record(generation: int, evaluations: list[Evaluation], seconds: float) -> GenerationRecord:
-    best = min(evaluations, key=lambda one: (-one.fitness, LossTree.parse(one.expression).size))
+def best_first(found: Iterable[Discovered]) -> list[Discovered]:
+    """The best first; of equally fit losses the smaller, then the earlier."""
+    return sorted(found, key=lambda one: (-one.evaluation.fitness, one.size, one.generation))
+
+
+def summary(
+    generation: int, population: Sequence[Evaluation], evaluations: Sequence[Evaluation], seconds: float
+) -> GenerationRecord:
+    """What became of a generation.
+
+    Args:
+        generation: Its number, from 1.
+        population: What it consists of.
+        evaluations: Those that were made for it.
+        seconds: That they took.
+    """
+    best = min(population, key=lambda one: (-one.fitness, LossTree.parse(one.expression).size))
     counts = Counter(evaluation.status for evaluation in evaluations)
     return GenerationRecord(
         generation=generation,
         best_fitness=best.fitness,
-        median_fitness=round(statistics.median(evaluation.fitness for evaluation in evaluations), 6),
+        median_fitness=round(statistics.median(evaluation.fitness for evaluation in population), 6),
         best_expression=best.expression,
         trained=counts["trained"],
         non_finite=counts["non_finite"],

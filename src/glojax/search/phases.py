@@ -1,8 +1,9 @@
 """The phases of a run: each trains, shows its progress and writes its files."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -23,6 +24,7 @@ from glojax.evaluation import (
 from glojax.evaluation.cluster_settings import Limits
 from glojax.expressions import LossTree
 from glojax.networks import NETWORKS
+from glojax.search.asynchronous import discover_asynchronously
 from glojax.search.cluster_options import open_cluster, read_settings
 from glojax.search.comparison import Comparison, compare
 from glojax.search.config import CommonOptions, DiscoverOptions, ExecutionOptions, ResumeOptions, SearchOptions
@@ -197,7 +199,10 @@ def discover_losses(
         run.display.on_generation(record, options.generations)
 
     run.display.start_phase("Search", options.generations * options.genetic.population_size)
-    found = discover(
+    search: Callable[..., list[Discovered]] = discover
+    if options.asynchronous:
+        search = partial(discover_asynchronously, log=run.directory.open_completions())
+    found = search(
         evaluator,
         options.genetic,
         options.generations,

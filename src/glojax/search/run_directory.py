@@ -2,6 +2,7 @@
 
     config.json         every option, resolved, with versions and devices
     trainings.jsonl     a line for each training: what a resumed run does not do again
+    completions.jsonl   a line for each candidate of an asynchronous search, in the order in which they came back
     generations.jsonl   a line for each generation
     tuning.jsonl        a line for each loss under tuning and generation
     candidates.jsonl    a line for each loss function ever evaluated
@@ -9,7 +10,7 @@
     result.json         the best loss, the finalists and the comparison
     summary.png         the search and the comparison as a picture
 
-All but the first two follow from these: a run that is resumed makes them again.
+All but the first three follow from these: a run that is resumed makes them again.
 """
 
 import contextlib
@@ -30,6 +31,8 @@ from filelock import FileLock, Timeout
 from glojax.errors import RunDirectoryError
 from glojax.evaluation import TrainingJournal
 from glojax.files import remove_unfinished, write_atomically
+from glojax.search import completions
+from glojax.search.completions import CompletionLog
 from glojax.search.json_lines import JsonLines
 
 #: Free space that a run asks for before it starts; it needs a third of a kilobyte for each training, and the picture.
@@ -120,6 +123,10 @@ class RunDirectory:
     def open_journal(self) -> TrainingJournal:
         """The trainings that are done."""
         return TrainingJournal(self.path / "trainings.jsonl")
+
+    def open_completions(self) -> CompletionLog:
+        """The order in which the candidates of an asynchronous search came back."""
+        return CompletionLog(self.path / completions.FILE)
 
     def write_json(self, name: str, content: Any) -> None:
         """Write a whole JSON file."""

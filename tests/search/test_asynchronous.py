@@ -1,0 +1,165 @@
+"""The asynchronous search under scripted orders of completion, with a stand-in for what trains."""
+
+import hashlib
+import random
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glojax.errors import RunDirectoryError
+from glojax.evaluation import Evaluation
+from glojax.expressions import LossTree
+from glojax.genetic import GeneticConfig
+from glojax.search.asynchronous import discover_asynchronously
+from glojax.search.completions import Completion, CompletionLog
+from glojax.search.discovery import GenerationRecord, discover
+from tests.search.fakes import FakeEvaluator
+
+#: Trees that grow until most have both variables and are trained.
+CONFIG = GeneticConfig(population_size=30, num_elites=3, expand_rate=0.1)
+GENERATIONS = 3
+SEED = 1
+BUDGET = GENERATIONS * CONFIG.population_size
+
+
+def shuffled(salt: int) -> Callable[[list[str]], str]:
+    """Which training is done first, as if each took a time of its own, drawn by `salt`."""
+    return lambda texts: min(texts, key=lambda text: hashlib.sha256(f"{salt} {text}".encode()).digest())
+
+
+def by_size(tree: LossTree) -> float:
+    return 1 / (1 + abs(tree.size - 12))
+
+
+def evaluator(room: int, salt: int = 0, trained: Iterable[str] = ()) -> FakeEvaluator:
+    return FakeEvaluator(by_size, room=room, next_done=shuffled(salt), trained=trained)
+
+
+class Search:
+    """An asynchronous search with all that it reported, timing aside; it may be ended before the end."""
+
+    def __init__(self, evaluator: FakeEvaluator, log: CompletionLog, ends_after: int = BUDGET):
+        self.evaluations: list[tuple[Evaluation, int]] = []
+        self.generations: list[GenerationRecord] = []
+        self._ends_after = ends_after
+        self.found = discover_asynchronously(
+            evaluator,
+            CONFIG,
+            GENERATIONS,
+            SEED,
+            log=log,
+            on_evaluation=self._on_evaluation,
+            on_generation=lambda record: self.generations.append(replace(record, seconds=0.0)),
+        )
+
+    def _on_evaluation(self, evaluation: Evaluation, generation: int) -> None:
+        if len(self.evaluations) == self._ends_after:
+            raise KeyboardInterrupt
+        self.evaluations.append((evaluation, generation))
+
+    @property
+    def told(self) -> object:
+        return self.evaluations, self.generations, self.found
+
+
+@settings(max_examples=8, deadline=None)
+@given(room=st.integers(1, 20), other_room=st.integers(1, 20), salts=st.tuples(st.integers(0, 99), st.integers(0, 99)))
+def test_a_record_that_is_replayed_gives_the_same_run_whatever_the_order(
+    room: int, other_room: int, salts: tuple[int, int]
+) -> None:
+    log = CompletionLog()
+    trainer = evaluator(room, salts[0])
+    first = Search(trainer, log)
+    recorded = list(log.completions)
+    # On more or fewer workers, in another order, and with some of the results lost.
+    kept = random.Random(salts[1]).sample(sorted(trainer.trained), len(trainer.trained) // 2)
+    assert Search(evaluator(other_room, salts[1], kept), log).told == first.told
+    assert list(log.completions) == recorded
+    assert len(recorded) == BUDGET
+
+
+@settings(max_examples=8, deadline=None)
+@given(room=st.integers(1, 20), salt=st.integers(0, 99), ends_after=st.integers(0, BUDGET - 1), torn=st.booleans())
+def test_a_search_that_was_interrupted_goes_on_to_the_same_end(
+    room: int, salt: int, ends_after: int, torn: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        whole, path = Path(folder, "whole.jsonl"), Path(folder, "path.jsonl")
+        undisturbed = Search(evaluator(room, salt), CompletionLog(whole))
+        interrupted = evaluator(room, salt)
+        with pytest.raises(KeyboardInterrupt):
+            Search(interrupted, CompletionLog(path), ends_after)
+        if torn:
+            path.write_bytes(path.read_bytes()[:-5])
+        log = CompletionLog(path)
+        assert len(log.completions) == ends_after + (not torn)
+        # What is trained but not recorded would come back at once, not when it did.
+        resumed = Search(evaluator(room, salt, () if torn else interrupted.trained), log)
+        assert resumed.told == undisturbed.told
+        assert path.read_bytes() == whole.read_bytes()
+
+
+def test_what_was_trained_but_not_recorded_completes_anew_and_is_recorded() -> None:
+    log = CompletionLog()
+    undisturbed = evaluator(4, 0)
+    Search(undisturbed, CompletionLog())
+    with pytest.raises(KeyboardInterrupt):
+        Search(evaluator(4, 0), log, ends_after=50)
+    # All that the head would have asked for is there already.
+    resumed = Search(evaluator(2, 1, undisturbed.trained), log)
+    assert len(log.completions) == BUDGET
+    assert Search(evaluator(3, 2), log).told == resumed.told
+
+
+def test_the_order_of_completion_decides_what_is_bred() -> None:
+    searches = [Search(evaluator(4, salt), CompletionLog()) for salt in (0, 1)]
+    assert searches[0].found != searches[1].found
+    assert min(search.generations[-1].trained for search in searches) > 0
+
+
+def test_one_worker_begins_with_the_generation_of_the_default_mode() -> None:
+    generational: list[tuple[Evaluation, int]] = []
+    discover(
+        *(evaluator(1), CONFIG, 1, SEED),
+        on_evaluation=lambda evaluation, generation: generational.append((evaluation, generation)),
+        on_generation=lambda record: None,
+    )
+    assert Search(evaluator(1), CompletionLog()).evaluations[:30] == generational
+
+
+def test_generations_are_summed_up_by_population_and_number_of_evaluations() -> None:
+    search = Search(evaluator(5), CompletionLog())
+    assert Counter(generation for _, generation in search.evaluations) == {1: 30, 2: 30, 3: 30}
+    assert [record.generation for record in search.generations] == [1, 2, 3]
+    best = 0.0
+    for record in search.generations:
+        mine = [evaluation for evaluation, generation in search.evaluations if generation == record.generation]
+        counts = Counter(evaluation.status for evaluation in mine)
+        assert (record.trained, record.cached) == (counts["trained"], counts["cached"])
+        best = max(best, *(evaluation.fitness for evaluation in mine))
+        # The elites stay.
+        assert record.best_fitness == best
+        assert best >= record.median_fitness >= 0
+
+
+def test_each_candidate_is_bred_from_what_was_known_when_a_worker_was_free() -> None:
+    log = CompletionLog()
+    Search(evaluator(3), log)
+    in_training = [one.drawn - number for number, one in enumerate(log.completions)]
+    # Three are being trained, and those that wait for one of them, as they are equal to it.
+    assert max(in_training[:-3]) >= 3
+    assert [one.drawn for one in log.completions][-1] == BUDGET
+
+
+def test_a_record_of_another_search_is_refused() -> None:
+    log = CompletionLog()
+    # Nobody can be bred before the first candidate is back.
+    log.add(Completion(0, CONFIG.population_size + 1))
+    with pytest.raises(RunDirectoryError, match=r"completions.jsonl does not fit the search, which ends after 0 of 90"):
+        Search(evaluator(100), log)
