@@ -34,6 +34,21 @@ def test_what_the_journal_holds_is_not_trained(expected: list[str]) -> None:
     assert len(journal) == len(expected)
 
 
+def test_what_is_drawn_and_known_comes_back_before_the_next_is_drawn() -> None:
+    journal = TrainingJournal()
+    again = trainer(journal)
+    rate = float(np.float32(CONFIG.learning_rate))
+    told = [TrainResult({"validation": np.float32(0.125)}, np.bool_(True), np.int32(seed)) for seed in (1, 2)]  # type: ignore[dict-item,arg-type]
+    for tree in TREES:
+        for seed, result in enumerate(told):
+            journal.add(Training(again.context, str(tree), seed, rate), result)
+    back: list[LossTree] = []
+    for tree, results in again.train_drawn(lambda: TREES[len(back)] if len(back) < len(TREES) else None, [0, 1]):
+        assert list(map(str, results)) == list(map(str, told))
+        back.append(tree)
+    assert back == TREES
+
+
 def test_a_training_that_is_wanted_twice_is_done_once(expected: list[str]) -> None:
     journal = TrainingJournal()
     results = dict(trainer(journal).train([TREES[0], TREES[1], TREES[0]], [1]))

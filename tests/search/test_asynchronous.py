@@ -157,9 +157,10 @@ def test_each_candidate_is_bred_from_what_was_known_when_a_worker_was_free() -> 
     assert [one.drawn for one in log.completions][-1] == BUDGET
 
 
-def test_a_record_of_another_search_is_refused() -> None:
+@pytest.mark.parametrize("drawn", [CONFIG.population_size + 1, 10**30])
+def test_a_record_of_another_search_is_refused(drawn: int) -> None:
     log = CompletionLog()
     # Nobody can be bred before the first candidate is back.
-    log.add(Completion(0, CONFIG.population_size + 1))
+    log.add(Completion(0, drawn))
     with pytest.raises(RunDirectoryError, match=r"completions.jsonl does not fit the search, which ends after 0 of 90"):
         Search(evaluator(100), log)

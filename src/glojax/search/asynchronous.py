@@ -80,15 +80,16 @@ class _Search:
         """The next candidate; None where the record, or the budget, has none before another is taken in."""
         self._go_on()
         recorded = self._next_recorded
-        most = self._budget if recorded is None else recorded.drawn
+        most = self._budget if recorded is None else min(recorded.drawn, self._budget)
         return self._population.draw() if self._population.num_drawn < most else None
 
     def receive(self, candidate: int, evaluation: Evaluation) -> None:
-        """Take a candidate in, once all that the record has before it are."""
+        """Remember a candidate that is back; its turn may have to come."""
         self._early[candidate] = evaluation
         self._go_on()
 
     def _go_on(self) -> None:
+        """Take in whoever is back and has its turn."""
         while self._early:
             recorded = self._next_recorded
             if recorded is None:
