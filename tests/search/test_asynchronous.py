@@ -2,11 +2,9 @@
 
 import hashlib
 import random
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -17,8 +15,8 @@ from glojax.evaluation import Evaluation
 from glojax.expressions import LossTree
 from glojax.genetic import GeneticConfig
 from glojax.search.asynchronous import discover_asynchronously
-from glojax.search.completions import Completion, CompletionLog
 from glojax.search.discovery import GenerationRecord, discover
+from glojax.search.events import Event, EventLog
 from tests.search.fakes import FakeEvaluator
 
 #: Trees that grow until most have both variables and are trained.
@@ -44,7 +42,7 @@ def evaluator(room: int, salt: int = 0, trained: Iterable[str] = ()) -> FakeEval
 class Search:
     """An asynchronous search with all that it reported, timing aside; it may be ended before the end."""
 
-    def __init__(self, evaluator: FakeEvaluator, log: CompletionLog, ends_after: int = BUDGET):
+    def __init__(self, evaluator: FakeEvaluator, log: EventLog, ends_after: int = BUDGET):
         self.evaluations: list[tuple[Evaluation, int]] = []
         self.generations: list[GenerationRecord] = []
         self._ends_after = ends_after
@@ -73,52 +71,51 @@ class Search:
 def test_a_record_that_is_replayed_gives_the_same_run_whatever_the_order(
     room: int, other_room: int, salts: tuple[int, int]
 ) -> None:
-    log = CompletionLog()
+    log = EventLog()
     trainer = evaluator(room, salts[0])
     first = Search(trainer, log)
-    recorded = list(log.completions)
+    recorded = list(log.events)
     # On more or fewer workers, in another order, and with some of the results lost.
     kept = random.Random(salts[1]).sample(sorted(trainer.trained), len(trainer.trained) // 2)
     assert Search(evaluator(other_room, salts[1], kept), log).told == first.told
-    assert list(log.completions) == recorded
-    assert len(recorded) == BUDGET
+    assert list(log.events) == recorded
+    assert len(recorded) == 2 * BUDGET
 
 
 @settings(max_examples=8, deadline=None)
-@given(room=st.integers(1, 20), salt=st.integers(0, 99), ends_after=st.integers(0, BUDGET - 1), torn=st.booleans())
+@given(
+    room=st.integers(1, 20), salt=st.integers(0, 99), ends_after=st.integers(0, BUDGET - 1), num_lost=st.integers(0, 1)
+)
 def test_a_search_that_was_interrupted_goes_on_to_the_same_end(
-    room: int, salt: int, ends_after: int, torn: bool
+    room: int, salt: int, ends_after: int, num_lost: int
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        whole, path = Path(folder, "whole.jsonl"), Path(folder, "path.jsonl")
-        undisturbed = Search(evaluator(room, salt), CompletionLog(whole))
-        interrupted = evaluator(room, salt)
-        with pytest.raises(KeyboardInterrupt):
-            Search(interrupted, CompletionLog(path), ends_after)
-        if torn:
-            path.write_bytes(path.read_bytes()[:-5])
-        log = CompletionLog(path)
-        assert len(log.completions) == ends_after + (not torn)
-        # What is trained but not recorded would come back at once, not when it did.
-        resumed = Search(evaluator(room, salt, () if torn else interrupted.trained), log)
-        assert resumed.told == undisturbed.told
-        assert path.read_bytes() == whole.read_bytes()
+    whole, torn, log = EventLog(), EventLog(), EventLog()
+    undisturbed = Search(evaluator(room, salt), whole)
+    interrupted = evaluator(room, salt)
+    with pytest.raises(KeyboardInterrupt):
+        Search(interrupted, torn, ends_after)
+    assert sum(event.kind == "back" for event in torn.events) == ends_after + 1
+    # The last training may be done, though it is not said that it is.
+    for event in torn.events[: len(torn.events) - num_lost]:
+        log.add(event)
+    assert Search(evaluator(room, salt, interrupted.trained), log).told == undisturbed.told
+    assert log.events == whole.events
 
 
 def test_what_was_trained_but_not_recorded_completes_anew_and_is_recorded() -> None:
-    log = CompletionLog()
+    log = EventLog()
     undisturbed = evaluator(4, 0)
-    Search(undisturbed, CompletionLog())
+    Search(undisturbed, EventLog())
     with pytest.raises(KeyboardInterrupt):
         Search(evaluator(4, 0), log, ends_after=50)
     # All that the head would have asked for is there already.
     resumed = Search(evaluator(2, 1, undisturbed.trained), log)
-    assert len(log.completions) == BUDGET
+    assert len(log.events) == 2 * BUDGET
     assert Search(evaluator(3, 2), log).told == resumed.told
 
 
 def test_the_order_of_completion_decides_what_is_bred() -> None:
-    searches = [Search(evaluator(4, salt), CompletionLog()) for salt in (0, 1)]
+    searches = [Search(evaluator(4, salt), EventLog()) for salt in (0, 1)]
     assert searches[0].found != searches[1].found
     assert min(search.generations[-1].trained for search in searches) > 0
 
@@ -130,11 +127,11 @@ def test_one_worker_begins_with_the_generation_of_the_default_mode() -> None:
         on_evaluation=lambda evaluation, generation: generational.append((evaluation, generation)),
         on_generation=lambda record: None,
     )
-    assert Search(evaluator(1), CompletionLog()).evaluations[:30] == generational
+    assert Search(evaluator(1), EventLog()).evaluations[:30] == generational
 
 
 def test_generations_are_summed_up_by_population_and_number_of_evaluations() -> None:
-    search = Search(evaluator(5), CompletionLog())
+    search = Search(evaluator(5), EventLog())
     assert Counter(generation for _, generation in search.evaluations) == {1: 30, 2: 30, 3: 30}
     assert [record.generation for record in search.generations] == [1, 2, 3]
     best = 0.0
@@ -148,19 +145,31 @@ def test_generations_are_summed_up_by_population_and_number_of_evaluations() -> 
         assert best >= record.median_fitness >= 0
 
 
-def test_each_candidate_is_bred_from_what_was_known_when_a_worker_was_free() -> None:
-    log = CompletionLog()
-    Search(evaluator(3), log)
-    in_training = [one.drawn - number for number, one in enumerate(log.completions)]
-    # Three are being trained, and those that wait for one of them, as they are equal to it.
-    assert max(in_training[:-3]) >= 3
-    assert [one.drawn for one in log.completions][-1] == BUDGET
+def test_a_candidate_is_drawn_when_a_worker_is_free_and_not_before() -> None:
+    log = EventLog()
+    search = Search(evaluator(3), log)
+    num_out, most_out = 0, 0
+    for kind, _ in log.events:
+        num_out += 1 if kind == "drawn" else -1
+        most_out = max(most_out, num_out)
+    num_cached = sum(evaluation.status == "cached" for evaluation, _ in search.evaluations)
+    # Three are trained at once; others wait only where they are equal to one of these.
+    assert 3 <= most_out <= 3 + num_cached
+    assert num_out == 0
 
 
-@pytest.mark.parametrize("drawn", [CONFIG.population_size + 1, 10**30])
-def test_a_record_of_another_search_is_refused(drawn: int) -> None:
-    log = CompletionLog()
-    # Nobody can be bred before the first candidate is back.
-    log.add(Completion(0, drawn))
-    with pytest.raises(RunDirectoryError, match=r"completions.jsonl does not fit the search, which ends after 0 of 90"):
+@pytest.mark.parametrize(
+    "events",
+    [
+        # Nobody can be bred before the first candidate is back.
+        [Event("drawn", number) for number in range(CONFIG.population_size + 1)],
+        # More than the budget.
+        [event for number in range(BUDGET + 1) for event in (Event("drawn", number), Event("back", number))],
+    ],
+)
+def test_a_record_of_another_search_is_refused(events: list[Event]) -> None:
+    log = EventLog()
+    for event in events:
+        log.add(event)
+    with pytest.raises(RunDirectoryError, match=r"events.jsonl does not fit the search, which ends after \d+ of 90"):
         Search(evaluator(100), log)

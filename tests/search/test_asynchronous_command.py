@@ -16,11 +16,11 @@ def asynchronous(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     return run(tmp_path_factory.mktemp("asynchronous"), "discover", "--asynchronous", *SEARCH, num_devices=2)
 
 
-def test_the_order_of_completion_is_recorded(asynchronous: FinishedRun) -> None:
+def test_what_happens_is_recorded(asynchronous: FinishedRun) -> None:
     assert asynchronous.exit_code == 0, asynchronous.errors
-    completions = asynchronous.json_lines("completions.jsonl")
-    assert sorted(one["candidate"] for one in completions) == list(range(16))
-    assert completions[-1]["drawn"] == 16
+    events = asynchronous.json_lines("events.jsonl")
+    assert [one["candidate"] for one in events if one["event"] == "drawn"] == list(range(16))
+    assert sorted(one["candidate"] for one in events if one["event"] == "back") == list(range(16))
     assert [one["generation"] for one in asynchronous.json_lines("generations.jsonl")] == [1, 2]
     assert "Best loss found: " in asynchronous.output
 
@@ -29,7 +29,7 @@ def test_a_record_is_replayed_to_the_same_files_though_nothing_else_is_left(
     asynchronous: FinishedRun, tmp_path: Path
 ) -> None:
     (tmp_path / "run").mkdir()
-    for name in ("config.json", "completions.jsonl"):
+    for name in ("config.json", "events.jsonl"):
         shutil.copy(asynchronous.directory / name, tmp_path / "run")
     replayed = resume(tmp_path)
     assert replayed.exit_code == 0, replayed.errors

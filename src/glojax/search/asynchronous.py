@@ -1,6 +1,7 @@
 """Discovery without generations: a new candidate whenever a device or a worker is free."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -9,8 +10,8 @@ from glojax.errors import RunDirectoryError
 from glojax.evaluation import Evaluation, Evaluator
 from glojax.expressions import LossTree
 from glojax.genetic import GeneticConfig, SteadyState
-from glojax.search.completions import FILE, Completion, CompletionLog
 from glojax.search.discovery import Discovered, GenerationRecord, best_first, summary
+from glojax.search.events import FILE, Event, EventLog
 
 
 def discover_asynchronously(
@@ -19,24 +20,24 @@ def discover_asynchronously(
     num_generations: int,
     seed: int,
     *,
-    log: CompletionLog,
+    log: EventLog,
     on_evaluation: Callable[[Evaluation, int], None],
     on_generation: Callable[[GenerationRecord], None],
 ) -> list[Discovered]:
     """Search for loss functions with the steady-state genetic algorithm, as many candidates as `discover` evaluates.
 
     A generation is `config.population_size` candidates that came back, one after the other; it is summed up by the best
-    and the median of the population at its end. The order in which candidates come back decides what is bred: it is
-    kept in `log`. What the log holds already is done again in its order, whatever order evaluations come in now; then
-    the search goes on from there.
+    and the median of the population at its end. What is bred depends on the order in which candidates are drawn and
+    come back: it is kept in `log`. What the log holds already is done again in its order, whatever order evaluations
+    come in now; then the search goes on from there.
 
     Args:
         evaluator: Gives candidates their fitness.
         config: Of the genetic algorithm.
         num_generations: At least 1.
         seed: Of the genetic algorithm.
-        log: The order in which candidates came back.
-        on_evaluation: Called with each evaluation in this order, and the number of its generation.
+        log: What happened, in its order.
+        on_evaluation: Called with each evaluation when its candidate comes back, and the number of its generation.
         on_generation: Called at the end of each generation.
 
     Returns:
@@ -60,7 +61,7 @@ class _Search:
         config: GeneticConfig,
         num_generations: int,
         seed: int,
-        log: CompletionLog,
+        log: EventLog,
         on_evaluation: Callable[[Evaluation, int], None],
         on_generation: Callable[[GenerationRecord], None],
     ):
@@ -69,7 +70,7 @@ class _Search:
         self._size = config.population_size
         self._budget = num_generations * config.population_size
         self._log = log
-        self._recorded = list(log.completions)
+        self._replayed = deque(log.events)
         self._on_evaluation, self._on_generation = on_evaluation, on_generation
         self._taken: dict[int, Evaluation] = {}
         self._early: dict[int, Evaluation] = {}
@@ -77,42 +78,43 @@ class _Search:
         self._start = time.perf_counter()
 
     def draw(self) -> LossTree | None:
-        """The next candidate; None where the record, or the budget, has none before another is taken in."""
+        """The next candidate; None where the log, or the budget, has none before another is back."""
         self._go_on()
-        recorded = self._next_recorded
-        most = self._budget if recorded is None else min(recorded.drawn, self._budget)
-        return self._population.draw() if self._population.num_drawn < most else None
+        number = self._population.num_drawn
+        if number == self._budget or (self._replayed and self._replayed[0].kind != "drawn"):
+            return None
+        drawn = self._population.draw()
+        if drawn is not None:
+            self._happens(Event("drawn", number))
+        return drawn
 
     def receive(self, candidate: int, evaluation: Evaluation) -> None:
         """Remember a candidate that is back; its turn may have to come."""
         self._early[candidate] = evaluation
         self._go_on()
 
-    def _go_on(self) -> None:
-        """Take in whoever is back and has its turn."""
-        while self._early:
-            recorded = self._next_recorded
-            if recorded is None:
-                first = next(iter(self._early))
-                self._log.add(Completion(first, self._population.num_drawn))
-                self._take_in(first)
-            elif recorded.candidate in self._early and recorded.drawn == self._population.num_drawn:
-                self._take_in(recorded.candidate)
-            else:
-                return
-
     def require_end(self) -> None:
-        """Raise RunDirectoryError unless the whole budget is spent, and nothing more is recorded."""
-        if not len(self._taken) == self._budget >= len(self._recorded):
+        """Raise RunDirectoryError unless the whole budget is spent, and nothing more is in the log."""
+        if self._replayed or len(self._taken) < self._budget:
             raise RunDirectoryError(
                 f"{FILE} does not fit the search, which ends after {len(self._taken)} of {self._budget} candidates: "
                 "restore it, or start anew in another folder."
             )
 
-    @property
-    def _next_recorded(self) -> Completion | None:
-        number = len(self._taken)
-        return self._recorded[number] if number < len(self._recorded) else None
+    def _go_on(self) -> None:
+        """Take in whoever is back and has its turn."""
+        while self._early:
+            event = self._replayed[0] if self._replayed else Event("back", next(iter(self._early)))
+            if event.kind == "drawn" or event.candidate not in self._early:
+                return
+            self._happens(event)
+            self._take_in(event.candidate)
+
+    def _happens(self, event: Event) -> None:
+        if self._replayed:
+            self._replayed.popleft()
+        else:
+            self._log.add(event)
 
     def _take_in(self, candidate: int) -> None:
         evaluation = self._taken[candidate] = self._early.pop(candidate)

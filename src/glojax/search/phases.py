@@ -201,7 +201,7 @@ def discover_losses(
     run.display.start_phase("Search", options.generations * options.genetic.population_size)
     search: Callable[..., list[Discovered]] = discover
     if options.asynchronous:
-        search = partial(discover_asynchronously, log=run.directory.open_completions())
+        search = partial(discover_asynchronously, log=run.directory.open_events())
     found = search(
         evaluator,
         options.genetic,

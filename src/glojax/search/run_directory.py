@@ -2,7 +2,7 @@
 
     config.json         every option, resolved, with versions and devices
     trainings.jsonl     a line for each training: what a resumed run does not do again
-    completions.jsonl   a line for each candidate of an asynchronous search, in the order in which they came back
+    events.jsonl        a line for each candidate of an asynchronous search that was drawn, or came back, in that order
     generations.jsonl   a line for each generation
     tuning.jsonl        a line for each loss under tuning and generation
     candidates.jsonl    a line for each loss function ever evaluated
@@ -31,8 +31,8 @@ from filelock import FileLock, Timeout
 from glojax.errors import RunDirectoryError
 from glojax.evaluation import TrainingJournal
 from glojax.files import remove_unfinished, write_atomically
-from glojax.search import completions
-from glojax.search.completions import CompletionLog
+from glojax.search import events
+from glojax.search.events import EventLog
 from glojax.search.json_lines import JsonLines
 
 #: Free space that a run asks for before it starts; it needs a third of a kilobyte for each training, and the picture.
@@ -124,9 +124,9 @@ class RunDirectory:
         """The trainings that are done."""
         return TrainingJournal(self.path / "trainings.jsonl")
 
-    def open_completions(self) -> CompletionLog:
-        """The order in which the candidates of an asynchronous search came back."""
-        return CompletionLog(self.path / completions.FILE)
+    def open_events(self) -> EventLog:
+        """What happened in an asynchronous search, in its order."""
+        return EventLog(self.path / events.FILE)
 
     def write_json(self, name: str, content: Any) -> None:
         """Write a whole JSON file."""
