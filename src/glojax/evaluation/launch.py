@@ -39,11 +39,18 @@ _LOOPBACK: Final = "127.0.0.1"
 #: Dask's scheduler has its web server all the same; here nobody else reaches it, and no two meet at one port.
 _NO_DASHBOARD: Final = f"{_LOOPBACK}:0"
 
+#: With this variable, which Dask sets for workers, malloc gives memory back after every step, and a training on a CPU
+#: takes 20 % longer.
+_TRIM: Final = "MALLOC_TRIM_THRESHOLD_"
+_SPAWN: Final = "distributed.nanny.pre-spawn-environ"
+_NO_TRIM: Final = f"export DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON='{{\"{_TRIM}\": None}}'"
+
 #: Dask's own settings: a worker is gone sooner, and a task is not blamed by Dask, but by us.
 _DASK: Final = {
     "distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s",
     "distributed.deploy.lost-worker-timeout": "5s",
     "distributed.scheduler.allowed-failures": 10,
+    f"{_SPAWN}.{_TRIM}": None,
     "distributed.scheduler.worker-ttl": "120s",
 }
 
@@ -170,7 +177,7 @@ def batch_cluster(kind: str, settings: BatchSettings, name: str) -> Any:
         "python": settings.python or sys.executable,
         "death_timeout": DEATH_TIMEOUT_SECONDS,
         "worker_extra_args": ["--no-dashboard"],
-        "job_script_prologue": settings.prologue,
+        "job_script_prologue": [*settings.prologue, _NO_TRIM],
         "log_directory": settings.log_folder and str(settings.log_folder.expanduser()),
         "interface": settings.interface,
         "security": temporary_security(),
