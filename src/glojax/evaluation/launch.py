@@ -100,6 +100,8 @@ def _local(number: int, settings: LocalSettings) -> Iterator[Client]:
         ) as running,
         Client(running, timeout=CONNECT_SECONDS) as client,
     ):
+        # Dask gives a worker up that is down for the second time within the timeout: another takes its place.
+        running.adapt(minimum=number, maximum=number)
         yield client
 
 
