@@ -46,4 +46,4 @@ def test_the_profiler_leaves_a_trace(in_chunks: FinishedRun) -> None:
 def test_compiled_programs_are_kept_for_the_next_run(one_by_one: FinishedRun) -> None:
     assert one_by_one.exit_code == 0
     kept = [path.name for path in (Path(os.environ["XDG_CACHE_HOME"]) / "glojax" / "compiled").iterdir()]
-    assert any("map_population" in name for name in kept)
+    assert any("train_one_by_one" in name for name in kept)
