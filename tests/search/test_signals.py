@@ -36,7 +36,8 @@ def test_time_that_is_up_interrupts() -> None:
 
 def test_time_that_is_not_up_does_not_interrupt_later() -> None:
     with interruptible(0.2):
-        pass
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     time.sleep(0.3)
 
 
@@ -44,6 +45,7 @@ def test_what_the_parent_ignores_stays_ignored() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with interruptible(None):
+            assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
             os.kill(os.getpid(), signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)

@@ -252,8 +252,7 @@ def _trained(
         return result
 
 
-# A device of a CPU is a core: XLA is not to look for operations that could run at the same time. The order that it then
-# gives them is 5 % faster for `MnistCNN`, and the results are bitwise the same.
+# A device of a CPU is a core: XLA is not to put operations in an order in which some could run at the same time.
 @partial(jax.jit, compiler_options={"xla_cpu_enable_concurrency_optimized_scheduler": False})
 def _train_one_by_one(train: Train, programs: LossProgram, key: jax.Array, rates: jax.Array) -> TrainResult:
     return train_population(train, programs, key, rates)

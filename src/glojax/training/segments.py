@@ -41,11 +41,12 @@ def train_in_segments(
     Returns:
         Results with a leading axis [P], as NumPy arrays.
     """
-    # The key decides where networks begin: on the device, and bound to it like all that comes of them later, or a
-    # step would be compiled once for the first segment and again for the others.
-    key = jax.device_put(key, train.data["train"][1].sharding)
+    # Networks begin on the device, and bound to it like all that comes of them later, or a step would be compiled once
+    # for the first segment and again for the others.
+    here = train.data["train"][1].sharding
+    key = jax.device_put(key, here)
     P = len(learning_rates)
-    chunks = [_Chunk(places, _begin(train, key, len(places))) for places in _cut(P, chunk_size)]
+    chunks = [_Chunk(places, jax.device_put(_begin(train, key, len(places)), here)) for places in _cut(P, chunk_size)]
     finite, num_steps = np.ones(P, bool), np.zeros(P, np.int32)
     step, segment = 0, FIRST_SEGMENT
     while step < train.config.num_steps and chunks:
