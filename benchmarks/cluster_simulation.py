@@ -4,8 +4,9 @@
 
 The sizes of shards come from the function that the trainer uses. A worker is idle from the end of a shard until the
 head has taken its result in and sent it the next one; the head does that for one worker at a time. How long it takes is
-measured first: the processor time of client and scheduler for texts as long as those of a real shard, to two workers
-that send them back. How long a training takes says `python -m benchmarks.population_training`.
+measured first: the time for a text as long as that of a real shard, to two workers of this machine that send it back,
+which is more than the head's own share of it. How long a training takes says
+`python -m benchmarks.population_training`.
 """
 
 import heapq
@@ -86,21 +87,21 @@ def simulate(
 
 
 def measured_message_seconds(num_shards: int = 400, shard: int = 8) -> float:
-    """Processor time of client and scheduler, which are in this process, for each of so many shards."""
+    """Wall time for each of so many shards, for which workers do nothing."""
     source, workload = DatasetSource("digits"), WORKLOADS["digits"]
     order = work_order(workload.network, source, source.load(), workload.config, CAPACITY, None)
     trainings = [Training("context", str(tree), 0, 0.01) for tree in loss_trees(shard)]
     text = "".join(shard_text(order, "canonical", trainings))
     with open_fleet("local:2", LocalSettings()) as fleet:
         fleet.wait_for_workers(2)
-        begin, left, done = time.process_time(), num_shards, 0
+        begin, left, done = time.perf_counter(), num_shards, 0
         while done < num_shards:
             for member in fleet.members:
                 if member.is_idle and left:
                     fleet.assign(member, 60.0, str.strip, text)
                     left -= 1
             done += len(fleet.wait())
-        return (time.process_time() - begin) / num_shards
+        return (time.perf_counter() - begin) / num_shards
 
 
 def main(

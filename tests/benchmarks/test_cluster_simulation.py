@@ -16,6 +16,10 @@ def test_no_worker_of_eight_is_idle_for_a_tenth_of_a_generation() -> None:
     assert generation(8, 160, message_seconds=0.005).largest_idle <= 0.1
 
 
+def test_a_hundred_workers_train_for_nine_tenths_of_a_generation() -> None:
+    assert generation(100, 2000, message_seconds=0.005).efficiency >= 0.9
+
+
 def test_a_head_that_is_slower_than_its_workers_is_the_limit() -> None:
     limited = generation(100, 2000, message_seconds=5.0)
     assert limited.head_busy == pytest.approx(1, abs=0.02)

@@ -47,7 +47,8 @@ def main(minutes: float = 30.0, workers: int = 4, every_seconds: float = 20.0, s
         (folder / "cluster.toml").write_text(_SETTINGS)
         # As many generations as an undisturbed search manages in that time, measured by three of them.
         begin = time.monotonic()
-        _search(folder, "trial", steps, 3, seed, "--devices", "1").wait()
+        if _search(folder, "trial", steps, 3, seed, "--devices", "1").wait() != 0:
+            sys.exit((folder / "output.txt").read_text())
         generations = max(3, round(3 * 60 * minutes / (time.monotonic() - begin)))
         cluster = ("--cluster", f"local:{workers}", "--cluster-config", "cluster.toml")
         begin = time.monotonic()
@@ -100,7 +101,7 @@ def _disturb(search: "subprocess.Popen[bytes]", every_seconds: float, draw: rand
             return done
         except subprocess.TimeoutExpired:
             pass
-        there = [process for process in psutil.Process(search.pid).children() if _is_worker(process)]
+        there = [process for process in _children(search.pid) if _is_worker(process)]
         if not there:
             continue
         victim, kind = draw.choice(there), draw.choice(KINDS)
@@ -109,6 +110,13 @@ def _disturb(search: "subprocess.Popen[bytes]", every_seconds: float, draw: rand
             threading.Thread(target=_slow, args=(victim, every_seconds), daemon=True).start()
         else:
             _send(victim, signal.SIGKILL if kind == "kill" else signal.SIGSTOP)
+
+
+def _children(process: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(process).children()
+    except psutil.Error:
+        return []
 
 
 def _is_worker(process: psutil.Process) -> bool:

@@ -17,8 +17,6 @@ from glojax.training import TrainingConfig
 #: Steps of a training that takes a second or so.
 LONG = 100
 
-SOURCE = DatasetSource("digits")
-
 MakeTrainer = Callable[..., ClusterTrainer]
 
 
@@ -44,7 +42,6 @@ def make_trainer(fleet: Fleet, digits: Dataset) -> MakeTrainer:
         steps: int = 3,
         *,
         network: NetworkFactory = DigitsCNN,
-        source: DatasetSource = SOURCE,
         limits: Limits | None = None,
         journal: TrainingJournal | None = None,
         on_progress: Callable[[ClusterProgress], None] = lambda progress: None,
@@ -55,7 +52,7 @@ def make_trainer(fleet: Fleet, digits: Dataset) -> MakeTrainer:
             network,
             digits,
             config,
-            source=source,
+            source=DatasetSource("digits"),
             fleet=fleet,
             limits=limits,
             capacity=16,

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel")
@@ -64,7 +64,7 @@ def slurm() -> Iterator[dict[str, str]]:
     config = folder / "slurm.conf"
     for name in ("state", "spool"):
         (folder / name).mkdir()
-    config.write_text(_CONFIG.format(host=host, folder=folder, controller_port=_free_port(), node_port=_free_port()))
+    config.write_text(_CONFIG.format(host=host, folder=folder, controller_port=free_port(), node_port=free_port()))
     environment = {"SLURM_CONF": str(config), "PATH": _path()}
     key = folder / "munge.key"
     key.write_bytes(os.urandom(128))
@@ -87,7 +87,7 @@ def slurm() -> Iterator[dict[str, str]]:
     finally:
         with contextlib.suppress(subprocess.SubprocessError, OSError):
             subprocess.run(["scancel", "--user=root"], env=os.environ | environment, timeout=20, check=False)
-            _wait(lambda: not queue(environment), 20)
+            wait_until(lambda: not queue(environment), 20)
         for process in reversed(processes):
             process.terminate()
         for process in processes:
@@ -123,13 +123,13 @@ def _wait_until_idle(environment: dict[str, str], folder: Path) -> None:
         )
         return state.stdout.strip() == "idle"
 
-    if not _wait(is_idle, 60):
+    if not wait_until(is_idle, 60):
         logs = [path.read_text(errors="replace")[-1500:] for path in sorted(folder.glob("*.log"))]
         raise RuntimeError("Slurm does not start:\n" + (folder / "output.txt").read_text() + "\n".join(logs))
 
 
-def _wait(condition: object, seconds: float) -> bool:
-    assert callable(condition)
+def wait_until(condition: Callable[[], object], seconds: float) -> bool:
+    """Whether something came about in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
@@ -142,7 +142,8 @@ def _path() -> str:
     return os.environ.get("PATH", "") + os.pathsep + "/usr/sbin" + os.pathsep + "/sbin"
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine at which nothing listens."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

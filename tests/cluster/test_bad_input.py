@@ -2,6 +2,7 @@
 
 import builtins
 import re
+import shutil
 import socket
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from glojax.errors import ConfigurationError
 from glojax.evaluation.cluster_settings import BatchSettings, LocalSettings, StandingSettings
 from glojax.search import __main__ as command_line
 from glojax.search.__main__ import main
@@ -79,7 +81,27 @@ def test_a_scheduler_that_does_not_answer(complaint: Complaint, monkeypatch: pyt
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
-        assert complaint(*COMPARE, address).startswith(f"The scheduler at {address} does not answer within")
+        assert complaint(*COMPARE, address).startswith(f"The scheduler at {address} does not answer (nothing within")
+
+
+@pytest.mark.parametrize(
+    ("cluster", "text", "cause"),
+    [
+        ("local:1", "memory = 'lots'", "lots"),
+        ("slurm", "memory = 'lots'", "lots"),
+        ("slurm", "interface = 'ib99'", "ib99"),
+        ("htcondor", "log_folder = 'cluster.toml/logs'", "cluster.toml/logs"),
+    ],
+)
+def test_settings_with_which_nothing_can_be_started(
+    complaint: Complaint, monkeypatch: pytest.MonkeyPatch, cluster: str, text: str, cause: str
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    Path("cluster.toml").write_text(text)
+    line = complaint(*COMPARE, cluster, "--cluster-config", "cluster.toml")
+    assert line.startswith("The cluster cannot be started (")
+    assert cause in line
+    assert line.endswith("; correct --cluster-config.")
 
 
 def test_another_machine_is_not_talked_to_in_the_clear(complaint: Complaint) -> None:
@@ -88,8 +110,19 @@ def test_another_machine_is_not_talked_to_in_the_clear(complaint: Complaint) -> 
 
 def test_an_encrypted_scheduler_needs_certificates(complaint: Complaint) -> None:
     assert "needs certificates" in complaint(*COMPARE, "tls://192.0.2.1:8786")
+    Path("cluster.toml").write_text('[tls]\nca_file = "a"\ncert_file = "b"\n')
+    lacking = complaint(*COMPARE, "tls://192.0.2.1:8786", "--cluster-config", "cluster.toml")
+    assert lacking == "cluster.toml lacks the setting tls.key_file; add it."
     Path("cluster.toml").write_text('[tls]\nca_file = "a"\ncert_file = "b"\nkey_file = "c"\n')
     assert "There is no file a" in complaint(*COMPARE, "tls://192.0.2.1:8786", "--cluster-config", "cluster.toml")
+
+
+def test_encryption_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from glojax.evaluation import launch
+
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with pytest.raises(ConfigurationError, match=r"needs cryptography: pip install 'glojax\[cluster\]'"):
+        launch.temporary_security()
 
 
 def test_an_extra_that_is_not_installed(complaint: Complaint, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,13 +8,22 @@ import dask
 import pytest
 from rich.console import Console
 
+from glojax.datasets import Dataset, DatasetSource
 from glojax.errors import ClusterError
 from glojax.evaluation import decisive_versions
 from glojax.evaluation import fleet as fleet_module
+from glojax.evaluation.cluster import ClusterTrainer
 from glojax.evaluation.fleet import Fleet
+from glojax.evaluation.member import Outcome
 from glojax.expressions import LossTree
+from glojax.networks import DigitsCNN
 from glojax.search.cluster_options import WorkersOptions, print_workers
+from glojax.training import TrainingConfig
 from tests.cluster.conftest import MakeTrainer
+
+
+def lacks_memory() -> str:
+    raise MemoryError
 
 
 def test_workers_with_other_versions_are_of_no_use(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,13 +38,45 @@ def test_workers_with_other_versions_are_of_no_use(fleet: Fleet, monkeypatch: py
 @pytest.mark.slow
 def test_a_worker_that_dask_gives_up_is_replaced(fleet: Fleet) -> None:
     fleet.wait_for_workers(2)
-    processes = [report["pid"] for report in fleet.reports()[0].values()]
+    processes = [report["pid"] for report in fleet.reports()[0].values() if report]
     with dask.config.set({"distributed.deploy.lost-worker-timeout": "0s"}):
         os.kill(processes[0], signal.SIGKILL)
         while len(fleet.members) == 2:
             fleet.wait()
         fleet.wait_for_workers(2)
-    assert processes[0] not in [report["pid"] for report in fleet.reports()[0].values()]
+    assert processes[0] not in [report["pid"] for report in fleet.reports()[0].values() if report]
+
+
+@pytest.mark.slow
+def test_a_worker_without_memory_is_ended_and_replaced(fleet: Fleet) -> None:
+    fleet.wait_for_workers(2)
+    poor = next(member for member in fleet.members if member.is_idle)
+    fleet.assign(poor, 60.0, lacks_memory)
+    outcomes: list[Outcome] = []
+    while not outcomes:
+        outcomes = fleet.wait()
+    (outcome,) = outcomes
+    assert (outcome.member, outcome.text, type(outcome.error)) == (poor, None, MemoryError)
+    fleet.wait_for_workers(2)
+    assert poor.address not in [member.address for member in fleet.members]
+    assert sorted(member.place for member in fleet.members) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        (DatasetSource("/nowhere/data.npz"), "There is no file"),
+        (DatasetSource("digits", train_fraction=0.5), "is another than that of the run: bring the same files there"),
+    ],
+)
+def test_workers_without_the_data_set_are_of_no_use(
+    fleet: Fleet, digits: Dataset, source: DatasetSource, complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet_module, "PATIENCE_SECONDS", 1.0)
+    config = TrainingConfig(num_steps=3, batch_size=64, learning_rate=0.05)
+    trainer = ClusterTrainer(DigitsCNN, digits, config, source=source, fleet=Fleet(fleet._client, 1))
+    with pytest.raises(ClusterError, match=rf"No worker of 2 can be used \(.*{complaint}"):
+        list(trainer.train([LossTree.parse("x * log(y)")] * 2, [0, 1]))
 
 
 def test_whoever_looks_sees_what_each_worker_has_done(fleet: Fleet, make_trainer: MakeTrainer) -> None:

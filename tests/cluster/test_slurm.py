@@ -2,16 +2,16 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.slurm_node import queue, reason_to_skip, slurm
+from tests.cluster.slurm_node import queue, reason_to_skip, slurm, wait_until
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,16 +35,17 @@ def search(folder: Path, environment: dict[str, str], *arguments: str) -> subpro
         return subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
 
 
-def wait_until(condition: Callable[[], object], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.2)
-
-
 def num_trainings(folder: Path) -> int:
     journal = folder / "run" / "trainings.jsonl"
     return len(journal.read_bytes().splitlines()) if journal.exists() else 0
+
+
+def test_jobs_that_slurm_refuses_cost_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
+    (tmp_path / "cluster.toml").write_text(SETTINGS + 'queue = "none"\n')
+    assert search(tmp_path, environment, *SEARCH, *CLUSTER, "--run-dir", "run").wait(60) == 2
+    *_, line = (tmp_path / "output.txt").read_text().splitlines()
+    assert re.fullmatch(r"error: Slurm refuses the jobs \(.*invalid partition.*\); correct --cluster-config\.", line)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_cancelled_job_changes_nothing_and_a_killed_head_leaves_no_job(
@@ -52,18 +53,18 @@ def test_a_cancelled_job_changes_nothing_and_a_killed_head_leaves_no_job(
 ) -> None:
     (tmp_path / "cluster.toml").write_text(SETTINGS)
     head = search(tmp_path, environment, *SEARCH, *CLUSTER, "--run-dir", "run")
-    wait_until(lambda: num_trainings(tmp_path) >= 1 or head.poll() is not None, 300)
+    assert wait_until(lambda: num_trainings(tmp_path) >= 1 or head.poll() is not None, 300)
     first, _ = jobs = queue(environment)
     subprocess.run(["scancel", first], env=environment, check=True)
-    wait_until(lambda: len(set(queue(environment)) - {first}) == 2, 60)
+    assert wait_until(lambda: len(set(queue(environment)) - {first}) == 2, 60)
     assert jobs[1] in queue(environment)
-    wait_until(lambda: num_trainings(tmp_path) >= 3, 120)
+    assert wait_until(lambda: num_trainings(tmp_path) >= 3, 120)
 
     head.send_signal(signal.SIGKILL)
     head.wait()
-    wait_until(lambda: not queue(environment), 60)
+    assert wait_until(lambda: not queue(environment), 60)
 
-    resumed = search(tmp_path, environment, "resume", "run", "--devices", "1")
+    resumed = search(tmp_path, environment, "resume", "run", *CLUSTER)
     assert resumed.wait(300) == 0, (tmp_path / "output.txt").read_text()
     alone = search(tmp_path, environment, *SEARCH, "--devices", "1", "--run-dir", "alone")
     assert alone.wait(300) == 0

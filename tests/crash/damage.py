@@ -30,6 +30,7 @@ from rich.progress import track
 from glojax.errors import GlojaxError
 from glojax.evaluation import TrainingJournal
 from glojax.search.config import RunOptions
+from glojax.search.events import Event, EventLog
 from glojax.search.json_lines import JsonLines
 from glojax.search.run_config import read_config, read_options, sealed
 from glojax.search.run_directory import require_run
@@ -41,7 +42,7 @@ RESULTS = Path(__file__).parent / "results" / "damage.json"
 SEARCH = (
     *("--steps", "3", "--population-size", "8", "--num-elites", "2", "--generations", "2", "--finalists", "2"),
     *("--finalist-seeds", "2", "--seed", "5", "--tuned", "2", "--tuning.generations", "2"),
-    *("--tuning.population-size", "3", "--seeds", "2"),
+    *("--tuning.population-size", "3", "--seeds", "2", "--asynchronous"),
 )
 
 LOGS = ("generations.jsonl", "tuning.jsonl", "candidates.jsonl")
@@ -156,6 +157,11 @@ def forged(config: dict[str, Any], draw: random.Random) -> dict[str, Any]:
     return sealed(config)
 
 
+def events(folder: Path) -> list[Event]:
+    """The order of an asynchronous search, as far as it is to be believed."""
+    return list(EventLog(folder / "events.jsonl").events)
+
+
 @dataclass(frozen=True)
 class Original:
     """What a run had written, as it is read."""
@@ -164,12 +170,13 @@ class Original:
     config: dict[str, Any]
     journal: TrainingJournal
     logs: dict[str, list[dict[str, Any]]]
+    events: list[Event]
 
     @classmethod
     def of(cls, folder: Path) -> "Original":
         lines = {name: (folder / name).read_text().splitlines() for name in LOGS}
         logs = {name: [json.loads(line) for line in texts] for name, texts in lines.items()}
-        return cls(folder, read_config(folder), TrainingJournal(folder / "trainings.jsonl"), logs)
+        return cls(folder, read_config(folder), TrainingJournal(folder / "trainings.jsonl"), logs, events(folder))
 
 
 def trial(original: Original, folder: Path, draw: random.Random) -> tuple[str, str]:
@@ -189,6 +196,7 @@ def trial(original: Original, folder: Path, draw: random.Random) -> tuple[str, s
         journal = TrainingJournal(folder / "trainings.jsonl")
         for training, result in journal.results.items():
             assert str(result) == str(original.journal.results[training]), done
+        assert events(folder) == original.events[: len(events(folder))], done
         for name, records in original.logs.items():
             log = JsonLines(folder / name)
             for record in records:

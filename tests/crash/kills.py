@@ -5,16 +5,24 @@
 Half of the kills come at a moment drawn uniformly from the time that a search takes; the other half hit one of the
 operations of the file layer, each kind in turn, before it, in its middle or after it. SIGKILL leaves a process no time
 for anything. `results/kills.json` has a line for each.
+
+    python -m tests.crash.kills --asynchronous --kills 30
+
+kills searches without generations, whose course depends on the order in which candidates come back. Each must go on as
+it had recorded until then, and end as its whole record, replayed from nothing else, says. They are in
+`results/kills_asynchronous.json`.
 """
 
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -54,6 +62,8 @@ class Options:
     jobs: int = 2
     """Searches at a time."""
     seed: int = 0
+    asynchronous: bool = False
+    """Searches without generations."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class Kill:
         aim: The moment, or the operation that was hit.
         phase: What the search was doing, as its files tell.
         trainings: How many were on the disk.
-        equal: Whether the resumed search ended as the undisturbed one.
+        equal: Whether the resumed search ended as the undisturbed one, or as it had recorded.
         seconds: Of the resumed search.
     """
 
@@ -94,9 +104,9 @@ def phase(run: Path) -> tuple[str, int]:
     return ("tuning" if (run / "tuning.jsonl").exists() else "discovery"), len(lines)
 
 
-def kill_at_time(folder: Path, seconds: float) -> bool:
+def kill_at_time(folder: Path, command: Sequence[str], seconds: float) -> bool:
     """Whether a search could be killed so many seconds after it began to write."""
-    search = process(folder, "glojax.search", *SEARCH, "--run-dir", "run")
+    search = process(folder, "glojax.search", *command, "--run-dir", "run")
     while not (folder / "run" / "config.json").exists() and search.poll() is None:
         time.sleep(0.01)
     time.sleep(seconds)
@@ -104,15 +114,32 @@ def kill_at_time(folder: Path, seconds: float) -> bool:
     return search.wait() == -signal.SIGKILL
 
 
-def kill_at_operation(folder: Path, operation: str, moment: str, number: int) -> bool:
+def kill_at_operation(folder: Path, command: Sequence[str], operation: str, moment: str, number: int) -> bool:
     """Whether a search could be killed in an operation of the file layer, after `config.json` was there."""
     fault = (operation, moment, str(number))
-    search = process(folder, "tests.crash.faulty_search", *fault, *SEARCH, "--run-dir", "run")
+    search = process(folder, "tests.crash.faulty_search", *fault, *command, "--run-dir", "run")
     return search.wait() == -signal.SIGKILL and (folder / "run" / "config.json").exists()
 
 
+def whole_lines(path: Path) -> bytes:
+    """Of a file whose last line may be torn, or that is not there yet."""
+    content = path.read_bytes() if path.exists() else b""
+    return content[: content.rfind(b"\n") + 1]
+
+
+def replayed(place: Path) -> dict[str, Any]:
+    """What comes of the options and the recorded order of a run alone."""
+    again = place / "again"
+    again.mkdir()
+    for name in ("config.json", "events.jsonl"):
+        shutil.copy(place / "run" / name, again)
+    process(place, "glojax.search", "resume", "again").wait()
+    return contents(again)
+
+
 def main(options: Options) -> None:
-    """Kill, resume, compare, and write `results/kills.json`."""
+    """Kill, resume, compare, and write the results."""
+    command = (*SEARCH, "--asynchronous") if options.asynchronous else SEARCH
     draw = random.Random(options.seed)
     with tempfile.TemporaryDirectory(prefix="glojax-kills-") as folder:
         _ENVIRONMENT["XDG_CACHE_HOME"] = str(Path(folder) / "cache")
@@ -122,7 +149,7 @@ def main(options: Options) -> None:
         # Once for the cache of compiled programs, once for the time.
         for name in ("first", "run"):
             begin = time.perf_counter()
-            search = process(undisturbed, "tests.crash.faulty_search", "count", *SEARCH, "--run-dir", name)
+            search = process(undisturbed, "tests.crash.faulty_search", "count", *command, "--run-dir", name)
             if search.wait() != 0:
                 sys.exit((undisturbed / "output.txt").read_text())
         whole = time.perf_counter() - begin
@@ -136,19 +163,22 @@ def main(options: Options) -> None:
                 place.mkdir()
                 if number % 2:
                     seconds = chance.uniform(0, whole)
-                    aim, killed = f"{seconds:.2f} s", kill_at_time(place, seconds)
+                    aim, killed = f"{seconds:.2f} s", kill_at_time(place, command, seconds)
                 else:
                     operation, moment = OPERATIONS[number // 2 % 3], MOMENTS[number // 6 % 3]
                     call = chance.randint(1, calls[operation])
                     aim = f"{moment} {operation} {call} of {calls[operation]}"
-                    killed = kill_at_operation(place, operation, moment, call)
+                    killed = kill_at_operation(place, command, operation, moment, call)
                 if killed:
                     break
             at, trainings = phase(place / "run")
+            recorded = whole_lines(place / "run" / "events.jsonl")
             begin = time.perf_counter()
             code = process(place, "glojax.search", "resume", "run").wait()
             seconds = time.perf_counter() - begin
-            equal = code == 0 and contents(place / "run") == expected
+            end = replayed(place) if options.asynchronous and code == 0 else expected
+            equal = code == 0 and contents(place / "run") == end
+            equal = equal and whole_lines(place / "run" / "events.jsonl").startswith(recorded)
             if not equal:
                 print(f"kill {number} ({aim}): not equal; exit code {code}")
                 print((place / "output.txt").read_text()[-2000:])
@@ -159,17 +189,18 @@ def main(options: Options) -> None:
                 pool.submit(disturb, number, random.Random(draw.getrandbits(32))) for number in range(options.kills)
             ]
             kills = [future.result() for future in track(futures, "Kills")]
-    write(kills, whole, calls)
+    path = RESULTS.with_stem("kills_asynchronous") if options.asynchronous else RESULTS
+    write(path, command, kills, whole, calls)
     different = sum(not kill.equal for kill in kills)
-    print(f"{len(kills)} kills, {len(kills) - different} results equal to the undisturbed one, {different} not")
+    print(f"{len(kills)} kills, {len(kills) - different} ended as they should, {different} did not")
     sys.exit(1 if different else 0)
 
 
-def write(kills: list[Kill], whole: float, calls: dict[str, int]) -> None:
-    """Write `results/kills.json`."""
+def write(path: Path, command: Sequence[str], kills: list[Kill], whole: float, calls: dict[str, int]) -> None:
+    """Write the results."""
     record: dict[str, Any] = {
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": "python -m glojax.search " + " ".join(SEARCH),
+        "command": "python -m glojax.search " + " ".join(command),
         "undisturbed_seconds": round(whole, 2),
         "operations": calls,
         "kills": len(kills),
@@ -177,8 +208,8 @@ def write(kills: list[Kill], whole: float, calls: dict[str, int]) -> None:
         "phases": {name: sum(kill.phase == name for kill in kills) for name in sorted({kill.phase for kill in kills})},
         "each": [asdict(kill) for kill in kills],
     }
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(record, indent=2) + "\n")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(record, indent=2) + "\n")
 
 
 if __name__ == "__main__":

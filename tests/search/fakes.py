@@ -8,6 +8,7 @@ import numpy as np
 
 from glojax.evaluation import Draw, Evaluation, OnDrawnEvaluation, OnEvaluation, Status
 from glojax.expressions import LossTree, canonical
+from glojax.search.events import Event, EventLog
 
 STEPS = 10
 
@@ -87,3 +88,13 @@ class FakeEvaluator:
         for _ in range(len(trees) * len(seeds)):
             on_training(STEPS)
         return np.array([[self._fitness(tree)] * len(seeds) for tree in trees], np.float32)
+
+
+class FakeLog(EventLog):
+    """Has no file."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+
+    def add(self, event: Event) -> None:
+        self._events.append(event)

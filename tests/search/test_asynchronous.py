@@ -17,7 +17,7 @@ from glojax.genetic import GeneticConfig
 from glojax.search.asynchronous import discover_asynchronously
 from glojax.search.discovery import GenerationRecord, discover
 from glojax.search.events import Event, EventLog
-from tests.search.fakes import FakeEvaluator
+from tests.search.fakes import FakeEvaluator, FakeLog
 
 #: Trees that grow until most have both variables and are trained.
 CONFIG = GeneticConfig(population_size=30, num_elites=3, expand_rate=0.1)
@@ -71,7 +71,7 @@ class Search:
 def test_a_record_that_is_replayed_gives_the_same_run_whatever_the_order(
     room: int, other_room: int, salts: tuple[int, int]
 ) -> None:
-    log = EventLog()
+    log = FakeLog()
     trainer = evaluator(room, salts[0])
     first = Search(trainer, log)
     recorded = list(log.events)
@@ -89,7 +89,7 @@ def test_a_record_that_is_replayed_gives_the_same_run_whatever_the_order(
 def test_a_search_that_was_interrupted_goes_on_to_the_same_end(
     room: int, salt: int, ends_after: int, num_lost: int
 ) -> None:
-    whole, torn, log = EventLog(), EventLog(), EventLog()
+    whole, torn, log = FakeLog(), FakeLog(), FakeLog()
     undisturbed = Search(evaluator(room, salt), whole)
     interrupted = evaluator(room, salt)
     with pytest.raises(KeyboardInterrupt):
@@ -103,9 +103,9 @@ def test_a_search_that_was_interrupted_goes_on_to_the_same_end(
 
 
 def test_what_was_trained_but_not_recorded_completes_anew_and_is_recorded() -> None:
-    log = EventLog()
+    log = FakeLog()
     undisturbed = evaluator(4, 0)
-    Search(undisturbed, EventLog())
+    Search(undisturbed, FakeLog())
     with pytest.raises(KeyboardInterrupt):
         Search(evaluator(4, 0), log, ends_after=50)
     # All that the head would have asked for is there already.
@@ -115,7 +115,7 @@ def test_what_was_trained_but_not_recorded_completes_anew_and_is_recorded() -> N
 
 
 def test_the_order_of_completion_decides_what_is_bred() -> None:
-    searches = [Search(evaluator(4, salt), EventLog()) for salt in (0, 1)]
+    searches = [Search(evaluator(4, salt), FakeLog()) for salt in (0, 1)]
     assert searches[0].found != searches[1].found
     assert min(search.generations[-1].trained for search in searches) > 0
 
@@ -127,11 +127,11 @@ def test_one_worker_begins_with_the_generation_of_the_default_mode() -> None:
         on_evaluation=lambda evaluation, generation: generational.append((evaluation, generation)),
         on_generation=lambda record: None,
     )
-    assert Search(evaluator(1), EventLog()).evaluations[:30] == generational
+    assert Search(evaluator(1), FakeLog()).evaluations[:30] == generational
 
 
 def test_generations_are_summed_up_by_population_and_number_of_evaluations() -> None:
-    search = Search(evaluator(5), EventLog())
+    search = Search(evaluator(5), FakeLog())
     assert Counter(generation for _, generation in search.evaluations) == {1: 30, 2: 30, 3: 30}
     assert [record.generation for record in search.generations] == [1, 2, 3]
     best = 0.0
@@ -146,7 +146,7 @@ def test_generations_are_summed_up_by_population_and_number_of_evaluations() -> 
 
 
 def test_a_candidate_is_drawn_when_a_worker_is_free_and_not_before() -> None:
-    log = EventLog()
+    log = FakeLog()
     search = Search(evaluator(3), log)
     num_out, most_out = 0, 0
     for kind, _ in log.events:
@@ -161,15 +161,17 @@ def test_a_candidate_is_drawn_when_a_worker_is_free_and_not_before() -> None:
 @pytest.mark.parametrize(
     "events",
     [
-        # Nobody can be bred before the first candidate is back.
+        # Nobody is bred before the random population is back.
         [Event("drawn", number) for number in range(CONFIG.population_size + 1)],
         # More than the budget.
         [event for number in range(BUDGET + 1) for event in (Event("drawn", number), Event("back", number))],
     ],
 )
 def test_a_record_of_another_search_is_refused(events: list[Event]) -> None:
-    log = EventLog()
+    log = FakeLog()
     for event in events:
         log.add(event)
-    with pytest.raises(RunDirectoryError, match=r"events.jsonl does not fit the search, which ends after \d+ of 90"):
+    with pytest.raises(
+        RunDirectoryError, match=r"events.jsonl does not fit the search, which has no candidate \d+ to draw"
+    ):
         Search(evaluator(100), log)

@@ -1,14 +1,14 @@
-"""A real asynchronous search, and the same again from nothing but its options and its record."""
+"""Real asynchronous searches, here and on workers, and the same again from nothing but their options and record."""
 
-import json
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.crash.run_folders import contents
 from tests.search.conftest import SEARCH
-from tests.search.runs import FinishedRun, resume, run
+from tests.search.runs import FinishedRun, resume, run, run_on_faulty_layer
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +25,39 @@ def test_what_happens_is_recorded(asynchronous: FinishedRun) -> None:
     assert "Best loss found: " in asynchronous.output
 
 
+def replayed(finished: FinishedRun, folder: Path) -> FinishedRun:
+    """The run again, on one device, from its options and its order of events alone."""
+    (folder / "run").mkdir()
+    for name in ("config.json", "events.jsonl"):
+        shutil.copy(finished.directory / name, folder / "run")
+    return resume(folder)
+
+
 def test_a_record_is_replayed_to_the_same_files_though_nothing_else_is_left(
     asynchronous: FinishedRun, tmp_path: Path
 ) -> None:
-    (tmp_path / "run").mkdir()
-    for name in ("config.json", "events.jsonl"):
-        shutil.copy(asynchronous.directory / name, tmp_path / "run")
-    replayed = resume(tmp_path)
-    assert replayed.exit_code == 0, replayed.errors
-    assert contents(replayed.directory) == contents(asynchronous.directory)
-    assert len(json.loads((tmp_path / "run" / "config.json").read_text())["devices"]) == 2
+    again = replayed(asynchronous, tmp_path)
+    assert again.exit_code == 0, again.errors
+    assert contents(again.directory) == contents(asynchronous.directory)
+    assert len(again.json("config.json")["devices"]) == 2
+
+
+@pytest.mark.slow
+def test_a_record_made_on_workers_is_replayed_here(tmp_path: Path) -> None:
+    (tmp_path / "workers").mkdir()
+    on_workers = run(tmp_path / "workers", "discover", "--asynchronous", *SEARCH, "--cluster", "local:2")
+    assert on_workers.exit_code == 0, on_workers.errors
+    again = replayed(on_workers, tmp_path)
+    assert again.exit_code == 0, again.errors
+    assert contents(again.directory) == contents(on_workers.directory)
+
+
+@pytest.mark.slow
+def test_a_killed_search_goes_on_as_it_had_recorded(tmp_path: Path) -> None:
+    # Killed in the middle of writing an event, or a training; on one device the order is always the same.
+    one = ("discover", "--asynchronous", *SEARCH, "--devices", "1")
+    (tmp_path / "whole").mkdir()
+    whole = run(tmp_path / "whole", *one)
+    killed = run_on_faulty_layer(tmp_path, "append", "half", 17, *one, "--run-dir", "run")
+    assert killed.exit_code == -signal.SIGKILL
+    assert contents(resume(tmp_path).directory) == contents(whole.directory)

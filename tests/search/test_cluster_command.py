@@ -58,5 +58,5 @@ def test_a_whole_run_on_workers_leaves_the_files_of_a_local_one(tmp_path: Path, 
     on_workers = run(tmp_path, *SEARCH, "--cluster", "local:2")
     assert on_workers.exit_code == 0, on_workers.errors
     assert contents(on_workers.directory) == contents(bare_run.directory)
-    assert re.search(r"Waiting for a worker of local:2\.", on_workers.output)
+    assert re.search(r"Waiting for a worker of local:2, at tcp://127\.0\.0\.1:\d+\.", on_workers.output)
     assert on_workers.errors == ""

@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from glojax.evaluation import Evaluation, Status
+from glojax.evaluation.cluster_settings import ClusterProgress
 from glojax.search import progress
 from glojax.search.discovery import GenerationRecord
 from glojax.search.progress import Display
@@ -72,6 +73,18 @@ def test_a_terminal_shows_counts_and_speed_while_it_works() -> None:
     assert "3 trained  2 cached  2 dead" in text
     assert "steps/s" in text
     assert "7/7" in text
+
+
+def test_workers_are_shown_with_what_they_are_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    for terminal in (False, True):
+        console = Console(file=io.StringIO(), force_terminal=terminal, width=160)
+        with Display(console) as display:
+            display.start_phase("Search", 7)
+            display.on_cluster(ClusterProgress(workers=3, in_flight=2, retries=1))
+            display.on_training(300)
+        assert isinstance(console.file, io.StringIO)
+        assert "3 workers  2 shards in flight  1 retries" in console.file.getvalue()
 
 
 def test_trainings_outside_a_search_have_a_speed_and_no_counts() -> None:

@@ -9,15 +9,14 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Final
 
-import jax
-
 from glojax.datasets import Dataset, DatasetSource
 from glojax.errors import ClusterError, GlojaxError
 from glojax.evaluation.chunk_size import LARGEST
 from glojax.evaluation.cluster_settings import ClusterProgress, Limits
 from glojax.evaluation.device_pool import GRACE_SECONDS
-from glojax.evaluation.fleet import Fleet, Member, Outcome
+from glojax.evaluation.fleet import FATAL, Fleet
 from glojax.evaluation.journal import Training, TrainingJournal, crashed_result
+from glojax.evaluation.member import Member, Outcome
 from glojax.evaluation.shard_size import Pace, shard_size
 from glojax.evaluation.shards import shard_results, shard_text, train_shard, work_order
 from glojax.evaluation.trainer import JournaledTrainer, Missing
@@ -42,8 +41,10 @@ class ClusterTrainer(JournaledTrainer):
     """Trains losses, each as given, on the workers of a fleet; what its journal holds is not trained again.
 
     A shard whose worker dies, or is too late, is halved, and both halves are tried again; a training that is alone in
-    its shard and has ended three workers counts as crashed. A result is the same number whoever trained it, as all
-    workers run the trainer of this package on one kind of device.
+    its shard and has ended three workers counts as crashed. All workers run the trainer of this package on one kind of
+    device. So a result is the same number whoever trained it, in whatever shard, where a device trains one candidate at
+    a time, as on a CPU; where it trains several, as on a GPU, their number, which depends on the shard, may round it
+    otherwise.
 
     Args:
         network: Makes the network to train, from `nnx.Rngs`; of a module that workers can import.
@@ -56,7 +57,7 @@ class ClusterTrainer(JournaledTrainer):
         chunk_size: Candidates that a device trains at once; None for the best on its kind.
         conv_lowering: How convolutions are computed; None for the fastest on the first worker's devices.
         journal: Where results are kept; None for a fresh one in memory.
-        on_progress: Called when a worker or a shard came or went.
+        on_progress: Called again and again with how the workers fare.
 
     Raises:
         ConfigurationError: Network, data set and configuration do not fit each other.
@@ -195,14 +196,14 @@ class ClusterTrainer(JournaledTrainer):
 
 
 def _is_charged(error: Exception | None) -> bool:
-    """Whether a shard is to blame: its worker died, was late, or ran out of memory.
+    """Whether a shard is to blame: its worker died, was late, or had to be ended.
 
     A worker that misses something is to blame itself; nobody is where the scheduler's connection broke.
 
     Raises:
         Exception: The error, where it is none of these, but a fault of the program.
     """
-    if error is None or isinstance(error, (MemoryError, jax.errors.JaxRuntimeError)):
+    if error is None or isinstance(error, FATAL):
         return True
     if isinstance(error, (GlojaxError, ImportError, AttributeError, OSError, CancelledError)):
         return False

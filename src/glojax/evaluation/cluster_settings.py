@@ -86,7 +86,7 @@ class BatchSettings:
         jobs: How many are kept running.
         cores: Of each job.
         memory: Of each job, such as "8GB".
-        walltime: Slurm's time limit of a job, such as "04:00:00"; the next one takes its place.
+        walltime: Slurm's time limit of a job, such as "04:00:00", by default half an hour; the next takes its place.
         queue: Slurm's partition.
         account: Slurm's account.
         disk: HTCondor's disk of each job.
@@ -98,7 +98,8 @@ class BatchSettings:
         interface: Or the network interface that it listens at, such as "ib0". Without either it is reached from this
             machine only.
         log_folder: Where jobs write their output; by default nowhere.
-        shared_folder: A folder that the nodes see, for the keys of the run; by default the user's cache.
+        shared_folder: A folder that the nodes see, for the keys of the run, which are removed at its end unless it is
+            killed; by default the user's cache.
         limits: Of shards.
     """
 

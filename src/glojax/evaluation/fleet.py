@@ -11,14 +11,17 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from itertools import count
+from typing import Any, Final
 
+import jax
 from distributed import Client, Future
+from distributed.client import ClosedClientError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
 from glojax.errors import ClusterError, GlojaxError
+from glojax.evaluation.member import Member, Outcome
 from glojax.evaluation.runtime import decisive_versions
 from glojax.evaluation.shards import introduce, report
 
@@ -29,6 +32,15 @@ TOPIC = "glojax-failures"
 
 #: How often it is asked who is there.
 POLL_SECONDS = 0.5
+
+#: After these a worker is ended, as its process may be broken for good.
+FATAL: Final = (MemoryError, jax.errors.JaxRuntimeError)
+
+#: What Dask raises where the scheduler is gone.
+_GONE: Final = (OSError, ValueError, RuntimeError, AttributeError, ClosedClientError)
+
+#: How long a worker may take to say what it has done.
+_REPORT_SECONDS = 10.0
 
 #: How long a scheduler may be silent, or every worker be of no use, before it is given up.
 PATIENCE_SECONDS = 30.0
@@ -49,51 +61,6 @@ _ITS_OWN = (GlojaxError, ImportError, AttributeError, OSError)
 _RESTART_SECONDS = 120.0
 
 
-@dataclass
-class Member:
-    """A worker.
-
-    Attributes:
-        address: Its own for as long as it lives; who is started in its place has another.
-        host: Where it runs; its address until it has said so.
-        backend: "cpu", "gpu" or "tpu".
-        num_devices: That it trains on; 0 until it has introduced itself.
-        refusal: Why it is not given work; None for one that is.
-    """
-
-    address: str
-    host: str
-    backend: str = ""
-    num_devices: int = 0
-    refusal: str | None = None
-    _work: Future[str] | None = field(default=None, repr=False)
-    _deadline: float = float("inf")
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether it is one to give work to."""
-        return self.num_devices > 0 and self.refusal is None
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether it waits for work."""
-        return self.is_usable and self._work is None
-
-
-class Outcome(NamedTuple):
-    """What became of a piece of work.
-
-    Attributes:
-        member: Who had it.
-        text: What came back; None where the work was not done.
-        error: What the work raised; None where the worker died, or was too late and was ended.
-    """
-
-    member: Member
-    text: str | None
-    error: Exception | None
-
-
 class Fleet:
     """Gives work to the workers of a cluster, and sees to it that each is what the run needs.
 
@@ -103,12 +70,13 @@ class Fleet:
     Args:
         client: Of the cluster.
         num_devices: CPU devices of each worker; None for all of its cores.
-        share_machine: Whether the workers are all on this machine: each takes one GPU, or cores of its own.
+        share_machine: Whether the workers are all on this machine, each with one GPU, or cores of its own.
     """
 
     def __init__(self, client: Client, num_devices: int | None = None, share_machine: bool = False):
         self._client = client
-        self._options = json.dumps({"num_devices": num_devices, "share_machine": share_machine})
+        self._num_devices = num_devices
+        self._share_machine = share_machine
         self._members: dict[str, Member] = {}
         self._done: queue.SimpleQueue[tuple[Member, Future[str]]] = queue.SimpleQueue()
         self._next_poll = 0.0
@@ -125,6 +93,11 @@ class Fleet:
     def devices(self) -> list[str]:
         """What trains, a line a worker."""
         return [f"{member.host}: {member.num_devices} {member.backend}" for member in self.members]
+
+    @property
+    def address(self) -> str:
+        """Where the scheduler listens."""
+        return str(getattr(self._client.scheduler, "address", "an unknown address"))
 
     def wait_for_workers(self, number: int) -> None:
         """Wait until so many can be given work.
@@ -143,11 +116,17 @@ class Fleet:
             seconds: After which it is too late.
             function: Of a module that the worker can import.
             arguments: Its arguments.
+
+        Raises:
+            ClusterError: The scheduler is gone.
         """
-        member._deadline = time.monotonic() + seconds
-        member._work = work = self._client.submit(
-            function, *arguments, workers=[member.address], allow_other_workers=False, pure=False, retries=0
-        )
+        member.deadline = time.monotonic() + seconds
+        try:
+            member.work = work = self._client.submit(
+                function, *arguments, workers=[member.address], allow_other_workers=False, pure=False, retries=0
+            )
+        except _GONE as error:
+            raise ClusterError(f"The scheduler of the cluster is gone ({_line(error)}).") from error
         work.add_done_callback(lambda future: self._done.put((member, future)))
 
     def wait(self) -> list[Outcome]:
@@ -164,22 +143,38 @@ class Fleet:
             while True:
                 ended.append(self._done.get_nowait())
         for member, work in ended:
-            if member._work is work and (outcome := self._outcome(member, work)):
+            if member.work is work and (outcome := self._outcome(member, work)):
                 outcomes.append(outcome)
         return outcomes
 
     def drop_work(self) -> None:
         """Ask for nothing any more that has been given out."""
         for member in self._members.values():
-            if member._work is not None and member.num_devices:
-                member._work.cancel()
-                member._work = None
+            if member.work is not None and member.num_devices:
+                with contextlib.suppress(*_GONE):
+                    member.work.cancel()
+                member.work = None
 
-    def reports(self) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
-        """What the workers have done, by address, as `report` has it; and what befell workers, in the order of time."""
-        told = self._client.run(report, on_error="ignore")
+    def reports(self) -> tuple[dict[str, dict[str, Any] | None], list[dict[str, Any]]]:
+        """What the workers have done, and what befell workers.
+
+        Returns:
+            By address what `report` says, None of a worker that does not answer; and notes in the order of time.
+        """
+        told: dict[str, dict[str, Any] | None] = dict.fromkeys(self._client.nthreads())
+
+        def ask(address: str) -> None:
+            with contextlib.suppress(*_GONE):
+                told[address] = json.loads(self._client.run(report, workers=[address])[address])
+
+        threads = [threading.Thread(target=ask, args=(address,), daemon=True) for address in told]
+        for thread in threads:
+            thread.start()
+        end = time.monotonic() + _REPORT_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
         failures = [note for _, note in self._client.get_events(TOPIC)]
-        return {address: json.loads(text) for address, text in told.items()}, failures
+        return dict(told), failures
 
     def _outcome(self, member: Member, work: Future[str]) -> Outcome | None:
         """What became of a piece of work that has ended; None of an introduction."""
@@ -188,18 +183,24 @@ class Fleet:
             text = work.result(timeout=_FETCH_SECONDS)
         except KilledWorker:
             pass
-        except TimeoutError:
-            # It may die between the end of its work and the fetching of what came of it: then it will be missed.
-            self._done.put((member, work))
-            return None
+        except TimeoutError as raised:
+            if work.status != "error":
+                # It may die between the end of its work and the fetching of what came of it: then it will be missed.
+                self._done.put((member, work))
+                return None
+            error = raised
         except Exception as raised:
             error = raised
-        member._work = None
+        member.work = None
         work.release()
         if member.num_devices == 0:
             self._admit(member, text, error)
             return None
-        if isinstance(error, _ITS_OWN) and not isinstance(error, CommClosedError):
+        if isinstance(error, FATAL):
+            self._note(member, _line(error))
+            self._abandon(member)
+            self._forget(member)
+        elif isinstance(error, _ITS_OWN) and not isinstance(error, CommClosedError):
             self._refuse(member, _line(error))
         return Outcome(member, text, error)
 
@@ -209,34 +210,38 @@ class Fleet:
         if now < self._next_poll:
             return
         try:
-            there = set(self._client.nthreads())
+            there = set(self._client.nthreads(callback_timeout=PATIENCE_SECONDS))
             self._seen = time.monotonic()
-        except (OSError, TimeoutError, ValueError) as error:
+        except _GONE as error:
             # A client that lost its scheduler tries for a while to find it again.
-            if self._client.status == "closed" or now - self._seen > PATIENCE_SECONDS:
+            is_closed = self._client.status in ("closing", "closed")
+            if is_closed or time.monotonic() - self._seen > PATIENCE_SECONDS:
                 raise ClusterError(f"The scheduler of the cluster is gone ({_line(error)}).") from error
             there = set(self._members)
         self._next_poll = time.monotonic() + POLL_SECONDS
-        for address in there - self._members.keys() - self._abandoned:
-            member = self._members[address] = Member(address, address)
-            self.assign(member, INTRODUCTION_SECONDS, introduce, self._options)
         for member in list(self._members.values()):
             if member.address not in there:
                 self._note(member, "lost")
                 yield self._forget(member)
-            elif member._work is not None and time.monotonic() > member._deadline:
+            elif member.work is not None and time.monotonic() > member.deadline:
                 self._note(member, "late")
                 self._abandon(member)
                 yield self._forget(member)
         self._abandoned &= there
+        for address in there - self._members.keys() - self._abandoned:
+            taken = {member.place for member in self._members.values()}
+            place = next(number for number in count() if number not in taken)
+            member = self._members[address] = Member(address, place, address)
+            options = {"num_devices": self._num_devices, "place": place if self._share_machine else None}
+            self.assign(member, INTRODUCTION_SECONDS, introduce, json.dumps(options))
         self._look_for_use()
 
     def _forget(self, member: Member) -> Outcome | None:
         del self._members[member.address]
-        had_work = member.num_devices > 0 and member._work is not None
-        if member._work is not None:
-            member._work.release()
-            member._work = None
+        had_work = member.num_devices > 0 and member.work is not None
+        if member.work is not None:
+            member.work.release()
+            member.work = None
         return Outcome(member, None, None) if had_work else None
 
     def _abandon(self, member: Member) -> None:
@@ -277,7 +282,8 @@ class Fleet:
     def _note(self, member: Member, what: str) -> None:
         _log.warning("Worker %s on %s: %s", member.address, member.host, what)
         note: dict[str, Any] = {"address": member.address, "host": member.host, "what": what}
-        self._client.log_event(TOPIC, note)
+        with contextlib.suppress(*_GONE):
+            self._client.log_event(TOPIC, note)
 
     def _look_for_use(self) -> None:
         """Raise where there are workers and none is of use; say where there is none."""
@@ -290,12 +296,8 @@ class Fleet:
         if self._members:
             self._warned = now
         elif now - self._warned > WARNING_SECONDS:
-            _log.warning("No worker is there; waiting for one. The scheduler listens at %s.", self._address)
+            _log.warning("No worker is there; waiting for one, which must be able to reach %s.", self.address)
             self._warned = now
-
-    @property
-    def _address(self) -> str:
-        return str(getattr(self._client.scheduler, "address", "an unknown address"))
 
 
 def _line(error: BaseException) -> str:

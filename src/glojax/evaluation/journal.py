@@ -9,7 +9,6 @@ import hashlib
 import json
 import logging
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,15 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from glojax.datasets import Dataset
-from glojax.files import append, write_atomically
+from glojax.files import Appender, append, write_atomically
 from glojax.networks import NetworkFactory
 from glojax.training import TrainingConfig, TrainResult
 
 _log = logging.getLogger(__name__)
-
-#: How much work a loss of power may take. To wait for the disk after each training would cost some percent of a search
-#: whose trainings take a tenth of a second.
-SYNC_SECONDS = 1.0
 
 #: Bytes of the longest line that is looked at.
 MAX_LINE = 2**20
@@ -66,7 +61,7 @@ class TrainingJournal:
         self._path = path
         self._known: dict[Training, TrainResult] = {}
         self._asked: dict[Training, None] = {}
-        self._synced = -math.inf
+        self._file = None if path is None else Appender(path)
         if path is not None and path.exists():
             self._load(path)
 
@@ -90,11 +85,8 @@ class TrainingJournal:
             OSError: The disk is full, or cannot be written.
         """
         self._known[training] = result
-        if self._path is not None:
-            is_time = time.monotonic() - self._synced >= SYNC_SECONDS
-            append(self._path, _line(training, result), durable=is_time)
-            if is_time:
-                self._synced = time.monotonic()
+        if self._file is not None:
+            self._file.append(_line(training, result))
 
     def put_in_order(self) -> None:
         """Write the file anew, in the order in which the run needed the results, not that in which they came.

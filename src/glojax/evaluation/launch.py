@@ -5,15 +5,16 @@ import contextlib
 import ipaddress
 import logging
 import os
+import queue
 import shutil
 import socket
 import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import dask
@@ -22,6 +23,7 @@ from dask_jobqueue.htcondor import HTCondorCluster
 from dask_jobqueue.slurm import SLURMCluster
 from distributed import Client, LocalCluster, Security
 from distributed.core import rpc
+from distributed.deploy.spec import SpecCluster
 
 from glojax.errors import ClusterError, ConfigurationError
 from glojax.evaluation.cluster_settings import BatchSettings, LocalSettings, Settings, StandingSettings
@@ -54,6 +56,8 @@ _DASK: Final = {
     "distributed.scheduler.worker-ttl": "120s",
 }
 
+_Cluster = TypeVar("_Cluster", bound=SpecCluster)
+
 #: Ends what is left in the queue once this process is no more, however it ended.
 _WATCH: Final = 'while kill -0 "$0" 2>/dev/null; do sleep 2; done; exec "$@"'
 
@@ -77,10 +81,10 @@ def open_fleet(cluster: str, settings: Settings, num_devices: int | None = None)
             number = int(cluster.removeprefix("local:"))
             own = num_devices or max(1, num_cores() // number)
             with _local(number, settings) as client:
-                yield Fleet(client, own, share_machine=number > 1)
+                yield Fleet(client, own, share_machine=True)
         elif isinstance(settings, BatchSettings):
             with _batch(cluster, settings) as client:
-                yield Fleet(client, num_devices)
+                yield Fleet(client, num_devices or settings.cores)
         else:
             with _standing(cluster, settings) as client:
                 yield Fleet(client, num_devices)
@@ -89,20 +93,33 @@ def open_fleet(cluster: str, settings: Settings, num_devices: int | None = None)
 @contextlib.contextmanager
 def _local(number: int, settings: LocalSettings) -> Iterator[Client]:
     """Processes of this one, which end with it; reached from this machine only, hence without encryption."""
-    with (
-        LocalCluster(
+
+    def make() -> LocalCluster:
+        # Left out, it is each worker's share of the machine's.
+        memory = {} if settings.memory is None else {"memory_limit": settings.memory}
+        return LocalCluster(
             n_workers=number,
             threads_per_worker=1,
             host=_LOOPBACK,
             dashboard_address=_NO_DASHBOARD,
-            memory_limit=settings.memory or "auto",
             silence_logs=logging.CRITICAL,
-        ) as running,
-        Client(running, timeout=CONNECT_SECONDS) as client,
-    ):
+            **memory,
+        )
+
+    with _started(make) as running, Client(running, timeout=CONNECT_SECONDS) as client:
         # Dask gives a worker up that is down for the second time within the timeout: another takes its place.
         running.adapt(minimum=number, maximum=number)
         yield client
+
+
+def _started(make: Callable[[], _Cluster]) -> _Cluster:
+    """A cluster; what Dask does not like about its settings is the user's mistake."""
+    try:
+        return make()
+    except (ValueError, RuntimeError, OSError) as error:
+        raise ConfigurationError(
+            f"The cluster cannot be started ({' '.join(str(error).split())}); correct --cluster-config."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -124,11 +141,7 @@ def _standing(address: str, settings: StandingSettings) -> Iterator[Client]:
             f"{address} is on another machine, and not encrypted; give a tls:// address, or set unencrypted = true in "
             "--cluster-config, if you trust everybody on the network."
         )
-    if not _answers(address, security):
-        raise ClusterError(
-            f"The scheduler at {address} does not answer within {CONNECT_SECONDS} s; start one with "
-            "`dask scheduler`, or correct the address."
-        )
+    _require_answer(address, security)
     with Client(address, security=security, timeout=CONNECT_SECONDS) as client:
         yield client
 
@@ -140,7 +153,12 @@ def _batch(kind: str, settings: BatchSettings) -> Iterator[Client]:
         raise ClusterError(f"There is no {submit} on this machine; start the search where jobs can be submitted.")
     name = f"glojax-{socket.gethostname()}-{os.getpid()}"
     which = [f"--name={name}"] if kind == "slurm" else ["-constraint", f'JobBatchName == "{name}"']
-    with batch_cluster(kind, settings, name) as cluster, Client(cluster, timeout=CONNECT_SECONDS) as client:
+    with (
+        _started(lambda: batch_cluster(kind, settings, name)) as cluster,
+        Client(cluster, timeout=CONNECT_SECONDS) as client,
+    ):
+        if kind == "slurm":
+            _require_accepted(cluster.job_script())
         # In a session of its own, so that nothing that ends this process ends it.
         subprocess.Popen(
             ["/bin/sh", "-c", _WATCH, str(os.getpid()), cancel, *which],
@@ -181,7 +199,6 @@ def batch_cluster(kind: str, settings: BatchSettings, name: str) -> Any:
         "worker_extra_args": ["--no-dashboard"],
         "job_script_prologue": [*settings.prologue, _NO_TRIM],
         "log_directory": settings.log_folder and str(settings.log_folder.expanduser()),
-        "interface": settings.interface,
         "security": temporary_security(),
         "shared_temp_directory": str(shared),
         "scheduler_options": scheduler,
@@ -190,16 +207,25 @@ def batch_cluster(kind: str, settings: BatchSettings, name: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if kind == "slurm":
+            nowhere = [] if settings.log_folder else ["--output=/dev/null"]
             return SLURMCluster(
                 queue=settings.queue,
                 account=settings.account,
                 walltime=settings.walltime,
                 job_cpu=settings.cores,
-                job_extra_directives=settings.directives,
+                job_extra_directives=[*nowhere, *settings.directives],
                 **options,
             )
-        extra = {"batch_name": name, **settings.submit_options}
+        extra = {**settings.submit_options, "batch_name": name}
         return HTCondorCluster(disk=settings.disk, job_extra_directives=extra, **options)
+
+
+def _require_accepted(job_script: str) -> None:
+    """Raise ClusterError where Slurm would refuse such a job: Dask would wait for it for ever."""
+    tried = subprocess.run(["sbatch", "--test-only"], input=job_script, capture_output=True, text=True, check=False)
+    if tried.returncode != 0:
+        cause = " ".join(tried.stderr.split())
+        raise ClusterError(f"Slurm refuses the jobs ({cause}); correct --cluster-config.")
 
 
 def temporary_security() -> Security:
@@ -217,22 +243,35 @@ def temporary_security() -> Security:
     return security
 
 
-def _answers(address: str, security: Security | None) -> bool:
-    """Whether there is a scheduler. Dask's own timeouts do not see one that takes a connection and says nothing."""
-    answered = threading.Event()
+def _require_answer(address: str, security: Security | None) -> None:
+    """Raise ClusterError unless there is a scheduler. Dask's own timeouts do not see one that says nothing."""
+    outcome = queue.SimpleQueue[Exception | None]()
 
     async def ask() -> None:
         arguments = {} if security is None else security.get_connection_args("client")
         async with rpc(address, timeout=CONNECT_SECONDS, connection_args=arguments) as scheduler:
             await scheduler.identity()
-        answered.set()
 
     def run() -> None:
-        with contextlib.suppress(Exception):
+        try:
             asyncio.run(ask())
+        except Exception as error:
+            outcome.put(error)
+        else:
+            outcome.put(None)
 
     threading.Thread(target=run, daemon=True).start()
-    return answered.wait(CONNECT_SECONDS)
+    cause = f"nothing within {CONNECT_SECONDS} s"
+    with contextlib.suppress(queue.Empty):
+        # Dask tries for as long to connect, and says then why it could not.
+        error = outcome.get(timeout=CONNECT_SECONDS + 1)
+        if error is None:
+            return
+        cause = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
+    raise ClusterError(
+        f"The scheduler at {address} does not answer ({cause}); start one with `dask scheduler`, or correct the "
+        "address."
+    )
 
 
 def _existing(path: Path) -> str:

@@ -4,6 +4,8 @@ import contextlib
 import functools
 import hashlib
 import os
+import platform as machine
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -15,6 +17,10 @@ import glojax
 
 #: Packages whose version may change what comes of a training or of a search.
 DECISIVE: Final = ("glojax", "jax", "jaxlib", "flax", "optax", "evosax", "numpy")
+
+
+#: As Linux names them, on x86 and ARM.
+_VECTOR: Final = re.compile(r"(avx|fma|sse|ssse|f16c|amx|asimd|sve)\w*")
 
 
 def prepare_jax(num_devices: int | None) -> None:
@@ -52,14 +58,28 @@ def keep_to_cores(share: int, size: int) -> None:
 
 
 def platform() -> dict[str, str]:
-    """The kind of device, and XLA's flags but for the number of devices, which changes no result."""
+    """The kind of device, and XLA's flags but for the number of devices, which changes no result.
+
+    Of CPUs it is the set of instructions that counts: XLA compiles for it.
+    """
     flags = " ".join(sorted(flag for flag in _xla_flags().split() if "device_count" not in flag))
-    return {"device_kind": jax.local_devices()[0].device_kind, "xla_flags": flags}
+    kind = jax.local_devices()[0].device_kind
+    return {"device_kind": f"cpu ({_instructions()})" if kind == "cpu" else kind, "xla_flags": flags}
 
 
 def decisive_versions() -> dict[str, str]:
     """Of the packages in `DECISIVE`, and `glojax_code`, as glojax's own code may change between two versions."""
     return {name: version(name) for name in DECISIVE} | {"glojax_code": _code()}
+
+
+@functools.cache
+def _instructions() -> str:
+    """The vector instructions of the processor, or what the system calls it."""
+    try:
+        words = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return machine.processor()
+    return " ".join(sorted(filter(_VECTOR.fullmatch, words)))
 
 
 @functools.cache

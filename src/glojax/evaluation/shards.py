@@ -36,20 +36,19 @@ def introduce(options: str) -> str:
     """What this worker is. The first call chooses its devices.
 
     Args:
-        options: JSON: `num_devices` of a CPU, None for all cores; `share_machine`: whether it takes but one GPU, that
-            with the number that is its name in the cluster, or as many cores as it has devices.
+        options: JSON: `num_devices` of a CPU, None for all cores; `place` among the workers that share the head's
+            machine, of which each takes the GPU of that number, or as many cores as it has devices; None elsewhere.
 
     Returns:
         JSON: `host`, `pid`, `num_devices`, `backend`, `platform` and `versions`.
     """
     chosen = json.loads(options)
     prepare_jax(chosen["num_devices"])
-    if chosen["share_machine"]:
-        from distributed import get_worker
-
-        number = int(get_worker().name)
-        jax.config.update("jax_cuda_visible_devices", str(number))
-        keep_to_cores(number, chosen["num_devices"])
+    if (place := chosen["place"]) is not None:
+        # A signal from the terminal is for the head, which ends its workers in good order.
+        os.setpgid(0, 0)
+        jax.config.update("jax_cuda_visible_devices", str(place))
+        keep_to_cores(place, chosen["num_devices"])
     _devices[:] = jax.local_devices()
     return json.dumps(
         {
@@ -140,6 +139,8 @@ def _trainer(order: str) -> PopulationTrainer:
     work = json.loads(order)
     dataset = _dataset(DatasetSource(**work["source"]))
     if dataset.fingerprint != work["fingerprint"]:
+        # The files may be others by the time of the next search.
+        _dataset.cache_clear()
         raise ClusterError(
             f"The data set {dataset.name} on {socket.gethostname()} ({dataset.origin}) is another than that of the "
             "run: bring the same files there."

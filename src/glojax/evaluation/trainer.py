@@ -110,7 +110,8 @@ class JournaledTrainer(ABC):
 
         Args:
             draw: Called while a device or a worker is free, in the thread that asks for results; each tree once. Where
-                it gives None, it is called again after the next result, and there being none to come is the end.
+                it gives None, it is called again later, after the next result at the latest; that there is none to
+                come is the end.
             seeds: Of initial network, batches, augmentation and dropout.
 
         Yields:

@@ -36,22 +36,10 @@ def initial_population(config: GeneticConfig, rng: np.random.Generator) -> tuple
     return _fill((), lambda: (random_tree(rng, config.initial_depth),), config)
 
 
-def breed(
+def _breed(
     population: Sequence[LossTree], fitness: ArrayLike, config: GeneticConfig, rng: np.random.Generator
 ) -> tuple[LossTree, LossTree]:
-    """Have a pair of parents two children, of any size.
-
-    Args:
-        population: The present candidates [P].
-        fitness: Their fitness [P]; see `select_parents`.
-        config: Settings of the genetic algorithm.
-        rng: Source of randomness; the same state gives the same children.
-
-    Raises:
-        ConfigurationError: The fitness cannot be used.
-
-    Source: Gonzalez and Miikkulainen (2020), section III-A.
-    """
+    """Two children, of any size, of a pair of parents."""
     first, second = (population[index] for index in select_parents(fitness, 2, config, rng))
     if rng.random() < config.crossover_rate:
         first, second = crossover(first, second, rng)
@@ -100,7 +88,7 @@ def next_generation(
     fitness = np.asarray(fitness, dtype=np.float64)
     _require_matching(population, fitness, config)
     elites = [population[index] for index in fittest_first(population, fitness)[: config.num_elites]]
-    return _fill(elites, lambda: breed(population, fitness, config, rng), config)
+    return _fill(elites, lambda: _breed(population, fitness, config, rng), config)
 
 
 def offspring(
@@ -108,12 +96,18 @@ def offspring(
 ) -> list[LossTree]:
     """The children, two or one, of the next pair of parents that has one of at most `config.max_nodes` nodes.
 
-    Args, randomness and source are those of `breed`.
+    Args:
+        population: The present candidates [P].
+        fitness: Their fitness [P]; see `select_parents`.
+        config: Settings of the genetic algorithm.
+        rng: Source of randomness; the same state gives the same children.
 
     Raises:
         ConfigurationError: The fitness cannot be used, or hardly any child is small enough.
+
+    Source: Gonzalez and Miikkulainen (2020), section III-A.
     """
-    return _gather((), lambda: breed(population, fitness, config, rng), config, 1)
+    return _gather((), lambda: _breed(population, fitness, config, rng), config, 1)
 
 
 def _fill(

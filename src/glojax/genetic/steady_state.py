@@ -13,10 +13,10 @@ from glojax.genetic.reproduction import fittest_first, initial_population, offsp
 class SteadyState:
     """The steady-state form of the genetic algorithm, whatever the order in which fitness becomes known.
 
-    Candidates are drawn one at a time: first a random population, the same as that of `initial_population`, then the
-    two children of a pair of parents from the present population, bred as `next_generation` breeds them, then those of
-    the next pair. A candidate enters the population with its fitness. When there are more than
-    `config.population_size`, the one that entered first leaves, the `config.num_elites` fittest excepted.
+    Candidates are drawn one at a time: first a random population, the same as that of `initial_population`, then, when
+    all of it has entered, the two children of a pair of parents from the present population, bred as `next_generation`
+    breeds them, then those of the next pair. A candidate enters the population with its fitness. When there are more
+    than `config.population_size`, the one that entered first leaves, the `config.num_elites` fittest excepted.
 
     Equal calls of `draw` and `add`, in an equal order, with equal fitness, give equal candidates.
 
@@ -58,14 +58,17 @@ class SteadyState:
         return tuple(self._members)
 
     def draw(self) -> LossTree | None:
-        """The next candidate; None where the random ones are drawn and none has entered the population yet.
+        """The next candidate; None where the random ones are drawn, and not all have entered the population yet.
+
+        What enters first of these are those without x or y, which nobody trains: bred from them alone, many a draw
+        would be wasted.
 
         Raises:
             ConfigurationError: Hardly any offspring is small enough, or the fitness cannot be used; see
                 `select_parents`.
         """
         if not self._next:
-            if not self._members:
+            if len(self._members) < self._config.population_size:
                 return None
             self._next.extend(offspring(self._trees, list(self._members.values()), self._config, self._rng))
         self._drawn.append(self._next.popleft())

@@ -49,7 +49,6 @@ def discover_asynchronously(
     """
     search = _Search(config, num_generations, seed, log, on_evaluation, on_generation)
     evaluator.evaluate_drawn(search.draw, search.receive)
-    search.require_end()
     return best_first(search.found.values())
 
 
@@ -80,26 +79,23 @@ class _Search:
     def draw(self) -> LossTree | None:
         """The next candidate; None where the log, or the budget, has none before another is back."""
         self._go_on()
-        number = self._population.num_drawn
-        if number == self._budget or (self._replayed and self._replayed[0].kind != "drawn"):
+        if self._replayed and self._replayed[0].kind != "drawn":
             return None
-        drawn = self._population.draw()
+        number = self._population.num_drawn
+        drawn = self._population.draw() if number < self._budget else None
         if drawn is not None:
             self._happens(Event("drawn", number))
+        elif self._replayed:
+            raise RunDirectoryError(
+                f"{FILE} does not fit the search, which has no candidate {number} to draw after {len(self._taken)} "
+                "came back: restore it, or start anew in another folder."
+            )
         return drawn
 
     def receive(self, candidate: int, evaluation: Evaluation) -> None:
         """Remember a candidate that is back; its turn may have to come."""
         self._early[candidate] = evaluation
         self._go_on()
-
-    def require_end(self) -> None:
-        """Raise RunDirectoryError unless the whole budget is spent, and nothing more is in the log."""
-        if self._replayed or len(self._taken) < self._budget:
-            raise RunDirectoryError(
-                f"{FILE} does not fit the search, which ends after {len(self._taken)} of {self._budget} candidates: "
-                "restore it, or start anew in another folder."
-            )
 
     def _go_on(self) -> None:
         """Take in whoever is back and has its turn."""

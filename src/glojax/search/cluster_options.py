@@ -56,6 +56,8 @@ def read_settings(cluster: str, path: Path | None) -> Settings:
     _require_known(given, wanted, path)
     try:
         settings: Settings = dacite.from_dict(wanted, given, dacite.Config(cast=[Path], strict=True))
+    except dacite.MissingValueError as error:
+        raise ConfigurationError(f"{path} lacks the setting {error.field_path}; add it.") from error
     except dacite.DaciteError as error:
         cause = " ".join(str(error).split())
         raise ConfigurationError(f"{path} has a setting of a wrong type: {cause}.") from error
@@ -72,7 +74,7 @@ def open_cluster(cluster: str, settings: Settings, num_devices: int | None) -> A
         from glojax.evaluation.launch import open_fleet
     except ImportError as error:
         raise ConfigurationError(
-            f"--cluster needs packages that are not installed ({error.name}): pip install 'glojax[cluster]'"
+            f"--cluster needs packages that are not installed ({error.name or error}): pip install 'glojax[cluster]'"
         ) from error
     return open_fleet(cluster, settings, num_devices)
 
@@ -89,6 +91,9 @@ def print_workers(options: WorkersOptions, console: Console) -> None:
         table.add_column(column, justify="left" if column in ("worker", "host", "devices") else "right")
     gone = Counter(failure["host"] for failure in failures)
     for address, about in sorted(reports.items()):
+        if about is None:
+            table.add_row(address, "does not answer")
+            continue
         speed = about["steps"] / about["seconds"] if about["seconds"] else 0.0
         counts = (f"{speed:,.0f}", *(str(about[name]) for name in ("shards", "trainings", "failures")))
         table.add_row(address, about["host"], str(about["pid"]), ", ".join(about["devices"]), *counts)

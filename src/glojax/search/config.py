@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,6 +91,10 @@ class ExecutionOptions:
             settings_type(self.cluster)
         elif self.cluster_config is not None:
             raise ConfigurationError("--cluster-config goes with --cluster; say which cluster it is for.")
+        if self.cluster is not None and self.profile is not None:
+            raise ConfigurationError(
+                "--profile traces this process, and with --cluster others train; drop one of them."
+            )
 
     @property
     def time_limit_seconds(self) -> float | None:
@@ -105,6 +110,13 @@ class ExecutionOptions:
                 f"--time-limit is {self.time_limit!r}; expected hours, minutes and seconds, such as 3h, 90m or 1h30m."
             )
         return seconds
+
+    @property
+    def cluster_in_words(self) -> str:
+        """What a command that goes on with the run says of the cluster."""
+        options = {"--cluster": self.cluster, "--cluster-config": self.cluster_config}
+        given = {name: str(value) for name, value in options.items() if value is not None}
+        return "".join(f" {name} {shlex.quote(value)}" for name, value in given.items())
 
     def local_devices(self) -> list[jax.Device]:
         """The devices to train on.

@@ -17,6 +17,9 @@ from glojax.genetic import GeneticConfig, initial_population, next_generation
 class GenerationRecord:
     """What became of one generation.
 
+    Of an asynchronous search: best and median are of the population at its end, counts of the candidates that came back
+    in it.
+
     Attributes:
         generation: Its number, from 1.
         best_fitness: Highest fitness in it.

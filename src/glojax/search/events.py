@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from glojax.evaluation import checksum
-from glojax.files import append, write_atomically
+from glojax.files import Appender, write_atomically
 
 _log = logging.getLogger(__name__)
 
@@ -40,16 +40,16 @@ class EventLog:
     is cut off, and what it held from there on is said to be lost.
 
     Args:
-        path: The file; it is made with the first event. None remembers nothing beyond this process.
+        path: The file; it is made with the first event.
 
     Raises:
         OSError: The file cannot be read or, where it is damaged, written.
     """
 
-    def __init__(self, path: Path | None = None):
-        self._path = path
+    def __init__(self, path: Path):
+        self._file = Appender(path)
         self._events: list[Event] = []
-        if path is not None and path.exists():
+        if path.exists():
             self._load(path)
 
     @property
@@ -58,13 +58,12 @@ class EventLog:
         return self._events
 
     def add(self, event: Event) -> None:
-        """Remember the next event.
+        """Remember the next event: it survives the end of the process; a loss of power, within `SYNC_SECONDS`.
 
         Raises:
             OSError: The disk is full, or cannot be written.
         """
-        if self._path is not None:
-            append(self._path, _line(len(self._events), event), durable=False)
+        self._file.append(_line(len(self._events), event))
         self._events.append(event)
 
     def _load(self, path: Path) -> None:

@@ -1,9 +1,8 @@
 """The phases of a run: each trains, shows its progress and writes its files."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -32,7 +31,7 @@ from glojax.search.discovery import Discovered, GenerationRecord, discover
 from glojax.search.finalists import Finalist, choose
 from glojax.search.progress import Display
 from glojax.search.run_config import FILE, accept, run_config
-from glojax.search.run_directory import RunDirectory, unwritable
+from glojax.search.run_directory import RunDirectory, require_free, unwritable
 from glojax.search.tuning import Tuned, TuningRecord, tune
 from glojax.training import TrainingConfig, check_training
 
@@ -75,6 +74,11 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
         console: Where the user is told.
         resume: How to go on with a run that was interrupted; None begins one.
     """
+    if resume is not None:
+        # Now, and not when hours were waited for workers.
+        RunDirectory.reopen(resume.run_dir.expanduser()).release()
+    elif options.run_dir is not None:
+        require_free(options.run_dir.expanduser())
     with FetchDisplay(console):
         dataset = options.dataset_source.load()
     network = NETWORKS[options.recipe.network]
@@ -117,7 +121,11 @@ def _workers(execution: ExecutionOptions, console: Console) -> Iterator[Cluster 
         return
     settings = read_settings(execution.cluster, execution.cluster_config)
     with open_cluster(execution.cluster, settings, execution.devices) as fleet:
-        console.print(f"Waiting for a worker of {execution.cluster}.", highlight=False, markup=False)
+        console.print(
+            f"Waiting for a worker of {execution.cluster}, at {fleet.address}.",
+            highlight=False,
+            markup=False,
+        )
         fleet.wait_for_workers(1)
         yield Cluster(fleet, settings.limits)
 
@@ -131,6 +139,7 @@ def _open(
         directory = RunDirectory.create(options.run_dir and options.run_dir.expanduser(), command)
     else:
         directory = RunDirectory.reopen(resume.run_dir.expanduser())
+    go_on = directory.resume_command + options.execution.cluster_in_words
     try:
         if resume is None:
             directory.write_json(FILE, current)
@@ -138,13 +147,13 @@ def _open(
             accept(directory, current, resume.allow_version_change)
         yield directory
     except OSError as error:
-        raise unwritable(directory.path, error, f"then go on with: {directory.resume_command}") from error
+        raise unwritable(directory.path, error, f"then go on with: {go_on}") from error
     except ClusterError as error:
-        raise ClusterError(f"{error} What is done is saved. Go on with: {directory.resume_command}") from error
+        raise ClusterError(f"{error} What is done is saved. Go on with: {go_on}") from error
     except GlojaxError:
         raise
     except BaseException as error:
-        error.add_note(f"What is done is saved. Go on with: {directory.resume_command}")
+        error.add_note(f"What is done is saved. Go on with: {go_on}")
         raise
     finally:
         directory.release()
@@ -199,17 +208,13 @@ def discover_losses(
         run.display.on_generation(record, options.generations)
 
     run.display.start_phase("Search", options.generations * options.genetic.population_size)
-    search: Callable[..., list[Discovered]] = discover
+    genetic = (evaluator, options.genetic, options.generations, options.seed)
+    on_evaluation = _Log(run, "discovery")
     if options.asynchronous:
-        search = partial(discover_asynchronously, log=run.directory.open_events())
-    found = search(
-        evaluator,
-        options.genetic,
-        options.generations,
-        options.seed,
-        on_evaluation=_Log(run, "discovery"),
-        on_generation=on_generation,
-    )
+        log = run.directory.open_events()
+        found = discover_asynchronously(*genetic, log=log, on_evaluation=on_evaluation, on_generation=on_generation)
+    else:
+        found = discover(*genetic, on_evaluation=on_evaluation, on_generation=on_generation)
     run.directory.write_csv(
         "hall_of_fame.csv",
         ("rank", "fitness", "size", "generation", "expression"),

@@ -41,7 +41,7 @@ def print_comparison(comparison: Comparison, num_seeds: int, test_split: str, co
         _print(console, f"Welch p: two-tailed t-test of the test accuracies against {first.name}.")
     for loss in comparison.losses:
         if loss.non_finite:
-            _print(console, f"{loss.name}: {loss.non_finite} of {num_seeds} trainings were not finite, and count as 0.")
+            _print(console, f"{loss.name}: {loss.non_finite} of {num_seeds} trainings broke off, and count as 0.")
 
 
 def print_tuned(tuned: Sequence[Tuned], console: Console) -> None:

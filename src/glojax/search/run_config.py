@@ -45,7 +45,7 @@ def run_config(
         command: What the run does: `run`, `discover`, `tune` or `compare`.
         options: The user's options.
         resolved: What came of options that were left to the data set.
-        devices: What trains; None for the devices of this process.
+        devices: What trains, of workers those that were there at the start; None for the devices of this process.
         trained_on: What `platform` gives where the devices are; None for here.
     """
     chosen = {name: value for name, value in asdict(options).items() if name not in _EXECUTION}

@@ -31,8 +31,7 @@ from filelock import FileLock, Timeout
 from glojax.errors import RunDirectoryError
 from glojax.evaluation import TrainingJournal
 from glojax.files import remove_unfinished, write_atomically
-from glojax.search import events
-from glojax.search.events import EventLog
+from glojax.search.events import FILE, EventLog
 from glojax.search.json_lines import JsonLines
 
 #: Free space that a run asks for before it starts; it needs a third of a kilobyte for each training, and the picture.
@@ -83,17 +82,15 @@ class RunDirectory:
         shown = path or Path("runs")
         try:
             path = shown = path or _unused(Path("runs"), f"{datetime.now():%Y%m%d-%H%M%S}-{command}")
-            if path.exists() and not path.is_dir():
-                raise RunDirectoryError(f"{path} is a file; give a new or empty folder as --run-dir.")
+            require_free(path)
             path.mkdir(parents=True, exist_ok=True)
-            _require_empty(path)
             _require_space(path)
             directory = cls(path)
         except OSError as error:
             raise unwritable(shown, error, "or give another folder as --run-dir") from error
         try:
             # Again, now that nobody else can write to it.
-            _require_empty(path)
+            require_free(path)
         except RunDirectoryError:
             directory.release()
             raise
@@ -126,7 +123,7 @@ class RunDirectory:
 
     def open_events(self) -> EventLog:
         """What happened in an asynchronous search, in its order."""
-        return EventLog(self.path / events.FILE)
+        return EventLog(self.path / FILE)
 
     def write_json(self, name: str, content: Any) -> None:
         """Write a whole JSON file."""
@@ -176,19 +173,26 @@ def require_run(path: Path) -> None:
         raise RunDirectoryError(f"{path} holds no run (there is no config.json in it); give the folder of one.")
 
 
+def require_free(path: Path) -> None:
+    """Raise RunDirectoryError unless a new run may take a folder: it is empty, or does not exist yet."""
+    try:
+        if path.exists() and not path.is_dir():
+            raise RunDirectoryError(f"{path} is a file; give a new or empty folder as --run-dir.")
+        taken = path.exists() and any(child.name not in (_LOCK, _HOLDER) for child in path.iterdir())
+    except OSError as error:
+        raise unwritable(path, error, "or give another folder as --run-dir") from error
+    if taken:
+        raise RunDirectoryError(
+            f"Run directory {path} is not empty; give a new or empty folder as --run-dir, or go on with the run that "
+            f"is there by `python -m glojax.search resume {path}`. Nothing was changed."
+        )
+
+
 def unwritable(path: Path, error: OSError, advice: str) -> RunDirectoryError:
     """What the user is told when a file cannot be written."""
     return RunDirectoryError(
         f"Cannot write {error.filename or path}: {error.strerror or error}; make room or make it writable, {advice}."
     )
-
-
-def _require_empty(path: Path) -> None:
-    if any(child.name not in (_LOCK, _HOLDER) for child in path.iterdir()):
-        raise RunDirectoryError(
-            f"Run directory {path} is not empty; give a new or empty folder as --run-dir, or go on with the run that "
-            f"is there by `python -m glojax.search resume {path}`. Nothing was changed."
-        )
 
 
 def _require_space(path: Path) -> None:

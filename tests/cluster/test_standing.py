@@ -1,0 +1,72 @@
+"""A search on a scheduler and a worker that stand already, encrypted, and end before it does."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from glojax.evaluation.launch import temporary_security
+from tests.cluster.slurm_node import free_port
+from tests.search.runs import ENVIRONMENT
+
+TLS = ("--tls-ca-file", "ca.pem", "--tls-cert", "cert.pem", "--tls-key", "key.pem")
+SETTINGS = '[tls]\nca_file = "ca.pem"\ncert_file = "cert.pem"\nkey_file = "key.pem"\n'
+SEARCH = ("compare", "--losses", "baikal", "cross_entropy", "--steps", "500", "--seeds", "50")
+
+
+class Processes:
+    """Processes in a folder, which end with the test."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self.all: list[subprocess.Popen[bytes]] = []
+
+    def start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self._folder / f"{module}.txt").open("wb") as output:
+            command, environment = [sys.executable, "-m", module, *arguments], os.environ | ENVIRONMENT
+            process = subprocess.Popen(command, cwd=self._folder, env=environment, stdout=output, stderr=output)
+        self.all.append(process)
+        return process
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    started = Processes(tmp_path)
+    yield started
+    for process in started.all:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.mark.slow
+def test_a_search_ends_in_good_order_when_its_scheduler_is_killed(tmp_path: Path, processes: Processes) -> None:
+    keys = temporary_security()
+    for name, text in (("ca", keys.tls_ca_file), ("cert", keys.tls_client_cert), ("key", keys.tls_client_key)):
+        (tmp_path / f"{name}.pem").write_text(text)
+    (tmp_path / "cluster.toml").write_text(SETTINGS)
+    port = free_port()
+    address, cluster = f"tls://127.0.0.1:{port}", ("--cluster-config", "cluster.toml")
+    listening = ("--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+    scheduler = processes.start("distributed.cli.dask_scheduler", "--protocol", "tls", *listening, *TLS)
+    processes.start("distributed.cli.dask_worker", address, "--no-dashboard", "--death-timeout", "5", *TLS)
+    while "Registered" not in (tmp_path / "distributed.cli.dask_worker.txt").read_text():
+        assert scheduler.poll() is None
+        time.sleep(0.1)
+    search = processes.start("glojax.search", *SEARCH, "--cluster", address, *cluster, "--run-dir", "run")
+    output = tmp_path / "glojax.search.txt"
+    while not (tmp_path / "run" / "trainings.jsonl").exists():
+        assert search.poll() is None, output.read_text()
+        time.sleep(0.1)
+    scheduler.kill()
+    assert search.wait(90) == 2
+    *_, line = output.read_text().splitlines()
+    go_on = f"python -m glojax.search resume run --cluster {address} --cluster-config cluster.toml"
+    assert re.fullmatch(
+        rf"error: The scheduler of the cluster is gone.*\. What is done is saved\. Go on with: {re.escape(go_on)}", line
+    )
+    assert "Traceback" not in output.read_text()
