@@ -5,7 +5,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import os
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ import platformdirs
 import glojax
 from benchmarks import machine
 from experiments.trainings import Training
+from glojax.files import write_atomically
 from glojax.training import Train, TrainState
 
 #: Packages of glojax that say what comes of a training. A state of other code is not gone on with.
@@ -53,12 +53,7 @@ def save(path: Path, state: TrainState, progress: Progress) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {f"leaf_{number}": np.asarray(leaf) for number, leaf in enumerate(jax.tree.leaves(state))}
     arrays["progress"] = np.array(json.dumps(dataclasses.asdict(progress)))
-    unfinished = path.with_name(f".unfinished-{path.name}")
-    with open(unfinished, "wb") as file:
-        np.savez(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, path)
+    write_atomically(path, lambda unfinished: np.savez(unfinished, **arrays))
 
 
 def restore(path: Path, train: Train, key: jax.Array, device: jax.Device) -> tuple[TrainState, Progress] | None:

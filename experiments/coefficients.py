@@ -39,7 +39,7 @@ class Options(script.Options):
     """Steps for which the result is trained."""
 
     seeds: int = 2
-    """Seeds with which it is."""
+    """Fresh seeds with which it is."""
 
     @property
     def name(self) -> str:
@@ -83,7 +83,8 @@ def training(options: Options, loss: str, seed: int = 0) -> Training:
 def wanted(options: Options, records: Records) -> list[Training]:
     outcome = found(options, records)
     tuned = [] if outcome is None else [outcome["result"]["tuning"][0]["expression"]]
-    return [training(options, loss, seed) for seed in range(options.seeds) for loss in (*tuned, *PAPER_LOSSES)]
+    # Not seed 0, with which the tuning chose it.
+    return [training(options, loss, seed) for seed in range(1, options.seeds + 1) for loss in (*tuned, *PAPER_LOSSES)]
 
 
 def report(options: Options, records: Records) -> Report:

@@ -55,6 +55,7 @@ def wanted(options: Options, records: Records) -> list[Training]:
             dataset=options.dataset,
             train_fraction=portion,
             seed=seed,
+            evaluate_every=options.steps if steps > options.steps else None,
         )
         for steps, seeds, portions in (
             (options.steps, options.seeds, options.portions),

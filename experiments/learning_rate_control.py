@@ -32,7 +32,7 @@ class Options(script.Options):
     """Tried with seed 0; the best on the validation set is the loss's own."""
 
     seeds: int = 3
-    """Fresh seeds with which each loss is then trained at its own rate, and tested."""
+    """Fresh seeds with which each loss is trained at the shared rate and at its own, and tested."""
 
 
 def tried(options: Options, loss: str) -> list[Training]:
@@ -50,8 +50,8 @@ def best_rate(options: Options, records: Records, loss: str) -> float | None:
     return options.learning_rates[known.index(max(known))] if len(known) == len(accuracies) else None
 
 
-def at_best(options: Options, loss: str, rate: float) -> list[Training]:
-    """What a loss is tested by, at its own rate."""
+def with_fresh_seeds(options: Options, loss: str, rate: float) -> list[Training]:
+    """What a loss is tested by, at the shared rate and at its own."""
     return [
         Training(loss=loss, steps=options.steps, learning_rate=rate, dataset=options.dataset, seed=seed)
         for seed in range(1, options.seeds + 1)
@@ -60,9 +60,13 @@ def at_best(options: Options, loss: str, rate: float) -> list[Training]:
 
 def wanted(options: Options, records: Records) -> list[Training]:
     first = [training for loss in PAPER_LOSSES for training in tried(options, loss)]
+    first += [training for loss in PAPER_LOSSES for training in with_fresh_seeds(options, loss, options.learning_rate)]
     rates = {loss: best_rate(options, records, loss) for loss in PAPER_LOSSES}
     return first + [
-        training for loss, rate in rates.items() if rate is not None for training in at_best(options, loss, rate)
+        training
+        for loss, rate in rates.items()
+        if rate is not None
+        for training in with_fresh_seeds(options, loss, rate)
     ]
 
 
@@ -107,8 +111,8 @@ def _tests(options: Options, records: Records, rates: dict[str, float | None]) -
         training = Training(
             loss=loss, steps=options.steps, learning_rate=options.learning_rate, dataset=options.dataset
         )
-        shared[loss] = tested(training, range(options.seeds))
         fresh = range(1, options.seeds + 1)
+        shared[loss] = tested(training, fresh)
         own[loss] = [] if rate is None else tested(replace(training, learning_rate=rate), fresh)
     first = PAPER_LOSSES[0]
     rows = [

@@ -10,7 +10,6 @@ A training's record lies in `results/trainings/DATASET/`, and serves every exper
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -21,6 +20,7 @@ from benchmarks import machine
 from experiments.trainings import Training
 from glojax.datasets import Dataset
 from glojax.errors import GlojaxError
+from glojax.files import write_atomically
 
 FORMAT = 1
 RESULTS = Path(__file__).parent / "results"
@@ -42,7 +42,8 @@ class Records:
 
     def __init__(self, folder: Path = RESULTS):
         self.folder = folder
-        paths = sorted((folder / "trainings").glob("*/*.json"))
+        # A name that begins with a dot is of a write that was broken off.
+        paths = sorted((folder / "trainings").glob("*/[!.]*.json"))
         self.trainings = [(Training(**record["training"]), record) for record in map(read_record, paths)]
 
     def write_training(self, training: Training, record: dict[str, Any]) -> None:
@@ -130,9 +131,7 @@ def write_record(path: Path, record: Mapping[str, Any]) -> None:
     """Write a whole file, or nothing."""
     text = json.dumps(record, indent=1) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".unfinished-{path.name}")
-    unfinished.write_text(text)
-    os.replace(unfinished, path)
+    write_atomically(path, lambda unfinished: unfinished.write_text(text))
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Trainings of any losses, seeds and learning rates, side by side over all local devices, and measured on the way.
 
-Each device takes the next training whenever it is free, and drives it from one measurement to the next. A training
-that is stopped is saved, and goes on later with the same result, bit for bit.
+Each device takes the next training whenever it is free, and drives it from one measurement to the next: one at a time,
+as on a CPU is fastest. A training that is stopped is saved, and goes on later with the same result, bit for bit.
 """
 
 import queue
@@ -223,7 +223,12 @@ def _begin(train: Train, key: jax.Array) -> TrainState:
     return train.begin(key)
 
 
-@partial(jax.jit, donate_argnames="state")
+# A device of a CPU is a core, as in the device pool: XLA is not to order operations so that some could run at once.
+@partial(
+    jax.jit,
+    donate_argnames="state",
+    compiler_options={"xla_cpu_enable_concurrency_optimized_scheduler": False},
+)
 def _advance(
     train: Train,
     state: TrainState,

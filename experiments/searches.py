@@ -4,7 +4,6 @@ import csv
 import json
 import shlex
 import shutil
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,34 +39,39 @@ def record_search(options: Options, name: str, command: Sequence[str], arguments
         return
     dataset = ["--dataset", options.dataset]
     places = [f"--data-dir={options.data_dir}"] if options.data_dir else []
-    places += [f"--devices={options.devices}"] if options.devices else []
     directory = platformdirs.user_cache_path("glojax") / "experiments" / name
-    begun = (directory / "config.json").exists()
-    start = time.perf_counter()
-    code = search(["resume", str(directory)] if begun else [*arguments, *dataset, *places, "--run-dir", str(directory)])
+    devices = [f"--devices={options.devices}"] if options.devices else []
+    if (directory / "config.json").exists():
+        code = search(["resume", str(directory), *devices])
+    else:
+        # What a process has left that was killed before its first file was whole.
+        shutil.rmtree(directory, ignore_errors=True)
+        code = search([*arguments, *dataset, *places, *devices, "--run-dir", str(directory)])
     if code in _STOPPED:
         raise KeyboardInterrupt
     if code != 0:
-        raise GlojaxError(f"The search in {directory} ended with code {code}; see above. Delete it to start anew.")
-    record = record_of(shlex.join([*command, *dataset]), _outcome(directory), time.perf_counter() - start)
-    write_record(path, record)
+        raise GlojaxError(f"The search in {directory} ended with code {code}; see above. To start anew, delete it.")
+    outcome, seconds = _outcome(directory)
+    write_record(path, record_of(shlex.join([*command, *dataset]), outcome, seconds))
     shutil.rmtree(directory)
 
 
-def _outcome(directory: Path) -> dict[str, Any]:
-    """What a run directory says, without times."""
+def _outcome(directory: Path) -> tuple[dict[str, Any], float]:
+    """What a run directory says, without times; and how many seconds its generations took."""
     config = json.loads((directory / "config.json").read_text())
     lines = {
         name: [json.loads(line) for line in (directory / f"{name}.jsonl").read_text().splitlines()]
         for name in ("generations", "tuning")
         if (directory / f"{name}.jsonl").exists()
     }
-    for line in (line for each in lines.values() for line in each):
-        line.pop("seconds")
+    seconds = sum(line.pop("seconds") for each in lines.values() for line in each)
     fame = directory / "hall_of_fame.csv"
     resolved = {name: value for name, value in config["resolved"].items() if name != "dataset_origin"}
-    return {
+    # The data's folder is one machine's own.
+    options = {name: value for name, value in config["options"].items() if name != "data_dir"}
+    record = {
         "search": config["command"],
+        "options": options,
         "config": resolved,
         "outcome": {
             "result": json.loads((directory / "result.json").read_text()),
@@ -75,3 +79,4 @@ def _outcome(directory: Path) -> dict[str, Any]:
             **lines,
         },
     }
+    return record, seconds

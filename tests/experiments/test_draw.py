@@ -59,7 +59,7 @@ def test_losses_are_tested_against_each_other(tmp_path: Path) -> None:
     assert "| Baikal over cross-entropy | 2.4e-11 | not yet run | 6.8e-06 |" in text
 
 
-def test_each_loss_is_tested_at_its_own_best_rate_with_fresh_seeds(tmp_path: Path) -> None:
+def test_each_loss_is_tested_at_the_shared_and_at_its_own_best_rate_with_fresh_seeds(tmp_path: Path) -> None:
     records = Records(tmp_path)
     options = learning_rate_control.Options()
     for rate in options.learning_rates:
@@ -68,9 +68,8 @@ def test_each_loss_is_tested_at_its_own_best_rate_with_fresh_seeds(tmp_path: Pat
     assert learning_rate_control.best_rate(options, records, "baikal_cma") is None
     wanted = records.missing(learning_rate_control.wanted(options, records))
     assert [(each.seed, each.learning_rate) for each in wanted if each.loss == "baikal"] == [
-        (1, 0.1),
-        (2, 0.1),
-        (3, 0.1),
+        *((seed, 0.01) for seed in (1, 2, 3)),
+        *((seed, 0.1) for seed in (1, 2, 3)),
     ]
 
 

@@ -4,12 +4,14 @@ import importlib
 import json
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from experiments import train
 from experiments.draw import SCRIPTS
 from experiments.records import read_record, reproducible
+from glojax.evaluation import TrainingJournal
 
 SHORT = ["--dataset", "digits", "--steps", "5"]
 ARGUMENTS = {
@@ -72,6 +74,34 @@ def test_the_command_in_a_search_s_record_makes_it_again_bit_for_bit(
     assert run(name, [*command[3:], "--steps", "5"], tmp_path / "again") == 0
     (again,) = (tmp_path / "again" / name).glob("*.json")
     assert reproducible(read_record(again)) == reproducible(read_record(path))
+
+
+def test_a_search_that_was_stopped_goes_on_to_the_same_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("discovery", SEARCHES["discovery"], tmp_path / "undisturbed") == 0
+    done = []
+    add = TrainingJournal.add
+
+    def stop_after_three(journal: TrainingJournal, *training: Any) -> None:
+        add(journal, *training)
+        done.append(training)
+        if len(done) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(TrainingJournal, "add", stop_after_three)
+    assert run("discovery", SEARCHES["discovery"], tmp_path / "stopped") == 130
+    assert capsys.readouterr().err.endswith("stopped; the same command goes on from here\n")
+    assert not list((tmp_path / "stopped").rglob("*.json"))
+    assert run("discovery", SEARCHES["discovery"], tmp_path / "stopped") == 0
+    assert "Going on with" in capsys.readouterr().out
+    records = [
+        reproducible(read_record(path))
+        for folder in ("undisturbed", "stopped")
+        for path in (tmp_path / folder / "discovery").glob("*.json")
+    ]
+    assert len(records) == 2
+    assert records[0] == records[1]
 
 
 @pytest.mark.parametrize("name", ["binary_loss", "loss_surfaces"])

@@ -30,7 +30,9 @@ def _backward(saved: tuple[jax.Array, jax.Array], cotangent: jax.Array) -> tuple
     # The kernel's gradient, and so the kernel's update, must come after the kernel's last use, or each step of a
     # training copies the whole kernel; XLA needs to see it in the data. This is 0, and NaN where the gradient is.
     nothing = jnp.minimum(jnp.abs(inputs_gradient[:1, :1]), 0)
-    return inputs_gradient, inputs.T @ (cotangent + nothing)
+    # XLA would join the transposition to the product, which is then a slower one.
+    turned = jax.lax.optimization_barrier(inputs.T)
+    return inputs_gradient, turned @ (cotangent + nothing)
 
 
 _product.defvjp(_forward, _backward)

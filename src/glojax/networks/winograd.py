@@ -12,6 +12,7 @@ neural networks, whose F(4x4, 5x5), A, B and G these are. The points, and how th
 """
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Final
 
 import jax
@@ -45,10 +46,15 @@ def _matrices() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     B = np.linalg.inv(_evaluation(_POINTS))
     # Each point's factor is free to be anywhere; in equal parts it costs the least precision.
     scale = np.sqrt(np.abs(B).max(axis=0) / np.abs(G).max(axis=1))
-    return A.T, G * scale[:, None], (B / scale).T
+    transformation = (B / scale).T
+    # What the inversion leaves of zeros.
+    return A.T, G * scale[:, None], np.where(np.abs(transformation) < 1e-12, 0, transformation)
 
 
-_A2, _G2, _B2 = (np.kron(matrix, matrix).astype(np.float32) for matrix in _matrices())
+_AT, _G, _BT = _matrices()
+
+#: Along both axes at once.
+_A2, _G2 = (np.kron(matrix, matrix).astype(np.float32) for matrix in (_AT, _G))
 
 
 def applies(kernel_shape: Sequence[int]) -> bool:
@@ -65,9 +71,7 @@ def forward(images: jax.Array, kernel: jax.Array) -> jax.Array:
 def gradients(images: jax.Array, kernel: jax.Array, cotangent: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Those of images and kernel: the transposes of what `forward` does."""
     values = jnp.matmul(_A2.T, _to_tiles(cotangent)).reshape(_POINTS**2, -1, kernel.shape[-1])
-    # XLA would join the transposition to the product, which is then a slower one.
-    turned = lax.optimization_barrier(_image_values(images).transpose(0, 2, 1))
-    kernel_values = lax.dot_general(turned, values, (((2,), (1,)), ((0,), (0,))))
+    kernel_values = lax.dot_general(_image_values(images), values, (((1,), (1,)), ((0,), (0,))))
     image_values = lax.dot_general(values, _kernel_values(kernel), (((2,), (2,)), ((0,), (0,))))
     kernel_gradient = jnp.matmul(_G2.T, kernel_values.reshape(_POINTS**2, -1)).reshape(kernel.shape)
     return _image_values_transposed(image_values, images), kernel_gradient
@@ -87,24 +91,38 @@ def _image_values(images: jax.Array) -> jax.Array:
     B, H, W, C = images.shape
     rows, columns = _num_tiles(images)
     margins = [(KERNEL // 2, (tiles + 1) * TILE - size - KERNEL // 2) for tiles, size in ((rows, H), (columns, W))]
-    padded = jnp.pad(images, [(0, 0), *margins, (0, 0)])
-    # Windows overlap by half: each is made of quarters that up to three others have, too.
-    quarters = padded.reshape(B, rows + 1, TILE, columns + 1, TILE, C).transpose(2, 4, 0, 1, 3, 5)
-    halves = jnp.concatenate([quarters[:, :, :, :rows], quarters[:, :, :, 1:]], axis=0)
-    windows = jnp.concatenate([halves[..., :columns, :], halves[..., 1:, :]], axis=1)
-    return jnp.matmul(_B2, windows.reshape(_POINTS**2, -1)).reshape(_POINTS**2, -1, C)
+    padded = jnp.pad(images, [(0, 0), *margins, (0, 0)]).reshape(B, rows + 1, TILE, columns + 1, TILE, C)
+    # Windows overlap by half. The pixels of a line are transformed together with those of all other windows.
+    lines = _sums(_BT, [padded[:, k // TILE :, k % TILE][:, :rows] for k in range(_POINTS)])
+    stacked = lax.optimization_barrier(jnp.stack(lines))
+    values = _sums(_BT, [stacked[:, :, :, k // TILE :, k % TILE][:, :, :, :columns] for k in range(_POINTS)])
+    return jnp.stack(values, axis=1).reshape(_POINTS**2, -1, C)
 
 
 def _image_values_transposed(values: jax.Array, images: jax.Array) -> jax.Array:
     """Images [B, H, W, Cin] of values [64, N, Cin]."""
     B, H, W, C = images.shape
     rows, columns = _num_tiles(images)
-    windows = jnp.matmul(_B2.T, values.reshape(_POINTS**2, -1)).reshape(2, TILE, 2, TILE, B, rows, columns, C)
-    halves = _padded(windows[0], 4, (0, 1)) + _padded(windows[1], 4, (1, 0))
-    quarters = _padded(halves[:, 0], 4, (0, 1)) + _padded(halves[:, 1], 4, (1, 0))
-    padded = quarters.transpose(2, 3, 0, 4, 1, 5).reshape(B, (rows + 1) * TILE, (columns + 1) * TILE, C)
+    values = values.reshape(_POINTS, _POINTS, B, rows, columns, C)
+    lines = _overlapping(_sums(_BT.T, [values[:, k] for k in range(_POINTS)]), axis=3)
+    stacked = lax.optimization_barrier(jnp.stack(lines, axis=4))
+    padded = jnp.stack(_overlapping(_sums(_BT.T, list(stacked)), axis=1), axis=2)
     margin = KERNEL // 2
-    return padded[:, margin : margin + H, margin : margin + W]
+    whole = padded.reshape(B, (rows + 1) * TILE, (columns + 1) * TILE, C)
+    return whole[:, margin : margin + H, margin : margin + W]
+
+
+def _sums(matrix: np.ndarray, parts: Sequence[jax.Array]) -> list[jax.Array]:
+    """The matrix times the vector of parts, element by element: a product of so small a matrix takes longer."""
+    rows = ([(float(weight), part) for weight, part in zip(row, parts, strict=True) if weight] for row in matrix)
+    return [reduce(jnp.add, [weight * part for weight, part in row]) for row in rows]
+
+
+def _overlapping(parts: Sequence[jax.Array], axis: int) -> list[jax.Array]:
+    """Sums of the first half of the parts and, one further along an axis, the second half."""
+    shapes = [[(margin if each == axis else (0, 0)) for each in range(parts[0].ndim)] for margin in ((0, 1), (1, 0))]
+    pairs = zip(parts[:TILE], parts[TILE:], strict=True)
+    return [jnp.pad(first, shapes[0]) + jnp.pad(second, shapes[1]) for first, second in pairs]
 
 
 def _from_tiles(tiles: jax.Array, images: jax.Array, num_channels: int) -> jax.Array:
@@ -124,7 +142,3 @@ def _to_tiles(features: jax.Array) -> jax.Array:
     lines = whole.reshape(B, rows, TILE, columns * TILE, C)
     lines = jnp.stack([lines[:, :, i] for i in range(TILE)]).reshape(TILE, B, rows, columns, TILE, C)
     return jnp.stack([lines[..., j, :] for j in range(TILE)], axis=1).reshape(TILE**2, -1)
-
-
-def _padded(array: jax.Array, axis: int, margins: tuple[int, int]) -> jax.Array:
-    return jnp.pad(array, [margins if each == axis else (0, 0) for each in range(array.ndim)])
