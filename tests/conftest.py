@@ -16,10 +16,12 @@ jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 # Programs that were compiled once serve all tests and the processes that they start. The user's folder stays as it is.
-os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="glojax-tests-")
+# Several processes that share the tests share it, too; the first one makes and removes it.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="glojax-tests-")
+    atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 jax.config.update("jax_compilation_cache_dir", str(Path(os.environ["XDG_CACHE_HOME"]) / "glojax" / "compiled"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 # A shell's background job ignores interruptions, and so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)

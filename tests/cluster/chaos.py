@@ -114,7 +114,7 @@ def _disturb(search: "subprocess.Popen[bytes]", every_seconds: float, draw: rand
 
 def _children(process: int) -> list[psutil.Process]:
     try:
-        return psutil.Process(process).children()
+        return list(psutil.Process(process).children())
     except psutil.Error:
         return []
 

@@ -81,7 +81,7 @@ def test_workers_without_the_data_set_are_of_no_use(
 
 def test_whoever_looks_sees_what_each_worker_has_done(fleet: Fleet, make_trainer: MakeTrainer) -> None:
     list(make_trainer().train([LossTree.parse("x * log(y)")] * 2, [0, 1]))
-    address = str(fleet._client.scheduler.address)
+    address = fleet.address
     console = Console(width=200, record=True)
     print_workers(WorkersOptions(cluster=address), console)
     shown = console.export_text()

@@ -46,8 +46,8 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 @pytest.mark.slow
 def test_a_search_ends_in_good_order_when_its_scheduler_is_killed(tmp_path: Path, processes: Processes) -> None:
     keys = temporary_security()
-    for name, text in (("ca", keys.tls_ca_file), ("cert", keys.tls_client_cert), ("key", keys.tls_client_key)):
-        (tmp_path / f"{name}.pem").write_text(text)
+    for name, attribute in (("ca", "tls_ca_file"), ("cert", "tls_client_cert"), ("key", "tls_client_key")):
+        (tmp_path / f"{name}.pem").write_text(getattr(keys, attribute))
     (tmp_path / "cluster.toml").write_text(SETTINGS)
     port = free_port()
     address, cluster = f"tls://127.0.0.1:{port}", ("--cluster-config", "cluster.toml")

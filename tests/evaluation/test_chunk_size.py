@@ -1,3 +1,4 @@
+import logging
 from types import SimpleNamespace
 from typing import Any
 
@@ -94,6 +95,7 @@ def test_the_size_is_halved_when_compiling_runs_out_of_memory_said_once_and_reme
 ) -> None:
     tried = compile_within(4, monkeypatch)
     device: Any = Device(10**12)
+    caplog.set_level(logging.WARNING, "glojax")
     size = ChunkSize(train, device)
     # The second program of the last one is the evaluation.
     assert [size.find(capacity=16) for _ in range(2)] == [4, 4]

@@ -178,7 +178,8 @@ class Fleet:
 
     def _outcome(self, member: Member, work: Future[str]) -> Outcome | None:
         """What became of a piece of work that has ended; None of an introduction."""
-        text, error = None, None
+        text: str | None = None
+        error: Exception | None = None
         try:
             text = work.result(timeout=_FETCH_SECONDS)
         except KilledWorker:

@@ -7,6 +7,7 @@ import logging
 import os
 import queue
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,8 +20,6 @@ from urllib.parse import urlsplit
 
 import dask
 import platformdirs
-from dask_jobqueue.htcondor import HTCondorCluster
-from dask_jobqueue.slurm import SLURMCluster
 from distributed import Client, LocalCluster, Security
 from distributed.core import rpc
 from distributed.deploy.spec import SpecCluster
@@ -180,6 +179,7 @@ def batch_cluster(kind: str, settings: BatchSettings, name: str) -> Any:
         settings: Of its jobs.
         name: Of its jobs.
     """
+    slurm, htcondor = _job_queues()
     shared = settings.shared_folder or platformdirs.user_cache_path("glojax") / "cluster"
     try:
         shared = shared.expanduser().absolute()
@@ -208,7 +208,7 @@ def batch_cluster(kind: str, settings: BatchSettings, name: str) -> Any:
         warnings.simplefilter("ignore")
         if kind == "slurm":
             nowhere = [] if settings.log_folder else ["--output=/dev/null"]
-            return SLURMCluster(
+            return slurm(
                 queue=settings.queue,
                 account=settings.account,
                 walltime=settings.walltime,
@@ -217,7 +217,21 @@ def batch_cluster(kind: str, settings: BatchSettings, name: str) -> Any:
                 **options,
             )
         extra = {**settings.submit_options, "batch_name": name}
-        return HTCondorCluster(disk=settings.disk, job_extra_directives=extra, **options)
+        return htcondor(disk=settings.disk, job_extra_directives=extra, **options)
+
+
+def _job_queues() -> tuple[type[Any], type[Any]]:
+    """Dask's clusters on Slurm and on HTCondor."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        from dask_jobqueue import HTCondorCluster, SLURMCluster
+    except ImportError as error:
+        raise ConfigurationError(
+            f"Batch systems need packages that are not installed ({error.name}): pip install 'glojax[cluster]'"
+        ) from error
+    # Which dask_jobqueue takes for itself.
+    signal.signal(signal.SIGINT, handler)
+    return SLURMCluster, HTCondorCluster
 
 
 def _require_accepted(job_script: str) -> None:

@@ -60,11 +60,12 @@ def keep_to_cores(share: int, size: int) -> None:
 def platform() -> dict[str, str]:
     """The kind of device, and XLA's flags but for the number of devices, which changes no result.
 
-    Of CPUs it is the set of instructions that counts: XLA compiles for it.
+    Of a CPU also its vector instructions, for which XLA compiles.
     """
     flags = " ".join(sorted(flag for flag in _xla_flags().split() if "device_count" not in flag))
     kind = jax.local_devices()[0].device_kind
-    return {"device_kind": f"cpu ({_instructions()})" if kind == "cpu" else kind, "xla_flags": flags}
+    instructions = {"instructions": _instructions()} if kind == "cpu" else {}
+    return {"device_kind": kind, **instructions, "xla_flags": flags}
 
 
 def decisive_versions() -> dict[str, str]:
