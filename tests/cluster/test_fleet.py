@@ -29,7 +29,7 @@ def lacks_memory() -> str:
 def test_workers_with_other_versions_are_of_no_use(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     versions = decisive_versions()
     monkeypatch.setattr(fleet_module, "decisive_versions", lambda: versions | {"glojax_code": "other"})
-    monkeypatch.setattr(fleet_module, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(fleet_module, "PATIENCE_SECONDS", 1.0)
     expected = f"No worker of 2 can be used (.*: glojax_code is '{versions['glojax_code']}' and not 'other')."
     with pytest.raises(ClusterError, match=re.escape(expected).replace(r"\.\*", ".*")):
         Fleet(fleet._client, 1).wait_for_workers(1)
@@ -65,7 +65,7 @@ def test_a_worker_without_memory_is_ended_and_replaced(fleet: Fleet) -> None:
 @pytest.mark.parametrize(
     ("source", "complaint"),
     [
-        (DatasetSource("/nowhere/data.npz"), "There is no file"),
+        (DatasetSource("/nowhere/data.npz"), "/nowhere/data.npz cannot be read"),
         (DatasetSource("digits", train_fraction=0.5), "is another than that of the run: bring the same files there"),
     ],
 )
