@@ -10,15 +10,16 @@ which is more than the head's own share of it. How long a training takes says
 """
 
 import heapq
-import json
 import random
+import statistics
 import time
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import tyro
 
-from benchmarks.machine import commit, device
+from benchmarks.measurement import complete_record, save
+from benchmarks.record import Case, Samples
 from benchmarks.workloads import CAPACITY, WORKLOADS, loss_trees
 from glojax.datasets import DatasetSource
 from glojax.evaluation.cluster_settings import LocalSettings
@@ -26,8 +27,6 @@ from glojax.evaluation.journal import Training
 from glojax.evaluation.launch import open_fleet
 from glojax.evaluation.shard_size import shard_size
 from glojax.evaluation.shards import shard_text, work_order
-
-RESULTS = Path(__file__).parent / "results" / "cluster_simulation.json"
 
 
 class Simulated(NamedTuple):
@@ -104,56 +103,62 @@ def measured_message_seconds(num_shards: int = 400, shard: int = 8) -> float:
         return (time.perf_counter() - begin) / num_shards
 
 
-def main(
-    training_seconds: float = 64.0,
-    message_seconds: float | None = None,
-    candidates_per_worker: int = 20,
-    dead: float = 0.3,
-    spread: float = 0.2,
-    shard_seconds: float = 10.0,
-    seed: int = 0,
-) -> None:
-    """Print a table and write `results/cluster_simulation.json`.
+@dataclass(frozen=True)
+class Options:
+    """What is simulated."""
 
-    Args:
-        training_seconds: Of a training that goes to its end; 64 is MNIST's with 1,000 steps on a core.
-        message_seconds: That the head takes for a shard; None measures it.
-        candidates_per_worker: Size of the generation.
-        dead: Share of trainings that end at once.
-        spread: Of the workers' speeds around 1.
-        shard_seconds: Work of the largest shard.
-        seed: Of what is drawn.
-    """
-    arguments = dict(locals())
-    if message_seconds is None:
-        arguments["message_seconds"] = message_seconds = measured_message_seconds()
-        print(f"{message_seconds * 1e3:.2f} ms a shard")
-    rows = [
-        simulate(
-            workers,
-            workers * candidates_per_worker,
-            training_seconds,
-            message_seconds,
-            dead,
-            spread,
-            shard_seconds,
-            seed,
-        )
-        for workers in (1, 2, 4, 8, 16, 32, 64, 100, 200, 500, 1000)
-    ]
-    print("workers  trainings  seconds  efficiency  most idle  head busy")
-    for row in rows:
-        print(
-            f"{row.workers:7}  {row.trainings:9,}  {row.seconds:7,.0f}  {row.efficiency:10.3f}  {row.largest_idle:9.3f}"
-            f"  {row.head_busy:9.3f}"
-        )
-    RESULTS.write_text(
-        json.dumps(
-            {"device": device(), "commit": commit()} | arguments | {"rows": [row._asdict() for row in rows]}, indent=2
-        )
-        + "\n"
-    )
+    training_seconds: float = 64.0
+    """Of a training that goes to its end; 64 is MNIST's with 1,000 steps on a core."""
+
+    message_seconds: float | None = None
+    """That the head takes for a shard; by default it is measured."""
+
+    candidates_per_worker: int = 20
+    """Size of the generation."""
+
+    dead: float = 0.3
+    """Share of trainings that end at once."""
+
+    spread: float = 0.2
+    """Of the workers' speeds around 1."""
+
+    shard_seconds: float = 10.0
+    """Work of the largest shard."""
+
+    seeds: int = 5
+    """Generations simulated with each number of workers."""
+
+
+def main(options: Options) -> None:
+    """Simulate, print and write `results/cluster_simulation.json`."""
+    message_seconds = options.message_seconds or measured_message_seconds()
+    cases: list[Case] = []
+    for workers in (1, 2, 4, 8, 16, 32, 64, 100, 200, 500, 1000):
+        done = [
+            simulate(
+                workers,
+                workers * options.candidates_per_worker,
+                options.training_seconds,
+                message_seconds,
+                options.dead,
+                options.spread,
+                options.shard_seconds,
+                seed,
+            )
+            for seed in range(options.seeds)
+        ]
+        idle = {
+            "all workers": [1 - one.efficiency for one in done],
+            "idlest worker": [one.largest_idle for one in done],
+        }
+        busy = {"head_busy": statistics.median(one.head_busy for one in done)}
+        cases += [
+            Case(who, {"workers": workers}, Samples(tuple(100 * max(share, 0.0) for share in shares)), details=busy)
+            for who, shares in idle.items()
+        ]
+    configuration = asdict(options) | {"message_seconds": message_seconds}
+    save(complete_record("cluster_simulation", cases, "idle, % of a generation", configuration))
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    main(tyro.cli(Options, description=__doc__))

@@ -22,6 +22,7 @@ DETAIL_COLUMNS = {
     "steps": "steps",
     "trained": "losses trained",
     "reached": "reached",
+    "head_busy": "share of the time that the head is busy",
 }
 
 INTRODUCTION = """\

@@ -37,6 +37,8 @@ LAYOUTS = {
     "joint_tuning": Layout(None, ("together",)),
     "evolution_strategy": Layout("function", ("glojax",)),
     "interpreter": Layout("classes", ("program",), x="size"),
+    "cluster_overhead": Layout(None, ("workers",)),
+    "cluster_simulation": Layout(None, (), x="workers"),
     "convolution": Layout(
         "layer", ("convolve", "in groups", "4 x canonical", "4 x grouped", "4 x patches", "4 x mapped")
     ),

@@ -224,7 +224,8 @@ def _job_queues() -> tuple[type[Any], type[Any]]:
     """Dask's clusters on Slurm and on HTCondor."""
     handler = signal.getsignal(signal.SIGINT)
     try:
-        from dask_jobqueue import HTCondorCluster, SLURMCluster
+        from dask_jobqueue.htcondor import HTCondorCluster
+        from dask_jobqueue.slurm import SLURMCluster
     except ImportError as error:
         raise ConfigurationError(
             f"Batch systems need packages that are not installed ({error.name}): pip install 'glojax[cluster]'"
