@@ -18,7 +18,7 @@ from experiments.runner import train_all
 from experiments.trainings import Training, without_covered
 from glojax.errors import GlojaxError
 from glojax.evaluation import prepare_jax
-from glojax.search.config import OWN_RECIPE, RECIPES
+from glojax.search.recipes import OWN_RECIPE, RECIPES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree, canonical
 from glojax.losses import CATALOG, ClassReduction, find_loss
 from glojax.networks import NETWORKS
-from glojax.search.config import OWN_RECIPE, RECIPES, Recipe
+from glojax.search.recipes import OWN_RECIPE, RECIPES, Recipe
 from glojax.training import Train, TrainingConfig, make_train
 from glojax.training.config import MAX_COUNT
 

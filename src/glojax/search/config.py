@@ -1,4 +1,4 @@
-"""The command line's options, and the defaults that come with each data set."""
+"""The command line's options."""
 
 import difflib
 import re
@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import jax
 import tyro
@@ -21,45 +21,13 @@ from glojax.losses import ClassReduction, find_loss
 from glojax.losses.objective import DEFAULT_PROB_EPSILON
 from glojax.networks import NETWORKS, ConvolutionLowering
 from glojax.search.comparison import BEST_RATE
+from glojax.search.recipes import OWN_RECIPE, RECIPES, Recipe
 from glojax.training import Augmentation, TrainingConfig
-
-
-class Recipe(NamedTuple):
-    """How candidates are trained on a data set unless the user says otherwise."""
-
-    network: str
-    steps: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float = 0.0
-    decay_every_epochs: int | None = None
-    augmentation: Augmentation = "none"
-
-
-#: Those of MNIST and CIFAR-10 are the paper's (section IV-A), but for CIFAR-10's steps, which it does not give; those
-#: of digits take two minutes or three for a whole search on two cores.
-RECIPES = {
-    "digits": Recipe("DigitsCNN", steps=200, batch_size=64, learning_rate=0.05),
-    "mnist": Recipe("MnistCNN", steps=2000, batch_size=100, learning_rate=0.01),
-    "fashion_mnist": Recipe("MnistCNN", steps=2000, batch_size=100, learning_rate=0.01),
-    "cifar10": Recipe(
-        "CifarCNN",
-        steps=500,
-        batch_size=1024,
-        learning_rate=0.05,
-        weight_decay=0.004,
-        decay_every_epochs=350,
-        augmentation="cifar",
-    ),
-}
 
 _DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?")
 
 #: Seconds of the longest time limit: about three years.
 _LONGEST = 1e8
-
-#: For the user's own data.
-OWN_RECIPE = Recipe("SmallCNN", steps=200, batch_size=64, learning_rate=0.05)
 
 
 @dataclass(frozen=True, kw_only=True)
