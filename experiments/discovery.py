@@ -126,7 +126,12 @@ def report(options: Options, records: Records) -> Report:
     rows = rows or [("the search's best", NOT_RUN, NOT_RUN, 0)]
     rows += [(LABELS[loss], *measured(loss)) for loss in PAPER_LOSSES]
     header = ("loss", f"validation after {options.steps:,} steps", "test", "seeds")
-    return Report(f"The best of the search, beside the paper's losses.\n\n{table(header, rows)}", figure)
+    remark = (
+        f"Smaller than the paper's budget: fitness after {options.fitness_steps} steps on {options.train_fraction:.0%} "
+        f"of the training images, where the paper has 2,000 on all; {options.generations} generations of "
+        f"{options.population_size}."
+    )
+    return Report(f"The best of the search, beside the paper's losses.\n\n{table(header, rows)}\n{remark}\n", figure)
 
 
 def _measured(options: Options, records: Records, loss: str) -> tuple[str, str, int]:

@@ -40,7 +40,8 @@ INTRODUCTION = """\
 
 Every table and figure of the paper (Gonzalez and Miikkulainen, 2020) from real runs, and some that it does not have. A
 script does what it has no record of in `results/`, can be stopped at any time, and then goes on where it was; `--seeds`
-and the like add more. Each record holds the command that makes it again, bit for bit on the same machine. Unless a
+and the like add more. Each record holds the command that makes it again, bit for bit on the same machine, given
+`--results FOLDER` (there is a record here already) and, where the cache has no data, `--data-dir FOLDER`. Unless a
 section says otherwise: MNIST, 55,000 training images, the first 5,000 of the original ones for validation, the official
 10,000 for the test; the paper's network; SGD at a learning rate of 0.01 in batches of 100; losses summed over the
 classes. Times are for two CPU cores.
@@ -109,7 +110,10 @@ def state(module: ModuleType, options: object, records: Records) -> str:
     """What of an experiment has not been run; nothing where all has."""
     wanted = without_covered(module.wanted(options, records))
     missing = records.missing(wanted)
-    return f"**Not yet run: {len(missing)} of {len(wanted)} trainings.**\n" if missing else ""
+    parts = ["the search"] if hasattr(module, "found") and module.found(options, records) is None else []
+    if missing:
+        parts.append(f"{len(missing)} of {len(wanted)} trainings")
+    return f"**Not yet run: {' and '.join(parts)}.**\n" if parts else ""
 
 
 if __name__ == "__main__":

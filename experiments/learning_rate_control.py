@@ -96,7 +96,14 @@ def report(options: Options, records: Records) -> Report:
     )
     header = ("learning rate", *(f"{LABELS[loss]}, validation" for loss in PAPER_LOSSES))
     validation = table(header, zip(map("{:g}".format, options.learning_rates), *columns.values(), strict=True))
-    return Report(f"{validation}\n{_tests(options, records, rates)}", figure)
+    return Report("\n".join([validation, _tests(options, records, rates), *_at_the_border(options, rates)]), figure)
+
+
+def _at_the_border(options: Options, rates: dict[str, float | None]) -> list[str]:
+    """Which losses might do still better at a rate that was not tried."""
+    borders = min(options.learning_rates), max(options.learning_rates)
+    losses = [f"{LABELS[loss]}'s ({rate:g})" for loss, rate in rates.items() if rate in borders]
+    return [f"At the border of what was tried: {', '.join(losses)}; beyond it may be a better one.\n"] if losses else []
 
 
 def _tests(options: Options, records: Records, rates: dict[str, float | None]) -> str:

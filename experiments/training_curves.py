@@ -70,7 +70,7 @@ def report(options: Options, records: Records) -> Report:
         "mean change between evaluations, last quarter",
         f"after {options.steps:,} steps",
     )
-    return Report(f"{table(header, rows)}\nOne seed. Curves below 0.95 are cut off.\n", figure)
+    return Report(f"{table(header, rows)}\nOne seed (0) of each. Curves below 0.95 are cut off.\n", figure)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -78,3 +78,13 @@ def test_a_file_that_is_no_record_is_named(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "trainings" / "mnist" / "broken.json").write_text("{")
     assert main(["--results", str(tmp_path), "--output", str(tmp_path)]) == 2
     assert "broken.json cannot be read as JSON" in capsys.readouterr().err
+
+
+def test_a_best_rate_at_the_border_of_those_that_were_tried_is_said_to_be_one(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    options = learning_rate_control.Options()
+    for loss, best in (("cross_entropy", 0.3), ("baikal", 0.1)):
+        for rate in options.learning_rates:
+            add(records, replace(MNIST, loss=loss, learning_rate=rate), [0.0], [1 - abs(rate - best)])
+    text = learning_rate_control.report(options, records).text
+    assert "At the border of what was tried: cross-entropy's (0.3);" in text
