@@ -73,18 +73,15 @@ def found(options: Options, records: Records) -> dict[str, Any] | None:
     return None if record is None else record["outcome"]
 
 
-def training(options: Options, loss: str, seed: int = 0) -> Training:
-    """A loss at full budget."""
-    return Training(
-        loss=loss, steps=options.steps, learning_rate=options.learning_rate, dataset=options.dataset, seed=seed
-    )
-
-
 def wanted(options: Options, records: Records) -> list[Training]:
     outcome = found(options, records)
     tuned = [] if outcome is None else [outcome["result"]["tuning"][0]["expression"]]
     # Not seed 0, with which the tuning chose it.
-    return [training(options, loss, seed) for seed in range(1, options.seeds + 1) for loss in (*tuned, *PAPER_LOSSES)]
+    return [
+        options.training(loss, options.steps, seed)
+        for seed in range(1, options.seeds + 1)
+        for loss in (*tuned, *PAPER_LOSSES)
+    ]
 
 
 def report(options: Options, records: Records) -> Report:
@@ -107,7 +104,7 @@ def report(options: Options, records: Records) -> Report:
             axes.plot(numbers, [generation[field] for generation in generations], style, color="0.2", label=label)
         axes.axhline(tuned["fitness_before"], color="0.6", linewidth=1, label="Baikal untuned")
     for text, loss in losses:
-        one = training(options, loss)
+        one = options.training(loss, options.steps)
         validation, test = (records.accuracies(one, options.steps, split) for split in ("validation", "test"))
         fitness = tuned["fitness"] if outcome is not None and loss == tuned["expression"] else None
         fitness = tuned["fitness_before"] if outcome is not None and loss == "baikal" else fitness

@@ -11,7 +11,7 @@ Time: about 75 s a training of 2,000 steps on two cores, 12 minutes one of 20,00
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -48,13 +48,9 @@ class Options(script.Options):
 
 def wanted(options: Options, records: Records) -> list[Training]:
     return [
-        Training(
-            loss=loss,
-            steps=steps,
-            learning_rate=options.learning_rate,
-            dataset=options.dataset,
+        replace(
+            options.training(loss, steps, seed),
             train_fraction=portion,
-            seed=seed,
             evaluate_every=options.steps if steps > options.steps else None,
         )
         for steps, seeds, portions in (
@@ -69,14 +65,7 @@ def wanted(options: Options, records: Records) -> list[Training]:
 
 def accuracies(options: Options, records: Records, steps: int, portion: float, loss: str) -> list[float]:
     """Test accuracies, one a seed."""
-    training = Training(
-        loss=loss,
-        steps=steps,
-        learning_rate=options.learning_rate,
-        dataset=options.dataset,
-        train_fraction=portion,
-    )
-    return records.accuracies(training, steps)
+    return records.accuracies(replace(options.training(loss, steps), train_fraction=portion), steps)
 
 
 def report(options: Options, records: Records) -> Report:

@@ -83,13 +83,6 @@ def found(options: Options, records: Records) -> dict[str, Any] | None:
     return records.search(options.name)
 
 
-def training(options: Options, loss: str, seed: int = 0) -> Training:
-    """A loss at full budget."""
-    return Training(
-        loss=loss, steps=options.steps, learning_rate=options.learning_rate, dataset=options.dataset, seed=seed
-    )
-
-
 def best_losses(options: Options, records: Records) -> list[str]:
     """The best of the search, in its order."""
     record = found(options, records)
@@ -102,7 +95,7 @@ def best_losses(options: Options, records: Records) -> list[str]:
 def wanted(options: Options, records: Records) -> list[Training]:
     losses = [*best_losses(options, records), *PAPER_LOSSES]
     # Not seed 0, with which the search chose them.
-    return [training(options, loss, seed) for seed in range(1, options.seeds + 1) for loss in losses]
+    return [options.training(loss, options.steps, seed) for seed in range(1, options.seeds + 1) for loss in losses]
 
 
 def report(options: Options, records: Records) -> Report:
@@ -135,7 +128,7 @@ def report(options: Options, records: Records) -> Report:
 
 
 def _measured(options: Options, records: Records, loss: str) -> tuple[str, str, int]:
-    one = training(options, loss)
+    one = options.training(loss, options.steps)
     validation, test = (records.accuracies(one, options.steps, split) for split in ("validation", "test"))
     return mean_and_sd(validation), mean_and_sd(test), len(test)
 

@@ -37,10 +37,7 @@ class Options(script.Options):
 
 def tried(options: Options, loss: str) -> list[Training]:
     """What a loss's rate is chosen by."""
-    return [
-        Training(loss=loss, steps=options.steps, learning_rate=rate, dataset=options.dataset)
-        for rate in options.learning_rates
-    ]
+    return [replace(options.training(loss, options.steps), learning_rate=rate) for rate in options.learning_rates]
 
 
 def best_rate(options: Options, records: Records, loss: str) -> float | None:
@@ -53,8 +50,7 @@ def best_rate(options: Options, records: Records, loss: str) -> float | None:
 def with_fresh_seeds(options: Options, loss: str, rate: float) -> list[Training]:
     """What a loss is tested by, at the shared rate and at its own."""
     return [
-        Training(loss=loss, steps=options.steps, learning_rate=rate, dataset=options.dataset, seed=seed)
-        for seed in range(1, options.seeds + 1)
+        replace(options.training(loss, options.steps, seed), learning_rate=rate) for seed in range(1, options.seeds + 1)
     ]
 
 
@@ -115,9 +111,7 @@ def _tests(options: Options, records: Records, rates: dict[str, float | None]) -
 
     shared, own = {}, {}
     for loss, rate in rates.items():
-        training = Training(
-            loss=loss, steps=options.steps, learning_rate=options.learning_rate, dataset=options.dataset
-        )
+        training = options.training(loss, options.steps)
         fresh = range(1, options.seeds + 1)
         shared[loss] = tested(training, fresh)
         own[loss] = [] if rate is None else tested(replace(training, learning_rate=rate), fresh)

@@ -32,10 +32,7 @@ class Options(script.Options):
 
 
 def wanted(options: Options, records: Records) -> list[Training]:
-    return [
-        full_length(loss, 0, options.steps, options.dataset, options.learning_rate)
-        for loss in (*PAPER_LOSSES, CONFIDENCE_PENALTY)
-    ]
+    return [full_length(options.training(loss, options.steps)) for loss in (*PAPER_LOSSES, CONFIDENCE_PENALTY)]
 
 
 def peaks(counts: np.ndarray, num_images: int) -> tuple[float, float]:
@@ -54,7 +51,7 @@ def report(options: Options, records: Records) -> Report:
     figure = new_figure(11, 3.2)
     rows: list[tuple[str, ...]] = []
     for axes, loss in zip(figure.subplots(1, len(losses), sharey=True), losses, strict=True):
-        outcome = records.outcome(full_length(loss, 0, options.steps, options.dataset, options.learning_rate))
+        outcome = records.outcome(full_length(options.training(loss, options.steps)))
         ylabel = "probabilities in a bin of 0.01" if loss == losses[0] else ""
         if outcome is not None:
             counts = np.array(outcome["histogram"]["counts"])

@@ -47,6 +47,10 @@ class Options(Places):
         """The data set's own."""
         return RECIPES.get(self.dataset, OWN_RECIPE).learning_rate
 
+    def training(self, loss: str, steps: int, seed: int = 0) -> Training:
+        """On the data set, at its own learning rate."""
+        return Training(loss=loss, steps=steps, learning_rate=self.learning_rate, dataset=self.dataset, seed=seed)
+
 
 OptionsT = TypeVar("OptionsT", bound=Places)
 

@@ -43,17 +43,14 @@ class Options(script.Options):
 
 
 def wanted(options: Options, records: Records) -> list[Training]:
-    common = (options.dataset, options.learning_rate)
-    full = [full_length(loss, seed, options.steps, *common) for seed in range(options.seeds) for loss in PAPER_LOSSES]
     short = [
-        Training(
-            loss=loss,
-            steps=options.short_steps,
-            learning_rate=options.learning_rate,
-            dataset=options.dataset,
-            seed=seed,
-        )
+        options.training(loss, options.short_steps, seed)
         for seed in range(options.short_seeds)
+        for loss in PAPER_LOSSES
+    ]
+    full = [
+        full_length(options.training(loss, options.steps, seed))
+        for seed in range(options.seeds)
         for loss in PAPER_LOSSES
     ]
     return short + full
@@ -73,12 +70,7 @@ PAPER = {
 
 def accuracies(options: Options, records: Records, steps: int) -> dict[str, list[float]]:
     """Test accuracies of each loss after so many steps, one a seed."""
-
-    def of(loss: str) -> list[float]:
-        training = Training(loss=loss, steps=steps, learning_rate=options.learning_rate, dataset=options.dataset)
-        return records.accuracies(training, steps)
-
-    return {loss: of(loss) for loss in PAPER_LOSSES}
+    return {loss: records.accuracies(options.training(loss, steps), steps) for loss in PAPER_LOSSES}
 
 
 def report(options: Options, records: Records) -> Report:

@@ -35,7 +35,7 @@ class Options(script.Options):
 
 def wanted(options: Options, records: Records) -> list[Training]:
     return [
-        full_length(loss, seed, options.steps, options.dataset, options.learning_rate)
+        full_length(options.training(loss, options.steps, seed))
         for seed in range(options.seeds)
         for loss in PAPER_LOSSES
     ]
@@ -50,7 +50,7 @@ def report(options: Options, records: Records) -> Report:
     axes = figure.subplots()
     rows: list[tuple[str, ...]] = []
     for loss in PAPER_LOSSES:
-        outcome = records.outcome(full_length(loss, 0, options.steps, options.dataset, options.learning_rate))
+        outcome = records.outcome(full_length(options.training(loss, options.steps)))
         if outcome is None:
             rows.append((LABELS[loss], *[NOT_RUN] * 3))
             continue

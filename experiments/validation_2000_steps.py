@@ -10,7 +10,7 @@ Time: about 75 s a training on two cores; 15 minutes for all twelve.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from experiments import script
 from experiments.records import Records
@@ -37,14 +37,7 @@ class Options(script.Options):
 def wanted(options: Options, records: Records) -> list[Training]:
     seeds: dict[ClassReduction, int] = {"sum": options.seeds, "mean": options.mean_seeds}
     return [
-        Training(
-            loss=loss,
-            steps=options.steps,
-            learning_rate=options.learning_rate,
-            dataset=options.dataset,
-            class_reduction=reduction,
-            seed=seed,
-        )
+        replace(options.training(loss, options.steps, seed), class_reduction=reduction)
         for reduction, num_seeds in seeds.items()
         for seed in range(num_seeds)
         for loss in PAPER_LOSSES
@@ -57,13 +50,7 @@ PAPER = {"cross_entropy": 0.9700, "baikal": 0.9838, "baikal_cma": 0.9902}
 
 def report(options: Options, records: Records) -> Report:
     def accuracies(loss: str, reduction: ClassReduction) -> list[float]:
-        training = Training(
-            loss=loss,
-            steps=options.steps,
-            learning_rate=options.learning_rate,
-            dataset=options.dataset,
-            class_reduction=reduction,
-        )
+        training = replace(options.training(loss, options.steps), class_reduction=reduction)
         return records.accuracies(training, options.steps, "validation")
 
     rows = []

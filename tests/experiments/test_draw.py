@@ -28,7 +28,7 @@ def test_everything_is_drawn_and_said_to_be_missing_where_there_are_no_records(t
 def test_the_same_records_give_the_same_files(tmp_path: Path) -> None:
     records = Records(tmp_path / "results")
     for loss in ("cross_entropy", "baikal"):
-        add(records, full_length(loss, 0, 20_000, "mnist", 0.01), [0.99] * 80)
+        add(records, full_length(replace(MNIST, loss=loss, steps=20_000)), [0.99] * 80)
     texts, files = [], []
     for folder in (tmp_path / "first", tmp_path / "second"):
         texts.append(section("training_curves", Records(records.folder), folder))
