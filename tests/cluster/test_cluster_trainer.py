@@ -26,7 +26,7 @@ def numbers(results: Iterator[tuple[int, TrainResult]]) -> list[tuple[float, boo
 
 
 class Disturbance:
-    """Sends a signal to the first busy worker, once the speed of each is known; for `on_progress`."""
+    """Sends a signal to the first worker that has a shard, once the speed of each is known; for `on_progress`."""
 
     def __init__(self, fleet: Fleet, signal_number: int):
         self._fleet, self._signal = fleet, signal_number
@@ -36,7 +36,7 @@ class Disturbance:
 
     def __call__(self, progress: ClusterProgress) -> None:
         self.progress = progress
-        busy = [member.address for member in self._fleet.members if not member.is_idle]
+        busy = [member.address for member in self._fleet.members if member.has_shard]
         if self.process is None and busy:
             done = self._shards()
             # With its first shard in a trainer a worker compiles, with the second one it shows its speed.

@@ -48,6 +48,23 @@ def test_a_worker_that_dask_gives_up_is_replaced(fleet: Fleet) -> None:
 
 
 @pytest.mark.slow
+def test_a_worker_that_froze_while_it_was_idle_is_replaced(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet_module, "SIGN_SECONDS", 0.5)
+    monkeypatch.setattr(fleet_module, "PATIENCE_SECONDS", 3.0)
+    fleet.wait_for_workers(2)
+    reports = fleet.reports()[0]
+    frozen, other = [member.address for member in fleet.members]
+    report = reports[frozen]
+    assert report is not None
+    os.kill(report["pid"], signal.SIGSTOP)
+    while frozen in [member.address for member in fleet.members]:
+        fleet.wait()
+    assert fleet.reports()[1][-1]["what"] == "silent"
+    fleet.wait_for_workers(2)
+    assert other in [member.address for member in fleet.members]
+
+
+@pytest.mark.slow
 def test_a_worker_without_memory_is_ended_and_replaced(fleet: Fleet) -> None:
     fleet.wait_for_workers(2)
     poor = next(member for member in fleet.members if member.is_idle)

@@ -48,6 +48,10 @@ PATIENCE_SECONDS = 30.0
 #: How long a worker may take to import glojax and find its devices.
 INTRODUCTION_SECONDS = 300.0
 
+#: How long a worker may be idle before it is asked for a sign of life: one that was frozen, or cut off, meanwhile is to
+#: be given no shard, which would be blamed.
+SIGN_SECONDS = 5.0
+
 #: How often it is said that there is no worker.
 WARNING_SECONDS = 60.0
 
@@ -109,7 +113,7 @@ class Fleet:
             self.wait()
 
     def assign(self, member: Member, seconds: float, function: Callable[..., str], *arguments: str) -> None:
-        """Give an idle worker something to do.
+        """Give an idle worker a shard.
 
         Args:
             member: The worker.
@@ -120,6 +124,10 @@ class Fleet:
         Raises:
             ClusterError: The scheduler is gone.
         """
+        member.has_shard = True
+        self._send(member, seconds, function, *arguments)
+
+    def _send(self, member: Member, seconds: float, function: Callable[..., str], *arguments: str) -> None:
         member.deadline = time.monotonic() + seconds
         try:
             member.work = work = self._client.submit(
@@ -150,10 +158,10 @@ class Fleet:
     def drop_work(self) -> None:
         """Ask for nothing any more that has been given out."""
         for member in self._members.values():
-            if member.work is not None and member.num_devices:
+            if member.work is not None and member.has_shard:
                 with contextlib.suppress(*_GONE):
                     member.work.cancel()
-                member.work = None
+                member.work, member.has_shard = None, False
 
     def reports(self) -> tuple[dict[str, dict[str, Any] | None], list[dict[str, Any]]]:
         """What the workers have done, and what befell workers.
@@ -177,7 +185,7 @@ class Fleet:
         return dict(told), failures
 
     def _outcome(self, member: Member, work: Future[str]) -> Outcome | None:
-        """What became of a piece of work that has ended; None of an introduction."""
+        """What became of a shard that has ended; None of an introduction or a sign of life."""
         text: str | None = None
         error: Exception | None = None
         try:
@@ -192,7 +200,8 @@ class Fleet:
             error = raised
         except Exception as raised:
             error = raised
-        member.work = None
+        had_shard = member.has_shard
+        member.work, member.has_shard, member.heard = None, False, time.monotonic()
         work.release()
         if member.num_devices == 0:
             self._admit(member, text, error)
@@ -203,10 +212,10 @@ class Fleet:
             self._forget(member)
         elif isinstance(error, _ITS_OWN) and not isinstance(error, CommClosedError):
             self._refuse(member, _line(error))
-        return Outcome(member, text, error)
+        return Outcome(member, text, error) if had_shard else None
 
     def _poll(self) -> Iterator[Outcome | None]:
-        """Look who came, went or is late: what became of the work of those that are gone; None of those without."""
+        """Look who came, went or is late: what became of the shards of those that are gone; None of those without."""
         now = time.monotonic()
         if now < self._next_poll:
             return
@@ -225,25 +234,26 @@ class Fleet:
                 self._note(member, "lost")
                 yield self._forget(member)
             elif member.work is not None and time.monotonic() > member.deadline:
-                self._note(member, "late")
+                self._note(member, "late" if member.has_shard else "silent")
                 self._abandon(member)
                 yield self._forget(member)
+            elif member.is_idle and time.monotonic() - member.heard > SIGN_SECONDS:
+                self._send(member, PATIENCE_SECONDS, report)
         self._abandoned &= there
         for address in there - self._members.keys() - self._abandoned:
             taken = {member.place for member in self._members.values()}
             place = next(number for number in count() if number not in taken)
             member = self._members[address] = Member(address, place, address)
             options = {"num_devices": self._num_devices, "place": place if self._share_machine else None}
-            self.assign(member, INTRODUCTION_SECONDS, introduce, json.dumps(options))
+            self._send(member, INTRODUCTION_SECONDS, introduce, json.dumps(options))
         self._look_for_use()
 
     def _forget(self, member: Member) -> Outcome | None:
         del self._members[member.address]
-        had_work = member.num_devices > 0 and member.work is not None
         if member.work is not None:
             member.work.release()
-            member.work = None
-        return Outcome(member, None, None) if had_work else None
+        had_shard, member.work, member.has_shard = member.has_shard, None, False
+        return Outcome(member, None, None) if had_shard else None
 
     def _abandon(self, member: Member) -> None:
         """Have its nanny end it and start another, or have the scheduler do without it."""

@@ -17,8 +17,10 @@ class Member:
         backend: "cpu", "gpu" or "tpu".
         num_devices: That it trains on; 0 until it has introduced itself.
         refusal: Why it is not given work; None for one that is.
-        work: What it is at, if anything.
+        work: What it is at, if anything: to introduce itself, to give a sign of life, or a shard.
+        has_shard: Whether it is a shard.
         deadline: When that is late, by `time.monotonic`.
+        heard: When it last answered, by `time.monotonic`.
     """
 
     address: str
@@ -28,7 +30,9 @@ class Member:
     num_devices: int = 0
     refusal: str | None = None
     work: Future[str] | None = field(default=None, repr=False)
+    has_shard: bool = False
     deadline: float = float("inf")
+    heard: float = 0.0
 
     @property
     def is_usable(self) -> bool:
