@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 
 import dask
 import pytest
@@ -24,6 +25,10 @@ from tests.cluster.conftest import MakeTrainer
 
 def lacks_memory() -> str:
     raise MemoryError
+
+
+def addresses(fleet: Fleet) -> list[str]:
+    return [member.address for member in fleet.members]
 
 
 def test_workers_with_other_versions_are_of_no_use(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,16 +57,46 @@ def test_a_worker_that_froze_while_it_was_idle_is_replaced(fleet: Fleet, monkeyp
     monkeypatch.setattr(fleet_module, "SIGN_SECONDS", 0.5)
     monkeypatch.setattr(fleet_module, "PATIENCE_SECONDS", 3.0)
     fleet.wait_for_workers(2)
-    reports = fleet.reports()[0]
-    frozen, other = [member.address for member in fleet.members]
-    report = reports[frozen]
+    own = Fleet(fleet._client, 1)
+    own.wait_for_workers(2)
+    frozen, other = [member.address for member in own.members]
+    report = own.reports()[0][frozen]
     assert report is not None
     os.kill(report["pid"], signal.SIGSTOP)
-    while frozen in [member.address for member in fleet.members]:
+    while frozen in addresses(own):
+        own.wait()
+    assert own.reports()[1][-1]["what"] == "silent"
+    own.wait_for_workers(2)
+    assert other in addresses(own)
+    while frozen in addresses(fleet):
         fleet.wait()
-    assert fleet.reports()[1][-1]["what"] == "silent"
+
+
+def test_nobody_is_late_while_the_head_does_something_else(fleet: Fleet) -> None:
     fleet.wait_for_workers(2)
-    assert other in [member.address for member in fleet.members]
+    member = next(member for member in fleet.members if member.is_idle)
+    fleet.assign(member, 2.0, str.upper, "done")
+    time.sleep(3)
+    outcomes: list[Outcome] = []
+    while not outcomes:
+        outcomes = fleet.wait()
+    assert [(outcome.member, outcome.text) for outcome in outcomes] == [(member, "DONE")]
+
+
+def test_a_worker_that_is_at_work_for_others_is_waited_for(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet_module, "SIGN_SECONDS", 0.5)
+    monkeypatch.setattr(fleet_module, "PATIENCE_SECONDS", 0.5)
+    fleet.wait_for_workers(2)
+    ours = Fleet(fleet._client, 1, has_others=True)
+    ours.wait_for_workers(2)
+    busy, other = addresses(ours)
+    work = fleet._client.submit(time.sleep, 3, workers=[busy])
+    while not work.done():
+        ours.wait()
+        assert addresses(ours) == [busy, other]
+    while not all(member.is_idle for member in ours.members):
+        ours.wait()
+    assert addresses(ours) == [busy, other]
 
 
 @pytest.mark.slow

@@ -75,16 +75,23 @@ class Fleet:
         client: Of the cluster.
         num_devices: CPU devices of each worker; None for all of its cores.
         share_machine: Whether the workers are all on this machine, each with one GPU, or cores of its own.
+        has_others: Whether others may give these workers work, too: then one that gives no sign of life is waited for.
     """
 
-    def __init__(self, client: Client, num_devices: int | None = None, share_machine: bool = False):
+    def __init__(
+        self,
+        client: Client,
+        num_devices: int | None = None,
+        share_machine: bool = False,
+        has_others: bool = False,
+    ):
         self._client = client
         self._num_devices = num_devices
         self._share_machine = share_machine
+        self._sign_timeout = float("inf") if has_others else PATIENCE_SECONDS
         self._members: dict[str, Member] = {}
         self._done: queue.SimpleQueue[tuple[Member, Future[str]]] = queue.SimpleQueue()
-        self._next_poll = 0.0
-        self._seen = self._useful = self._warned = time.monotonic()
+        self._next_poll = self._seen = self._useful = self._warned = time.monotonic()
         self._abandoned: set[str] = set()
         self.platform: dict[str, str] | None = None
 
@@ -219,6 +226,9 @@ class Fleet:
         now = time.monotonic()
         if now < self._next_poll:
             return
+        # While this process did something else, or was stopped, nobody was late: answers may lie unread.
+        for member in self._members.values():
+            member.deadline += now - self._next_poll
         try:
             there = set(self._client.nthreads(callback_timeout=PATIENCE_SECONDS))
             self._seen = time.monotonic()
@@ -238,7 +248,7 @@ class Fleet:
                 self._abandon(member)
                 yield self._forget(member)
             elif member.is_idle and time.monotonic() - member.heard > SIGN_SECONDS:
-                self._send(member, PATIENCE_SECONDS, report)
+                self._send(member, self._sign_timeout, report)
         self._abandoned &= there
         for address in there - self._members.keys() - self._abandoned:
             taken = {member.place for member in self._members.values()}

@@ -86,7 +86,7 @@ def open_fleet(cluster: str, settings: Settings, num_devices: int | None = None)
                 yield Fleet(client, num_devices or settings.cores)
         else:
             with _standing(cluster, settings) as client:
-                yield Fleet(client, num_devices)
+                yield Fleet(client, num_devices, has_others=True)
 
 
 @contextlib.contextmanager
