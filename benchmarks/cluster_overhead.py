@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Annotated
 
-import jax
 import tyro
 
 from benchmarks.contestant import Contestant, Work
@@ -56,7 +55,6 @@ def make(on_cluster: bool, population: int, steps: int) -> Contestant:
 
 
 def _local_trainer(config: TrainingConfig) -> Trainer:
-    jax.config.update("jax_num_cpu_devices", num_cores())
     return PopulationTrainer(WORKLOADS["digits"].network, DatasetSource("digits").load(), config, capacity=CAPACITY)
 
 

@@ -14,11 +14,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-import jax
 import tyro
 
 from benchmarks.contestant import Contestant, Work
-from benchmarks.machine import num_cores
 from benchmarks.measurement import Entry, Turns, measure, save
 from benchmarks.workloads import loss_trees
 from glojax.datasets import load_dataset
@@ -51,7 +49,6 @@ def in_memory(population: int) -> Contestant:
 
 
 def _trained(population: int, journal: TrainingJournal) -> Contestant:
-    jax.config.update("jax_num_cpu_devices", num_cores())
     evaluator = LocalEvaluator(DigitsCNN, load_dataset("digits"), TRAINING, journal=journal)
     trees = loss_trees(population)
     fresh = itertools.count()

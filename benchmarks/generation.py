@@ -26,10 +26,9 @@ from jax import lax
 
 from benchmarks.compile_clock import CompileClock
 from benchmarks.contestant import Contestant, Work
-from benchmarks.machine import num_cores
 from benchmarks.measurement import Entry, Turns, call, measure, save
 from glojax.datasets import load_dataset
-from glojax.evaluation import Evaluation, LocalEvaluator
+from glojax.evaluation import Evaluation, LocalEvaluator, training_devices
 from glojax.genetic import GeneticConfig
 from glojax.losses import make_loss
 from glojax.networks import DigitsCNN
@@ -65,7 +64,6 @@ def recompiled(expressions: list[str], steps: int) -> Contestant:
 
 def trained_expressions(population: int, steps: int, generations: int, seed: int) -> list[str]:
     """The losses that the search trains."""
-    jax.config.update("jax_num_cpu_devices", num_cores())
     return _search(population, steps, generations, seed)
 
 
@@ -94,7 +92,6 @@ def main(options: Options) -> None:
 
 def _from_nothing(work: Callable[[], object]) -> Contestant:
     """Turns that compile everything anew."""
-    jax.config.update("jax_num_cpu_devices", num_cores())
     clock = CompileClock()
 
     def turn() -> Work:
@@ -145,7 +142,7 @@ def _train_all(expressions: list[str], steps: int) -> list[float]:
                     return accuracies
                 accuracies.append(float(train(*data)))
 
-    devices = jax.local_devices()
+    devices = training_devices()
     with ThreadPoolExecutor(len(devices)) as pool:
         return [accuracy for accuracies in pool.map(work, devices) for accuracy in accuracies]
 

@@ -14,11 +14,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Annotated
 
-import jax
 import tyro
 
 from benchmarks.contestant import Contestant, Work
-from benchmarks.machine import num_cores
 from benchmarks.measurement import Entry, Turns, measure, save
 from glojax.coefficients import CoefficientLayout, TuningConfig, default_population_size
 from glojax.datasets import load_dataset
@@ -48,7 +46,6 @@ class Options:
 
 def make(way: str, steps: int) -> Contestant:
     """One of the ways, on all devices."""
-    jax.config.update("jax_num_cpu_devices", num_cores())
     return WAYS[way](steps)
 
 

@@ -10,7 +10,6 @@ is shared by all its candidates, dead or alive.
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
-import jax
 import tyro
 
 from benchmarks.contestant import Contestant, Work
@@ -50,7 +49,6 @@ class Options:
 
 def make(network: str, population: int, dying: float, steps: int) -> Contestant:
     """One population, on all devices."""
-    jax.config.update("jax_num_cpu_devices", num_cores())
     workload = WORKLOADS[network]
     dataset = random_dataset(workload.image_shape, NUM_IMAGES[network])
     pool = DevicePool(make_train(workload.network, dataset, replace(workload.config, num_steps=steps)))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import jax
 import tyro
 from rich.console import Console
 
@@ -17,7 +16,7 @@ from experiments.report import Report
 from experiments.runner import train_all
 from experiments.trainings import Training, without_covered
 from glojax.errors import GlojaxError
-from glojax.evaluation import prepare_jax
+from glojax.evaluation import keep_compiled_programs, training_devices
 from glojax.search.recipes import OWN_RECIPE, RECIPES
 
 
@@ -82,7 +81,7 @@ def run_script(
     """
     try:
         options = tyro.cli(options_type, args=arguments, description=description)
-        prepare_jax(options.devices)
+        keep_compiled_programs()
         first(options)
         records = train_missing(options, wanted, Console())
         print(report(options, records).text)
@@ -98,7 +97,7 @@ def run_script(
 def train_missing(options: OptionsT, wanted: Wanted[OptionsT], console: Console) -> Records:
     """Train until nothing is missing."""
     records = Records(options.results)
-    devices = jax.local_devices()[: options.devices]
+    devices = training_devices(options.devices)
     while missing := without_covered(records.missing(wanted(options, records))):
         console.print(f"{len(missing)} trainings to do, on {len(devices)} devices.", highlight=False)
         train_all(missing, records, options.data_dir, devices, console)

@@ -7,15 +7,14 @@ import jax
 from benchmarks.contestant import Contestant, Work
 from benchmarks.population.jax_devices import peak_bytes, take_devices
 from benchmarks.workloads import CAPACITY, WORKLOADS, loss_trees, random_dataset
-from glojax.evaluation import Candidates, DevicePool
+from glojax.evaluation import Candidates, DevicePool, training_devices
 from glojax.losses import LossProgram
 from glojax.training import Train, TrainResult, make_train, train_population
 
 
 def device_pool(network: str, population: int, devices: int, steps: int) -> Contestant:
     """The whole population from fresh parameters, by as many devices as take candidates from one queue."""
-    local_devices = take_devices(devices)
-    pool = DevicePool(_train(network, steps), local_devices)
+    pool = DevicePool(_train(network, steps), training_devices(devices))
     candidates = Candidates.over_seeds(loss_trees(population), [0], CAPACITY)
     return Contestant(lambda: _work(pool.run_all(candidates), population * steps), peak_bytes)
 

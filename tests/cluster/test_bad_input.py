@@ -14,7 +14,6 @@ import pytest
 
 from glojax.errors import ConfigurationError
 from glojax.evaluation.cluster_settings import BatchSettings, LocalSettings, StandingSettings
-from glojax.search import __main__ as command_line
 from glojax.search.__main__ import main
 from glojax.search.cluster_options import read_settings
 
@@ -28,7 +27,6 @@ Complaint = Callable[..., str]
 def complaint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Complaint:
     """Runs a command that must fail, in an otherwise empty folder, and gives its one line of complaint."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command_line, "prepare_jax", lambda num_devices: None)
 
     def run(*arguments: str) -> str:
         assert main(arguments) == 2

@@ -46,10 +46,9 @@ SEARCH = (
 OPERATIONS = ("append", "sync", "replace")
 MOMENTS = ("before", "half", "after")
 
-#: XLA compiles in half the time without its optimisations; two devices in each process.
+#: XLA compiles in half the time without its optimisations.
 _ENVIRONMENT = {
     "JAX_PLATFORMS": "cpu",
-    "JAX_NUM_CPU_DEVICES": "2",
     "XLA_FLAGS": "--xla_backend_optimization_level=0",
 }
 

@@ -21,7 +21,7 @@ from experiments.runner import train_all
 from experiments.trainings import Training
 from glojax.datasets import load_dataset
 from glojax.errors import DatasetError
-from glojax.evaluation import prepare_jax
+from glojax.evaluation import keep_compiled_programs, training_devices
 
 TRAINING = Training(
     loss="baikal", steps=1500, learning_rate=0.05, dataset="digits", evaluate_every=500, histogram_at=700
@@ -39,14 +39,14 @@ script.start(lambda: train.main(sys.argv[1:]))
 def done(trainings: list[Training], folder: Path, devices: int = 1) -> list[dict[str, object]]:
     """The reproducible part of the records of trainings done here."""
     records = Records(folder)
-    train_all(trainings, records, None, jax.local_devices()[:devices], Console(quiet=True))
+    train_all(trainings, records, None, training_devices(devices), Console(quiet=True))
     return [reproducible(record) for _, record in sorted(records.trainings, key=lambda pair: pair[0].name)]
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
     # Compiled here, loaded by the process.
-    prepare_jax(None)
+    keep_compiled_programs()
     return done([TRAINING], tmp_path_factory.mktemp("undisturbed"))
 
 
@@ -145,7 +145,7 @@ def test_mistakes_come_out_before_anything_is_trained(tmp_path: Path) -> None:
 
 def test_a_checkpoint_that_cannot_be_read_is_no_checkpoint(tmp_path: Path) -> None:
     trainer = TRAINING.make_train(load_dataset("digits"))
-    key, device = jax.random.key(0), jax.local_devices()[0]
+    key, device = jax.random.key(0), training_devices(1)[0]
     state = jax.tree.map(lambda leaf: np.ones(leaf.shape, leaf.dtype), jax.eval_shape(trainer.begin, key))
     path = tmp_path / "state.npz"
     assert restore(path, trainer, key, device) is None

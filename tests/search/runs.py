@@ -63,7 +63,6 @@ def run_on_faulty_layer(folder: Path, operation: str, moment: str, number: int, 
 
 def _run(folder: Path, module: str, *arguments: str) -> FinishedRun:
     environment = os.environ | ENVIRONMENT
-    environment.pop("JAX_NUM_CPU_DEVICES", None)
     # Of the tests' own modules, too.
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), environment.get("PYTHONPATH", "")])
     process = subprocess.run(

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import jax
 import pytest
 from rich.console import Console
 
@@ -20,8 +19,6 @@ TUNE = ("tune", "--loss", "baikal")
 def complaint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Complaint:
     """Runs a command that must fail, in an empty folder, and gives its one line of complaint."""
     monkeypatch.chdir(tmp_path)
-    # The number of devices is fixed once a test has used them.
-    monkeypatch.setattr(command_line, "prepare_jax", lambda num_devices: None)
 
     def run(*arguments: str) -> str:
         try:
@@ -56,7 +53,6 @@ def complaint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         ((*COMPARE, "--learning-rates", "0.1", "--learning-rate", "0.1"), "exclude each other"),
         (("compare", "--losses", "baikal_best_rate", "--learning-rates", "1"), "baikal_best_rate is tried at rates of"),
         ((*COMPARE, "--devices", "0"), "--devices is 0"),
-        ((*COMPARE, "--devices", "64"), "--devices is 64, but there are 4 (cpu); ask for fewer"),
         ((*COMPARE, "--chunk-size", "0"), "--chunk-size is 0"),
         (("tune", "--loss"), "--loss names no loss"),
         (("tune", "--loss", "bakal"), "Unknown loss 'bakal'. Did you mean 'baikal'?"),
@@ -178,7 +174,6 @@ def test_an_option_that_cannot_be_read(
     arguments: tuple[str, ...],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command_line, "prepare_jax", lambda num_devices: None)
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     errors = capsys.readouterr().err
@@ -200,21 +195,10 @@ def test_a_command_without_the_losses_that_it_needs(
     assert not list(tmp_path.iterdir())
 
 
-def test_it_works_where_jax_has_started_already(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    devices = jax.devices()
-    assert main(["compare", "--losses", "bakal"]) == 2
-    assert capsys.readouterr().err.startswith("error: Unknown loss")
-    assert jax.devices() == devices
-
-
 def test_an_interruption_is_no_error(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(command: str, options: CompareOptions, console: Console) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command_line, "prepare_jax", lambda num_devices: None)
     monkeypatch.setattr(command_line, "execute", interrupt)
     assert main(COMPARE) == 130
     assert capsys.readouterr().err == "interrupted: SIGINT\n"

@@ -12,7 +12,6 @@ import pytest
 
 from glojax.evaluation import PopulationTrainer, TrainingEvaluator
 from glojax.expressions import LossTree
-from glojax.search import __main__ as command_line
 from glojax.search import phases
 from glojax.search.__main__ import main
 from glojax.search.comparison import Accuracies, ComparedLoss, Comparison, WelchTest
@@ -55,7 +54,6 @@ def use_stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> UseStandIn
     def use(fitness: Callable[[LossTree], float]) -> StandIns:
         stand_ins = StandIns(fitness)
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(command_line, "prepare_jax", lambda num_devices: None)
         monkeypatch.setattr(phases, "TrainingEvaluator", stand_ins.make_evaluator)
         monkeypatch.setattr(phases, "PopulationTrainer", lambda *arguments, **options: None)
         monkeypatch.setattr(phases, "compare", stand_ins.compare)

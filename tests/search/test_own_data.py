@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from glojax.search import __main__ as command_line
 from glojax.search.__main__ import main
 
 
@@ -28,8 +27,6 @@ def own_data(tmp_path: Path) -> Path:
 def test_own_images_are_compared_with_a_network_that_fits_them(
     own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # The number of devices is fixed once a test has used them.
-    monkeypatch.setattr(command_line, "prepare_jax", lambda num_devices: None)
     run_dir = tmp_path / "run"
     options = ("--steps", "2", "--batch-size", "8", "--validation-fraction", "0.25", "--train-fraction", "0.5")
     arguments = ("compare", "--losses", "baikal", "--seeds", "1", "--dataset", str(own_data), "--run-dir", str(run_dir))

@@ -7,6 +7,7 @@ import pytest
 
 from glojax.coefficients import TuningConfig
 from glojax.errors import ConfigurationError, RunDirectoryError
+from glojax.evaluation import platform
 from glojax.genetic import GeneticConfig
 from glojax.search.config import CommonOptions, CompareOptions, DiscoverOptions, RunOptions, TuneOptions
 from glojax.search.run_config import accept, read_config, read_options, run_config, sealed
@@ -16,10 +17,14 @@ OPTIONS = RunOptions(seed=3, learning_rate=0.1, data_dir=Path("data"), genetic=G
 RESOLVED = {"dataset_fingerprint": "abc", "num_steps": 200, "dataset_origin": "the cache"}
 
 
+def described(options: CommonOptions = OPTIONS, **changes: Any) -> dict[str, Any]:
+    return run_config("run", options, RESOLVED | changes, ["cpu 0"], platform())
+
+
 @pytest.fixture
 def directory(tmp_path: Path) -> RunDirectory:
     directory = RunDirectory.create(tmp_path / "run", "run")
-    directory.write_json("config.json", run_config("run", OPTIONS, RESOLVED))
+    directory.write_json("config.json", described())
     return directory
 
 
@@ -39,7 +44,7 @@ def rewritten(directory: RunDirectory, **changes: Any) -> None:
     ],
 )
 def test_options_read_back(options: CommonOptions) -> None:
-    config = json.loads(json.dumps(run_config("run", options, RESOLVED)))
+    config = json.loads(json.dumps(described(options)))
     read = read_options(type(options), config)
     assert replace(read, data_dir=None) == replace(options, data_dir=None)
 
@@ -96,7 +101,7 @@ def test_a_change_that_could_change_results_is_refused_unless_it_is_allowed(
     directory: RunDirectory, changes: dict[str, Any], difference: str
 ) -> None:
     rewritten(directory, **changes)
-    current = run_config("run", OPTIONS, RESOLVED)
+    current = described()
     with pytest.raises(RunDirectoryError, match=difference):
         accept(directory, current, allow_change=False)
     accept(directory, current, allow_change=True)
@@ -107,5 +112,9 @@ def test_a_change_that_could_change_results_is_refused_unless_it_is_allowed(
 
 def test_another_origin_of_the_same_data_is_no_change(directory: RunDirectory) -> None:
     before = (directory.path / "config.json").read_bytes()
-    accept(directory, run_config("run", OPTIONS, RESOLVED | {"dataset_origin": "the network"}), allow_change=False)
+    accept(
+        directory,
+        described(dataset_origin="the network"),
+        allow_change=False,
+    )
     assert (directory.path / "config.json").read_bytes() == before

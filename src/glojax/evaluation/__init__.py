@@ -2,9 +2,10 @@
 
 from glojax.evaluation.cache import Evaluation, FitnessCache, Status
 from glojax.evaluation.device_pool import Candidates, DevicePool
+from glojax.evaluation.devices import device_names, training_devices
 from glojax.evaluation.evaluator import Evaluator, LocalEvaluator, OnDrawnEvaluation, OnEvaluation, TrainingEvaluator
 from glojax.evaluation.journal import Training, TrainingJournal, checksum, training_context
-from glojax.evaluation.runtime import decisive_versions, platform, prepare_jax
+from glojax.evaluation.runtime import decisive_versions, keep_compiled_programs, platform
 from glojax.evaluation.trainer import Draw, PopulationTrainer, Trainer
 
 __all__ = [
@@ -25,7 +26,9 @@ __all__ = [
     "TrainingJournal",
     "checksum",
     "decisive_versions",
+    "device_names",
+    "keep_compiled_programs",
     "platform",
-    "prepare_jax",
     "training_context",
+    "training_devices",
 ]

@@ -44,8 +44,7 @@ class ClusterTrainer(JournaledTrainer):
     its shard and has ended three workers counts as crashed. All workers run the trainer of this package on one kind of
     device. So a result is the same number whoever trained it, in whatever shard, where a device trains one candidate at
     a time, as on a CPU; where it trains several, as on a GPU, their number, which depends on the shard, may round it
-    otherwise. So may, on a CPU, the number of cores that a worker's process may use: XLA sums the products of matrices
-    in another order for one than for several.
+    otherwise.
 
     Args:
         network: Makes the network to train, from `nnx.Rngs`; of a module that workers can import.

@@ -19,6 +19,7 @@ import jax
 import numpy as np
 
 from glojax.evaluation.chunk_size import ChunkSize
+from glojax.evaluation.devices import training_devices
 from glojax.evaluation.lowering_choice import fastest_lowering
 from glojax.expressions import LossTree
 from glojax.losses import LossProgram
@@ -72,13 +73,13 @@ class DevicePool:
     Args:
         train: What `make_train` gives; its data is copied to each device. Where it leaves the convolution lowering
             open, the fastest is found on the first device.
-        devices: The devices; None for all local ones.
+        devices: The devices; None for what `training_devices` gives.
         chunk_size: Candidates that a device trains at once; None for 1 on a CPU, and elsewhere for 16 or what its
             memory holds. Halved where a device runs out of memory.
     """
 
     def __init__(self, train: Train, devices: Sequence[jax.Device] | None = None, chunk_size: int | None = None):
-        self.devices = list(jax.local_devices() if devices is None else devices)
+        self.devices = list(training_devices() if devices is None else devices)
         self._replicas = [jax.device_put(train, device) for device in self.devices]
         if train.conv_lowering is None:
             lowering = fastest_lowering(self._replicas[0], self.devices[0])

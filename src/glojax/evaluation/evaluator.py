@@ -205,7 +205,7 @@ class LocalEvaluator(TrainingEvaluator):
         capacity: Nodes that a program holds; a larger canonical tree raises it to the next power of two, at the
             price of one compilation.
         cache: Where evaluations are remembered; None for a fresh one. Networks that share one need names of their own.
-        devices: Devices to train on; None for all local ones.
+        devices: Devices to train on; None for what `training_devices` gives.
         chunk_size: Candidates that a device trains at once; None for the best on its kind.
         conv_lowering: How convolutions are computed; None for the fastest on the devices.
         journal: Where the results of single trainings are kept; None for a fresh one in memory.

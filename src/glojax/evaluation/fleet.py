@@ -93,7 +93,7 @@ class Fleet:
         self._done: queue.SimpleQueue[tuple[Member, Future[str]]] = queue.SimpleQueue()
         self._next_poll = self._seen = self._useful = self._warned = time.monotonic()
         self._abandoned: set[str] = set()
-        self.platform: dict[str, str] | None = None
+        self.platform: dict[str, str] = {}
 
     @property
     def members(self) -> list[Member]:

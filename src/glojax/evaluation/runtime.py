@@ -1,6 +1,5 @@
 """What JAX runs on in this process, and what of it may change the result of a training."""
 
-import contextlib
 import functools
 import hashlib
 import os
@@ -23,16 +22,8 @@ DECISIVE: Final = ("glojax", "jax", "jaxlib", "flax", "optax", "evosax", "numpy"
 _VECTOR: Final = re.compile(r"(avx|fma|sse|ssse|f16c|amx|asimd|sve)\w*")
 
 
-def prepare_jax(num_devices: int | None) -> None:
-    """Set what JAX reads when its backend starts, unless the user did.
-
-    Each CPU core becomes a device, or so many as asked for; and programs that were compiled once are kept in the user's
-    cache folder, for the next run.
-    """
-    if "xla_force_host_platform_device_count" not in _xla_flags() and "JAX_NUM_CPU_DEVICES" not in os.environ:
-        # Too late where JAX has started: it keeps the devices that it has.
-        with contextlib.suppress(RuntimeError):
-            jax.config.update("jax_num_cpu_devices", num_devices or num_cores())
+def keep_compiled_programs() -> None:
+    """Have compiled programs kept for the next run: in the user's cache folder, or where JAX was told to."""
     if jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(platformdirs.user_cache_path("glojax") / "compiled"))
 
@@ -62,10 +53,10 @@ def platform() -> dict[str, str]:
 
     Of a CPU also its vector instructions, for which XLA compiles.
     """
-    flags = " ".join(sorted(flag for flag in _xla_flags().split() if "device_count" not in flag))
+    flags = sorted(flag for flag in os.environ.get("XLA_FLAGS", "").split() if "device_count" not in flag)
     kind = jax.local_devices()[0].device_kind
     instructions = {"instructions": _instructions()} if kind == "cpu" else {}
-    return {"device_kind": kind, **instructions, "xla_flags": flags}
+    return {"device_kind": kind, **instructions, "xla_flags": " ".join(flags)}
 
 
 def decisive_versions() -> dict[str, str]:
@@ -88,7 +79,3 @@ def _code() -> str:
     """A checksum of glojax's own code."""
     root = Path(glojax.__file__).parent
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(root.rglob("*.py")))).hexdigest()[:12]
-
-
-def _xla_flags() -> str:
-    return os.environ.get("XLA_FLAGS", "")

@@ -18,8 +18,9 @@ import jax
 
 from glojax.datasets import Dataset, DatasetSource
 from glojax.errors import ClusterError
+from glojax.evaluation.devices import device_names, training_devices
 from glojax.evaluation.journal import Training, TrainingJournal, network_name, recorded_result, result_record
-from glojax.evaluation.runtime import decisive_versions, keep_to_cores, platform, prepare_jax
+from glojax.evaluation.runtime import decisive_versions, keep_compiled_programs, keep_to_cores, platform
 from glojax.evaluation.trainer import PopulationTrainer
 from glojax.expressions import LossTree
 from glojax.networks import ConvolutionLowering, NetworkFactory
@@ -43,19 +44,20 @@ def introduce(options: str) -> str:
         JSON: `host`, `pid`, `num_devices`, `backend`, `platform` and `versions`.
     """
     chosen = json.loads(options)
-    prepare_jax(chosen["num_devices"])
+    keep_compiled_programs()
     if (place := chosen["place"]) is not None:
         # A signal from the terminal is for the head, which ends its workers in good order.
         os.setpgid(0, 0)
         jax.config.update("jax_cuda_visible_devices", str(place))
         keep_to_cores(place, chosen["num_devices"])
-    _devices[:] = jax.local_devices()
+    backend = jax.default_backend()
+    _devices[:] = training_devices(chosen["num_devices"] if backend == "cpu" else None)
     return json.dumps(
         {
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "num_devices": len(_devices),
-            "backend": jax.default_backend(),
+            "backend": backend,
             "platform": platform(),
             "versions": decisive_versions(),
         }
@@ -64,8 +66,8 @@ def introduce(options: str) -> str:
 
 def report() -> str:
     """JSON: what this worker has done, and on what: `host`, `pid`, `devices` and the counts."""
-    devices = [str(device) for device in _devices]
-    return json.dumps(_done | {"host": socket.gethostname(), "pid": os.getpid(), "devices": devices})
+    about = {"host": socket.gethostname(), "pid": os.getpid(), "devices": device_names(_devices)}
+    return json.dumps(_done | about)
 
 
 def work_order(

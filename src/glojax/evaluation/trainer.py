@@ -166,7 +166,7 @@ class JournaledTrainer(ABC):
 
 
 class PopulationTrainer(JournaledTrainer):
-    """Trains losses, each as given, on all local devices; what its journal holds is not trained again.
+    """Trains losses, each as given, on the devices of this process; what its journal holds is not trained again.
 
     Args:
         network: Makes the network to train, from `nnx.Rngs`.
@@ -174,7 +174,7 @@ class PopulationTrainer(JournaledTrainer):
         config: Budget and hyperparameters of a training.
         capacity: Nodes that a program holds; a larger tree raises it to the next power of two, at the price of one
             compilation.
-        devices: Devices to train on; None for all local ones.
+        devices: Devices to train on; None for what `training_devices` gives.
         chunk_size: Candidates that a device trains at once; None for the best on its kind.
         conv_lowering: How convolutions are computed; None for the fastest on the devices.
         journal: Where results are kept; None for a fresh one in memory. Networks that share one need names of their

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from glojax.errors import ConfigurationError, GlojaxError
-from glojax.evaluation import prepare_jax
+from glojax.evaluation import keep_compiled_programs
 from glojax.search.cluster_options import WorkersOptions, print_workers
 from glojax.search.commands import COMMANDS, execute, resume
 from glojax.search.config import ResumeOptions, nearest
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         handler = RichHandler(console=console, show_time=False, show_path=False)
         logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
         logging.getLogger("glojax").setLevel(logging.INFO)
-        prepare_jax(execution.devices)
+        keep_compiled_programs()
         if execution.cluster is not None:
             jax.config.update("jax_platforms", "cpu")  # accelerators are for the workers
         with (

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-import jax
 import tyro
 
 from glojax.coefficients import CoefficientLayout, TuningConfig
@@ -85,19 +84,6 @@ class ExecutionOptions:
         options = {"--cluster": self.cluster, "--cluster-config": self.cluster_config}
         given = {name: str(value) for name, value in options.items() if value is not None}
         return "".join(f" {name} {shlex.quote(value)}" for name, value in given.items())
-
-    def local_devices(self) -> list[jax.Device]:
-        """The devices to train on.
-
-        Raises:
-            ConfigurationError: There are fewer than asked for.
-        """
-        local: list[jax.Device] = jax.local_devices()
-        if self.devices is not None and self.devices > len(local):
-            raise ConfigurationError(
-                f"--devices is {self.devices}, but there are {len(local)} ({local[0].device_kind}); ask for fewer."
-            )
-        return local[: self.devices]
 
 
 @dataclass(frozen=True, kw_only=True)

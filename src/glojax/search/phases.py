@@ -19,6 +19,9 @@ from glojax.evaluation import (
     Trainer,
     TrainingEvaluator,
     TrainingJournal,
+    device_names,
+    platform,
+    training_devices,
 )
 from glojax.evaluation.cluster_settings import Limits
 from glojax.expressions import LossTree
@@ -93,8 +96,12 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
         "test_split": dataset.test_split,
     }
     with _workers(options.execution, console) as cluster:
-        devices = options.execution.local_devices() if cluster is None else []
-        there = (None, None) if cluster is None else (cluster.fleet.devices, cluster.fleet.platform)
+        if cluster is None:
+            devices = training_devices(options.execution.devices)
+            there = device_names(devices), platform()
+        else:
+            devices = []
+            there = cluster.fleet.devices, cluster.fleet.platform
         current = run_config(command, options, resolved, *there)
         with _open(options, command, current, resume) as directory:
             journal = directory.open_journal()

@@ -10,10 +10,9 @@ from platform import python_version
 from typing import Any, TypeVar
 
 import dacite
-import jax
 
 from glojax.errors import RunDirectoryError
-from glojax.evaluation import checksum, decisive_versions, platform
+from glojax.evaluation import checksum, decisive_versions
 from glojax.search.config import CommonOptions
 from glojax.search.run_directory import RunDirectory
 
@@ -36,8 +35,8 @@ def run_config(
     command: str,
     options: CommonOptions,
     resolved: Mapping[str, Any],
-    devices: Sequence[str] | None = None,
-    trained_on: Mapping[str, str] | None = None,
+    devices: Sequence[str],
+    trained_on: Mapping[str, str],
 ) -> dict[str, Any]:
     """What `config.json` holds.
 
@@ -45,8 +44,8 @@ def run_config(
         command: What the run does: `run`, `discover`, `tune` or `compare`.
         options: The user's options.
         resolved: What came of options that were left to the data set.
-        devices: What trains, of workers those that were there at the start; None for the devices of this process.
-        trained_on: What `platform` gives where the devices are; None for here.
+        devices: What trains, of workers those that were there at the start.
+        trained_on: What `platform` gives where the devices are.
     """
     chosen = {name: value for name, value in asdict(options).items() if name not in _EXECUTION}
     config = {
@@ -54,9 +53,9 @@ def run_config(
         "command": command,
         "options": _as_json(chosen),
         "resolved": _as_json(dict(resolved)),
-        "platform": dict(platform() if trained_on is None else trained_on),
+        "platform": dict(trained_on),
         "versions": {"python": python_version()} | decisive_versions() | {name: version(name) for name in _OTHERS},
-        "devices": [str(device) for device in jax.local_devices()] if devices is None else list(devices),
+        "devices": list(devices),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
     return sealed(config)

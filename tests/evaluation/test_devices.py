@@ -1,0 +1,80 @@
+"""The devices that train, and how they round."""
+
+import os
+import subprocess
+import sys
+
+import jax
+import pytest
+
+from glojax.errors import ConfigurationError
+from glojax.evaluation import device_names, training_devices
+
+#: Its products of matrices are large enough to be shared among several threads, who would sum in another order.
+PROCESS = """
+import os, sys
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:int(sys.argv[1])])
+import hashlib, jax, jax.numpy as jnp
+from glojax.evaluation import training_devices
+
+@jax.jit
+def step(weights, images):
+    return weights - 0.01 * jax.grad(lambda weights: jnp.tanh(images @ weights).mean())(weights)
+
+images = jax.random.normal(jax.random.key(0), (360, 256))
+weights = jax.random.normal(jax.random.key(1), (256, 64))
+for device in training_devices():
+    data, result = jax.device_put((images, weights), device)
+    for _ in range(20):
+        result = step(result, data)
+    print(hashlib.sha256(jax.device_get(result).tobytes()).hexdigest())
+"""
+
+
+def checksums(num_cores: int, **environment: str) -> list[str]:
+    """Of a small training on each device of a process that may use so many cores."""
+    process = subprocess.run(
+        [sys.executable, "-c", PROCESS, str(num_cores)],
+        env=os.environ | {"JAX_PLATFORMS": "cpu"} | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return process.stdout.split()
+
+
+def test_a_device_rounds_the_same_whatever_cores_and_threads_there_are() -> None:
+    all_cores = len(os.sched_getaffinity(0))
+    (alone,) = checksums(1)
+    assert checksums(all_cores) == [alone] * all_cores
+    assert checksums(1, NPROC="16") == [alone]
+    assert checksums(1, XLA_FLAGS="--xla_force_host_platform_device_count=16") == [alone]
+
+
+def test_there_is_a_device_for_each_core_or_as_many_as_asked_for() -> None:
+    assert len(training_devices()) == len(os.sched_getaffinity(0))
+    assert len(set(training_devices(3))) == 3
+    assert device_names(training_devices(2)) == ["cpu 0", "cpu 1"]
+
+
+def test_the_devices_are_the_same_every_time() -> None:
+    assert training_devices(3)[:2] == training_devices(2)
+
+
+def test_the_environment_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NPROC", "7")
+    training_devices(5)
+    assert os.environ["NPROC"] == "7"
+    monkeypatch.delenv("NPROC")
+    training_devices(6)
+    assert "NPROC" not in os.environ
+
+
+def test_more_accelerators_than_there_are_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The tests' four CPU devices play accelerators.
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert training_devices() == jax.local_devices()
+    assert training_devices(2) == jax.local_devices()[:2]
+    with pytest.raises(ConfigurationError, match=r"64 devices were asked for, but there are 4 \(cpu\); ask for fewer"):
+        training_devices(64)
