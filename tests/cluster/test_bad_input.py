@@ -38,7 +38,9 @@ def complaint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     return run
 
 
-@pytest.mark.parametrize("cluster", ["", "local", "local:0", "local:two", "slurn", "tcp://host", "http://host:80"])
+@pytest.mark.parametrize(
+    "cluster", ["", "local", "local:0", "local:two", "slurn", "tcp://host", "http://host:80", "tcp://[::1:80"]
+)
 def test_an_unknown_cluster_names_the_known_ones(complaint: Complaint, cluster: str) -> None:
     expected = f"--cluster is {cluster!r}; expected one of local:N, slurm, htcondor, tcp://HOST:PORT, tls://HOST:PORT."
     assert complaint(*COMPARE[:-1], f"--cluster={cluster}") == expected

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from glojax.errors import ClusterError
 from glojax.evaluation import Evaluation, Training, TrainingEvaluator, TrainingJournal
 from glojax.evaluation.cluster_settings import ClusterProgress, Limits
 from glojax.evaluation.fleet import Fleet
@@ -117,6 +118,15 @@ def test_what_ends_its_workers_is_isolated_and_counts_as_crashed(make_trainer: M
     assert results[0][2] == 3
     # It went with another at first, if at all, then alone to three workers.
     assert retries[-1] in (3, 4)
+
+
+@pytest.mark.slow
+def test_where_nothing_can_be_trained_no_training_is_to_blame(make_trainer: MakeTrainer) -> None:
+    journal = TrainingJournal()
+    trainer = make_trainer(2000, limits=Limits(first_seconds=1e-9), journal=journal)
+    with pytest.raises(ClusterError, match=r"No training has been done, and x \* log\(y\) has ended 3 workers"):
+        list(trainer.train(TREES[:1], [0]))
+    assert not journal
 
 
 def test_a_crashed_training_gives_fitness_zero_and_is_not_tried_again(make_trainer: MakeTrainer) -> None:

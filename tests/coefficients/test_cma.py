@@ -253,7 +253,7 @@ def test_fitness_that_is_not_one_number_a_member_is_refused_and_changes_nothing(
 
 
 def test_importing_the_commands_does_not_start_jax() -> None:
-    # evosax computes when it is imported; afterwards, the number of devices could not be set.
+    # evosax computes when it is imported; afterwards, JAX's devices could not be chosen.
     code = (
         "import glojax.search.commands, jax\n"
         "jax.config.update('jax_num_cpu_devices', 3)\n"

@@ -8,7 +8,7 @@ import pytest
 
 from glojax.datasets import load_dataset
 from glojax.errors import GlojaxError
-from glojax.evaluation import chunk_size
+from glojax.evaluation import chunk_size, training_devices
 from glojax.evaluation.chunk_size import LARGEST, ChunkSize
 from glojax.training import Train, TrainingConfig, make_train
 from tests.linear_network import LinearNetwork
@@ -122,7 +122,7 @@ def test_other_errors_of_the_compiler_are_not_taken_for_it(train: Train, monkeyp
 
 
 def test_devices_that_run_out_of_memory_together_halve_the_size_once(train: Train) -> None:
-    first, second = jax.devices()[:2]
+    first, second = training_devices(2)
     size = ChunkSize(train, first, given=8)
 
     def work(device: jax.Device, chunk_size: int) -> int:

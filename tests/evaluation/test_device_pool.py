@@ -1,3 +1,4 @@
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from flax import nnx
 
 from glojax.datasets import load_dataset
 from glojax.errors import GlojaxError
-from glojax.evaluation import Candidates, DevicePool, device_pool
+from glojax.evaluation import Candidates, DevicePool, device_pool, training_devices
 from glojax.expressions import LossTree
 from glojax.losses import LossProgram
 from glojax.training import Train, TrainingConfig, TrainResult, make_train
@@ -28,12 +29,12 @@ def train() -> Train:
 
 @pytest.fixture(scope="module")
 def on_one_device(train: Train) -> TrainResult:
-    return DevicePool(train, jax.devices()[:1]).run_all(CANDIDATES)
+    return DevicePool(train, training_devices(1)).run_all(CANDIDATES)
 
 
 @pytest.mark.parametrize("num_devices", [2, 4])
 def test_results_are_bitwise_those_of_one_device(train: Train, on_one_device: TrainResult, num_devices: int) -> None:
-    result = DevicePool(train, jax.devices()[:num_devices]).run_all(CANDIDATES)
+    result = DevicePool(train, training_devices(num_devices)).run_all(CANDIDATES)
     assert on_one_device.finite.tolist() == [True, False, True, True, False, True, True]
     for ours, theirs in zip(jax.tree.leaves(result), jax.tree.leaves(on_one_device), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -43,7 +44,7 @@ def test_results_are_bitwise_those_of_one_device(train: Train, on_one_device: Tr
 def test_each_candidate_comes_once_and_in_order(
     train: Train, on_one_device: TrainResult, num_devices: int, chunk_size: int
 ) -> None:
-    pool = DevicePool(train, jax.devices()[:num_devices], chunk_size=chunk_size)
+    pool = DevicePool(train, training_devices(num_devices), chunk_size=chunk_size)
     places, results = zip(*pool.run(CANDIDATES), strict=True)
     assert places == tuple(range(len(LOSSES)))
     for result, finite, num_steps in zip(results, on_one_device.finite, on_one_device.num_steps, strict=True):
@@ -64,7 +65,7 @@ def test_whatever_the_devices_candidates_are_cut_into_the_same_chunks(P: int, nu
 
 def test_a_seed_decides_the_training(train: Train) -> None:
     programs = LossProgram.from_trees([LossTree.parse("log(y) - x / y")] * 3, 16)
-    result = DevicePool(train, jax.devices()[:2]).run_all(Candidates(programs, np.array([5, 8, 5])))
+    result = DevicePool(train, training_devices(2)).run_all(Candidates(programs, np.array([5, 8, 5])))
     first, second, third = result.accuracy["validation"]
     assert first == third
     assert first != second
@@ -75,7 +76,7 @@ def test_an_error_on_a_device_is_raised_to_the_caller(train: Train) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        DevicePool(replace(train, network=broken), jax.devices()[:2]).run_all(CANDIDATES)
+        DevicePool(replace(train, network=broken), training_devices(2)).run_all(CANDIDATES)
 
 
 def out_of_memory_above(limit: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -99,8 +100,10 @@ def test_chunks_are_halved_when_memory_runs_out_said_once_and_remembered(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    # A local cluster of Dask's, if there is one in this process, has silenced the handlers.
+    caplog.set_level(logging.WARNING, "glojax")
     tried = out_of_memory_above(1, monkeypatch)
-    pool = DevicePool(train, jax.devices()[:1], chunk_size=4)
+    pool = DevicePool(train, training_devices(1), chunk_size=4)
     for _ in range(2):
         result = pool.run_all(CANDIDATES)
         np.testing.assert_array_equal(result.num_steps, on_one_device.num_steps)
@@ -116,7 +119,7 @@ def test_chunks_are_halved_when_memory_runs_out_said_once_and_remembered(
 def test_a_device_without_memory_for_one_candidate_says_so(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     out_of_memory_above(0, monkeypatch)
     with pytest.raises(GlojaxError, match="has no memory for training a single candidate; lower the batch size"):
-        DevicePool(train, jax.devices()[:2], chunk_size=2).run_all(CANDIDATES)
+        DevicePool(train, training_devices(2), chunk_size=2).run_all(CANDIDATES)
 
 
 def test_other_errors_of_a_device_are_not_taken_for_it(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,4 +128,4 @@ def test_other_errors_of_a_device_are_not_taken_for_it(train: Train, monkeypatch
 
     monkeypatch.setattr(device_pool, "_trained", fail)
     with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
-        DevicePool(train, jax.devices()[:1], chunk_size=2).run_all(CANDIDATES)
+        DevicePool(train, training_devices(1), chunk_size=2).run_all(CANDIDATES)

@@ -49,6 +49,7 @@ def test_a_device_rounds_the_same_whatever_cores_and_threads_there_are() -> None
     (alone,) = checksums(1)
     assert checksums(all_cores) == [alone] * all_cores
     assert checksums(1, NPROC="16") == [alone]
+    assert checksums(1, PJRT_NPROC="16") == [alone]
     assert checksums(1, XLA_FLAGS="--xla_force_host_platform_device_count=16") == [alone]
 
 
@@ -63,12 +64,12 @@ def test_the_devices_are_the_same_every_time() -> None:
 
 
 def test_the_environment_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NPROC", "7")
+    monkeypatch.setenv("PJRT_NPROC", "7")
     training_devices(5)
-    assert os.environ["NPROC"] == "7"
-    monkeypatch.delenv("NPROC")
+    assert os.environ["PJRT_NPROC"] == "7"
+    monkeypatch.delenv("PJRT_NPROC")
     training_devices(6)
-    assert "NPROC" not in os.environ
+    assert "PJRT_NPROC" not in os.environ
 
 
 def test_more_accelerators_than_there_are_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from glojax.datasets import Dataset, load_dataset
-from glojax.evaluation import Evaluation, FitnessCache, LocalEvaluator
+from glojax.evaluation import Evaluation, FitnessCache, LocalEvaluator, training_devices
 from glojax.expressions import LossTree, canonical
 from glojax.genetic import random_tree
 from glojax.training import TrainingConfig
@@ -22,7 +22,7 @@ def digits() -> Dataset:
 
 @pytest.fixture
 def evaluator(digits: Dataset) -> LocalEvaluator:
-    return LocalEvaluator(LinearNetwork, digits, CONFIG, devices=jax.devices()[:2])
+    return LocalEvaluator(LinearNetwork, digits, CONFIG, devices=training_devices(2))
 
 
 def evaluate(evaluator: LocalEvaluator, *texts: str) -> list[Evaluation]:
@@ -69,7 +69,9 @@ REPLICATED = ("x * log(y)", FRAGILE, "log(x) + y", "log(y) - x / y", "x - 1")
 
 
 def replicated(digits: Dataset, *seeds: int, num_devices: int = 2, cache: FitnessCache | None = None) -> LocalEvaluator:
-    return LocalEvaluator(LinearNetwork, digits, CONFIG, seeds=seeds, devices=jax.devices()[:num_devices], cache=cache)
+    return LocalEvaluator(
+        LinearNetwork, digits, CONFIG, seeds=seeds, devices=training_devices(num_devices), cache=cache
+    )
 
 
 def test_fitness_is_the_mean_over_seeds_and_steps_are_their_sum(digits: Dataset) -> None:
@@ -100,7 +102,7 @@ def test_replicates_find_their_function_however_they_are_spread(
     seen: list[Evaluation] = []
     evaluations = replicated(digits, 2, 1, 5).evaluate(trees, expected.append)
     spread = LocalEvaluator(
-        LinearNetwork, digits, CONFIG, seeds=(2, 1, 5), devices=jax.devices()[:num_devices], chunk_size=chunk_size
+        LinearNetwork, digits, CONFIG, seeds=(2, 1, 5), devices=training_devices(num_devices), chunk_size=chunk_size
     )
     assert spread.evaluate(trees, seen.append) == evaluations
     assert seen == expected
@@ -113,7 +115,7 @@ def test_trees_that_are_drawn_one_at_a_time_are_evaluated_as_all_together(
 ) -> None:
     trees = [LossTree.parse(text) for text in (*REPLICATED, "log(y) * x", "x * y", "x - y", "x * sqrt(y)")]
     evaluator = LocalEvaluator(
-        LinearNetwork, digits, CONFIG, seeds=(2, 1, 5), devices=jax.devices()[:num_devices], chunk_size=chunk_size
+        LinearNetwork, digits, CONFIG, seeds=(2, 1, 5), devices=training_devices(num_devices), chunk_size=chunk_size
     )
     drawn: list[LossTree] = []
     seen: dict[int, Evaluation] = {}
@@ -162,7 +164,7 @@ def test_nothing_compiles_after_the_first_generation(digits: Dataset) -> None:
 
     # A budget of its own, so that no other test has compiled its trainer.
     config = TrainingConfig(num_steps=9, batch_size=64, learning_rate=0.05)
-    evaluator = LocalEvaluator(LinearNetwork, digits, config, devices=jax.devices()[:2])
+    evaluator = LocalEvaluator(LinearNetwork, digits, config, devices=training_devices(2))
     with counted_compilations() as first:
         evaluator.evaluate(fresh_trees())
     assert first
@@ -175,9 +177,9 @@ def test_nothing_compiles_after_the_first_generation(digits: Dataset) -> None:
 
 
 def test_a_tree_larger_than_the_capacity_is_trained_all_the_same(digits: Dataset) -> None:
-    evaluator = LocalEvaluator(LinearNetwork, digits, CONFIG, capacity=4, devices=jax.devices()[:1])
+    evaluator = LocalEvaluator(LinearNetwork, digits, CONFIG, capacity=4, devices=training_devices(1))
     large = "log(y) - x / y - x / (y + x / (y + 2))"
-    expected = evaluate(LocalEvaluator(LinearNetwork, digits, CONFIG, devices=jax.devices()[:1]), large)
+    expected = evaluate(LocalEvaluator(LinearNetwork, digits, CONFIG, devices=training_devices(1)), large)
     assert evaluate(evaluator, large) == expected
 
 

@@ -1,9 +1,8 @@
-import jax
 import numpy as np
 import pytest
 
 from glojax.datasets import load_dataset
-from glojax.evaluation import PopulationTrainer, Training, TrainingJournal
+from glojax.evaluation import PopulationTrainer, Training, TrainingJournal, training_devices
 from glojax.expressions import LossTree
 from glojax.networks import DigitsCNN
 from glojax.training import TrainingConfig, TrainResult
@@ -19,7 +18,7 @@ def expected() -> list[str]:
 
 
 def trainer(journal: TrainingJournal) -> PopulationTrainer:
-    devices = jax.devices()[:2]
+    devices = training_devices(2)
     return PopulationTrainer(DigitsCNN, load_dataset("digits"), CONFIG, capacity=64, devices=devices, journal=journal)
 
 

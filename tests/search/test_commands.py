@@ -6,11 +6,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
 
-from glojax.evaluation import PopulationTrainer, TrainingEvaluator
+from glojax.evaluation import PopulationTrainer, TrainingEvaluator, training_devices
 from glojax.expressions import LossTree
 from glojax.search import phases
 from glojax.search.__main__ import main
@@ -201,7 +200,7 @@ def on_real_devices(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Have a command train candidates on so many devices, with the trainer that other tests have compiled, too."""
 
     def make(*arguments: Any, **options: Any) -> PopulationTrainer:
-        return PopulationTrainer(*arguments, **options | {"capacity": 64, "devices": jax.devices()[:number]})
+        return PopulationTrainer(*arguments, **options | {"capacity": 64, "devices": training_devices(number)})
 
     monkeypatch.setattr(phases, "PopulationTrainer", make)
     monkeypatch.setattr(phases, "TrainingEvaluator", TrainingEvaluator)

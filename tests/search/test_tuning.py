@@ -13,7 +13,7 @@ import pytest
 from glojax.coefficients import TuningConfig, default_population_size
 from glojax.datasets import load_dataset
 from glojax.errors import ConfigurationError
-from glojax.evaluation import Evaluation, Evaluator, LocalEvaluator
+from glojax.evaluation import Evaluation, Evaluator, LocalEvaluator, training_devices
 from glojax.expressions import LossTree
 from glojax.networks import DigitsCNN
 from glojax.search.tuning import Tuned, TuningRecord, tune
@@ -238,7 +238,7 @@ TRAINING = TrainingConfig(num_steps=10, batch_size=64, learning_rate=0.05)
 
 
 def trainer(num_devices: int) -> LocalEvaluator:
-    return LocalEvaluator(DigitsCNN, load_dataset("digits"), TRAINING, devices=jax.devices()[:num_devices])
+    return LocalEvaluator(DigitsCNN, load_dataset("digits"), TRAINING, devices=training_devices(num_devices))
 
 
 @contextmanager

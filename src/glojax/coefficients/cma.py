@@ -1,6 +1,7 @@
 """The evolution strategy that tunes coefficients: evosax's CMA-ES behind ask and tell.
 
-It computes in double precision, whatever the rest of the process does: a covariance matrix of condition 1e14 needs it.
+It computes on a CPU, and in double precision, whatever the rest of the process does: a covariance matrix of condition
+1e14 needs that, and the members are the same wherever they are trained.
 Fitness is maximised here and minimised there; the sign flips in `CmaEs.tell`, where members are ranked, and nowhere
 else.
 """
@@ -18,6 +19,7 @@ from flax import serialization
 from numpy.typing import ArrayLike, NDArray
 
 from glojax.coefficients.config import TuningConfig
+from glojax.cpu_devices import cpu_device
 from glojax.errors import ConfigurationError
 
 #: Largest step, as a multiple of the initial one, below and above which tuning ends.
@@ -237,7 +239,7 @@ def default_population_size(num_coefficients: int) -> int:
 @lru_cache
 def _strategy(population_size: int, num_coefficients: int, active_weights: bool) -> tuple[Any, Any]:
     """The algorithm of evosax and its parameters; one object for each shape, since each compiles for itself."""
-    # Not at the top: evosax computes when it is imported, and JAX's devices cannot be configured once it has started.
+    # Not at the top: evosax computes when it is imported, and JAX cannot be configured any more once it has started.
     from evosax.algorithms import CMA_ES
 
     strategy = CMA_ES(population_size, jnp.zeros(num_coefficients))
@@ -247,6 +249,11 @@ def _strategy(population_size: int, num_coefficients: int, active_weights: bool)
 
 @contextlib.contextmanager
 def _evosax_numerics() -> Iterator[None]:
-    """Double precision, and the promotions between types and ranks that evosax relies on."""
-    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+    """Double precision, and the promotions between types and ranks that evosax relies on; always on a CPU."""
+    with (
+        jax.default_device(cpu_device(0)),
+        jax.enable_x64(True),
+        jax.numpy_dtype_promotion("standard"),
+        jax.numpy_rank_promotion("allow"),
+    ):
         yield

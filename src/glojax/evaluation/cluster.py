@@ -175,6 +175,11 @@ class ClusterTrainer(JournaledTrainer):
             again.append(shard)
             return
         (training,) = shard.trainings
+        if not self.journal:
+            raise ClusterError(
+                f"No training has been done, and {training.expression} has ended {MAX_STRIKES} workers, alone. See "
+                "that they have memory, and time, for one."
+            )
         _log.warning("%s has ended %d workers, alone: it counts as crashed.", training.expression, MAX_STRIKES)
         self.journal.add(training, crashed_result(self.config.splits))
 

@@ -1,9 +1,11 @@
 """What can be said about a cluster: its kind, its settings, and how it fares."""
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
 
 from glojax.errors import ConfigurationError
 
@@ -87,6 +89,7 @@ class BatchSettings:
         cores: Of each job.
         memory: Of each job, such as "8GB".
         walltime: Slurm's time limit of a job, such as "04:00:00", by default half an hour; the next takes its place.
+            A training must fit into it.
         queue: Slurm's partition.
         account: Slurm's account.
         disk: HTCondor's disk of each job.
@@ -144,6 +147,8 @@ def settings_type(cluster: str) -> type[Settings]:
         return BatchSettings
     if re.fullmatch(r"local:[1-9]\d{0,3}", cluster):
         return LocalSettings
-    if re.fullmatch(r"(tcp|tls)://\S+:\d{1,5}", cluster):
-        return StandingSettings
+    with contextlib.suppress(ValueError):
+        where = urlsplit(cluster)
+        if where.scheme in ("tcp", "tls") and where.hostname and where.port and not where.path:
+            return StandingSettings
     raise ConfigurationError(f"--cluster is {cluster!r}; expected one of {', '.join(KINDS)}.")

@@ -75,7 +75,8 @@ class Fleet:
         client: Of the cluster.
         num_devices: CPU devices of each worker; None for all of its cores.
         share_machine: Whether the workers are all on this machine, each with one GPU, or cores of its own.
-        has_others: Whether others may give these workers work, too: then one that gives no sign of life is waited for.
+        has_others: Whether others may give these workers work, too: then one that is silent while it has no shard is
+            waited for.
     """
 
     def __init__(
@@ -88,7 +89,9 @@ class Fleet:
         self._client = client
         self._num_devices = num_devices
         self._share_machine = share_machine
-        self._sign_timeout = float("inf") if has_others else PATIENCE_SECONDS
+        self._sign_seconds, self._introduction_seconds = (
+            (float("inf"), float("inf")) if has_others else (PATIENCE_SECONDS, INTRODUCTION_SECONDS)
+        )
         self._members: dict[str, Member] = {}
         self._done: queue.SimpleQueue[tuple[Member, Future[str]]] = queue.SimpleQueue()
         self._next_poll = self._seen = self._useful = self._warned = time.monotonic()
@@ -243,19 +246,19 @@ class Fleet:
             if member.address not in there:
                 self._note(member, "lost")
                 yield self._forget(member)
-            elif member.work is not None and time.monotonic() > member.deadline:
+            elif member.work is not None and not member.work.done() and time.monotonic() > member.deadline:
                 self._note(member, "late" if member.has_shard else "silent")
                 self._abandon(member)
                 yield self._forget(member)
             elif member.is_idle and time.monotonic() - member.heard > SIGN_SECONDS:
-                self._send(member, self._sign_timeout, report)
+                self._send(member, self._sign_seconds, report)
         self._abandoned &= there
         for address in there - self._members.keys() - self._abandoned:
             taken = {member.place for member in self._members.values()}
             place = next(number for number in count() if number not in taken)
             member = self._members[address] = Member(address, place, address)
             options = {"num_devices": self._num_devices, "place": place if self._share_machine else None}
-            self._send(member, INTRODUCTION_SECONDS, introduce, json.dumps(options))
+            self._send(member, self._introduction_seconds, introduce, json.dumps(options))
         self._look_for_use()
 
     def _forget(self, member: Member) -> Outcome | None:

@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -32,6 +33,9 @@ _done = {"shards": 0, "trainings": 0, "steps": 0, "seconds": 0.0, "failures": 0}
 #: The devices of this process, once `introduce` has chosen them.
 _devices: list[jax.Device] = []
 
+#: Shards of two searches at one scheduler may come at a time.
+_one_shard = threading.Lock()
+
 
 def introduce(options: str) -> str:
     """What this worker is. The first call chooses its devices.
@@ -43,25 +47,29 @@ def introduce(options: str) -> str:
     Returns:
         JSON: `host`, `pid`, `num_devices`, `backend`, `platform` and `versions`.
     """
-    chosen = json.loads(options)
-    keep_compiled_programs()
-    if (place := chosen["place"]) is not None:
-        # A signal from the terminal is for the head, which ends its workers in good order.
-        os.setpgid(0, 0)
-        jax.config.update("jax_cuda_visible_devices", str(place))
-        keep_to_cores(place, chosen["num_devices"])
-    backend = jax.default_backend()
-    _devices[:] = training_devices(chosen["num_devices"] if backend == "cpu" else None)
+    if not _devices:
+        _choose_devices(**json.loads(options))
     return json.dumps(
         {
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "num_devices": len(_devices),
-            "backend": backend,
+            "backend": jax.default_backend(),
             "platform": platform(),
             "versions": decisive_versions(),
         }
     )
+
+
+def _choose_devices(num_devices: int | None, place: int | None) -> None:
+    keep_compiled_programs()
+    if place is not None:
+        # A signal from the terminal is for the head, which ends its workers in good order.
+        os.setpgid(0, 0)
+        jax.config.update("jax_cuda_visible_devices", str(place))
+        if num_devices is not None:
+            keep_to_cores(place, num_devices)
+    _devices[:] = training_devices(num_devices if jax.default_backend() == "cpu" else None)
 
 
 def report() -> str:
@@ -110,17 +118,18 @@ def train_shard(order: str, rows: str) -> str:
     Raises:
         GlojaxError: This worker has not the data set or the network, or no memory for a single training.
     """
-    begin = time.perf_counter()
-    try:
-        trainer = _trainer(order)
-        # The head keeps results; whoever asks again wants them anew.
-        trainer.journal = TrainingJournal()
-        wanted = [(LossTree.parse(expression), seed, rate) for expression, seed, rate in json.loads(rows)]
-        results = [result for _, result in trainer.train_each(wanted)]
-    except BaseException:
-        _done["failures"] += 1
-        raise
-    seconds = time.perf_counter() - begin
+    with _one_shard:
+        begin = time.perf_counter()
+        try:
+            trainer = _trainer(order)
+            # The head keeps results; whoever asks again wants them anew.
+            trainer.journal = TrainingJournal()
+            wanted = [(LossTree.parse(expression), seed, rate) for expression, seed, rate in json.loads(rows)]
+            results = [result for _, result in trainer.train_each(wanted)]
+        except BaseException:
+            _done["failures"] += 1
+            raise
+        seconds = time.perf_counter() - begin
     _done["shards"] += 1
     _done["trainings"] += len(results)
     _done["steps"] += sum(int(result.num_steps) for result in results)
@@ -152,6 +161,7 @@ def _trainer(order: str) -> PopulationTrainer:
         dataset,
         TrainingConfig(**work["config"]),
         capacity=work["capacity"],
+        devices=_devices,
         chunk_size=work["chunk_size"],
         conv_lowering=work["lowering"],
     )

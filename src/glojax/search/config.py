@@ -42,8 +42,8 @@ class ExecutionOptions:
 
     cluster: str | None = None
     """Train on other processes or machines: local:N for N workers on this one, slurm, htcondor, or the address of a
-    Dask scheduler that stands already, tcp://HOST:PORT. By default in this process. --devices is then for each
-    worker."""
+    Dask scheduler that stands already, tcp://HOST:PORT. By default in this process. --devices is then how
+    many CPU cores each worker trains on."""
 
     cluster_config: Path | None = None
     """TOML file with the cluster's settings; examples are in examples/cluster."""
