@@ -63,6 +63,11 @@ def test_the_devices_are_the_same_every_time() -> None:
     assert training_devices(3)[:2] == training_devices(2)
 
 
+def test_at_least_one_device_is_to_be_asked_for() -> None:
+    with pytest.raises(ConfigurationError, match="0 devices were asked for; expected at least 1"):
+        training_devices(0)
+
+
 def test_the_environment_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PJRT_NPROC", "7")
     training_devices(5)

@@ -16,8 +16,10 @@ def training_devices(number: int | None = None) -> list[jax.Device]:
         number: How many; None for all accelerators, or for as many as there are cores.
 
     Raises:
-        ConfigurationError: There are fewer accelerators.
+        ConfigurationError: The number is less than 1, or there are fewer accelerators.
     """
+    if number is not None and number < 1:
+        raise ConfigurationError(f"{number} devices were asked for; expected at least 1.")
     if jax.default_backend() == "cpu":
         return [cpu_device(place) for place in range(number or num_cores())]
     local: list[jax.Device] = jax.local_devices()
