@@ -6,7 +6,7 @@ The paper (section IV-B): cross-entropy 0.9700, Baikal 0.9838, BaikalCMA 0.9902.
 
 Ours: 0.9684, 0.9859, 0.9905 (3 seeds). With the mean over classes 0.8346, 0.9526, 0.9798 (1 seed).
 
-Time: about 75 s a training on two cores; 15 minutes for all twelve.
+Time: about 50 s a training on two cores; 10 minutes for all twelve.
 """
 
 from collections.abc import Sequence
