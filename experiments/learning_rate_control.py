@@ -4,9 +4,9 @@ python -m experiments.learning_rate_control
 
 The paper has nothing of the kind: all losses share 0.01, cross-entropy's rate.
 
-Ours: with each loss at its own best rate hardly anything is left of the gain. Test accuracies of 0.9903 (cross-entropy at
-0.3), 0.9907 (Baikal at 0.03) and 0.9910 (BaikalCMA at 0.01), with three seeds, where all at 0.01 give 0.9670, 0.9860 and
-0.9910.
+Ours: with each loss at its own best rate hardly anything is left of the gain. Test accuracies of 0.9903 (cross-entropy
+at 0.3), 0.9907 (Baikal at 0.03) and 0.9910 (BaikalCMA at 0.01), with three seeds, where all at 0.01 give 0.9670, 0.9860
+and 0.9910.
 
 Time: about 50 s a training on two cores; half an hour in all.
 """
