@@ -11,7 +11,7 @@ from rich.console import Console
 
 from glojax.datasets import Dataset, DatasetSource
 from glojax.errors import ClusterError
-from glojax.evaluation import decisive_versions
+from glojax.evaluation import decisive_versions, patience, shards
 from glojax.evaluation import fleet as fleet_module
 from glojax.evaluation.cluster import ClusterTrainer
 from glojax.evaluation.fleet import Fleet
@@ -33,8 +33,8 @@ def addresses(fleet: Fleet) -> list[str]:
 
 def test_workers_with_other_versions_are_of_no_use(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     versions = decisive_versions()
-    monkeypatch.setattr(fleet_module, "decisive_versions", lambda: versions | {"glojax_code": "other"})
-    monkeypatch.setattr(fleet_module, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(shards, "decisive_versions", lambda: versions | {"glojax_code": "other"})
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 1.0)
     expected = f"No worker of 2 can be used (.*: glojax_code is '{versions['glojax_code']}' and not 'other')."
     with pytest.raises(ClusterError, match=re.escape(expected).replace(r"\.\*", ".*")):
         Fleet(fleet._client, 1).wait_for_workers(1)
@@ -54,8 +54,8 @@ def test_a_worker_that_dask_gives_up_is_replaced(fleet: Fleet) -> None:
 
 @pytest.mark.slow
 def test_a_worker_that_froze_while_it_was_idle_is_replaced(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleet_module, "SIGN_SECONDS", 0.5)
-    monkeypatch.setattr(fleet_module, "PATIENCE_SECONDS", 3.0)
+    monkeypatch.setattr(fleet_module, "IDLE_SECONDS", 0.5)
+    monkeypatch.setattr(fleet_module, "SIGN_SECONDS", 3.0)
     fleet.wait_for_workers(2)
     own = Fleet(fleet._client, 1)
     own.wait_for_workers(2)
@@ -84,8 +84,8 @@ def test_nobody_is_late_while_the_head_does_something_else(fleet: Fleet) -> None
 
 
 def test_a_worker_that_is_at_work_for_others_is_waited_for(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet_module, "IDLE_SECONDS", 0.5)
     monkeypatch.setattr(fleet_module, "SIGN_SECONDS", 0.5)
-    monkeypatch.setattr(fleet_module, "PATIENCE_SECONDS", 0.5)
     fleet.wait_for_workers(2)
     ours = Fleet(fleet._client, 1, has_others=True)
     ours.wait_for_workers(2)
@@ -124,7 +124,7 @@ def test_a_worker_without_memory_is_ended_and_replaced(fleet: Fleet) -> None:
 def test_workers_without_the_data_set_are_of_no_use(
     fleet: Fleet, digits: Dataset, source: DatasetSource, complaint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fleet_module, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 1.0)
     config = TrainingConfig(num_steps=3, batch_size=64, learning_rate=0.05)
     trainer = ClusterTrainer(DigitsCNN, digits, config, source=source, fleet=Fleet(fleet._client, 1))
     with pytest.raises(ClusterError, match=rf"No worker of 2 can be used \(.*{complaint}"):

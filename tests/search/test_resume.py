@@ -10,7 +10,8 @@ from rich.console import Console
 
 from glojax.errors import RunDirectoryError
 from glojax.search.__main__ import main
-from glojax.search.config import CompareOptions, ExecutionOptions, ResumeOptions
+from glojax.search.config import CompareOptions
+from glojax.search.execution import ExecutionOptions, ResumeOptions
 from glojax.search.phases import running
 from tests.crash.run_folders import contents
 from tests.search.conftest import BARE

@@ -22,8 +22,8 @@ from distributed.scheduler import KilledWorker
 
 from glojax.errors import ClusterError, GlojaxError
 from glojax.evaluation.member import Member, Outcome
-from glojax.evaluation.runtime import decisive_versions
-from glojax.evaluation.shards import introduce, report
+from glojax.evaluation.patience import PATIENCE_SECONDS, Patience
+from glojax.evaluation.shards import differences, introduce, report
 
 _log = logging.getLogger(__name__)
 
@@ -42,18 +42,15 @@ _GONE: Final = (OSError, ValueError, RuntimeError, AttributeError, ClosedClientE
 #: How long a worker may take to say what it has done.
 _REPORT_SECONDS = 10.0
 
-#: How long a scheduler may be silent, or every worker be of no use, before it is given up.
-PATIENCE_SECONDS = 30.0
+#: How long a worker may take to give a sign of life.
+SIGN_SECONDS = 30.0
 
 #: How long a worker may take to import glojax and find its devices.
 INTRODUCTION_SECONDS = 300.0
 
 #: How long a worker may be idle before it is asked for a sign of life: one that was frozen, or cut off, meanwhile is to
 #: be given no shard, which would be blamed.
-SIGN_SECONDS = 5.0
-
-#: How often it is said that there is no worker.
-WARNING_SECONDS = 60.0
+IDLE_SECONDS = 5.0
 
 #: How long the fetching of a result may hold up everything else.
 _FETCH_SECONDS = 2.0
@@ -89,12 +86,11 @@ class Fleet:
         self._client = client
         self._num_devices = num_devices
         self._share_machine = share_machine
-        self._sign_seconds, self._introduction_seconds = (
-            (float("inf"), float("inf")) if has_others else (PATIENCE_SECONDS, INTRODUCTION_SECONDS)
-        )
+        self._has_others = has_others
         self._members: dict[str, Member] = {}
         self._done: queue.SimpleQueue[tuple[Member, Future[str]]] = queue.SimpleQueue()
-        self._next_poll = self._seen = self._useful = self._warned = time.monotonic()
+        self._next_poll = time.monotonic()
+        self._patience = Patience(self.address)
         self._abandoned: set[str] = set()
         self.platform: dict[str, str] = {}
 
@@ -136,6 +132,10 @@ class Fleet:
         """
         member.has_shard = True
         self._send(member, seconds, function, *arguments)
+
+    def _ask(self, member: Member, seconds: float, function: Callable[..., str], *arguments: str) -> None:
+        """Have a worker say something, which takes no time unless others have given it work."""
+        self._send(member, float("inf") if self._has_others else seconds, function, *arguments)
 
     def _send(self, member: Member, seconds: float, function: Callable[..., str], *arguments: str) -> None:
         member.deadline = time.monotonic() + seconds
@@ -234,12 +234,10 @@ class Fleet:
             member.deadline += now - self._next_poll
         try:
             there = set(self._client.nthreads(callback_timeout=PATIENCE_SECONDS))
-            self._seen = time.monotonic()
+            self._patience.scheduler_answered()
         except _GONE as error:
             # A client that lost its scheduler tries for a while to find it again.
-            is_closed = self._client.status in ("closing", "closed")
-            if is_closed or time.monotonic() - self._seen > PATIENCE_SECONDS:
-                raise ClusterError(f"The scheduler of the cluster is gone ({_line(error)}).") from error
+            self._patience.scheduler_failed(_line(error), is_final=self._client.status in ("closing", "closed"))
             there = set(self._members)
         self._next_poll = time.monotonic() + POLL_SECONDS
         for member in list(self._members.values()):
@@ -250,16 +248,16 @@ class Fleet:
                 self._note(member, "late" if member.has_shard else "silent")
                 self._abandon(member)
                 yield self._forget(member)
-            elif member.is_idle and time.monotonic() - member.heard > SIGN_SECONDS:
-                self._send(member, self._sign_seconds, report)
+            elif member.is_idle and time.monotonic() - member.heard > IDLE_SECONDS:
+                self._ask(member, SIGN_SECONDS, report)
         self._abandoned &= there
         for address in there - self._members.keys() - self._abandoned:
             taken = {member.place for member in self._members.values()}
             place = next(number for number in count() if number not in taken)
             member = self._members[address] = Member(address, place, address)
             options = {"num_devices": self._num_devices, "place": place if self._share_machine else None}
-            self._send(member, self._introduction_seconds, introduce, json.dumps(options))
-        self._look_for_use()
+            self._ask(member, INTRODUCTION_SECONDS, introduce, json.dumps(options))
+        self._patience.look(self._members.values())
 
     def _forget(self, member: Member) -> Outcome | None:
         del self._members[member.address]
@@ -287,17 +285,10 @@ class Fleet:
             return
         about = json.loads(text)
         member.host, member.backend, member.num_devices = about["host"], about["backend"], about["num_devices"]
-        expected = {"versions": decisive_versions(), "platform": self.platform or about["platform"]}
-        differing = [
-            f"{name} is {about[part].get(name)!r} and not {value!r}"
-            for part, values in expected.items()
-            for name, value in values.items()
-            if about[part].get(name) != value
-        ]
-        if differing:
+        if differing := differences(about, self.platform or about["platform"]):
             self._refuse(member, "; ".join(differing))
         else:
-            self.platform = expected["platform"]
+            self.platform = self.platform or about["platform"]
 
     def _refuse(self, member: Member, reason: str) -> None:
         member.refusal = reason
@@ -308,20 +299,6 @@ class Fleet:
         note: dict[str, Any] = {"address": member.address, "host": member.host, "what": what}
         with contextlib.suppress(*_GONE):
             self._client.log_event(TOPIC, note)
-
-    def _look_for_use(self) -> None:
-        """Raise where there are workers and none is of use; say where there is none."""
-        now = time.monotonic()
-        refused = [member for member in self._members.values() if member.refusal is not None]
-        if not refused or len(refused) < len(self._members):
-            self._useful = now
-        elif now - self._useful > PATIENCE_SECONDS:
-            raise ClusterError(f"No worker of {len(refused)} can be used ({refused[0].host}: {refused[0].refusal}).")
-        if self._members:
-            self._warned = now
-        elif now - self._warned > WARNING_SECONDS:
-            _log.warning("No worker is there; waiting for one, which must be able to reach %s.", self.address)
-            self._warned = now
 
 
 def _line(error: BaseException) -> str:

@@ -1,36 +1,27 @@
-"""Clusters: worker processes here, jobs on a batch system, or what stands already."""
+"""Starts clusters: worker processes here, or jobs on a batch system."""
 
-import asyncio
 import contextlib
-import ipaddress
 import logging
 import os
-import queue
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import dask
 import platformdirs
 from distributed import Client, LocalCluster, Security
-from distributed.core import rpc
 from distributed.deploy.spec import SpecCluster
 
 from glojax.errors import ClusterError, ConfigurationError
-from glojax.evaluation.cluster_settings import BatchSettings, LocalSettings, Settings, StandingSettings
+from glojax.evaluation.cluster_settings import BatchSettings, LocalSettings, Settings
 from glojax.evaluation.fleet import Fleet
 from glojax.evaluation.runtime import num_cores
-
-#: How long a scheduler may take to answer.
-CONNECT_SECONDS: Final = 10
+from glojax.evaluation.standing import CONNECT_SECONDS, connected
 
 #: How long a worker may miss its scheduler before it ends.
 DEATH_TIMEOUT_SECONDS: Final = 20
@@ -85,7 +76,7 @@ def open_fleet(cluster: str, settings: Settings, num_devices: int | None = None)
             with _batch(cluster, settings) as client:
                 yield Fleet(client, num_devices or settings.cores)
         else:
-            with _standing(cluster, settings) as client:
+            with connected(cluster, settings) as client:
                 yield Fleet(client, num_devices, has_others=True)
 
 
@@ -119,30 +110,6 @@ def _started(make: Callable[[], _Cluster]) -> _Cluster:
         raise ConfigurationError(
             f"The cluster cannot be started ({' '.join(str(error).split())}); correct --cluster-config."
         ) from error
-
-
-@contextlib.contextmanager
-def _standing(address: str, settings: StandingSettings) -> Iterator[Client]:
-    where = urlsplit(address)
-    security = None
-    if where.scheme == "tls":
-        if settings.tls is None:
-            raise ConfigurationError(f"{address} needs certificates; name them as [tls] in --cluster-config.")
-        files = {name: _existing(path) for name, path in vars(settings.tls).items()}
-        security = Security(
-            tls_ca_file=files["ca_file"],
-            tls_client_cert=files["cert_file"],
-            tls_client_key=files["key_file"],
-            require_encryption=True,
-        )
-    elif not (settings.unencrypted or _is_here(where.hostname or "")):
-        raise ConfigurationError(
-            f"{address} is on another machine, and not encrypted; give a tls:// address, or set unencrypted = true in "
-            "--cluster-config, if you trust everybody on the network."
-        )
-    _require_answer(address, security)
-    with Client(address, security=security, timeout=CONNECT_SECONDS) as client:
-        yield client
 
 
 @contextlib.contextmanager
@@ -256,48 +223,3 @@ def temporary_security() -> Security:
             "Workers on other machines are talked to encrypted, which needs cryptography: pip install 'glojax[cluster]'"
         ) from error
     return security
-
-
-def _require_answer(address: str, security: Security | None) -> None:
-    """Raise ClusterError unless there is a scheduler. Dask's own timeouts do not see one that says nothing."""
-    outcome = queue.SimpleQueue[Exception | None]()
-
-    async def ask() -> None:
-        arguments = {} if security is None else security.get_connection_args("client")
-        async with rpc(address, timeout=CONNECT_SECONDS, connection_args=arguments) as scheduler:
-            await scheduler.identity()
-
-    def run() -> None:
-        try:
-            asyncio.run(ask())
-        except Exception as error:
-            outcome.put(error)
-        else:
-            outcome.put(None)
-
-    threading.Thread(target=run, daemon=True).start()
-    cause = f"nothing within {CONNECT_SECONDS} s"
-    with contextlib.suppress(queue.Empty):
-        # Dask tries for as long to connect, and says then why it could not.
-        error = outcome.get(timeout=CONNECT_SECONDS + 1)
-        if error is None:
-            return
-        cause = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
-    raise ClusterError(
-        f"The scheduler at {address} does not answer ({cause}); start one with `dask scheduler`, or correct the "
-        "address."
-    )
-
-
-def _existing(path: Path) -> str:
-    path = path.expanduser()
-    if not path.is_file():
-        raise ConfigurationError(f"There is no file {path}; correct [tls] in --cluster-config.")
-    return str(path)
-
-
-def _is_here(host: str) -> bool:
-    """Whether a host is this machine's loopback."""
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"

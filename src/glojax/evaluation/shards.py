@@ -61,6 +61,22 @@ def introduce(options: str) -> str:
     )
 
 
+def differences(about: Mapping[str, Any], platform: Mapping[str, str]) -> list[str]:
+    """Why a worker is not what a run needs, in words; nothing where it is.
+
+    Args:
+        about: What `introduce` said there.
+        platform: The run's. Its versions are those of this process.
+    """
+    expected = {"versions": decisive_versions(), "platform": platform}
+    return [
+        f"{name} is {about[part].get(name)!r} and not {value!r}"
+        for part, values in expected.items()
+        for name, value in values.items()
+        if about[part].get(name) != value
+    ]
+
+
 def _choose_devices(num_devices: int | None, place: int | None) -> None:
     keep_compiled_programs()
     if place is not None:

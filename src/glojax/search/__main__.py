@@ -16,9 +16,10 @@ from rich.logging import RichHandler
 
 from glojax.errors import ConfigurationError, GlojaxError
 from glojax.evaluation import keep_compiled_programs
+from glojax.search.checks import nearest
 from glojax.search.cluster_options import WorkersOptions, print_workers
 from glojax.search.commands import COMMANDS, execute, resume
-from glojax.search.config import ResumeOptions, nearest
+from glojax.search.execution import ResumeOptions
 from glojax.search.signals import Interruption, interruptible
 
 PROGRAM = "python -m glojax.search"

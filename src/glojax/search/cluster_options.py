@@ -15,7 +15,8 @@ from rich.table import Table
 
 from glojax.errors import ConfigurationError
 from glojax.evaluation.cluster_settings import Settings, StandingSettings, settings_type
-from glojax.search.config import ExecutionOptions, nearest
+from glojax.search.checks import nearest
+from glojax.search.execution import ExecutionOptions
 
 if TYPE_CHECKING:
     from glojax.evaluation.fleet import Fleet

@@ -15,11 +15,11 @@ from glojax.search.config import (
     CommonOptions,
     CompareOptions,
     DiscoverOptions,
-    ResumeOptions,
     RunOptions,
     TuneOptions,
 )
 from glojax.search.discovery import GenerationRecord
+from glojax.search.execution import ResumeOptions
 from glojax.search.finalists import Finalist, select_discovered, select_tuned
 from glojax.search.phases import (
     Run,

@@ -1,9 +1,5 @@
-"""The command line's options."""
+"""The command line's options: what to search, tune or compare."""
 
-import difflib
-import re
-import shlex
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -13,91 +9,16 @@ import tyro
 from glojax.coefficients import CoefficientLayout, TuningConfig
 from glojax.datasets import DatasetSource, TestSplit
 from glojax.errors import ConfigurationError
-from glojax.evaluation.cluster_settings import settings_type
 from glojax.expressions import LossTree
 from glojax.genetic import GeneticConfig
 from glojax.losses import ClassReduction, find_loss
 from glojax.losses.objective import DEFAULT_PROB_EPSILON
 from glojax.networks import NETWORKS, ConvolutionLowering
+from glojax.search.checks import nearest, require_at_least, require_distinct
 from glojax.search.comparison import BEST_RATE
+from glojax.search.execution import ExecutionOptions
 from glojax.search.recipes import OWN_RECIPE, RECIPES, Recipe
 from glojax.training import Augmentation, TrainingConfig
-
-_DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?")
-
-#: Seconds of the longest time limit: about three years.
-_LONGEST = 1e8
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExecutionOptions:
-    """How a run is executed, which does not change what comes of it."""
-
-    devices: int | None = None
-    """How many devices train: GPUs where there are some, else CPU cores. By default all."""
-
-    time_limit: str | None = None
-    """End the run after this time, such as 3h, 90m or 1h30m, so that it can be resumed. By default it runs to its
-    end."""
-
-    cluster: str | None = None
-    """Train on other processes or machines: local:N for N workers on this one, slurm, htcondor, or the address of a
-    Dask scheduler that stands already, tcp://HOST:PORT. By default in this process. --devices is then how
-    many CPU cores each worker trains on."""
-
-    cluster_config: Path | None = None
-    """TOML file with the cluster's settings; examples are in examples/cluster."""
-
-    profile: Path | None = None
-    """Folder for a trace of the whole run by JAX's profiler, which TensorBoard and Perfetto show; for short runs."""
-
-    def __post_init__(self) -> None:
-        require_at_least(1, devices=self.devices)
-        _ = self.time_limit_seconds
-        if self.cluster is not None:
-            settings_type(self.cluster)
-        elif self.cluster_config is not None:
-            raise ConfigurationError("--cluster-config goes with --cluster; say which cluster it is for.")
-        if self.cluster is not None and self.profile is not None:
-            raise ConfigurationError(
-                "--profile traces this process, and with --cluster others train; drop one of them."
-            )
-
-    @property
-    def time_limit_seconds(self) -> float | None:
-        """The time limit in seconds."""
-        if self.time_limit is None:
-            return None
-        parts = _DURATION.fullmatch(self.time_limit.strip().lower())
-        seconds = (
-            sum(int(part) * unit for part, unit in zip(parts.groups("0"), (3600, 60, 1), strict=True)) if parts else 0
-        )
-        if not 0 < seconds <= _LONGEST:
-            raise ConfigurationError(
-                f"--time-limit is {self.time_limit!r}; expected hours, minutes and seconds, such as 3h, 90m or 1h30m."
-            )
-        return seconds
-
-    @property
-    def cluster_in_words(self) -> str:
-        """What a command that goes on with the run says of the cluster."""
-        options = {"--cluster": self.cluster, "--cluster-config": self.cluster_config}
-        given = {name: str(value) for name, value in options.items() if value is not None}
-        return "".join(f" {name} {shlex.quote(value)}" for name, value in given.items())
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResumeOptions:
-    """Options of a run that goes on."""
-
-    run_dir: tyro.conf.Positional[Path]
-    """The folder of the run."""
-
-    allow_version_change: bool = False
-    """Go on although libraries, data set or device differ from those that the run began with; config.json then says
-    so."""
-
-    execution: Annotated[ExecutionOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=ExecutionOptions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -353,26 +274,3 @@ class CompareOptions(CommonOptions):
         if self.learning_rates is None:
             return super().rates_in_words
         return "each loss at its best learning rate of " + ", ".join(f"{rate:g}" for rate in self.learning_rates)
-
-
-def require_at_least(minimum: int, **values: int | None) -> None:
-    """Raise ConfigurationError for the first value below `minimum`; None passes."""
-    for name, value in values.items():
-        if value is not None and value < minimum:
-            flag = "--" + name.replace("_", "-")
-            raise ConfigurationError(f"{flag} is {value}; expected a whole number of at least {minimum}.")
-
-
-def require_distinct(name: str, losses: Sequence[str]) -> None:
-    """Raise ConfigurationError unless there is a loss, and none twice."""
-    if not losses:
-        raise ConfigurationError(f"--{name} names no loss; give at least one.")
-    repeated = sorted({loss for loss in losses if losses.count(loss) > 1})
-    if repeated:
-        raise ConfigurationError(f"--{name} has {repeated[0]!r} more than once; give each loss once.")
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint with the known word that is most like `word`, or nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""

@@ -29,8 +29,9 @@ from glojax.networks import NETWORKS
 from glojax.search.asynchronous import discover_asynchronously
 from glojax.search.cluster_options import open_cluster, read_settings
 from glojax.search.comparison import Comparison, compare
-from glojax.search.config import CommonOptions, DiscoverOptions, ExecutionOptions, ResumeOptions, SearchOptions
+from glojax.search.config import CommonOptions, DiscoverOptions, SearchOptions
 from glojax.search.discovery import Discovered, GenerationRecord, discover
+from glojax.search.execution import ExecutionOptions, ResumeOptions
 from glojax.search.finalists import Finalist, choose
 from glojax.search.progress import Display
 from glojax.search.run_config import FILE, accept, run_config
