@@ -61,7 +61,8 @@ def report(options: Options, records: Records) -> Report:
         axes.plot(curve.probs, curve.loss, label=LABELS[loss], markevery=0.08, markersize=4, **STYLES[loss])
         least = minimum(CATALOG[loss])
         if least < 1:
-            axes.axvline(least, color=STYLES[loss]["color"], linewidth=0.8, alpha=0.6)
+            axes.axvline(least, color=STYLES[loss]["color"], linestyle=STYLES[loss]["linestyle"], linewidth=0.8)
+            axes.annotate(f"{least:.2f}", (least, curve.loss.min()), xytext=(4, 8), textcoords="offset points")
         rows.append((LABELS[loss], PAPER[loss], f"{least:.4f}".removesuffix(".0000")))
     axes.set(xlim=(0, 1), ylim=(-2, 14))
     finish(axes, title="Loss of two classes", xlabel="probability of the true class", ylabel="loss")

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import hashlib
 import json
 import zipfile
@@ -14,14 +13,10 @@ import jax
 import numpy as np
 import platformdirs
 
-import glojax
-from benchmarks import machine
 from experiments.trainings import Training
+from glojax.evaluation import decisive_versions, platform
 from glojax.files import write_atomically
 from glojax.training import Train, TrainState
-
-#: Packages of glojax that say what comes of a training. A state of other code is not gone on with.
-_PACKAGES = ("expressions", "losses", "datasets", "networks", "training")
 
 
 @dataclass
@@ -42,8 +37,8 @@ class Progress:
 
 
 def checkpoint_path(training: Training, fingerprint: str) -> Path:
-    """Where the state of a training on the data of this fingerprint is kept."""
-    identity = [dataclasses.asdict(training), fingerprint, machine.versions(), _code()]
+    """Where the state of a training on the data of this fingerprint is kept; other code does not go on with it."""
+    identity = [dataclasses.asdict(training), fingerprint, decisive_versions(), platform()]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     return platformdirs.user_cache_path("glojax") / "experiments" / f"{training.name}-{digest}.npz"
 
@@ -73,13 +68,3 @@ def remove(path: Path) -> None:
     """Forget a training that came to its end."""
     with contextlib.suppress(OSError):
         path.unlink()
-
-
-@functools.cache
-def _code() -> str:
-    digest = hashlib.sha256()
-    root = Path(glojax.__file__).parent
-    for package in _PACKAGES:
-        for path in sorted((root / package).glob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()

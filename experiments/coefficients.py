@@ -11,23 +11,20 @@ Time: about 18 s a member on two cores; half an hour for ten generations.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from experiments import script
 from experiments.records import Records
-from experiments.report import NOT_RUN, Report, mean_and_sd, table
-from experiments.searches import record_search
+from experiments.report import NOT_RUN, Report, accuracy_in_words, table
+from experiments.searches import SearchOptions, draw_generations, record_search
 from experiments.style import LABELS, finish, new_figure
-from experiments.trainings import PAPER_LOSSES, Training
+from experiments.trainings import PAPER_LOSSES, Training, dataset_name
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(script.Options):
+class Options(SearchOptions):
     """What to tune, and what to train of it."""
 
-    seed: int = 0
-    """Of the tuning."""
+    FINALIST_SEEDS = 1
 
     generations: int = 10
     """Number of generations."""
@@ -35,17 +32,14 @@ class Options(script.Options):
     fitness_steps: int = 500
     """Steps after which a member's validation accuracy is its fitness."""
 
-    steps: int = 2000
-    """Steps for which the result is trained."""
-
     seeds: int = 2
-    """Fresh seeds with which it is."""
+    """Fresh seeds with which the result is trained."""
 
     @property
     def name(self) -> str:
         """Of the record."""
         return (
-            f"coefficients/{Path(self.dataset).stem}_generations_{self.generations}_steps_{self.fitness_steps}"
+            f"coefficients/{dataset_name(self.dataset)}_generations_{self.generations}_steps_{self.fitness_steps}"
             f"_seed_{self.seed}"
         )
 
@@ -54,7 +48,6 @@ def tune(options: Options) -> None:
     seed, generations, steps = map(str, (options.seed, options.generations, options.fitness_steps))
     record_search(
         options,
-        options.name,
         [
             *("python", "-m", "experiments.coefficients", "--seed", seed),
             *("--generations", generations, "--fitness-steps", steps),
@@ -62,59 +55,51 @@ def tune(options: Options) -> None:
         [
             *("tune", "--loss", "baikal", "--seed", seed, "--tuning.generations", generations, "--steps", steps),
             # The best ever evaluated is the result, as in the paper.
-            *("--finalists", "1", "--finalist-seeds", "1", "--seeds", "1"),
+            *("--finalists", "1", "--finalist-seeds", str(options.FINALIST_SEEDS), "--seeds", "1"),
         ],
     )
 
 
-def found(options: Options, records: Records) -> dict[str, Any] | None:
-    """What came of the tuning: fitness before and after, and the expression; None before it has run."""
-    record = records.search(options.name)
-    return None if record is None else record["outcome"]
+def tuned_loss(options: Options, records: Records) -> str | None:
+    """The result as an expression; None before the tuning has run."""
+    outcome = options.outcome(records)
+    return None if outcome is None else str(outcome["result"]["tuning"][0]["expression"])
 
 
 def wanted(options: Options, records: Records) -> list[Training]:
-    outcome = found(options, records)
-    tuned = [] if outcome is None else [outcome["result"]["tuning"][0]["expression"]]
-    # Not seed 0, with which the tuning chose it.
-    return [
-        options.training(loss, options.steps, seed)
-        for seed in range(1, options.seeds + 1)
-        for loss in (*tuned, *PAPER_LOSSES)
-    ]
+    tuned = tuned_loss(options, records)
+    losses = [*([] if tuned is None else [tuned]), *PAPER_LOSSES]
+    return [options.training(loss, options.steps, seed) for seed in options.fresh_seeds for loss in losses]
 
 
 def report(options: Options, records: Records) -> Report:
-    outcome = found(options, records)
+    outcome, tuned = options.outcome(records), tuned_loss(options, records)
     figure = new_figure()
     axes = figure.subplots()
-    losses = [(LABELS[loss], loss) for loss in PAPER_LOSSES]
-    rows: list[tuple[object, ...]] = []
-    if outcome is None:
-        rows.append(("Baikal, tuned here", NOT_RUN, NOT_RUN, NOT_RUN, 0))
-    else:
-        tuned, generations = outcome["result"]["tuning"][0], outcome["tuning"]
-        losses.insert(0, (f"Baikal, tuned here: `{tuned['expression']}`", tuned["expression"]))
-        numbers = [generation["generation"] for generation in generations]
-        for field, style, label in (
-            ("best_so_far", "-", "best so far"),
-            ("best_fitness", ":o", "best of the generation"),
-            ("median_fitness", "--s", "median of the generation"),
-        ):
-            axes.plot(numbers, [generation[field] for generation in generations], style, color="0.2", label=label)
-        axes.axhline(tuned["fitness_before"], color="0.6", linewidth=1, label="Baikal untuned")
-    for text, loss in losses:
-        one = options.training(loss, options.steps)
-        validation, test = (records.accuracies(one, options.steps, split) for split in ("validation", "test"))
-        fitness = tuned["fitness"] if outcome is not None and loss == tuned["expression"] else None
-        fitness = tuned["fitness_before"] if outcome is not None and loss == "baikal" else fitness
-        rows.append((text, fitness, mean_and_sd(validation), mean_and_sd(test), len(test)))
+    fitness: dict[str, float] = {}
+    if outcome is not None and tuned is not None:
+        result = outcome["result"]["tuning"][0]
+        fitness = {tuned: result["fitness"], "baikal": result["fitness_before"]}
+        fields = {
+            "best so far": "best_so_far",
+            "median of the generation": "median_fitness",
+            "best of the generation": "best_fitness",
+        }
+        draw_generations(axes, outcome["tuning"], fields)
+        axes.axhline(result["fitness_before"], color="0.6", linewidth=1, label="Baikal untuned")
     finish(
         axes,
         title=f"Baikal's coefficients on {options.dataset}, seed {options.seed}",
         xlabel="generation",
         ylabel=f"validation accuracy after {options.fitness_steps} steps",
     )
+    rows: list[tuple[object, ...]] = [("Baikal, tuned here", NOT_RUN, NOT_RUN, NOT_RUN, 0)]
+    if tuned is not None:
+        name = f"Baikal, tuned here: `{tuned}`"
+        rows = [(name, accuracy_in_words(fitness[tuned]), *options.measured(records, tuned))]
+    for loss in PAPER_LOSSES:
+        before = accuracy_in_words(fitness[loss]) if loss in fitness else None
+        rows.append((LABELS[loss], before, *options.measured(records, loss)))
     header = (
         "loss",
         f"fitness ({options.fitness_steps} steps)",
@@ -124,7 +109,8 @@ def report(options: Options, records: Records) -> Report:
     )
     remark = (
         f"Smaller than the paper's budget: fitness after {options.fitness_steps} steps, where the paper has 2,000; "
-        f"{options.generations} generations. The accuracies are means over fresh seeds."
+        f"{options.generations} generations. The fitness of the tuned loss is the best of all members', with one seed; "
+        f"the accuracies are means over fresh seeds ({options.fresh_seeds.start} and up), the same for all losses."
     )
     return Report(f"{table(header, rows)}\n{remark}\n", figure)
 

@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 
 from experiments import script
 from experiments.records import Records
-from experiments.report import Report, mean_and_sd, table
+from experiments.report import Report, broken_off_in_words, gain_in_words, mean_and_sd, seeds_in_words, table
 from experiments.style import LABELS, STYLES, finish, new_figure
 from experiments.trainings import PAPER_LOSSES, Training
 
@@ -63,48 +63,59 @@ def wanted(options: Options, records: Records) -> list[Training]:
     ]
 
 
-def accuracies(options: Options, records: Records, steps: int, portion: float, loss: str) -> list[float]:
-    """Test accuracies, one a seed."""
-    return records.accuracies(replace(options.training(loss, steps), train_fraction=portion), steps)
-
-
 def report(options: Options, records: Records) -> Report:
     rows = []
     figure = new_figure(10, 4)
-    panels = {options.steps: options.portions, options.full_steps: tuple({*options.full_portions, 1.0})}
-    for axes, (steps, portions) in zip(figure.subplots(1, 2, sharey=True), panels.items(), strict=True):
-        found = {
-            loss: {portion: accuracies(options, records, steps, portion, loss) for portion in sorted(portions)[::-1]}
-            for loss in PAPER_LOSSES
-        }
+    trainings = []
+    panels = [(options.steps, options.portions), (options.full_steps, {*options.full_portions, 1.0})]
+    for axes, (steps, portions) in zip(figure.subplots(1, 2), panels, strict=True):
+        found: dict[str, dict[float, list[float]]] = {loss: {} for loss in PAPER_LOSSES}
+        for loss, by_portion in found.items():
+            for portion in sorted(portions, reverse=True):
+                training = replace(options.training(loss, steps), train_fraction=portion)
+                by_portion[portion] = records.accuracies(training, steps)
+                trainings.append(training)
         _draw(axes, steps, found)
         for portion in found["baikal"]:
             each = [found[loss][portion] for loss in PAPER_LOSSES]
-            gap = f"{np.mean(each[1]) - np.mean(each[0]):+.4f}" if each[0] and each[1] else None
-            rows.append((f"{steps:,}", f"{portion:g}", *map(mean_and_sd, each), gap, max(map(len, each))))
-    header = ("steps", "portion", *(LABELS[loss] for loss in PAPER_LOSSES), "Baikal over cross-entropy", "seeds")
+            gain = gain_in_words(each[0], each[1])
+            rows.append((f"{steps:,}", f"{portion:g}", *map(mean_and_sd, each), gain, seeds_in_words(*each)))
+    losses = (LABELS[loss] for loss in PAPER_LOSSES)
+    header = ("steps", "portion", *losses, "Baikal over cross-entropy (95 % interval)", "seeds")
     remark = (
-        f"Smaller than the paper's budget of 20,000 steps and five networks each: {options.seeds} seeds after "
-        f"{options.steps:,} steps, {options.full_seeds} after {options.full_steps:,}. The paper's accuracies are in a "
-        "figure only. The portions are of each class, drawn anew for each seed. "
-        "Those of 20,000 steps on all images are trained by `experiments.test_accuracy`."
+        "Smaller than the paper's budget of 20,000 steps and five networks each. The paper's accuracies are in a "
+        "figure only. The portions are of each class, drawn anew for each seed. Those of 20,000 steps on all images "
+        f"are trained by `experiments.test_accuracy`. {broken_off_in_words(records, trainings)}"
     )
     return Report(f"Test accuracy.\n\n{table(header, rows)}\n{remark}\n", figure)
 
 
 def _draw(axes: Axes, steps: int, found: dict[str, dict[float, list[float]]]) -> None:
-    for loss, by_portion in found.items():
+    # Side by side, so that none hides another.
+    for (loss, by_portion), shift in zip(found.items(), (0.95, 1.0, 1.05), strict=True):
         known = {portion: values for portion, values in by_portion.items() if values}
         if known:
-            means = [float(np.mean(values)) for values in known.values()]
-            axes.plot(list(known), means, label=LABELS[loss], **STYLES[loss])
-            axes.vlines(list(known), [min(v) for v in known.values()], [max(v) for v in known.values()], color="0.5")
+            means = np.array([np.mean(values) for values in known.values()])
+            lows, highs = ([function(values) for values in known.values()] for function in (min, max))
+            axes.errorbar(
+                np.array(list(known)) * shift,
+                means,
+                yerr=[means - lows, highs - means],
+                capsize=3,
+                label=LABELS[loss],
+                **STYLES[loss],
+            )
     if axes.has_data():
         axes.set_xscale("log")
         axes.set_xticks(list(found["baikal"]), [f"{portion:g}" for portion in found["baikal"]])
         axes.minorticks_off()
         axes.invert_xaxis()
-    finish(axes, title=f"After {steps:,} steps", xlabel="portion of the training set", ylabel="test accuracy")
+    finish(
+        axes,
+        title=f"After {steps:,} steps (bars: all seeds)",
+        xlabel="portion of the training set",
+        ylabel="test accuracy",
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

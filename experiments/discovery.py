@@ -10,25 +10,23 @@ Time: about 7 s a candidate on two cores; up to two hours for twelve generations
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
 
 from experiments import script
 from experiments.records import Records
-from experiments.report import NOT_RUN, Report, mean_and_sd, table
-from experiments.searches import record_search
+from experiments.report import NOT_RUN, Report, accuracy_in_words, table
+from experiments.searches import SearchOptions, draw_generations, record_search
 from experiments.style import LABELS, finish, new_figure
-from experiments.trainings import PAPER_LOSSES, Training
+from experiments.trainings import PAPER_LOSSES, Training, dataset_name
+from glojax.expressions import LossTree, canonical
+from glojax.losses import CATALOG
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(script.Options):
+class Options(SearchOptions):
     """What to search, and what to train of it."""
 
-    seed: int = 0
-    """Of the search."""
+    FINALIST_SEEDS = 2
 
     generations: int = 12
     """Number of generations."""
@@ -43,20 +41,14 @@ class Options(script.Options):
     """Share of the training images that candidates are trained on; of MNIST 10,000."""
 
     finalists: int = 5
-    """How many of the best are trained further."""
-
-    steps: int = 2000
-    """Steps for which they are, on all images."""
-
-    seeds: int = 1
-    """Fresh seeds with which they are."""
+    """How many of the best losses are trained further."""
 
     @property
     def name(self) -> str:
         """Of the record."""
         return (
-            f"discovery/{Path(self.dataset).stem}_population_{self.population_size}_generations_{self.generations}"
-            f"_steps_{self.fitness_steps}_portion_{self.train_fraction:g}_seed_{self.seed}"
+            f"discovery/{dataset_name(self.dataset)}_population_{self.population_size}_generations_{self.generations}"
+            f"_steps_{self.fitness_steps}_portion_{self.train_fraction:g}_finalists_{self.finalists}_seed_{self.seed}"
         )
 
 
@@ -72,65 +64,71 @@ def search(options: Options) -> None:
     steps = str(options.fitness_steps)
     record_search(
         options,
-        options.name,
         ["python", "-m", "experiments.discovery", *arguments, "--fitness-steps", steps],
-        ["discover", *arguments, "--steps", steps, "--finalist-seeds", "2"],
+        ["discover", *arguments, "--steps", steps, "--finalist-seeds", str(options.FINALIST_SEEDS)],
     )
 
 
-def found(options: Options, records: Records) -> dict[str, Any] | None:
-    """What came of the search; None before it has run."""
-    return records.search(options.name)
+def best_losses(options: Options, records: Records) -> dict[str, float]:
+    """Fitness of the best of the search, in its order; a loss of the paper has its name."""
+    outcome = options.outcome(records)
+    if outcome is None:
+        return {}
+    known = {str(canonical(CATALOG[loss])): loss for loss in PAPER_LOSSES}
+    finalists = [
+        (finalist["expression"], finalist["fitness"]) for finalist in outcome["result"]["discovered"]["finalists"]
+    ]
+    return {known.get(str(canonical(LossTree.parse(text))), text): fitness for text, fitness in finalists}
 
 
-def best_losses(options: Options, records: Records) -> list[str]:
-    """The best of the search, in its order."""
-    record = found(options, records)
-    if record is None:
-        return []
-    finalists = record["outcome"]["result"]["discovered"]["finalists"]
-    return [finalist["expression"] for finalist in finalists[: options.finalists]]
+def as_in_the_search(options: Options, loss: str) -> Training:
+    """What a loss's fitness in the search would be the validation accuracy of."""
+    training = options.training(loss, options.fitness_steps, options.seed)
+    return replace(training, train_fraction=options.train_fraction)
 
 
 def wanted(options: Options, records: Records) -> list[Training]:
-    losses = [*best_losses(options, records), *PAPER_LOSSES]
-    # Not seed 0, with which the search chose them.
-    return [options.training(loss, options.steps, seed) for seed in range(1, options.seeds + 1) for loss in losses]
+    losses = dict.fromkeys([*best_losses(options, records), *PAPER_LOSSES])
+    longer = [options.training(loss, options.steps, seed) for seed in options.fresh_seeds for loss in losses]
+    return [as_in_the_search(options, loss) for loss in PAPER_LOSSES] + longer
 
 
 def report(options: Options, records: Records) -> Report:
-    record = found(options, records)
+    outcome = options.outcome(records)
     figure = new_figure()
     axes = figure.subplots()
-    if record is not None:
-        generations = record["outcome"]["generations"]
-        numbers = [generation["generation"] for generation in generations]
-        for field, style in (("best_fitness", "-o"), ("median_fitness", "--s")):
-            values = [generation[field] for generation in generations]
-            axes.plot(numbers, values, style, color="0.2", label=field.split("_")[0])
+    if outcome is not None:
+        draw_generations(axes, outcome["generations"], {"best": "best_fitness", "median": "median_fitness"})
     finish(
         axes,
         title=f"Search on {options.dataset}, seed {options.seed}",
         xlabel="generation",
         ylabel=f"validation accuracy after {options.fitness_steps} steps",
     )
-    measured = partial(_measured, options, records)
-    rows = [(f"`{loss}`", *measured(loss)) for loss in best_losses(options, records)]
-    rows = rows or [("the search's best", NOT_RUN, NOT_RUN, 0)]
-    rows += [(LABELS[loss], *measured(loss)) for loss in PAPER_LOSSES]
-    header = ("loss", f"validation after {options.steps:,} steps", "test", "seeds")
+    best = best_losses(options, records)
+    names = {loss: f"{LABELS[loss]}, found" if loss in LABELS else f"`{loss}`" for loss in best}
+    rows: list[tuple[object, ...]] = [
+        (names[loss], accuracy_in_words(fitness), *options.measured(records, loss)) for loss, fitness in best.items()
+    ]
+    rows = rows or [("the search's best", NOT_RUN, NOT_RUN, NOT_RUN, 0)]
+    for loss in PAPER_LOSSES:
+        fitness = records.accuracy(as_in_the_search(options, loss), options.fitness_steps, "validation")
+        rows.append((LABELS[loss], accuracy_in_words(fitness), *options.measured(records, loss)))
+    header = (
+        "loss",
+        f"fitness ({options.fitness_steps} steps)",
+        f"validation after {options.steps:,} steps",
+        "test",
+        "seeds",
+    )
     remark = (
         f"Smaller than the paper's budget: fitness after {options.fitness_steps} steps on {options.train_fraction:.0%} "
         f"of the training images, where the paper has 2,000 on all; {options.generations} generations of "
-        f"{options.population_size}."
+        f"{options.population_size}. The search's best are in the order that seeds {options.seed + 1} and "
+        f"{options.seed + 2} have put them in; the accuracies are of fresh seeds ({options.fresh_seeds.start} and up), "
+        "the same for all losses. All are at one learning rate: a loss may owe its place to a larger effective step."
     )
     return Report(f"The best of the search, beside the paper's losses.\n\n{table(header, rows)}\n{remark}\n", figure)
-
-
-def _measured(options: Options, records: Records, loss: str) -> tuple[str, str, int]:
-    one = options.training(loss, options.steps)
-    validation, test = (records.accuracies(one, options.steps, split) for split in ("validation", "test"))
-    return mean_and_sd(validation), mean_and_sd(test), len(test)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,6 +14,7 @@ from types import ModuleType
 import tyro
 
 from experiments.records import RESULTS, Records
+from experiments.searches import SearchOptions
 from experiments.style import save
 from experiments.trainings import without_covered
 from glojax.errors import GlojaxError
@@ -110,7 +111,7 @@ def state(module: ModuleType, options: object, records: Records) -> str:
     """What of an experiment has not been run; nothing where all has."""
     wanted = without_covered(module.wanted(options, records))
     missing = records.missing(wanted)
-    parts = ["the search"] if hasattr(module, "found") and module.found(options, records) is None else []
+    parts = ["the search"] if isinstance(options, SearchOptions) and options.outcome(records) is None else []
     if missing:
         parts.append(f"{len(missing)} of {len(wanted)} trainings")
     return f"**Not yet run: {' and '.join(parts)}.**\n" if parts else ""

@@ -5,7 +5,7 @@ python -m experiments.loss_surfaces
 The paper: binary cross-entropy is least where the probability is the label; Baikal pulls predictions for hard labels
 away from 0 and 1.
 
-Ours: the same; for the label 1 Baikal is least at a probability of 0.7071.
+Ours: the same; for the label 1 Baikal is least at a probability of 0.707.
 
 Time: a second.
 """
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
+from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap
 
 from experiments import script
 from experiments.records import Records
@@ -25,6 +26,8 @@ from glojax.expressions import LossTree
 from glojax.losses import CATALOG, compile_tree
 
 LOSSES = ("cross_entropy", "baikal")
+
+GREYS = LinearSegmentedColormap.from_list("light greys", ["1.0", "0.45"])
 
 #: Labels of the table.
 LABEL_VALUES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -55,9 +58,12 @@ def report(options: Options, records: Records) -> Report:
     for axes, loss in zip(figure.subplots(1, 2), LOSSES, strict=True):
         values = surface(CATALOG[loss], labels, probs)
         levels = np.quantile(values, np.linspace(0, 0.9, 13))
-        filled = axes.contourf(probs[drawn], labels, values[:, drawn], levels=levels, cmap="Greys", extend="both")
-        lines = axes.contour(probs[drawn], labels, values[:, drawn], levels=levels[::2], colors="black", linewidths=0.6)
-        axes.clabel(lines, fmt="%.1f", fontsize=8)
+        # A step of grey for each level, light enough for what is written on it.
+        norm = BoundaryNorm(levels, GREYS.N, extend="both")
+        grid = (probs[drawn], labels, values[:, drawn])
+        filled = axes.contourf(*grid, levels=levels, cmap=GREYS, norm=norm, extend="both")
+        lines = axes.contour(*grid, levels=levels[::2], colors="black", linewidths=0.6)
+        axes.clabel(lines, levels=levels[2:-2:2], fmt="%.2f", fontsize=8)
         least = probs[values.argmin(axis=1)]
         axes.plot(least, labels, color="#b2182b", linestyle="--", linewidth=2, label="least for each label")
         axes.set(title=LABELS[loss], xlabel="probability of the class", ylabel="label of the class", xlim=(0, 1))

@@ -10,14 +10,14 @@ A training's record lies in `results/trainings/DATASET/`, and serves every exper
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
-from experiments.trainings import Training
+from experiments.trainings import Training, dataset_name
 from glojax.datasets import Dataset
 from glojax.errors import GlojaxError
 from glojax.files import write_atomically
@@ -27,6 +27,9 @@ RESULTS = Path(__file__).parent / "results"
 
 #: Fields that differ from one making of a record to the next.
 CIRCUMSTANCES = ("commit", "measured", "seconds")
+
+#: Of the code that this process has loaded, whatever the files say when it ends.
+_COMMIT = machine.commit()
 
 
 class RecordError(GlojaxError):
@@ -48,8 +51,7 @@ class Records:
 
     def write_training(self, training: Training, record: dict[str, Any]) -> None:
         """Add the record of a training."""
-        folder = self.folder / "trainings" / Path(training.dataset).stem
-        write_record(folder / f"{training.name}.json", record)
+        write_record(self.folder / "trainings" / dataset_name(training.dataset) / f"{training.name}.json", record)
         self.trainings.append((training, record))
 
     def missing(self, wanted: Sequence[Training]) -> list[Training]:
@@ -63,11 +65,22 @@ class Records:
                 return float(record["outcome"][split][record["outcome"]["steps"].index(step)])
         return None
 
-    def accuracies(self, training: Training, step: int, split: str = "test") -> list[float]:
-        """As `accuracy`, of all seeds with which it was measured, in their order."""
-        seeds = sorted({known.seed for known, _ in self.trainings})
+    def accuracies(
+        self, training: Training, step: int, split: str = "test", seeds: Iterable[int] | None = None
+    ) -> list[float]:
+        """As `accuracy`, of several seeds: of all with which it was measured, in their order, where none are given."""
+        if seeds is None:
+            seeds = sorted({known.seed for known, _ in self.trainings})
         found = (self.accuracy(replace(training, seed=seed), step, split) for seed in seeds)
         return [accuracy for accuracy in found if accuracy is not None]
+
+    def broken_off(self, training: Training) -> list[int]:
+        """Seeds with which such a training's loss did not stay finite: from then on its accuracy is 0."""
+        return sorted(
+            known.seed
+            for known, record in self.trainings
+            if known.goes_as(replace(training, seed=known.seed)) and not record["outcome"]["finite"]
+        )
 
     def outcome(self, training: Training) -> dict[str, Any] | None:
         """The outcome that covers a training."""
@@ -113,7 +126,7 @@ def record_of(command: str, fields: Mapping[str, Any], seconds: float) -> dict[s
         **fields,
         "versions": machine.versions(),
         "device": machine.device(),
-        "commit": machine.commit(),
+        "commit": _COMMIT,
         "measured": datetime.now().astimezone().isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
     }

@@ -7,6 +7,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
 
+from experiments.records import Records
+from experiments.style import LABELS
+from experiments.trainings import Training
+
 #: What a table says where there is no record.
 NOT_RUN = "not yet run"
 
@@ -33,9 +37,39 @@ def mean_and_sd(values: Sequence[float]) -> str:
     return mean if len(values) == 1 else f"{mean} (sd {np.std(values, ddof=1):.4f})"
 
 
-def one(value: float | None) -> str:
-    """An accuracy."""
+def accuracy_in_words(value: float | None) -> str:
+    """For a table."""
     return NOT_RUN if value is None else f"{value:.4f}"
+
+
+def seeds_in_words(*values: Sequence[float]) -> str:
+    """How many values there are of each: one number where all have as many."""
+    numbers = [str(len(each)) for each in values]
+    return numbers[0] if len(set(numbers)) == 1 else " / ".join(numbers)
+
+
+def gain_in_words(before: Sequence[float], after: Sequence[float]) -> str | None:
+    """Difference of the means and, of two values or more each, Welch's confidence interval of 95 %."""
+    if not before or not after:
+        return None
+    gain = f"{np.mean(after) - np.mean(before):+.4f}"
+    if welch_p(before, after) is None:
+        return gain
+    interval = stats.ttest_ind(after, before, equal_var=False).confidence_interval(0.95)
+    return f"{gain} ({interval.low:+.4f} to {interval.high:+.4f})"
+
+
+def broken_off_in_words(records: Records, trainings: Iterable[Training]) -> str:
+    """A sentence on trainings, of any seed, whose loss did not stay finite."""
+    broken = [
+        f"{LABELS.get(training.loss, training.loss)} with seed {seed} ({training.name})"
+        for training in trainings
+        for seed in records.broken_off(training)
+    ]
+    return (
+        "A training whose loss does not stay finite counts with an accuracy of 0 (the paper leaves such out): "
+        f"{', '.join(broken) or 'none did so here'}."
+    )
 
 
 def welch_p(first: Sequence[float], second: Sequence[float]) -> float | None:

@@ -1,16 +1,24 @@
-"""Searches on the command line of glojax, gone on with after a stop, and read into records."""
+"""Experiments that search: on the command line of glojax, gone on with after a stop, and read into records.
+
+What a search finds is then trained for longer, with seeds that neither the search nor the choice of its finalists has
+seen, beside the paper's losses with the same seeds.
+"""
 
 import csv
 import json
 import shlex
 import shutil
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import platformdirs
+from matplotlib.axes import Axes
 
-from experiments.records import record_of, write_record
+from experiments.records import Records, record_of, write_record
+from experiments.report import mean_and_sd
 from experiments.script import Options
 from glojax.errors import GlojaxError
 from glojax.search.__main__ import main as search
@@ -19,14 +27,61 @@ from glojax.search.__main__ import main as search
 _STOPPED = (130, 143)
 
 
-def record_search(options: Options, name: str, command: Sequence[str], arguments: Sequence[str]) -> None:
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions(Options, ABC):
+    """Of what is found, how much is trained, and with which seeds."""
+
+    #: With which the search chooses between its finalists.
+    FINALIST_SEEDS: ClassVar[int]
+
+    seed: int = 0
+    """Of the search."""
+
+    steps: int = 2000
+    """Steps for which what it finds is trained, on all images."""
+
+    seeds: int = 1
+    """Fresh seeds with which it is."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Of the search's record, below the folder of the results."""
+
+    @property
+    def fresh_seeds(self) -> range:
+        """Which the search has not seen: it has its own, and those next to it for its finalists."""
+        first = self.seed + 1 + self.FINALIST_SEEDS
+        return range(first, first + self.seeds)
+
+    def outcome(self, records: Records) -> dict[str, Any] | None:
+        """What came of the search; None before it has run."""
+        record = records.search(self.name)
+        return None if record is None else record["outcome"]
+
+    def measured(self, records: Records, loss: str) -> tuple[str, str, int]:
+        """Cells of a table: validation and test accuracy of a loss with the fresh seeds, and how many there are."""
+        training = self.training(loss, self.steps)
+        validation, test = (
+            records.accuracies(training, self.steps, split, self.fresh_seeds) for split in ("validation", "test")
+        )
+        return mean_and_sd(validation), mean_and_sd(test), len(test)
+
+
+def draw_generations(axes: Axes, generations: Sequence[Mapping[str, Any]], fields: Mapping[str, str]) -> None:
+    """Lines over the generations: of each field, by its label."""
+    numbers = [generation["generation"] for generation in generations]
+    for (label, field), style in zip(fields.items(), ("-o", "--s", ":^"), strict=False):
+        axes.plot(numbers, [generation[field] for generation in generations], style, color="0.2", label=label)
+
+
+def record_search(options: SearchOptions, command: Sequence[str], arguments: Sequence[str]) -> None:
     """Run a search to its end, and write its record, unless there is one.
 
     The run directory is in the user's cache folder until then. A run that was stopped goes on.
 
     Args:
         options: What to search on, and where data and records are.
-        name: Of the record, below the folder of the results.
         command: What makes it again, the data set left out.
         arguments: For `python -m glojax.search`, data set, devices and run directory left out.
 
@@ -34,12 +89,12 @@ def record_search(options: Options, name: str, command: Sequence[str], arguments
         KeyboardInterrupt: The user stopped it.
         GlojaxError: It failed; it has said why.
     """
-    path = options.results / f"{name}.json"
+    path = options.results / f"{options.name}.json"
     if path.exists():
         return
     dataset = ["--dataset", options.dataset]
     places = [f"--data-dir={options.data_dir}"] if options.data_dir else []
-    directory = platformdirs.user_cache_path("glojax") / "experiments" / name
+    directory = platformdirs.user_cache_path("glojax") / "experiments" / options.name
     devices = [f"--devices={options.devices}"] if options.devices else []
     if (directory / "config.json").exists():
         code = search(["resume", str(directory), *devices])

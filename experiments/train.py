@@ -11,7 +11,7 @@ import tyro
 
 from experiments import script
 from experiments.records import Records
-from experiments.report import Report, one, table
+from experiments.report import Report, accuracy_in_words, table
 from experiments.trainings import Training
 
 
@@ -29,7 +29,7 @@ def wanted(options: Options, records: Records) -> list[Training]:
 def report(options: Options, records: Records) -> Report:
     training = options.training
     rows = [
-        (step, *(one(records.accuracy(training, step, split)) for split in ("validation", "test")))
+        (step, *(accuracy_in_words(records.accuracy(training, step, split)) for split in ("validation", "test")))
         for step in training.evaluated_steps
     ]
     return Report(table(("step", "validation accuracy", "test accuracy"), rows))

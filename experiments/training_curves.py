@@ -17,7 +17,7 @@ import numpy as np
 from experiments import script
 from experiments.full_length import full_length
 from experiments.records import Records
-from experiments.report import NOT_RUN, Report, one, table
+from experiments.report import NOT_RUN, Report, accuracy_in_words, table
 from experiments.style import LABELS, STYLES, finish, new_figure
 from experiments.trainings import PAPER_LOSSES, Training
 
@@ -29,16 +29,9 @@ class Options(script.Options):
     steps: int = 20_000
     """Steps of each training."""
 
-    seeds: int = 1
-    """Seeds of each loss."""
-
 
 def wanted(options: Options, records: Records) -> list[Training]:
-    return [
-        full_length(options.training(loss, options.steps, seed))
-        for seed in range(options.seeds)
-        for loss in PAPER_LOSSES
-    ]
+    return [full_length(options.training(loss, options.steps)) for loss in PAPER_LOSSES]
 
 
 #: The table says after how many steps this test accuracy was first reached.
@@ -60,7 +53,7 @@ def report(options: Options, records: Records) -> Report:
         # Over the last quarter, where little is learned any more.
         wobble = np.abs(np.diff(accuracies[-len(accuracies) // 4 :])).mean() if len(accuracies) > 4 else np.nan
         first = f"{reached[0]:,} steps" if len(reached) else "not reached"
-        rows.append((LABELS[loss], first, f"{wobble:.5f}", one(float(accuracies[-1]))))
+        rows.append((LABELS[loss], first, f"{wobble:.5f}", accuracy_in_words(float(accuracies[-1]))))
     finish(axes, title="Test accuracy in the course of training", xlabel="SGD steps", ylabel="test accuracy")
     if rows and axes.has_data() and options.steps >= 1000:
         axes.set_ylim(0.95, 1)

@@ -5,6 +5,7 @@ import hashlib
 import shlex
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from glojax.datasets import Dataset
 from glojax.datasets.dataset import TestSplit
@@ -161,6 +162,13 @@ class Training:
         # Rate and length in the configuration would be compiled in; each training is driven with its own.
         config = dataclasses.replace(self.training_config(), learning_rate=1.0, num_steps=MAX_COUNT)
         return make_train(NETWORKS[self.recipe.network], dataset, config)
+
+
+def dataset_name(dataset: str) -> str:
+    """For the names of files: that of a known data set, or the stem of a path with a checksum of all of it."""
+    if not dataset.endswith(".npz"):
+        return dataset
+    return f"{Path(dataset).stem}_{hashlib.sha256(dataset.encode()).hexdigest()[:8]}"
 
 
 def without_covered(trainings: list[Training]) -> list[Training]:

@@ -7,13 +7,19 @@ from experiments.trainings import Training
 from glojax.datasets import load_dataset
 
 
-def add(records: Records, training: Training, test: Sequence[float], validation: Sequence[float] | None = None) -> None:
+def add(
+    records: Records,
+    training: Training,
+    test: Sequence[float],
+    validation: Sequence[float] | None = None,
+    finite: bool = True,
+) -> None:
     """A record with these accuracies after the steps at which the training is measured."""
     outcome = {
         "steps": training.evaluated_steps,
         "validation": list(validation or test),
         "test": list(test),
-        "finite": True,
+        "finite": finite,
         "num_steps": training.steps,
         "histogram": {"step": training.histogram_at, "counts": [1] * 100} if training.histogram_at else None,
     }

@@ -1,12 +1,15 @@
+import importlib
+import inspect
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from experiments import learning_rate_control, test_accuracy, validation_2000_steps
+from experiments import coefficients, discovery, learning_rate_control, test_accuracy, validation_2000_steps
 from experiments.draw import SCRIPTS, main, section
 from experiments.full_length import full_length
-from experiments.records import Records
+from experiments.records import Records, write_record
 from experiments.trainings import Training
 from tests.experiments.records import add
 
@@ -85,6 +88,32 @@ def test_a_best_rate_at_the_border_of_those_that_were_tried_is_said_to_be_one(tm
     options = learning_rate_control.Options()
     for loss, best in (("cross_entropy", 0.3), ("baikal", 0.1)):
         for rate in options.learning_rates:
-            add(records, replace(MNIST, loss=loss, learning_rate=rate), [0.0], [1 - abs(rate - best)])
+            add(records, replace(MNIST, loss=loss, learning_rate=rate), [0.0], [1 - 4 * abs(rate - best)])
     text = learning_rate_control.report(options, records).text
     assert "At the border of what was tried: cross-entropy's (0.3);" in text
+    assert "Next to a rate that fails: Baikal's (0.1; 0.3 fails);" in text
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_what_a_script_says_of_our_results_is_what_the_records_say(name: str) -> None:
+    module = importlib.import_module(f"experiments.{name}")
+    (ours,) = (text for text in (inspect.getdoc(module) or "").split("\n\n") if text.startswith("Ours:"))
+    text = module.report(module.Options(), Records()).text
+    assert [number for number in re.findall(r"\d\.\d{4}", ours) if number not in text] == []
+
+
+def test_a_loss_of_the_paper_that_a_search_has_found_is_named(tmp_path: Path) -> None:
+    options = discovery.Options(results=tmp_path)
+    finalists = [{"expression": text, "fitness": 0.5} for text in ("-(x / y) + log(y)", "x * log(y)^2")]
+    outcome = {"result": {"discovered": {"finalists": finalists}}, "generations": []}
+    write_record(tmp_path / f"{options.name}.json", {"format": 1, "outcome": outcome})
+    records = Records(tmp_path)
+    assert list(discovery.best_losses(options, records)) == ["baikal", "x * log(y)^2"]
+    losses = [training.loss for training in discovery.wanted(options, records) if training.steps == options.steps]
+    assert sorted(losses) == ["baikal", "baikal_cma", "cross_entropy", "x * log(y)^2"]
+    assert "| Baikal, found | 0.5000 |" in discovery.report(options, records).text
+
+
+def test_what_a_search_finds_is_trained_with_seeds_that_it_has_not_seen() -> None:
+    assert discovery.Options(seed=4, seeds=2).fresh_seeds == range(7, 9)
+    assert coefficients.Options(seed=0, seeds=2).fresh_seeds == range(2, 4)

@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,28 @@ def test_accuracies_of_all_seeds_come_from_records_of_any_length(tmp_path: Path)
     assert records.accuracies(TRAINING, 10) == [0.75]
 
 
+def test_accuracies_of_some_seeds_are_of_these(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    for seed in range(3):
+        add(records, replace(TRAINING, seed=seed), [seed / 4] * 2)
+    assert records.accuracies(TRAINING, 10, seeds=range(1, 5)) == [0.25, 0.5]
+
+
+def test_trainings_that_broke_off_are_told_by_their_seeds(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    for seed, finite in ((1, False), (0, True), (2, False)):
+        add(records, replace(TRAINING, seed=seed, steps=5 * (seed + 1)), [0.0] * (seed + 1), finite=finite)
+    add(records, replace(TRAINING, learning_rate=0.5), [0.0] * 2, finite=False)
+    assert records.broken_off(TRAINING) == [1, 2]
+
+
+def test_files_with_one_stem_have_records_of_their_own(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    for folder in "ab":
+        add(records, replace(TRAINING, dataset=f"{folder}/images.npz"), [0.5, 0.5])
+    assert len(list(tmp_path.glob("trainings/images_*/*.json"))) == 2
+
+
 def test_circumstances_aside_a_record_is_what_it_is_made_of(tmp_path: Path) -> None:
     add(Records(tmp_path), TRAINING, [0.5, 0.75])
     record = read_record(next(tmp_path.glob("*/*/*.json")))
@@ -60,6 +82,20 @@ def test_committed_records_are_named_after_what_they_hold() -> None:
     for path in (RESULTS / "trainings").glob("*/*.json"):
         training = Training(**json.loads(path.read_text())["training"])
         assert path == RESULTS / "trainings" / training.dataset / f"{training.name}.json"
+
+
+def test_committed_records_are_of_what_their_trainings_are_today() -> None:
+    """Else they would stand for a loss or a recipe that has changed since."""
+    data = set()
+    for path in (RESULTS / "trainings").glob("*/*.json"):
+        record = read_record(path)
+        training = Training(**record["training"])
+        assert record["expression"] == str(training.tree), path.name
+        assert record["network"] == training.recipe.network, path.name
+        assert record["config"] == json.loads(json.dumps(asdict(training.training_config()))), path.name
+        if training.train_fraction == 1:
+            data.add((training.dataset, training.test_split, record["dataset"]["fingerprint"]))
+    assert len(data) == len({each[:2] for each in data}), "one data set, two fingerprints"
 
 
 def test_committed_records_of_one_training_agree_where_both_were_measured() -> None:

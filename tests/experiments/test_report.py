@@ -1,3 +1,6 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -5,8 +8,19 @@ from experiments import test_accuracy
 from experiments.binary_loss import minimum
 from experiments.loss_surfaces import surface
 from experiments.output_histograms import peaks
-from experiments.report import mean_and_sd, p_in_words, table, welch_p
+from experiments.records import Records
+from experiments.report import (
+    broken_off_in_words,
+    gain_in_words,
+    mean_and_sd,
+    p_in_words,
+    seeds_in_words,
+    table,
+    welch_p,
+)
+from experiments.trainings import Training
 from glojax.losses import CATALOG
+from tests.experiments.records import add
 
 
 def test_the_test_gives_the_paper_s_p_values_for_its_accuracies() -> None:
@@ -26,6 +40,26 @@ def test_means_say_what_they_are_of() -> None:
     assert mean_and_sd([]) == "not yet run"
     assert mean_and_sd([0.5]) == "0.5000"
     assert mean_and_sd([0.5, 0.7]) == "0.6000 (sd 0.1414)"
+
+
+def test_gains_have_welch_s_interval_where_there_are_seeds_enough() -> None:
+    assert gain_in_words([0.5], []) is None
+    assert gain_in_words([0.5], [0.75, 0.75]) == "+0.2500"
+    # By hand: standard error 0.05, 2 degrees of freedom, t = 4.302653.
+    assert gain_in_words([0.5, 0.6], [0.7, 0.8]) == "+0.2000 (-0.1042 to +0.5042)"
+
+
+def test_numbers_of_seeds_are_told_apart_where_they_differ() -> None:
+    assert seeds_in_words([0.1, 0.2], [0.3, 0.4]) == "2"
+    assert seeds_in_words([0.1, 0.2], [], [0.3]) == "2 / 0 / 1"
+
+
+def test_trainings_that_broke_off_are_named(tmp_path: Path) -> None:
+    training = Training(loss="cross_entropy", steps=5, learning_rate=0.05, dataset="digits")
+    records = Records(tmp_path)
+    assert broken_off_in_words(records, [training]).endswith(": none did so here.")
+    add(records, replace(training, seed=3), [0.0], finite=False)
+    assert ": cross-entropy with seed 3 (" in broken_off_in_words(records, [training])
 
 
 def test_tables() -> None:
