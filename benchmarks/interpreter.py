@@ -24,7 +24,8 @@ from jax import lax
 from benchmarks.contestant import Contestant, Work
 from benchmarks.measurement import Entry, Turns, measure, save
 from glojax.expressions import LossTree
-from glojax.losses import LossProgram, interpret, make_loss, objective
+from glojax.losses import LossProgram, interpret, make_loss
+from glojax.losses.objective import objective
 
 BATCH_SIZE = 100
 CAPACITY = 64

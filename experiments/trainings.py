@@ -11,7 +11,7 @@ from glojax.datasets import Dataset
 from glojax.datasets.dataset import TestSplit
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree, canonical
-from glojax.losses import CATALOG, ClassReduction, find_loss
+from glojax.losses import CATALOG, ClassReduction, find_tree
 from glojax.networks import NETWORKS
 from glojax.search.recipes import OWN_RECIPE, RECIPES, Recipe
 from glojax.training import Train, TrainingConfig, make_train
@@ -86,7 +86,7 @@ class Training:
     @cached_property
     def tree(self) -> LossTree:
         """The loss, in the canonical form that searches and comparisons train, too."""
-        return canonical(LOSSES[self.loss] if self.loss in LOSSES else find_loss(self.loss))
+        return canonical(LOSSES[self.loss] if self.loss in LOSSES else find_tree(self.loss))
 
     @property
     def evaluated_steps(self) -> list[int]:

@@ -13,7 +13,8 @@ from benchmarks.contestant import Contestant, Work
 from benchmarks.population.flax_networks import plain_network
 from benchmarks.population.jax_devices import peak_bytes
 from benchmarks.workloads import CAPACITY, NUM_CLASSES, WORKLOADS, loss_trees, random_dataset
-from glojax.losses import LossProgram, interpret, make_loss, objective
+from glojax.losses import LossProgram, interpret, make_loss
+from glojax.losses.objective import objective
 from glojax.training.augmentation import training_images
 
 #: Of parameters and optimizer, program, images, labels and key the new parameters and optimizer.

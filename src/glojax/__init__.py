@@ -2,7 +2,7 @@
 
 `python -m glojax.search` runs the whole job. As a library: `losses` holds the published losses in optax's form,
 `make_loss` turns any expression into one, `train_population` trains many networks, each with a loss of its own, in one
-compiled program.
+compiled program, and `discover` searches for losses.
 """
 
 from glojax import losses
@@ -12,10 +12,12 @@ from glojax.evaluation import Evaluator, LocalEvaluator
 from glojax.expressions import LossTree, canonical, to_latex
 from glojax.genetic import GeneticConfig
 from glojax.losses import LossProgram, make_loss
+from glojax.search.discovery import Discovered, discover
 from glojax.training import TrainingConfig, make_train, train_population
 
 __all__ = [
     "Dataset",
+    "Discovered",
     "Evaluator",
     "GeneticConfig",
     "GlojaxError",
@@ -24,6 +26,7 @@ __all__ = [
     "LossTree",
     "TrainingConfig",
     "canonical",
+    "discover",
     "load_dataset",
     "losses",
     "make_loss",

@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 
 from glojax.datasets import Dataset, load_dataset
+from glojax.errors import ConfigurationError, ExpressionError
 from glojax.evaluation import Evaluation, FitnessCache, LocalEvaluator, training_devices
 from glojax.expressions import LossTree, canonical
 from glojax.genetic import random_tree
@@ -181,6 +183,19 @@ def test_a_tree_larger_than_the_capacity_is_trained_all_the_same(digits: Dataset
     large = "log(y) - x / y - x / (y + x / (y + 2))"
     expected = evaluate(LocalEvaluator(LinearNetwork, digits, CONFIG, devices=training_devices(1)), large)
     assert evaluate(evaluator, large) == expected
+
+
+def test_what_gives_no_fitness_is_refused(digits: Dataset) -> None:
+    config = TrainingConfig(num_steps=1, batch_size=64, learning_rate=0.05, splits=("test",))
+    with pytest.raises(ConfigurationError, match="expected 'validation' in it"):
+        LocalEvaluator(LinearNetwork, digits, config)
+    with pytest.raises(ConfigurationError, match="There is no seed"):
+        LocalEvaluator(LinearNetwork, digits, dataclasses.replace(config, splits=("validation",)), seeds=[])
+
+
+def test_a_text_is_no_tree(evaluator: LocalEvaluator) -> None:
+    with pytest.raises(ExpressionError, match=r"Got 'x \* log\(y\)'; expected a LossTree"):
+        evaluator.evaluate(["x * log(y)"])  # type: ignore[list-item]
 
 
 def test_the_cache_keeps_contexts_apart() -> None:

@@ -7,7 +7,7 @@ from scipy.optimize import brentq
 
 from glojax.errors import ExpressionError
 from glojax.expressions import LossTree
-from glojax.losses import CATALOG, LossFunction, baikal, baikal_cma, cross_entropy, find_loss
+from glojax.losses import CATALOG, LossFunction, baikal, baikal_cma, cross_entropy, find_tree
 
 LOGITS = jnp.float32(np.random.default_rng(5).normal(size=(20, 7)) * 3)
 INTEGERS = jnp.arange(20) % 7
@@ -56,16 +56,16 @@ def test_the_minimum_of_baikal_is_one_over_the_root_of_the_number_of_classes(num
 
 
 def test_catalogued_trees_are_found_by_name_and_others_by_text() -> None:
-    assert find_loss("baikal") is CATALOG["baikal"]
-    assert find_loss("x - y") == LossTree.parse("x - y")
+    assert find_tree("baikal") is CATALOG["baikal"]
+    assert find_tree("x - y") == LossTree.parse("x - y")
 
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
     with pytest.raises(ExpressionError, match=r"Unknown loss 'baical'\. Did you mean 'baikal'"):
-        find_loss("baical")
+        find_tree("baical")
 
 
 def test_a_message_does_not_repeat_a_long_name() -> None:
     with pytest.raises(ExpressionError, match=r"unknown name 'baikalbaikalbaikalba'\.\.\.; the only names") as caught:
-        find_loss("baikal" * 5_000)
+        find_tree("baikal" * 5_000)
     assert len(str(caught.value)) < 300

@@ -6,7 +6,8 @@ import pytest
 from glojax import make_loss
 from glojax.errors import ConfigurationError, ExpressionError
 from glojax.expressions import LossTree
-from glojax.losses import CATALOG, LossProgram, interpret, objective
+from glojax.losses import CATALOG, LossProgram, interpret
+from glojax.losses.objective import objective
 from tests.derivatives import loss_gradient
 
 _rng = np.random.default_rng(3)
@@ -93,3 +94,14 @@ def test_bad_arguments_are_refused() -> None:
         make_loss("x * log(y)", class_reduction="median")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="prob_epsilon is 1"):
         make_loss("x * log(y)", prob_epsilon=1.0)
+    with pytest.raises(ConfigurationError, match="Got 3 for a loss; expected a LossTree, its text, or a name"):
+        make_loss(3)  # type: ignore[arg-type]
+
+
+def test_logits_that_are_whole_numbers_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="Logits are of dtype int32"):
+        make_loss("x * log(y)")(jnp.zeros((2, 3), jnp.int32), jnp.zeros(2, jnp.int32))
+
+
+def test_a_loss_is_made_by_its_name_too() -> None:
+    np.testing.assert_array_equal(make_loss("baikal")(LOGITS, LABELS), make_loss("log(y) - x / y")(LOGITS, LABELS))

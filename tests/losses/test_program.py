@@ -23,6 +23,11 @@ def test_constants_and_coefficients_stand_at_their_nodes() -> None:
     np.testing.assert_array_equal(program.coefficients, [4.0, 0.5, 2.0, 0])
 
 
+def test_no_tree_is_no_program() -> None:
+    with pytest.raises(ExpressionError, match="There is no tree"):
+        LossProgram.from_trees([], capacity=8)
+
+
 def test_stacked_programs_are_the_single_ones() -> None:
     trees = [BAIKAL, LossTree.parse("x * log(y)")]
     stacked = LossProgram.from_trees(trees, capacity=8)

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from glojax.expressions import LossTree
-from glojax.losses import find_loss
+from glojax.losses import find_tree
 from glojax.reporting import LossCurve, binary_loss_curve
 from glojax.reporting.curves import scaled
 
 
 def curve(name_or_text: str, num_points: int = 999) -> LossCurve:
-    return binary_loss_curve(find_loss(name_or_text), num_points)
+    return binary_loss_curve(find_tree(name_or_text), num_points)
 
 
 def test_probabilities_are_evenly_spaced_within_0_and_1() -> None:
@@ -27,7 +27,7 @@ def test_baikal_is_the_formula() -> None:
 
 def test_coefficients_count() -> None:
     probs, loss = curve("baikal_cma")
-    c = find_loss("baikal_cma").coefficients
+    c = find_tree("baikal_cma").coefficients
     scale = c[3] * c[4] / c[5]
     expected = -c[0] * (c[1] * (np.log(c[2] * probs) + np.log(c[2] * (1 - probs))) - scale / probs)
     np.testing.assert_allclose(loss, expected, rtol=1e-4)

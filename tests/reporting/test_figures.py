@@ -7,7 +7,7 @@ import pytest
 from matplotlib.image import imread
 
 from glojax.expressions import LossTree
-from glojax.losses import find_loss
+from glojax.losses import find_tree
 from glojax.reporting import draw_summary
 
 
@@ -48,7 +48,7 @@ def pixels(
         best=str(loss) if best is None else best,
         generations=generations(num_generations),
         tuning=tuning(*num_tuned),
-        losses={"discovered": loss, "cross_entropy": find_loss("cross_entropy"), "baikal": find_loss("baikal")},
+        losses={"discovered": loss, "cross_entropy": find_tree("cross_entropy"), "baikal": find_tree("baikal")},
         comparison=[
             {"name": "discovered", "test_accuracy": accuracy(*found or (0.95, 0.97))},
             {"name": "cross_entropy", "test_accuracy": accuracy(0.9, 0.91)},
@@ -81,7 +81,7 @@ def test_a_run_is_drawn(tmp_path: Path, text: str, num_generations: int, found: 
     ids=["tuning alone", "both", "one generation of tuning", "neither", "many"],
 )
 def test_a_run_with_any_phases_is_drawn(tmp_path: Path, num_generations: int, num_tuned: tuple[int, ...]) -> None:
-    picture = pixels(tmp_path / "summary.png", find_loss("baikal"), num_generations, num_tuned=num_tuned)
+    picture = pixels(tmp_path / "summary.png", find_tree("baikal"), num_generations, num_tuned=num_tuned)
     assert picture.shape[:2] == (504, 1560)
     for panel in np.array_split(picture[..., :3], 3, axis=1)[0 if num_generations or num_tuned else 1 :]:
         assert panel.std() > 0.05
@@ -89,7 +89,7 @@ def test_a_run_with_any_phases_is_drawn(tmp_path: Path, num_generations: int, nu
 
 def test_the_tuning_is_drawn_in_the_first_panel(tmp_path: Path) -> None:
     without, with_it, further = (
-        pixels(tmp_path / "summary.png", find_loss("baikal"), num_tuned=number) for number in ((), (3,), (3, 3))
+        pixels(tmp_path / "summary.png", find_tree("baikal"), num_tuned=number) for number in ((), (3,), (3, 3))
     )
     for first, second in ((without, with_it), (with_it, further)):
         changed = (first != second).any(axis=(0, 2))
@@ -99,7 +99,7 @@ def test_the_tuning_is_drawn_in_the_first_panel(tmp_path: Path) -> None:
 
 def test_the_loss_that_was_found_stands_above(tmp_path: Path) -> None:
     first, second = (
-        pixels(tmp_path / "summary.png", find_loss("baikal"), best=best) for best in ("x * y", "2.0*x * y")
+        pixels(tmp_path / "summary.png", find_tree("baikal"), best=best) for best in ("x * y", "2.0*x * y")
     )
     changed = (first != second).any(axis=(1, 2))
     assert changed[: changed.size // 5].any()
@@ -108,7 +108,7 @@ def test_the_loss_that_was_found_stands_above(tmp_path: Path) -> None:
 
 def test_a_held_out_test_set_is_named_above_the_accuracies(tmp_path: Path) -> None:
     first, second = (
-        pixels(tmp_path / "summary.png", find_loss("baikal"), test_split=split) for split in ("official", "held-out")
+        pixels(tmp_path / "summary.png", find_tree("baikal"), test_split=split) for split in ("official", "held-out")
     )
     changed = (first != second).any(axis=2)
     left, top = changed.shape[1] * 2 // 3, changed.shape[0] // 4
@@ -117,10 +117,10 @@ def test_a_held_out_test_set_is_named_above_the_accuracies(tmp_path: Path) -> No
 
 
 def test_the_same_run_gives_the_same_picture(tmp_path: Path) -> None:
-    first, second = (pixels(tmp_path / name, find_loss("baikal")) for name in ("first.png", "second.png"))
+    first, second = (pixels(tmp_path / name, find_tree("baikal")) for name in ("first.png", "second.png"))
     np.testing.assert_array_equal(first, second)
 
 
 def test_any_name_is_a_picture(tmp_path: Path) -> None:
-    pixels(tmp_path / ".unfinished-summary", find_loss("baikal"))
+    pixels(tmp_path / ".unfinished-summary", find_tree("baikal"))
     assert [path.name for path in tmp_path.iterdir()] == [".unfinished-summary"]

@@ -143,6 +143,19 @@ def test_a_run_directory_that_holds_something_is_left_as_it_is(complaint: Compla
     assert (run_dir / "result.json").read_text() == "mine"
 
 
+def test_only_where_there_is_a_run_is_it_said_how_to_go_on(complaint: Complaint, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").touch()
+    assert "resume" not in complaint(*COMPARE, "--run-dir", "run")
+    (tmp_path / "run" / "config.json").touch()
+    assert "resume run" in complaint(*COMPARE, "--run-dir", "run")
+
+
+def test_an_expression_may_begin_with_a_minus(complaint: Complaint) -> None:
+    assert "lacks x" in complaint("tune", "--loss", "-log(y)")
+    assert "unknown name 'z'" in complaint("compare", "--losses", "-x / y", "-z * y")
+
+
 def test_a_run_directory_that_is_a_file_is_left_as_it_is(complaint: Complaint, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("mine")
     assert "run is a file" in complaint(*COMPARE, "--run-dir", "run")

@@ -8,7 +8,7 @@ from scipy import stats
 
 from glojax.evaluation import PopulationTrainer
 from glojax.expressions import LossTree
-from glojax.losses import find_loss
+from glojax.losses import find_tree
 from glojax.search import comparison
 from glojax.search.comparison import Accuracies, Comparison, compare
 from glojax.training import TrainingConfig, TrainResult
@@ -56,7 +56,7 @@ def compared(
     """The comparison that comes of such trainings, [losses and learning rates][seeds]; `test` is as `validation`."""
     outcome = (np.array(validation), np.array(test or validation), np.array(finite or np.isfinite(validation)))
     trainings = Trainings(*(array.reshape(-1) for array in outcome))
-    losses = {name: find_loss(name.removesuffix(comparison.BEST_RATE)) for name in names}
+    losses = {name: find_tree(name.removesuffix(comparison.BEST_RATE)) for name in names}
     seeds = range(7, 7 + len(validation[0]))
     trainer = cast(PopulationTrainer, trainings)
     return compare(losses, trainer, seeds, learning_rates=learning_rates), trainings

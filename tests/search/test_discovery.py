@@ -3,6 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+import glojax
 from glojax.evaluation import Evaluation
 from glojax.expressions import LossTree
 from glojax.genetic import GeneticConfig
@@ -65,6 +66,10 @@ def test_each_generation_is_summed_up(search: Search) -> None:
         assert record.median_fitness == pytest.approx(np.median([evaluation.fitness for evaluation in mine]), abs=1e-6)
         best = [evaluation.expression for evaluation in mine if evaluation.fitness == record.best_fitness]
         assert LossTree.parse(record.best_expression).size == min(LossTree.parse(text).size for text in best)
+
+
+def test_nobody_has_to_listen() -> None:
+    assert glojax.discover(FakeEvaluator(), CONFIG, 4, seed=0) == Search().found
 
 
 def test_one_generation_is_the_random_one() -> None:

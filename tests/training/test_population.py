@@ -76,5 +76,9 @@ def test_bad_arguments_are_refused(train: Train, keys: jax.Array) -> None:
         train_population(train, PROGRAMS, keys[:2])
     with pytest.raises(ConfigurationError, match=r"learning rates of shape \(3,\)"):
         train_population(train, PROGRAMS, keys, jnp.ones(3))
+    with pytest.raises(ConfigurationError, match="keys are of type uint32; expected typed keys"):
+        train_population(train, PROGRAMS, jax.random.split(jax.random.PRNGKey(0), len(LOSSES)))
+    with pytest.raises(ConfigurationError, match="keys are of type int; expected typed keys"):
+        train_population(train, PROGRAMS, 0)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="expected one named 'population'"):
         train_population(train, PROGRAMS, keys, mesh=jax.make_mesh((2,), ("data",), devices=jax.devices()[:2]))

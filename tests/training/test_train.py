@@ -149,6 +149,33 @@ def test_a_network_with_other_state_than_parameters_is_refused(digits: Dataset) 
         make_train(WithBatchNorm, digits, CONFIG)
 
 
+class WithNamedRngs(nnx.Module):
+    def __init__(self, *, rngs: nnx.Rngs):
+        self.output = nnx.Linear(64, 10, rngs=rngs)
+
+
+class WithoutDropoutKey(nnx.Module):
+    def __init__(self, rngs: nnx.Rngs):
+        self.output = nnx.Linear(64, 10, rngs=rngs)
+
+    def __call__(self, images: jax.Array) -> jax.Array:
+        logits: jax.Array = self.output(images.reshape(-1, 64))
+        return logits
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (WithNamedRngs, r"WithNamedRngs cannot be made as network\(rngs\)"),
+        (WithoutDropoutKey, r"WithoutDropoutKey .* cannot be called as network\(images\) and .*dropout_key=key"),
+        (DigitsCNN(nnx.Rngs(0)), "Got a DigitsCNN for the network; expected the class"),
+    ],
+)
+def test_what_is_no_network_class_is_refused_with_what_would_be(digits: Dataset, network: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        make_train(network, digits, CONFIG)
+
+
 class Wide(nnx.Module):
     def __init__(self, rngs: nnx.Rngs):
         self.output = nnx.Linear(64, 11, rngs=rngs)

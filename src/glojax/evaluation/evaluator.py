@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from glojax.datasets import Dataset
+from glojax.errors import ConfigurationError
 from glojax.evaluation.cache import Evaluation, FitnessCache
 from glojax.evaluation.journal import TrainingJournal, has_crashed
 from glojax.evaluation.trainer import Draw, PopulationTrainer, Trainer
@@ -50,9 +51,14 @@ class TrainingEvaluator:
         seeds: Of initial network, batches and dropout, the same for all candidates: each is trained once with each
             seed, all in one population, and its fitness is the mean.
         cache: Where evaluations are remembered; None for a fresh one. Networks that share one need names of their own.
+
+    Raises:
+        ConfigurationError: There is no seed.
     """
 
     def __init__(self, trainer: Trainer, seeds: Sequence[int] = (0,), cache: FitnessCache | None = None):
+        if not seeds:
+            raise ConfigurationError("There is no seed to train candidates with; give at least one.")
         self.cache = FitnessCache() if cache is None else cache
         self._trainer = trainer
         self._seeds = list(seeds)
@@ -211,7 +217,17 @@ class LocalEvaluator(TrainingEvaluator):
         journal: Where the results of single trainings are kept; None for a fresh one in memory.
 
     Raises:
-        ConfigurationError: Network, data set and configuration do not fit each other.
+        ConfigurationError: Network, data set and configuration do not fit each other, accuracy on the validation split
+            is not measured, or there is no seed.
+
+    Example:
+        >>> from glojax.datasets import load_dataset
+        >>> from glojax.networks import DigitsCNN
+        >>> config = TrainingConfig(num_steps=2, batch_size=32, learning_rate=0.05)
+        >>> evaluator = LocalEvaluator(DigitsCNN, load_dataset("digits"), config)
+        >>> known, lacking = evaluator.evaluate([LossTree.parse("x * log(y)"), LossTree.parse("log(y)")])
+        >>> known.status, lacking.status, lacking.fitness
+        ('trained', 'lacks_variable', 0.0)
     """
 
     def __init__(
@@ -228,6 +244,8 @@ class LocalEvaluator(TrainingEvaluator):
         conv_lowering: ConvolutionLowering | None = None,
         journal: TrainingJournal | None = None,
     ):
+        if "validation" not in config.splits:
+            raise ConfigurationError(f"splits is {config.splits}; expected 'validation' in it: it gives the fitness.")
         trainer = PopulationTrainer(
             network,
             dataset,

@@ -12,8 +12,6 @@ from typing import Final
 import jax
 import platformdirs
 
-import glojax
-
 #: Packages whose version may change what comes of a training or of a search.
 DECISIVE: Final = ("glojax", "jax", "jaxlib", "flax", "optax", "evosax", "numpy")
 
@@ -77,5 +75,5 @@ def _instructions() -> str:
 @functools.cache
 def _code() -> str:
     """A checksum of glojax's own code."""
-    root = Path(glojax.__file__).parent
+    root = Path(__file__).parents[1]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(root.rglob("*.py")))).hexdigest()[:12]

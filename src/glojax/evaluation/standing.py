@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ipaddress
 import queue
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,7 +75,8 @@ def _require_answer(address: str, security: Security | None) -> None:
         error = outcome.get(timeout=CONNECT_SECONDS + 1)
         if error is None:
             return
-        cause = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
+        words = re.sub(r" in <[^>]*>", "", str(error.__cause__ or error))  # where in Dask
+        cause = " ".join(words.split()) or type(error).__name__
     raise ClusterError(
         f"The scheduler at {address} does not answer ({cause}); start one with `dask scheduler`, or correct the "
         "address."

@@ -11,6 +11,7 @@ from fractions import Fraction
 from itertools import chain
 from math import gcd, isqrt, lcm
 
+from glojax.errors import ExpressionError
 from glojax.expressions.bounds import node_bounds
 from glojax.expressions.nodes import MAX_NODES, Node
 from glojax.expressions.operators import MAX_INTEGER
@@ -62,12 +63,17 @@ def canonical(tree: LossTree) -> LossTree:
         fractions is squared, `(x - y / 4)^2` becoming `(4 * x - y)^2 / 16`; where a power is divided by a larger one;
         and where part of something infinite cancels, `3 * log(x) - log(x)` becoming `0 * log(x) + 2 * log(x)`.
 
+    Raises:
+        ExpressionError: It is no tree.
+
     Example:
         >>> str(canonical(LossTree.parse("y * (-x / (y * y)) + log(y)")))
         'log(y) - x / y'
         >>> str(canonical(LossTree.parse("x / x + y / y")))
         'x / x + 1'
     """
+    if not isinstance(tree, LossTree):
+        raise ExpressionError(f"Got {tree!r}; expected a LossTree, which LossTree.parse makes of a text.")
     if tree.size > MAX_NODES:
         return tree
     try:

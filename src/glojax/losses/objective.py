@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
+from glojax.losses.catalog import find_tree
 from glojax.losses.compiled import compile_tree
 
 ClassReduction = Literal["sum", "mean"]
@@ -94,21 +95,25 @@ def make_loss(
     class_reduction: ClassReduction = "sum",
     prob_epsilon: float = DEFAULT_PROB_EPSILON,
 ) -> LossFunction:
-    """Any loss expression as an optax-style loss function.
+    """Any loss expression as an optax-style loss function: minus the expression, summed over the classes.
+
+    So cross-entropy is `"x * log(y)"`, without a minus.
 
     Args:
-        tree: A tree, or its text, such as `"log(y) - x / y"`; x is the label and y the probability of a class.
+        tree: A tree, its text, such as `"log(y) - x / y"`, or a name of `CATALOG`; x is the label and y the probability
+            of a class.
         coefficients: One factor for each node in prefix order; None keeps the tree's own.
         class_reduction: "sum" or "mean" over the classes.
         prob_epsilon: Lower bound that probabilities are clipped to, in [0, 1); 0 leaves them as they are.
 
     Returns:
-        `loss_fn(logits, labels)`: logits [..., C] floating; labels [..., C] one-hot or soft, or integer [...]; gives
-        [...]. Differentiable in the logits. Raises `ConfigurationError` where the shapes do not fit each other.
+        `loss_fn(logits, labels)`: logits [..., C] floating; labels [..., C] one-hot or soft, or integer [...], from 0
+        to C - 1 (others count as no class at all); gives [...]. Differentiable in the logits. Raises
+        `ConfigurationError` where shapes or dtypes do not fit.
 
     Raises:
         ExpressionError: The text is no expression, or the number of coefficients is not the number of nodes.
-        ConfigurationError: `class_reduction` or `prob_epsilon` is out of range.
+        ConfigurationError: `tree` is neither tree nor text, or `class_reduction` or `prob_epsilon` is out of range.
 
     Example:
         >>> loss_fn = make_loss("x * log(y)")
@@ -116,7 +121,9 @@ def make_loss(
         [0.6931, 2.1269]
     """
     if isinstance(tree, str):
-        tree = LossTree.parse(tree)
+        tree = find_tree(tree)
+    if not isinstance(tree, LossTree):
+        raise ConfigurationError(f"Got {tree!r} for a loss; expected a LossTree, its text, or a name.")
     if coefficients is not None:
         tree = tree.with_coefficients(coefficients)
     check_objective(class_reduction, prob_epsilon)
@@ -144,6 +151,8 @@ def as_probabilities(labels: jax.Array, logits: jax.Array) -> jax.Array:
         ConfigurationError: The shapes or dtypes do not fit.
     """
     labels, logits = jnp.asarray(labels), jnp.asarray(logits)
+    if not jnp.issubdtype(logits.dtype, jnp.floating):
+        raise ConfigurationError(f"Logits are of dtype {logits.dtype}; expected floating-point numbers.")
     if labels.shape == logits.shape:
         return labels.astype(logits.dtype)
     if labels.shape == logits.shape[:-1] and jnp.issubdtype(labels.dtype, jnp.integer):

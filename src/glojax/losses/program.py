@@ -63,7 +63,17 @@ class LossProgram:
 
     @classmethod
     def from_trees(cls, trees: Sequence[LossTree], capacity: int) -> "LossProgram":
-        """Write P trees as one stacked program with a leading axis [P]; see `from_tree`."""
+        """Write P trees as one stacked program: all arrays with a leading axis [P].
+
+        Args:
+            trees: At least one.
+            capacity: Length T of the arrays, at least the size of the largest tree.
+
+        Raises:
+            ExpressionError: There is no tree, or one has more nodes than `capacity`.
+        """
+        if not trees:
+            raise ExpressionError("There is no tree to write as a program; give at least one.")
         programs = [cls.from_tree(tree, capacity) for tree in trees]
         stacked: LossProgram = jax.tree.map(lambda *arrays: np.stack(arrays), *programs)
         return stacked

@@ -2,6 +2,7 @@
 
 from glojax.networks.cifar_cnn import CifarCNN
 from glojax.networks.digits_cnn import DigitsCNN
+from glojax.networks.layers import ConvolutionBlock, dense
 from glojax.networks.lowering import ConvolutionLowering, lowered_convolutions
 from glojax.networks.mnist_cnn import MnistCNN
 from glojax.networks.network import NETWORKS, Network, NetworkFactory, fitted
@@ -11,6 +12,7 @@ from glojax.networks.small_cnn import SmallCNN
 __all__ = [
     "NETWORKS",
     "CifarCNN",
+    "ConvolutionBlock",
     "ConvolutionLowering",
     "DecayedParam",
     "DigitsCNN",
@@ -18,6 +20,7 @@ __all__ = [
     "Network",
     "NetworkFactory",
     "SmallCNN",
+    "dense",
     "fitted",
     "lowered_convolutions",
 ]

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import jax
@@ -47,7 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0; 2 for a user's mistake; 130 or 143 after SIGINT or SIGTERM, and 124 where the time was up.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    arguments = [_in_parentheses(text) for text in (sys.argv[1:] if arguments is None else arguments)]
+    if arguments == ["--version"]:
+        print(f"glojax {version('glojax')}")
+        return 0
     command = arguments.pop(0) if arguments and not arguments[0].startswith("-") else ""
     console = Console()
     try:
@@ -79,6 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join([f"interrupted: {reason}", *getattr(error, "__notes__", [])]), file=sys.stderr)
         return error.exit_code if isinstance(error, Interruption) else 130
     return 0
+
+
+def _in_parentheses(text: str) -> str:
+    """An argument; an expression that begins with a minus, which would pass for an option, in parentheses."""
+    is_expression = text.startswith("-") and not text.startswith("--") and any(sign in text for sign in "(*/ ")
+    return f"({text})" if is_expression else text
 
 
 def _work(command: str) -> tuple[type[Any], Callable[[Any, Console], None]]:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from glojax.errors import GlojaxError, RunDirectoryError
 from glojax.expressions import LossTree, to_latex
-from glojax.losses import find_loss
+from glojax.losses import find_tree
 from glojax.reporting import draw_summary
 from glojax.search.comparison import BEST_RATE, Comparison
 from glojax.search.config import (
@@ -93,7 +93,7 @@ def _run(run: Run, options: RunOptions, console: Console) -> None:
         run.directory.write_json("result.json", _loss_record(winner) | result)
         losses = {name: finalist.tree for name, finalist in best.items()}
         standard = ("cross_entropy", f"cross_entropy{BEST_RATE}", "baikal")
-        losses |= {name: find_loss(name.removesuffix(BEST_RATE)) for name in standard}
+        losses |= {name: find_tree(name.removesuffix(BEST_RATE)) for name in standard}
         seeds = range(seeds.stop, seeds.stop + options.seeds)
         comparison = compare_losses(run, losses, seeds, options)
     result |= _comparison_record(run, comparison, seeds)

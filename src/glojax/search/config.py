@@ -11,7 +11,7 @@ from glojax.datasets import DatasetSource, TestSplit
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 from glojax.genetic import GeneticConfig
-from glojax.losses import ClassReduction, find_loss
+from glojax.losses import ClassReduction, find_tree
 from glojax.losses.objective import DEFAULT_PROB_EPSILON
 from glojax.networks import NETWORKS, ConvolutionLowering
 from glojax.search.checks import nearest, require_at_least, require_distinct
@@ -209,7 +209,7 @@ class TuneOptions(SearchOptions):
 
     loss: tuple[str, ...]
     """What to tune: names (cross_entropy, baikal, baikal_cma) or expressions of x and y, such as
-    "log(y) - x / y", with or without coefficients to start from."""
+    "log(y) - x / y", with or without coefficients to start from. The loss is minus their sum over the classes."""
 
     tuning: TuningConfig = field(default_factory=TuningConfig)
 
@@ -227,7 +227,7 @@ class TuneOptions(SearchOptions):
     @property
     def trees(self) -> list[LossTree]:
         """What to tune."""
-        return [find_loss(loss) for loss in self.loss]
+        return [find_tree(loss) for loss in self.loss]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,7 +236,7 @@ class CompareOptions(CommonOptions):
 
     losses: tuple[str, ...]
     """Names (cross_entropy, baikal, baikal_cma; cross_entropy_best_rate and the like, which try five learning
-    rates) or expressions of x and y, such as "log(y) - x / y"."""
+    rates) or expressions of x and y, such as "log(y) - x / y". The loss is minus their sum over the classes."""
 
     seeds: int = 10
     """Number of seeds; --seed is the first."""
@@ -266,7 +266,7 @@ class CompareOptions(CommonOptions):
     @property
     def trees(self) -> dict[str, LossTree]:
         """What to compare, by name."""
-        return {name: find_loss(name.removesuffix(BEST_RATE)) for name in self.losses}
+        return {name: find_tree(name.removesuffix(BEST_RATE)) for name in self.losses}
 
     @property
     def rates_in_words(self) -> str:

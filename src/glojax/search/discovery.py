@@ -66,10 +66,10 @@ def discover(
     num_generations: int,
     seed: int,
     *,
-    on_evaluation: Callable[[Evaluation, int], None],
-    on_generation: Callable[[GenerationRecord], None],
+    on_evaluation: Callable[[Evaluation, int], None] = lambda evaluation, generation: None,
+    on_generation: Callable[[GenerationRecord], None] = lambda record: None,
 ) -> list[Discovered]:
-    """Search for loss functions.
+    """Search for loss functions with the genetic algorithm.
 
     Args:
         evaluator: Gives candidates their fitness.
@@ -81,6 +81,8 @@ def discover(
 
     Returns:
         Every distinct loss function evaluated, the best first; of equally fit ones the smaller, then the earlier.
+
+    Source: Gonzalez and Miikkulainen (2020), section III-A.
     """
     rng = np.random.default_rng(seed)
     population = initial_population(config, rng)

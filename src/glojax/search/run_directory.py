@@ -182,9 +182,10 @@ def require_free(path: Path) -> None:
     except OSError as error:
         raise unwritable(path, error, "or give another folder as --run-dir") from error
     if taken:
+        is_run = (path / "config.json").is_file()
+        resume = f", or go on with the run that is there by `python -m glojax.search resume {path}`" if is_run else ""
         raise RunDirectoryError(
-            f"Run directory {path} is not empty; give a new or empty folder as --run-dir, or go on with the run that "
-            f"is there by `python -m glojax.search resume {path}`. Nothing was changed."
+            f"Run directory {path} is not empty; give a new or empty folder as --run-dir{resume}. Nothing was changed."
         )
 
 

@@ -28,21 +28,32 @@ def check_training(network: NetworkFactory, dataset: Dataset, config: TrainingCo
     shape = augmented_shape(config.augmentation, dataset.image_shape)
     cropped = "" if shape == dataset.image_shape else f", cropped from {dataset.image_shape}"
     image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+    if isinstance(network, nnx.Module):
+        raise ConfigurationError(
+            f"Got a {type(network).__name__} for the network; expected the class, or what makes one from nnx.Rngs."
+        )
     try:
         model = nnx.eval_shape(lambda: fitted(network, shape, dataset.num_classes)(nnx.Rngs(0)))
-        rest = nnx.state(model, nnx.Not(nnx.Param))
-        logits = nnx.eval_shape(lambda model, images: model(images), model, image)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(
-            f"{_name(network)} does not take images of shape {shape} ({dataset.name}{cropped}); choose a network "
-            f"made for them. It says: {(str(error).splitlines() or [type(error).__name__])[0]}"
+            f"{_name(network)} cannot be made as network(rngs), with nnx.Rngs. It says: {_first_line(error)}"
         ) from error
+    rest = nnx.state(model, nnx.Not(nnx.Param))
     if rest:
         names = ", ".join(".".join(map(str, path)) for path, _ in nnx.to_flat_state(rest))
         raise ConfigurationError(
-            f"{_name(network)} has state other than parameters: {names}; "
-            "only networks whose state is parameters can be trained."
+            f"{_name(network)} has state other than parameters: {names}; only networks whose state is parameters can "
+            "be trained. Dropout gets its key when it is called, as in MnistCNN."
         )
+    try:
+        logits = nnx.eval_shape(lambda model, images: model(images), model, image)
+        nnx.eval_shape(lambda model, images: model(images, dropout_key=jax.random.key(0)), model, image)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{_name(network)} does not take images of shape {shape} ({dataset.name}{cropped}), or cannot be called as "
+            "network(images) and network(images, dropout_key=key); choose a network made for them. It says: "
+            f"{_first_line(error)}"
+        ) from error
     if logits.shape != (1, dataset.num_classes):
         raise ConfigurationError(
             f"{_name(network)} gives logits of shape {logits.shape[1:]} where {dataset.name} has {dataset.num_classes} "
@@ -53,6 +64,10 @@ def check_training(network: NetworkFactory, dataset: Dataset, config: TrainingCo
             f"weight_decay is {config.weight_decay}, but {_name(network)} marks no parameter to decay; set it to 0, or "
             "make parameters of the network a DecayedParam."
         )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _name(network: NetworkFactory) -> str:

@@ -1,11 +1,12 @@
 """How one candidate is trained."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import get_args
 
 from glojax.errors import ConfigurationError
-from glojax.losses import ClassReduction, check_objective
-from glojax.losses.objective import DEFAULT_PROB_EPSILON
+from glojax.losses import ClassReduction
+from glojax.losses.objective import DEFAULT_PROB_EPSILON, check_objective
 from glojax.training.augmentation import Augmentation
 
 #: Counts are int32 on the device, and must not wrap at the end of an epoch.
@@ -45,22 +46,24 @@ class TrainingConfig:
     augmentation: Augmentation = "none"
 
     def __post_init__(self) -> None:
-        for name in ("num_steps", "batch_size"):
-            value = getattr(self, name)
-            if not 1 <= value <= MAX_COUNT:
-                raise ConfigurationError(f"{name} is {value}; expected a whole number from 1 to {MAX_COUNT}.")
+        self._require_count("num_steps")
+        self._require_count("batch_size")
         if not 0 < self.learning_rate < float("inf"):
             raise ConfigurationError(f"learning_rate is {self.learning_rate}; expected a positive number.")
-        object.__setattr__(self, "splits", tuple(self.splits))
         check_objective(self.class_reduction, self.prob_epsilon)
         if not self.splits or not set(self.splits) <= {"validation", "test"}:
-            raise ConfigurationError(f"splits is {self.splits}; expected one or both of 'validation' and 'test'.")
+            raise ConfigurationError(
+                f"splits is {self.splits!r}; expected a tuple with one or both of 'validation' and 'test'."
+            )
+        object.__setattr__(self, "splits", tuple(self.splits))
         if not 0 <= self.weight_decay < float("inf"):
             raise ConfigurationError(f"weight_decay is {self.weight_decay}; expected a number of at least 0.")
-        if self.decay_every_epochs is not None and not 1 <= self.decay_every_epochs <= MAX_COUNT:
-            raise ConfigurationError(
-                f"decay_every_epochs is {self.decay_every_epochs}; expected a whole number from 1 to {MAX_COUNT}, "
-                "or None."
-            )
+        if self.decay_every_epochs is not None:
+            self._require_count("decay_every_epochs")
         if self.augmentation not in get_args(Augmentation):
             raise ConfigurationError(f"augmentation is {self.augmentation!r}; expected 'none' or 'cifar'.")
+
+    def _require_count(self, name: str) -> None:
+        value = getattr(self, name)
+        if not isinstance(value, Integral) or not 1 <= int(value) <= MAX_COUNT:
+            raise ConfigurationError(f"{name} is {value!r}; expected a whole number from 1 to {MAX_COUNT}.")

@@ -34,8 +34,8 @@ def train_population(
     Args:
         train: What `make_train` gives.
         programs: P stacked programs; see `LossProgram.from_trees`.
-        keys: [P] typed JAX keys, or one for all candidates. Equal keys give equal initial networks, batches and
-            dropout; one for all lets a chunk draw them once, and its first layer be one convolution.
+        keys: [P] typed JAX keys (`jax.random.key`), or one for all candidates. Equal keys give equal initial networks,
+            batches and dropout; one for all lets a chunk draw them once, and its first layer be one convolution.
         learning_rates: [P] float32; None for the configuration's.
         chunk_size: How many candidates a device trains at once (`vmap`), one chunk after the other. 1 is best on a CPU.
         mesh: A mesh with an axis "population" over whose devices the candidates are spread by `shard_map`; None for the
@@ -45,8 +45,8 @@ def train_population(
         Results with a leading axis [P].
 
     Raises:
-        ConfigurationError: `chunk_size` is below 1, the numbers of programs, keys and rates differ, or the mesh lacks
-            its axis.
+        ConfigurationError: `chunk_size` is below 1, keys are not typed, the numbers of programs, keys and rates differ,
+            or the mesh lacks its axis.
 
     Example:
         >>> from glojax.datasets import load_dataset
@@ -56,7 +56,7 @@ def train_population(
         >>> config = TrainingConfig(num_steps=2, batch_size=32, learning_rate=0.01)
         >>> train = make_train(DigitsCNN, load_dataset("digits"), config)
         >>> programs = LossProgram.from_trees(list(CATALOG.values()), capacity=8)
-        >>> train_population(train, programs, jax.random.split(jax.random.key(0), 3)).num_steps.tolist()
+        >>> train_population(train, programs, jax.random.key(0)).num_steps.tolist()
         [2, 2, 2]
     """
     P = programs.length.size
@@ -64,14 +64,20 @@ def train_population(
         raise ConfigurationError(f"chunk_size is {chunk_size}; expected a whole number of at least 1.")
     if learning_rates is None:
         learning_rates = np.full(P, train.config.learning_rate, np.float32)
+    learning_rates = jnp.asarray(learning_rates, jnp.float32)
+    if not (isinstance(keys, jax.Array) and jnp.issubdtype(keys.dtype, jax.dtypes.prng_key)):
+        raise ConfigurationError(
+            f"keys are of type {getattr(keys, 'dtype', type(keys).__name__)}; expected typed keys: one of "
+            "jax.random.key(0), which older PRNGKey is not, or several by jax.random.split."
+        )
     if programs.length.shape != (P,) or keys.shape not in {(), (P,)} or learning_rates.shape != (P,):
         raise ConfigurationError(
             f"Got keys of shape {keys.shape}, programs of shape {programs.length.shape} and learning rates of shape "
-            f"{learning_rates.shape}; expected as many of each."
+            f"{learning_rates.shape}; expected as many of each, in one dimension (LossProgram.from_trees), or one key."
         )
     results: TrainResult
     if mesh is None:
-        results = _map_population(train, (programs, jnp.asarray(learning_rates)), keys, chunk_size)
+        results = _map_population(train, (programs, learning_rates), keys, chunk_size)
         return results
     if POPULATION_AXIS not in mesh.axis_names:
         raise ConfigurationError(f"The mesh has axes {mesh.axis_names}; expected one named {POPULATION_AXIS!r}.")

@@ -13,7 +13,8 @@ from flax import nnx
 from jax import lax
 
 from glojax.datasets import Dataset
-from glojax.losses import LossProgram, interpret, objective
+from glojax.losses import LossProgram, interpret
+from glojax.losses.objective import objective
 from glojax.networks import ConvolutionLowering, NetworkFactory, fitted, lowered_convolutions
 from glojax.training.augmentation import augmented_shape, evaluation_images, training_images
 from glojax.training.checks import check_training
