@@ -7,8 +7,9 @@ The paper: after 15,000 steps, BaikalCMA's two peaks are moved away from 0 and 1
 Ours: the same. The peaks lie near where the losses alone would have them: the upper one at 0.995 with cross-entropy,
 0.325 with Baikal, 0.395 with BaikalCMA and 0.505 with a confidence penalty.
 
-Time: 15 to 25 minutes a training, two side by side on two cores. Three of the four are those of `experiments.test_accuracy`; the fourth
-is trained with a confidence penalty, which is a tree, too: `x * log(y) - y * log(y)`.
+Time: 15 to 25 minutes a training, two side by side on two cores. Three of the four are those of
+`experiments.test_accuracy`; the fourth is trained with a confidence penalty, which is a tree, too: `x * log(y) - y *
+log(y)`.
 """
 
 from collections.abc import Sequence
