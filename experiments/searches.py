@@ -71,7 +71,7 @@ class SearchOptions(Options, ABC):
 def draw_generations(axes: Axes, generations: Sequence[Mapping[str, Any]], fields: Mapping[str, str]) -> None:
     """Lines over the generations: of each field, by its label."""
     numbers = [generation["generation"] for generation in generations]
-    for (label, field), style in zip(fields.items(), ("-o", "--s", ":^"), strict=False):
+    for (label, field), style in zip(fields.items(), ("-o", "--s"), strict=True):
         axes.plot(numbers, [generation[field] for generation in generations], style, color="0.2", label=label)
 
 
