@@ -91,10 +91,8 @@ def report(options: Options, records: Records) -> Report:
         # Failures lie far below all that matters.
         margin = max(0.002, (result["fitness"] - result["fitness_before"]) / 4)
         axes.set_ylim(result["fitness_before"] - margin, result["fitness"] + margin)
-        medians = np.median([generation["median_fitness"] for generation in outcome["tuning"]])
-        failures = (
-            f" In the middle generation the median member has a fitness of {medians:.2f}; the figure cuts such off."
-        )
+        median = np.median([generation["median_fitness"] for generation in outcome["tuning"]])
+        failures = f" In most generations the median member's fitness is {median:.2f}; the figure cuts such off."
     finish(
         axes,
         title=f"Baikal's coefficients on {options.dataset}, seed {options.seed}",
@@ -118,7 +116,8 @@ def report(options: Options, records: Records) -> Report:
     remark = (
         f"Smaller than the paper's budget: fitness after {options.fitness_steps} steps, where the paper has 2,000; "
         f"{options.generations} generations. The fitness of the tuned loss is the best of all members', with one seed; "
-        f"the accuracies are means over fresh seeds ({options.fresh_seeds.start} and up), the same for all losses.{failures}"
+        f"the accuracies are means over fresh seeds ({options.fresh_seeds.start} and up), the same for all losses."
+        f"{failures}"
     )
     return Report(f"{table(header, rows)}\n{remark}\n", figure)
 
