@@ -4,9 +4,9 @@ python -m experiments.discovery
 
 The paper: Baikal was found in a single run, of which it gives no length; fitness after 2,000 steps on the whole set.
 
-Ours: fitness after 200 steps on 10,000 images; cross-entropy in the fourth of twelve generations, a fitness over Baikal's
-(0.9494 and 0.9440) in the tenth, Baikal itself in none. The best five, then trained for 2,000 steps on all images, have
-test accuracies of 0.9844 to 0.9877, where Baikal has 0.9855, with one fresh seed.
+Ours: fitness after 200 steps on 10,000 images; cross-entropy in the fourth of twelve generations, a fitness over
+Baikal's (0.9494 and 0.9440) in the tenth, Baikal itself in none. The best five, then trained for 2,000 steps on all
+images, have test accuracies of 0.9844 to 0.9877, where Baikal has 0.9855, with one fresh seed.
 
 Time: about 8 s a training, two side by side on two cores; 17 minutes for twelve generations of 80, as three quarters of
 the candidates are known or die at once; 5 more for the trainings.
