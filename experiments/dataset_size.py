@@ -5,9 +5,10 @@ python -m experiments.dataset_size
 The paper: portions 1, 0.5, 0.2, 0.1 and 0.05 (and less) of the training set, 20,000 steps, five networks each; the gap
 to cross-entropy grows as the data shrinks, and cross-entropy is unstable at 0.05.
 
-Ours: not yet run.
+Ours: after 2,000 steps Baikal's lead over cross-entropy grows from 0.0189 on all images to 0.0435 on a two-hundredth of
+them, with two seeds and more; no training broke off.
 
-Time: about 75 s a training of 2,000 steps on two cores, 12 minutes one of 20,000.
+Time: about 70 s a training of 2,000 steps, two side by side on two cores; 12 minutes one of 20,000.
 """
 
 from collections.abc import Sequence
