@@ -4,8 +4,8 @@ python -m experiments.cifar_transfer
 
 The paper: test accuracy after 500 to 20,000 steps; Baikal above cross-entropy at all of them, most at the short ones.
 
-Ours: the same, with Baikal at a smaller learning rate than the paper's: 0.5546 over cross-entropy's 0.5066 after 500 steps
-with three seeds (p = 0.0035), 0.6985 over 0.6865 after 2,000 with one.
+Ours: the same, with Baikal at a smaller learning rate than the paper's: 0.5546 over cross-entropy's 0.5066 after 500
+steps with three seeds (p = 0.0035), 0.6985 over 0.6865 after 2,000 with one.
 
 Time: about 4 minutes a training of 500 steps, two side by side on two cores; 40 minutes in all.
 """
