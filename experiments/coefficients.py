@@ -106,20 +106,13 @@ def report(options: Options, records: Records) -> Report:
     for loss in PAPER_LOSSES:
         before = accuracy_in_words(fitness[loss]) if loss in fitness else None
         rows.append((LABELS[loss], before, *options.measured(records, loss)))
-    header = (
-        "loss",
-        f"fitness ({options.fitness_steps} steps)",
-        f"validation after {options.steps:,} steps",
-        "test",
-        "seeds",
-    )
     remark = (
         f"Smaller than the paper's budget: fitness after {options.fitness_steps} steps, where the paper has 2,000; "
         f"{options.generations} generations. The fitness of the tuned loss is the best of all members', with one seed; "
         f"the accuracies are means over fresh seeds ({options.fresh_seeds.start} and up), the same for all losses."
         f"{failures}"
     )
-    return Report(f"{table(header, rows)}\n{remark}\n", figure)
+    return Report(f"{table(options.columns, rows)}\n{remark}\n", figure)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

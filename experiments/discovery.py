@@ -117,13 +117,6 @@ def report(options: Options, records: Records) -> Report:
     for loss in PAPER_LOSSES:
         fitness = records.accuracy(as_in_the_search(options, loss), options.fitness_steps, "validation")
         rows.append((LABELS[loss], accuracy_in_words(fitness), *options.measured(records, loss)))
-    header = (
-        "loss",
-        f"fitness ({options.fitness_steps} steps)",
-        f"validation after {options.steps:,} steps",
-        "test",
-        "seeds",
-    )
     remark = (
         f"Smaller than the paper's budget: fitness after {options.fitness_steps} steps on {options.train_fraction:.0%} "
         f"of the training images, where the paper has 2,000 on all; {options.generations} generations of "
@@ -131,7 +124,9 @@ def report(options: Options, records: Records) -> Report:
         f"{options.seed + 2} have put them in; the accuracies are of fresh seeds ({options.fresh_seeds.start} and up), "
         "the same for all losses. All are at one learning rate: a loss may owe its place to a larger effective step."
     )
-    return Report(f"The best of the search, beside the paper's losses.\n\n{table(header, rows)}\n{remark}\n", figure)
+    return Report(
+        f"The best of the search, beside the paper's losses.\n\n{table(options.columns, rows)}\n{remark}\n", figure
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

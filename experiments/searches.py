@@ -37,6 +37,9 @@ class SearchOptions(Options, ABC):
     seed: int = 0
     """Of the search."""
 
+    fitness_steps: int
+    """Steps after which a candidate's validation accuracy is its fitness."""
+
     steps: int = 2000
     """Steps for which what it finds is trained, on all images."""
 
@@ -58,6 +61,12 @@ class SearchOptions(Options, ABC):
         """What came of the search; None before it has run."""
         record = records.search(self.name)
         return None if record is None else record["outcome"]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Of a table with losses, their fitness, and what `measured` gives of them."""
+        fitness, validation = f"fitness ({self.fitness_steps} steps)", f"validation after {self.steps:,} steps"
+        return "loss", fitness, validation, "test", "seeds"
 
     def measured(self, records: Records, loss: str) -> tuple[str, str, int]:
         """Cells of a table: validation and test accuracy of a loss with the fresh seeds, and how many there are."""
