@@ -82,7 +82,7 @@ def _read_arrays(path: Path) -> tuple[list[str], dict[str, NDArray[Any]]]:
         ) from error
     # NumPy and zipfile raise errors of many types; some advise to load what is no array all the same.
     except Exception as error:
-        cause = "it holds something else" if "pickle" in str(error) else error
+        cause = "it holds something else" if "pickled" in str(error) else error
         raise DatasetError(
             f"{path} cannot be read ({cause}); expected a .npz file with arrays of numbers, without Python objects: "
             "save it with numpy.savez."
