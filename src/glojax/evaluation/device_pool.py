@@ -1,251 +1,249 @@
-"""All local devices train one population: each takes the next block of it whenever it is free.
+"""A pool of local devices: each takes the next block of trainings whenever it is free.
 
-Every device runs the same single-device programs, on the same chunks of candidates however many devices there are. So a
-candidate's result is bitwise the same with any number of devices of one kind, and a device whose candidates die early
+Every device runs the same single-device programs, on the same chunks of candidates however many devices there are. So the
+result of a training is bitwise the same with any number of devices of one kind, and a device whose candidates die early
 does not wait for the others.
 """
 
-import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import replace
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from functools import partial
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from glojax.datasets import Dataset
 from glojax.evaluation.chunk_size import ChunkSize
 from glojax.evaluation.devices import training_devices
+from glojax.evaluation.journal import checksum
 from glojax.evaluation.lowering_choice import fastest_lowering
-from glojax.expressions import LossTree
+from glojax.evaluation.pool import GRACE_SECONDS, Trained, Training
 from glojax.losses import LossProgram
-from glojax.networks import ConvolutionLowering
-from glojax.training import Train, TrainResult, train_in_segments, train_population
+from glojax.networks import ConvolutionLowering, NetworkFactory
+from glojax.training import (
+    Train,
+    TrainingConfig,
+    TrainResult,
+    computation_identity,
+    decisive_settings,
+    make_train,
+    train_in_segments,
+    train_population,
+)
 
-#: Called with the place of a candidate and its result.
-OnResult = Callable[[int, TrainResult], None]
-
-#: How long a pool that is stopped waits for what its devices are training.
-GRACE_SECONDS = 9.0
-
-
-class Candidates(NamedTuple):
-    """P trainings to do.
-
-    Attributes:
-        programs: P stacked programs.
-        seeds: [P] integers; equal seeds give equal initial networks, batches and dropout.
-        learning_rates: [P] float32, or None for the configuration's.
-    """
-
-    programs: LossProgram
-    seeds: np.ndarray
-    learning_rates: np.ndarray | None = None
-
-    @classmethod
-    def over_seeds(
-        cls,
-        trees: Sequence[LossTree],
-        seeds: Sequence[int],
-        capacity: int,
-        learning_rates: Sequence[float] | None = None,
-    ) -> "Candidates":
-        """Each tree with each seed: the first tree with all seeds first, P = len(trees) * len(seeds).
-
-        Args:
-            trees: Loss functions of at most `capacity` nodes.
-            seeds: Seeds.
-            capacity: Nodes that a program holds.
-            learning_rates: One for each tree; None for the configuration's.
-        """
-        programs = LossProgram.from_trees([tree for tree in trees for _ in seeds], capacity)
-        rates = None if learning_rates is None else np.repeat(np.array(learning_rates, np.float32), len(seeds))
-        return cls(programs, np.tile(np.asarray(seeds), len(trees)), rates)
-
-
-class DevicePool:
-    """Trains populations on several devices.
-
-    Args:
-        train: What `make_train` gives; its data is copied to each device. Where it leaves the convolution lowering
-            open, the fastest is found on the first device.
-        devices: The devices; None for what `training_devices` gives.
-        chunk_size: Candidates that a device trains at once; None for 1 on a CPU, and elsewhere for 16 or what its
-            memory holds. Halved where a device runs out of memory.
-    """
-
-    def __init__(self, train: Train, devices: Sequence[jax.Device] | None = None, chunk_size: int | None = None):
-        self.devices = list(training_devices() if devices is None else devices)
-        self._replicas = [jax.device_put(train, device) for device in self.devices]
-        if train.conv_lowering is None:
-            lowering = fastest_lowering(self._replicas[0], self.devices[0])
-            self._replicas = [replace(replica, conv_lowering=lowering) for replica in self._replicas]
-        self._chunk_size = ChunkSize(self._replicas[0], self.devices[0], chunk_size)
-
-    @property
-    def conv_lowering(self) -> ConvolutionLowering:
-        """How convolutions are computed."""
-        lowering: ConvolutionLowering | None = self._replicas[0].conv_lowering
-        assert lowering is not None
-        return lowering
-
-    def crew(self, on_result: OnResult) -> "Crew":
-        """The devices at work, for as long as a `with` statement.
-
-        Args:
-            on_result: Called with the place and the result of each candidate as soon as it is known, from the thread
-                that waits for results.
-        """
-        return Crew(self._replicas, self.devices, self._chunk_size, on_result)
-
-    def run(self, candidates: Candidates) -> Generator[tuple[int, TrainResult]]:
-        """Train all candidates.
-
-        Args:
-            candidates: What to train.
-
-        Yields:
-            Each candidate's place and result, of NumPy scalars, in the candidates' order.
-
-        Raises:
-            GlojaxError: A device has no memory for a single candidate.
-            Exception: Whatever else a device raises; the others stop after their running block.
-        """
-        waiting: dict[int, TrainResult] = {}
-        with self.crew(waiting.__setitem__) as crew:
-            crew.add(candidates)
-            for place in range(len(candidates.seeds)):
-                while place not in waiting:
-                    crew.wait()
-                yield place, waiting.pop(place)
-
-    def run_all(self, candidates: Candidates) -> TrainResult:
-        """Train all candidates and give their results in order, as NumPy arrays with a leading axis [P]."""
-        rows = [result for _, result in self.run(candidates)]
-        results: TrainResult = jax.tree.map(lambda *scalars: np.stack(scalars), *rows)
-        return results
+#: Nodes that a program holds at first; a larger tree raises it to the next power of two, and compiles once more.
+_CAPACITY = 64
 
 
 class _Block(NamedTuple):
-    """What a device takes at a time: some of the candidates that were added together, the first of them as `start`."""
+    """Trainings that a device takes at a time; those of a chunk share a seed."""
 
-    candidates: Candidates
-    places: np.ndarray
-    start: int
+    variant: "_Variant"
+    trainings: list[Training]
+    capacity: int
 
 
-class Crew:
-    """Devices that train what is added: each takes the next block whenever it is free.
+@dataclass(frozen=True)
+class _Variant:
+    """The trainer of one configuration: a replica for each device, and how many candidates each trains at once."""
 
-    Used in a `with` statement, whose end waits for the blocks that are being trained, but no longer than
-    `GRACE_SECONDS`, and drops the others. `DevicePool.crew` makes one.
+    replicas: list[Train]
+    chunk_size: ChunkSize
+
+
+class DevicePool:
+    """Does trainings on several devices; see `TrainingPool`.
+
+    Args:
+        network: Makes the network to train, from `nnx.Rngs`.
+        dataset: Trained on and evaluated; each device holds a copy.
+        devices: The devices; None for those of `training_devices`.
+        chunk_size: Candidates that a device trains at once; None for 1 on a CPU, and elsewhere for 16 or as many as its
+            memory holds. It is halved when a device runs out of memory.
+        conv_lowering: How convolutions are computed; None for the fastest on the first device.
     """
 
     def __init__(
-        self, replicas: Sequence[Train], devices: Sequence[jax.Device], chunk_size: ChunkSize, on_result: OnResult
+        self,
+        network: NetworkFactory,
+        dataset: Dataset,
+        *,
+        devices: Sequence[jax.Device] | None = None,
+        chunk_size: int | None = None,
+        conv_lowering: ConvolutionLowering | None = None,
     ):
-        self._chunk_size = chunk_size
-        self._on_result = on_result
-        self._num_candidates = self._num_blocks = 0
-        self._blocks: queue.SimpleQueue[_Block | None] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[tuple[_Block, TrainResult] | BaseException] = queue.SimpleQueue()
-        self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._work, args=(device, train), daemon=True)
-            for device, train in zip(devices, replicas, strict=True)
-        ]
+        self.devices = list(training_devices() if devices is None else devices)
+        self.conv_lowering = conv_lowering
+        self._network = network
+        self._dataset = dataset
+        self._given_chunk_size = chunk_size
+        self._variants: dict[TrainingConfig, _Variant] = {}
+        self._data: dict[str, list[Any]] = {}
+        self._capacity = _CAPACITY
+        self._lock = threading.Lock()
+        self._queued: deque[_Block] = deque()
+        self._threads: dict[int, threading.Thread] = {}
+        self._forget_progress()
 
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
+    def context(self, config: TrainingConfig) -> str:
+        """Return the identity of what trainings with this configuration compute; their learning rate is not part of it.
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        for _ in self._threads:
-            self._blocks.put(None)
-        deadline = time.monotonic() + GRACE_SECONDS
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._receive(self._done.get_nowait())
+        Raises:
+            ConfigurationError: Network, data set and configuration do not fit each other.
+        """
+        (replica, *_) = self._variant(config).replicas
+        # Functions in the configuration are known by what they compute.
+        options = {field.name: getattr(config, field.name) for field in fields(config) if field.name != "learning_rate"}
+        return checksum(
+            {
+                "computation": computation_identity(replica),
+                "config": {name: repr(value) for name, value in options.items() if not _is_function(value)},
+                "dataset": self._dataset.fingerprint,
+                "settings": decisive_settings(),
+            }
+        )
 
-    def add(self, candidates: Candidates) -> None:
-        """Train candidates, too; their places are counted on from those that were added before.
+    def room(self, config: TrainingConfig) -> int:
+        """Return the number of trainings of one seed for which devices are free: a chunk for each device.
 
         Raises:
             GlojaxError: The first device has no memory for a single candidate.
         """
-        for places in self._cut(candidates):
-            self._blocks.put(_Block(candidates, places, self._num_candidates))
-            self._num_blocks += 1
-        self._num_candidates += len(candidates.seeds)
+        idle = max(0, len(self.devices) - self._num_in_progress)
+        return idle * self._variant(config).chunk_size.find(self._capacity) if idle else 0
 
-    def room(self, capacity: int) -> int:
-        """Candidates of one seed for which devices are free: a chunk for each, of programs of this capacity.
+    def submit(self, config: TrainingConfig, trainings: Sequence[Training]) -> None:
+        """Queue trainings.
 
         Raises:
+            ConfigurationError: Network, data set and configuration do not fit each other.
             GlojaxError: The first device has no memory for a single candidate.
         """
-        return max(0, len(self._threads) - self._num_blocks) * self._chunk_size.find(capacity)
+        variant = self._variant(config)
+        largest = max(training.tree.size for training in trainings)
+        self._capacity = max(self._capacity, 2 ** (largest - 1).bit_length())
+        blocks = [_Block(variant, block, self._capacity) for block in self._cut(variant, trainings)]
+        self._num_in_progress += len(blocks)
+        with self._lock:
+            self._queued += blocks
+            for index in range(len(self.devices)):
+                if index not in self._threads:
+                    self._threads[index] = threading.Thread(target=self._work, args=(index,), daemon=True)
+                    self._threads[index].start()
 
-    def wait(self) -> None:
-        """Wait for a block, one at least being in progress, and hand over its results.
+    def wait(self) -> list[Trained]:
+        """Wait for the results of a block.
 
         Raises:
             GlojaxError: A device has no memory for a single candidate.
-            Exception: Whatever else a device raises.
+            Exception: Anything else that a device raises.
         """
-        self._receive(self._done.get())
+        return self._receive(self._done.get())
 
-    def _receive(self, outcome: tuple[_Block, TrainResult] | BaseException) -> None:
+    def cancel(self) -> list[Trained]:
+        """Drop queued blocks, and wait up to `GRACE_SECONDS` for those in progress; errors of devices are dropped."""
+        with self._lock:
+            self._queued.clear()
+            threads = list(self._threads.values())
+        deadline = time.monotonic() + GRACE_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        trained: list[Trained] = []
+        while not self._done.empty():
+            outcome = self._done.get()
+            if not isinstance(outcome, BaseException):
+                trained += self._receive(outcome)
+        self._forget_progress()
+        return trained
+
+    def _forget_progress(self) -> None:
+        """Begin anew; what a device may still be training goes where nobody looks."""
+        self._num_in_progress = 0
+        self._done: queue.SimpleQueue[tuple[_Block, TrainResult] | BaseException] = queue.SimpleQueue()
+
+    def _receive(self, outcome: tuple[_Block, TrainResult] | BaseException) -> list[Trained]:
         if isinstance(outcome, BaseException):
             raise outcome
         block, results = outcome
-        self._num_blocks -= 1
-        for row, place in enumerate(block.places.tolist()):
-            self._on_result(block.start + place, jax.tree.map(lambda array, row=row: array[row], results))
+        self._num_in_progress -= 1
+        rows = [jax.tree.map(lambda array, row=row: array[row], results) for row in range(len(block.trainings))]
+        return list(zip(block.trainings, rows, strict=True))
 
-    def _work(self, device: jax.Device, train: Train) -> None:
+    def _work(self, index: int) -> None:
+        """Train blocks on a device until none is queued."""
+        done = self._done
         try:
-            while (block := self._blocks.get()) is not None and not self._stop.is_set():
-                train_block = partial(_trained, device, train, block.candidates, block.places)
-                self._done.put((block, self._chunk_size.halved_until_it_fits(device, train_block)))
+            while block := self._next_block(index):
+                done = self._done
+                device, train = self.devices[index], block.variant.replicas[index]
+                train_block = partial(_train_block, device, train, block.trainings, block.capacity)
+                done.put((block, block.variant.chunk_size.halved_until_it_fits(device, train_block)))
         except BaseException as error:
-            self._done.put(error)
+            with self._lock:
+                del self._threads[index]
+            done.put(error)
 
-    def _cut(self, candidates: Candidates) -> list[np.ndarray]:
-        """The places of what a device takes at a time: a candidate, or its share of the chunks with the same seed."""
-        chunk_size = self._chunk_size.find(candidates.programs.opcodes.shape[-1])
+    def _next_block(self, index: int) -> _Block | None:
+        with self._lock:
+            if self._queued:
+                return self._queued.popleft()
+            del self._threads[index]
+            return None
+
+    def _cut(self, variant: _Variant, trainings: Sequence[Training]) -> list[list[Training]]:
+        """Cut trainings into blocks: single ones, or each device's share of the chunks with the same seed."""
+        chunk_size = variant.chunk_size.find(self._capacity)
         if chunk_size == 1:
-            return list(np.arange(len(candidates.seeds)).reshape(-1, 1))
-        groups = [np.flatnonzero(candidates.seeds == seed) for seed in dict.fromkeys(candidates.seeds.tolist())]
-        return [share for group in groups for share in _shares(group, chunk_size, len(self._threads))]
+            return [[training] for training in trainings]
+        by_seed: dict[int, list[Training]] = {}
+        for training in trainings:
+            by_seed.setdefault(training.seed, []).append(training)
+        return [share for group in by_seed.values() for share in _shares(group, chunk_size, len(self.devices))]
+
+    def _variant(self, config: TrainingConfig) -> _Variant:
+        # The rate comes with each training: configurations that differ in it alone share a compiled program.
+        config = replace(config, learning_rate=1.0)
+        if config not in self._variants:
+            train = make_train(self._network, self._dataset, config, conv_lowering=self.conv_lowering)
+            for split, arrays in train.data.items():
+                if split not in self._data:
+                    self._data[split] = [jax.device_put(arrays, device) for device in self.devices]
+            replicas = [
+                replace(train, data={split: self._data[split][index] for split in train.data})
+                for index in range(len(self.devices))
+            ]
+            if self.conv_lowering is None:
+                self.conv_lowering = fastest_lowering(replicas[0], self.devices[0])
+                replicas = [replace(replica, conv_lowering=self.conv_lowering) for replica in replicas]
+            chunk_size = ChunkSize(replicas[0], self.devices[0], self._given_chunk_size)
+            self._variants[config] = _Variant(replicas, chunk_size)
+        return self._variants[config]
 
 
-def _shares(places: np.ndarray, chunk_size: int, num_devices: int) -> list[np.ndarray]:
-    """Whole chunks for each device, of which only the last may be smaller."""
-    starts = np.arange(0, len(places), chunk_size)
-    _, *others = np.array_split(starts, min(len(starts), num_devices))
-    return np.split(places, [share[0] for share in others])
+def _is_function(value: Any) -> bool:
+    return callable(value) and not hasattr(value, "__dataclass_fields__")
 
 
-def _trained(
-    device: jax.Device, train: Train, candidates: Candidates, places: np.ndarray, chunk_size: int
+def _shares(trainings: list[Training], chunk_size: int, num_devices: int) -> list[list[Training]]:
+    """Whole chunks for each device; only the last chunk may be smaller."""
+    starts = np.arange(0, len(trainings), chunk_size)
+    bounds = [int(share[0]) for share in np.array_split(starts, min(len(starts), num_devices))]
+    return [trainings[start:stop] for start, stop in zip(bounds, [*bounds[1:], len(trainings)], strict=True)]
+
+
+def _train_block(
+    device: jax.Device, train: Train, trainings: Sequence[Training], capacity: int, chunk_size: int
 ) -> TrainResult:
-    """Results [k] of the candidates at these places, which have one seed, as NumPy arrays."""
-    programs = jax.tree.map(lambda array: array[places], candidates.programs)
-    rates = candidates.learning_rates
-    rates = np.full(len(places), train.config.learning_rate, np.float32) if rates is None else rates[places]
+    """Train candidates that share a seed; return their results [k] as NumPy arrays."""
+    programs = LossProgram.from_trees([training.tree for training in trainings], capacity)
+    rates = np.array([training.learning_rate for training in trainings], np.float32)
     with jax.default_device(device):
-        key = jax.random.key(candidates.seeds[places[0]])
+        key = jax.random.key(trainings[0].seed)
         if chunk_size > 1:
             return train_in_segments(train, programs, key, rates, chunk_size)
         programs, key, rates = jax.device_put((programs, key, rates), device)
@@ -253,7 +251,7 @@ def _trained(
         return result
 
 
-# A device of a CPU is a core: XLA is not to put operations in an order in which some could run at the same time.
+# A CPU device is one core: XLA must not order operations for concurrency.
 @partial(jax.jit, compiler_options={"xla_cpu_enable_concurrency_optimized_scheduler": False})
 def _train_one_by_one(train: Train, programs: LossProgram, key: jax.Array, rates: jax.Array) -> TrainResult:
     return train_population(train, programs, key, rates)

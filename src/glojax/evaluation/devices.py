@@ -10,7 +10,7 @@ from glojax.evaluation.runtime import num_cores
 
 
 def training_devices(number: int | None = None) -> list[jax.Device]:
-    """The devices that train in this process, always the same ones; those of a CPU are what `cpu_device` gives.
+    """Return the devices that train in this process, always the same ones; on a CPU those of `cpu_device`.
 
     Args:
         number: How many; None for all accelerators, or for as many as there are cores.
@@ -21,7 +21,7 @@ def training_devices(number: int | None = None) -> list[jax.Device]:
     if number is not None and number < 1:
         raise ConfigurationError(f"{number} devices were asked for; expected at least 1.")
     if jax.default_backend() == "cpu":
-        return [cpu_device(place) for place in range(number or num_cores())]
+        return [cpu_device(index) for index in range(number or num_cores())]
     local: list[jax.Device] = jax.local_devices()
     if number is not None and number > len(local):
         kind = local[0].device_kind
@@ -32,5 +32,5 @@ def training_devices(number: int | None = None) -> list[jax.Device]:
 
 
 def device_names(devices: Sequence[jax.Device]) -> list[str]:
-    """For people, such as "cpu 0", "cpu 1"."""
-    return [f"{device.device_kind} {place}" for place, device in enumerate(devices)]
+    """Return names for people, such as "cpu 0", "cpu 1"."""
+    return [f"{device.device_kind} {index}" for index, device in enumerate(devices)]

@@ -1,233 +1,256 @@
-"""From loss functions to fitness."""
+"""From loss functions to their fitness, in a stream."""
 
-import dataclasses
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import count
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import jax
 import numpy as np
 
 from glojax.datasets import Dataset
-from glojax.errors import ConfigurationError
-from glojax.evaluation.cache import Evaluation, FitnessCache
-from glojax.evaluation.journal import TrainingJournal, has_crashed
-from glojax.evaluation.trainer import Draw, PopulationTrainer, Trainer
+from glojax.evaluation.device_pool import DevicePool
+from glojax.evaluation.fitness import Evaluation, FitnessRule, Trial
+from glojax.evaluation.journal import TrainingJournal
+from glojax.evaluation.pool import Training, TrainingPool
 from glojax.expressions import LossTree, canonical
 from glojax.networks import ConvolutionLowering, NetworkFactory
 from glojax.training import TrainingConfig, TrainResult
 
-#: Called with each evaluation as soon as it is known.
-OnEvaluation = Callable[[Evaluation], None]
 
-#: Called with the number of a tree, counted from 0 in the order of drawing, and its evaluation.
-OnDrawnEvaluation = Callable[[int, Evaluation], None]
+class Completed(NamedTuple):
+    """An evaluation, and the ticket that `submit` gave for it."""
+
+    ticket: int
+    evaluation: Evaluation
 
 
 class Evaluator(Protocol):
-    """Gives loss functions their fitness, wherever it trains them."""
+    """Gives loss functions their fitness, in the order in which it becomes known."""
 
-    def evaluate(self, trees: Sequence[LossTree], on_evaluation: OnEvaluation | None = None) -> list[Evaluation]:
-        """One evaluation for each tree, in order."""
+    @property
+    def config(self) -> TrainingConfig:
+        """The configuration of the trainings, where a fitness rule says nothing else."""
 
-    def evaluate_drawn(self, draw: Draw, on_evaluation: OnDrawnEvaluation) -> None:
-        """An evaluation for each tree that `draw` gives, in the order in which they become known."""
+    @property
+    def room(self) -> int:
+        """The number of losses whose trainings would begin at once."""
 
-    def confirm(
-        self, trees: Sequence[LossTree], seeds: Sequence[int], on_training: Callable[[int], None] = lambda steps: None
-    ) -> np.ndarray:
-        """Validation accuracies [trees, seeds] of trainings with other seeds."""
+    def submit(self, trees: Sequence[LossTree], rule: FitnessRule | None = None) -> Sequence[int]:
+        """Evaluate losses by a rule, None for the evaluator's own; return a ticket for each."""
+
+    def wait(self) -> list[Completed]:
+        """Wait for evaluations, or for new room; return those that are complete, perhaps none."""
+
+    def cancel(self) -> None:
+        """Drop what was submitted; keep the results of trainings that end within a few seconds."""
 
 
-class TrainingEvaluator:
-    """Gives losses the fitness that a trainer finds.
-
-    A candidate is trained in its canonical form, so that its fitness depends on the function, the configuration and the
-    seeds alone; a function that is known already, or occurs twice, is trained once.
+def evaluate(evaluator: Evaluator, trees: Sequence[LossTree], rule: FitnessRule | None = None) -> list[Evaluation]:
+    """Evaluate losses, and wait for all of them.
 
     Args:
-        trainer: Trains; its configuration must have the split "validation", which gives the fitness.
-        seeds: Of initial network, batches and dropout, the same for all candidates: each is trained once with each
-            seed, all in one population, and its fitness is the mean.
-        cache: Where evaluations are remembered; None for a fresh one. Networks that share one need names of their own.
+        evaluator: Nothing else may be in progress in it.
+        trees: Loss functions.
+        rule: How they are trained; None for the evaluator's own rule.
+
+    Returns:
+        The evaluations, in the order of the trees.
+    """
+    try:
+        tickets = evaluator.submit(trees, rule)
+        completed: dict[int, Evaluation] = {}
+        while len(completed) < len(tickets):
+            completed |= evaluator.wait()
+    except BaseException:
+        evaluator.cancel()
+        raise
+    return [completed[ticket] for ticket in tickets]
+
+
+class _Function(NamedTuple):
+    """What is evaluated: a canonical tree by a rule."""
+
+    tree: LossTree
+    rule: FitnessRule
+
+
+@dataclass
+class _Job:
+    """A function whose trainings are not all done; `results` are in the order of `trainings`."""
+
+    function: _Function
+    trainings: list[Training]
+    tickets: list[int] = field(default_factory=list)
+    results: dict[Training, TrainResult] = field(default_factory=dict)
+
+
+class PoolEvaluator:
+    """Evaluates losses by the trainings that a pool does.
+
+    A candidate is trained in its canonical form, so that its fitness depends on the function, the configuration, the
+    rule and the seeds alone. A function that is known already, or is submitted twice, is trained once.
+
+    Args:
+        pool: Does the trainings.
+        config: The configuration of a training.
+        rule: How a loss gets its fitness, unless `submit` gets another rule.
+        journal: Keeps the results of single trainings; None for a new one in memory. Evaluators may share one.
+        on_training: Called with the result of each training that an evaluation needs, as soon as it is known.
 
     Raises:
-        ConfigurationError: There is no seed.
+        ConfigurationError: Network, data set and configuration do not fit each other.
     """
 
-    def __init__(self, trainer: Trainer, seeds: Sequence[int] = (0,), cache: FitnessCache | None = None):
-        if not seeds:
-            raise ConfigurationError("There is no seed to train candidates with; give at least one.")
-        self.cache = FitnessCache() if cache is None else cache
-        self._trainer = trainer
-        self._seeds = list(seeds)
-        self._context = f"{trainer.context} {self._seeds}"
+    def __init__(
+        self,
+        pool: TrainingPool,
+        config: TrainingConfig,
+        rule: FitnessRule | None = None,
+        *,
+        journal: TrainingJournal | None = None,
+        on_training: Callable[[TrainResult], None] = lambda result: None,
+    ):
+        self.config = config
+        self.journal = TrainingJournal() if journal is None else journal
+        self._pool = pool
+        self._rule = rule or FitnessRule()
+        self._on_training = on_training
+        self._contexts: dict[TrainingConfig, str] = {}
+        self._context(self._rule.config(config))
+        self._tickets = count()
+        self._known: dict[_Function, Evaluation] = {}
+        self._jobs: dict[_Function, _Job] = {}
+        self._awaited: dict[Training, list[_Job]] = {}
+        self._completed: list[Completed] = []
 
-    def evaluate(self, trees: Sequence[LossTree], on_evaluation: OnEvaluation | None = None) -> list[Evaluation]:
-        """Train what is not known yet.
+    @property
+    def room(self) -> int:
+        """The number of losses whose trainings would begin at once."""
+        return -(-self._pool.room(self._rule.config(self.config)) // len(self._rule.grid(self.config)))
 
-        Args:
-            trees: Loss functions.
-            on_evaluation: Called once for each tree, from this thread, known ones first; always in the same order.
+    def submit(self, trees: Sequence[LossTree], rule: FitnessRule | None = None) -> Sequence[int]:
+        """Evaluate losses; see `Evaluator`.
 
-        Returns:
-            One evaluation for each tree, in order.
+        Raises:
+            ConfigurationError: Network, data set and the rule's configuration do not fit each other.
         """
-        report = on_evaluation or (lambda evaluation: None)
-        results: list[Evaluation | None] = []
-        # For each function to train: its places among the trees; the first is trained, the others are told.
-        unknown: dict[LossTree, list[int]] = {}
-        for place, tree in enumerate(map(canonical, trees)):
-            known = self._find(tree)
-            results.append(known)
-            if known is None:
-                unknown.setdefault(tree, []).append(place)
+        rule = rule or self._rule
+        config = rule.config(self.config)
+        tickets = [next(self._tickets) for _ in trees]
+        missing: list[Training] = []
+        for ticket, tree in zip(tickets, map(canonical, trees), strict=True):
+            function = _Function(tree, rule)
+            if function in self._known:
+                self._completed.append(Completed(ticket, self._known[function].again()))
+            elif function in self._jobs:
+                self._jobs[function].tickets.append(ticket)
+            elif not (tree.uses("x") and tree.uses("y")):
+                self._known[function] = evaluation = Evaluation(tree, None, "lacks_variable", 0)
+                self._completed.append(Completed(ticket, evaluation))
             else:
-                report(known)
+                missing += self._begin(function, self._context(config), ticket)
+        if missing:
+            self._pool.submit(config, missing)
+        return tickets
 
-        with closing(self._train(list(unknown))) as trained:
-            for tree, result in trained:
-                evaluation = self._remember(_evaluation(tree, result))
-                first, *others = unknown[tree]
-                results[first] = evaluation
-                report(evaluation)
-                for other in others:
-                    results[other] = again = _again(evaluation)
-                    report(again)
-        return [evaluation for evaluation in results if evaluation is not None]
+    def wait(self) -> list[Completed]:
+        """Wait for evaluations; see `Evaluator`.
 
-    def evaluate_drawn(self, draw: Draw, on_evaluation: OnDrawnEvaluation) -> None:
-        """Evaluate trees that are drawn only when a device or a worker is free for them.
-
-        A tree whose function is known, or lacks x or y, takes no room: its evaluation is given before the next tree is
-        drawn. One whose function is being trained already waits for that training.
-
-        Args:
-            draw: Gives the next tree. Where it gives None, it is called again when the next evaluation is known, and
-                there being none to come is the end.
-            on_evaluation: Called once for each tree, in the order in which evaluations become known; from this thread,
-                as `draw` is.
+        Raises:
+            GlojaxError: A device has no memory for a single candidate.
+            OSError: The journal cannot be written.
         """
-        numbers = count()
-        # For each function in training: the numbers of its trees; the first is trained, the others are told.
-        unknown: dict[LossTree, list[int]] = {}
+        if not self._completed and self._jobs:
+            for training, result in self._pool.wait():
+                self._keep(training, result)
+        completed, self._completed = self._completed, []
+        return completed
 
-        def draw_unknown() -> LossTree | None:
-            while (drawn := draw()) is not None:
-                tree, number = canonical(drawn), next(numbers)
-                if (known := self._find(tree)) is not None:
-                    on_evaluation(number, known)
-                elif tree in unknown:
-                    unknown[tree].append(number)
-                else:
-                    unknown[tree] = [number]
-                    return tree
-            return None
+    def cancel(self) -> None:
+        """Drop what was submitted; see `Evaluator`."""
+        for training, result in self._pool.cancel():
+            self.journal.add(training, result)
+        self._jobs.clear()
+        self._awaited.clear()
+        self._completed.clear()
 
-        with closing(self._trainer.train_drawn(draw_unknown, self._seeds)) as trained:
-            for tree, rows in trained:
-                evaluation = self._remember(_evaluation(tree, _stacked(rows)))
-                first, *others = unknown.pop(tree)
-                on_evaluation(first, evaluation)
-                for other in others:
-                    on_evaluation(other, _again(evaluation))
+    def _context(self, config: TrainingConfig) -> str:
+        if config not in self._contexts:
+            self._contexts[config] = self._pool.context(config)
+        return self._contexts[config]
 
-    def confirm(
-        self, trees: Sequence[LossTree], seeds: Sequence[int], on_training: Callable[[int], None] = lambda steps: None
-    ) -> np.ndarray:
-        """Train again with other seeds: a fitness that was luck does not come twice.
+    def _begin(self, function: _Function, context: str, ticket: int) -> list[Training]:
+        """Take in a new function; return its trainings that nobody has done or begun."""
+        grid = function.rule.grid(self.config)
+        # A rate is what a float32 makes of it: so the device gets it, and so the journal has it.
+        trainings = [Training(context, function.tree, seed, _float32(rate)) for rate, seed in grid]
+        job = self._jobs[function] = _Job(function, trainings, [ticket])
+        missing = []
+        for training in dict.fromkeys(trainings):
+            result = self.journal.find(training)
+            if result is not None:
+                job.results[training] = result
+                self._on_training(result)
+            else:
+                if training not in self._awaited:
+                    missing.append(training)
+                self._awaited.setdefault(training, []).append(job)
+        self._finish(job)
+        return missing
 
-        Args:
-            trees: Loss functions.
-            seeds: Seeds.
-            on_training: Called with the steps of each training when it is done.
+    def _keep(self, training: Training, result: TrainResult) -> None:
+        self.journal.add(training, result)
+        for job in self._awaited.pop(training, []):
+            job.results[training] = result
+            self._on_training(result)
+            self._finish(job)
 
-        Returns:
-            Validation accuracy [trees, seeds] float32; 0 where a training was not finite.
-        """
-        accuracy = np.zeros(len(trees) * len(seeds), np.float32)
-        with closing(self._trainer.train([canonical(tree) for tree in trees], seeds)) as results:
-            for place, result in results:
-                accuracy[place] = result.accuracy["validation"]
-                on_training(int(result.num_steps))
-        return accuracy.reshape(len(trees), len(seeds))
-
-    def _train(self, functions: Sequence[LossTree]) -> Generator[tuple[LossTree, TrainResult]]:
-        """Each function, in order, with its results [seeds] as soon as they are complete."""
-        waiting = iter(functions)
-        rows: list[TrainResult] = []
-        with closing(self._trainer.train(functions, self._seeds)) as results:
-            for _, result in results:
-                rows.append(result)
-                if len(rows) == len(self._seeds):
-                    yield next(waiting), _stacked(rows)
-                    rows.clear()
-
-    def _find(self, tree: LossTree) -> Evaluation | None:
-        """What is known of a canonical tree without training it."""
-        known = self.cache.find(self._context, str(tree))
-        if known is not None:
-            return _again(known)
-        if tree.uses("x") and tree.uses("y"):
-            return None
-        return self._remember(Evaluation(str(tree), 0.0, "lacks_variable", 0))
-
-    def _remember(self, evaluation: Evaluation) -> Evaluation:
-        self.cache.add(self._context, evaluation)
-        return evaluation
+    def _finish(self, job: _Job) -> None:
+        """Complete the evaluation of a function if its last result is in."""
+        if not all(training in job.results for training in job.trainings):
+            return
+        tree, rule = job.function
+        trials = [
+            Trial.of(rate, seed, job.results[training])
+            for (rate, seed), training in zip(rule.grid(self.config), job.trainings, strict=True)
+        ]
+        evaluation = self._known[job.function] = rule.evaluation(tree, trials)
+        first, *others = job.tickets
+        self._completed.append(Completed(first, evaluation))
+        self._completed += [Completed(other, evaluation.again()) for other in others]
+        del self._jobs[job.function]
 
 
-def _again(evaluation: Evaluation) -> Evaluation:
-    """The evaluation of a function that is known."""
-    return dataclasses.replace(evaluation, status="cached", steps=0)
+def _float32(rate: float) -> float:
+    return float(np.float32(rate))
 
 
-def _stacked(rows: Sequence[TrainResult]) -> TrainResult:
-    """Results, of scalars, as one [K]."""
-    results: TrainResult = jax.tree.map(lambda *scalars: np.stack(scalars), *rows)
-    return results
-
-
-def _evaluation(tree: LossTree, results: TrainResult) -> Evaluation:
-    """What the results [seeds] of a function make of it."""
-    steps = int(results.num_steps.sum())
-    if has_crashed(results):
-        return Evaluation(str(tree), 0.0, "crashed", steps)
-    # float32 to the nearest number of six decimals, finer than any split's resolution.
-    fitness = round(float(np.mean(results.accuracy["validation"], dtype=np.float64)), 6)
-    return Evaluation(str(tree), fitness, "trained" if results.finite.all() else "non_finite", steps)
-
-
-class LocalEvaluator(TrainingEvaluator):
-    """Trains candidates on the devices of this process.
+class LocalEvaluator(PoolEvaluator):
+    """Evaluates losses by trainings on the devices of this process.
 
     Args:
         network: Makes the network to train, from `nnx.Rngs`.
-        dataset: Trained on; its validation split gives the fitness.
-        config: Budget and hyperparameters of a training.
-        seeds: Of initial network, batches and dropout, the same for all candidates: each is trained once with each
-            seed, all in one population, and its fitness is the mean.
-        capacity: Nodes that a program holds; a larger canonical tree raises it to the next power of two, at the
-            price of one compilation.
-        cache: Where evaluations are remembered; None for a fresh one. Networks that share one need names of their own.
-        devices: Devices to train on; None for what `training_devices` gives.
+        dataset: The training split is trained on; the validation split gives the fitness.
+        config: The configuration of a training.
+        rule: How a loss gets its fitness; None for one training with seed 0 at the configuration's rate.
+        devices: Devices to train on; None for those of `training_devices`.
         chunk_size: Candidates that a device trains at once; None for the best on its kind.
         conv_lowering: How convolutions are computed; None for the fastest on the devices.
-        journal: Where the results of single trainings are kept; None for a fresh one in memory.
+        journal: Keeps the results of single trainings; None for a new one in memory. Evaluators may share one.
+        on_training: Called with the result of each training that an evaluation needs, as soon as it is known.
 
     Raises:
-        ConfigurationError: Network, data set and configuration do not fit each other, accuracy on the validation split
-            is not measured, or there is no seed.
+        ConfigurationError: Network, data set and configuration do not fit each other.
 
     Example:
         >>> from glojax.datasets import load_dataset
         >>> from glojax.networks import DigitsCNN
         >>> config = TrainingConfig(num_steps=2, batch_size=32, learning_rate=0.05)
         >>> evaluator = LocalEvaluator(DigitsCNN, load_dataset("digits"), config)
-        >>> known, lacking = evaluator.evaluate([LossTree.parse("x * log(y)"), LossTree.parse("log(y)")])
+        >>> known, lacking = evaluate(evaluator, [LossTree.parse("x * log(y)"), LossTree.parse("log(y)")])
         >>> known.status, lacking.status, lacking.fitness
-        ('trained', 'lacks_variable', 0.0)
+        ('trained', 'lacks_variable', None)
     """
 
     def __init__(
@@ -235,25 +258,13 @@ class LocalEvaluator(TrainingEvaluator):
         network: NetworkFactory,
         dataset: Dataset,
         config: TrainingConfig,
+        rule: FitnessRule | None = None,
         *,
-        seeds: Sequence[int] = (0,),
-        capacity: int = 64,
-        cache: FitnessCache | None = None,
         devices: Sequence[jax.Device] | None = None,
         chunk_size: int | None = None,
         conv_lowering: ConvolutionLowering | None = None,
         journal: TrainingJournal | None = None,
+        on_training: Callable[[TrainResult], None] = lambda result: None,
     ):
-        if "validation" not in config.splits:
-            raise ConfigurationError(f"splits is {config.splits}; expected 'validation' in it: it gives the fitness.")
-        trainer = PopulationTrainer(
-            network,
-            dataset,
-            config,
-            capacity=capacity,
-            devices=devices,
-            chunk_size=chunk_size,
-            conv_lowering=conv_lowering,
-            journal=journal,
-        )
-        super().__init__(trainer, seeds, cache)
+        pool = DevicePool(network, dataset, devices=devices, chunk_size=chunk_size, conv_lowering=conv_lowering)
+        super().__init__(pool, config, rule, journal=journal, on_training=on_training)

@@ -1,4 +1,4 @@
-"""Which convolution lowering is fastest on an accelerator: tried once, and remembered on disk."""
+"""The choice of the fastest convolution lowering on an accelerator: measured once, and remembered on disk."""
 
 import contextlib
 import json
@@ -19,28 +19,28 @@ from glojax.expressions import LossTree
 from glojax.files import write_atomically
 from glojax.losses import LossProgram
 from glojax.networks import ConvolutionLowering
-from glojax.training import Train, train_in_segments
+from glojax.training import Train, computation_identity, train_in_segments
 
 _log = logging.getLogger(__name__)
 
 CHOICES: Final[tuple[ConvolutionLowering, ...]] = ("grouped", "patches", "mapped")
 
-#: Candidates and steps of a trial, and how often each lowering takes its turn.
+#: Candidates and steps of a measurement, and the number of measurements of each lowering.
 CANDIDATES: Final = 8
 STEPS: Final = 10
 ROUNDS: Final = 3
 
 
 def fastest_lowering(train: Train, device: jax.Device) -> ConvolutionLowering:
-    """The lowering that trains a few candidates in the shortest time, on this network, batch size and device.
+    """Return the lowering that trains a few candidates in the shortest time, on this network, batch size and device.
 
     Args:
         train: What `make_train` gives, on the device.
         device: Trained on.
 
     Returns:
-        "canonical" on a CPU; elsewhere one of `CHOICES`. What was measured before on such a device is not measured
-        again, unless one of them could not be run.
+        "canonical" on a CPU; elsewhere one of `CHOICES`. A choice on such a device is not measured again, unless one of
+        the lowerings could not be run.
     """
     if device.platform == "cpu":
         return "canonical"
@@ -52,25 +52,23 @@ def fastest_lowering(train: Train, device: jax.Device) -> ConvolutionLowering:
     choice = min(CHOICES, key=lambda lowering: seconds[lowering])
     measured = ", ".join(f"{lowering} {1e3 * each:.3g} ms" for lowering, each in seconds.items())
     _log.info("%s: convolutions %s (a step of %d candidates: %s).", device, choice, CANDIDATES, measured)
-    # One that failed may have done so for want of memory, which others used just then.
+    # A lowering may have failed for want of memory that others used just then.
     if all(map(math.isfinite, seconds.values())):
         _write(path, known | {key: choice})
     return choice
 
 
 def choices_path() -> Path:
-    """Where choices are remembered."""
+    """Return the path of the file with the choices."""
     return platformdirs.user_cache_path("glojax") / "conv_lowerings.json"
 
 
 def _key(train: Train, device: jax.Device) -> str:
-    network = getattr(train.network, "__qualname__", repr(train.network))
-    shape = "x".join(map(str, (train.config.batch_size, *train.image_shape)))
-    return f"{device.device_kind}, jaxlib {version('jaxlib')}, {network}, {shape}, {train.num_classes} classes"
+    return f"{device.device_kind}, jaxlib {version('jaxlib')}, {computation_identity(train)}"
 
 
 def _seconds(train: Train, device: jax.Device) -> float:
-    """Of a step of all candidates, compilation aside; infinite where it cannot be run."""
+    """Measure a step of all candidates, without compilation; infinite if it cannot be run."""
     # One image to evaluate, as whole splits would take longer than the steps.
     split = train.config.splits[0]
     images, labels = train.data[split]
@@ -96,7 +94,7 @@ def _seconds(train: Train, device: jax.Device) -> float:
 
 
 def _read(path: Path) -> dict[str, ConvolutionLowering]:
-    """What is remembered; nothing where it cannot be read."""
+    """Read the choices; none if the file cannot be read."""
     try:
         known = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -105,7 +103,7 @@ def _read(path: Path) -> dict[str, ConvolutionLowering]:
 
 
 def _write(path: Path, known: dict[str, ConvolutionLowering]) -> None:
-    """Whole or not at all; not where it cannot be written."""
+    """Write the choices, unless the file cannot be written."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lambda unfinished: unfinished.write_text(json.dumps(known, indent=2) + "\n"))

@@ -1,4 +1,4 @@
-"""What JAX runs on in this process, and what of it may change the result of a training."""
+"""The platform and the versions that this process runs on, as far as they may change a result."""
 
 import functools
 import hashlib
@@ -12,27 +12,28 @@ from typing import Final
 import jax
 import platformdirs
 
-#: Packages whose version may change what comes of a training or of a search.
-DECISIVE: Final = ("glojax", "jax", "jaxlib", "flax", "optax", "evosax", "numpy")
+from glojax.training import decisive_settings
 
+#: Packages whose version may change the result of a training or of a search.
+DECISIVE: Final = ("glojax", "jax", "jaxlib", "flax", "optax", "evosax", "numpy")
 
 #: As Linux names them, on x86 and ARM.
 _VECTOR: Final = re.compile(r"(avx|fma|sse|ssse|f16c|amx|asimd|sve)\w*")
 
 
 def keep_compiled_programs() -> None:
-    """Have compiled programs kept for the next run: in the user's cache folder, or where JAX was told to."""
+    """Make JAX keep compiled programs for the next run: in the user's cache folder, unless JAX has another."""
     if jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(platformdirs.user_cache_path("glojax") / "compiled"))
 
 
 def num_cores() -> int:
-    """CPU cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def keep_to_cores(share: int, size: int) -> None:
-    """Let this thread, and those that it starts, run on the cores of one share only, if the machine has so many.
+    """Restrict this thread, and those that it starts, to the cores of one share, if the machine has so many.
 
     XLA has a thread for each core that it finds; several processes with threads for all of them disturb each other.
 
@@ -47,24 +48,24 @@ def keep_to_cores(share: int, size: int) -> None:
 
 
 def platform() -> dict[str, str]:
-    """The kind of device, and XLA's flags but for the number of devices, which changes no result.
+    """Return what beside the versions may change a result: device kind, XLA's flags, and JAX's own settings.
 
-    Of a CPU also its vector instructions, for which XLA compiles.
+    The number of devices changes no result, and is left out. XLA compiles for the vector instructions of a CPU.
     """
     flags = sorted(flag for flag in os.environ.get("XLA_FLAGS", "").split() if "device_count" not in flag)
     kind = jax.local_devices()[0].device_kind
     instructions = {"instructions": _instructions()} if kind == "cpu" else {}
-    return {"device_kind": kind, **instructions, "xla_flags": " ".join(flags)}
+    return {"device_kind": kind, **instructions, "xla_flags": " ".join(flags)} | decisive_settings()
 
 
 def decisive_versions() -> dict[str, str]:
-    """Of the packages in `DECISIVE`, and `glojax_code`, as glojax's own code may change between two versions."""
+    """Return the versions of `DECISIVE`, and a checksum of glojax's code, which may change between two versions."""
     return {name: version(name) for name in DECISIVE} | {"glojax_code": _code()}
 
 
 @functools.cache
 def _instructions() -> str:
-    """The vector instructions of the processor, or what the system calls it."""
+    """Return the vector instructions of the processor, or its name."""
     try:
         words = set(Path("/proc/cpuinfo").read_text().split())
     except OSError:
@@ -74,6 +75,6 @@ def _instructions() -> str:
 
 @functools.cache
 def _code() -> str:
-    """A checksum of glojax's own code."""
+    """Return a checksum of glojax's own code."""
     root = Path(__file__).parents[1]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(root.rglob("*.py")))).hexdigest()[:12]

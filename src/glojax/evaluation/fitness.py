@@ -1,0 +1,146 @@
+"""The fitness rule: how a loss is trained, and how its trainings become one number."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from glojax.errors import ConfigurationError
+from glojax.expressions import LossTree
+from glojax.training import TrainingConfig, TrainResult
+
+Status = Literal["trained", "lacks_variable", "non_finite", "crashed", "cached"]
+
+#: The split whose scores give the fitness.
+FITNESS_SPLIT = "validation"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training of a loss.
+
+    Attributes:
+        learning_rate: As the rule has it.
+        seed: The seed.
+        scores: The metric on each measured split; 0 if the training was not finite.
+        finite: Whether loss, gradient and parameters stayed finite to the end.
+        num_steps: Optimizer steps taken; 0 if the training crashed its worker.
+    """
+
+    learning_rate: float
+    seed: int
+    scores: Mapping[str, float]
+    finite: bool
+    num_steps: int
+
+    @classmethod
+    def of(cls, learning_rate: float, seed: int, result: TrainResult) -> "Trial":
+        """Return the trial that a training with this result was."""
+        scores = {split: float(score) for split, score in result.scores.items()}
+        return cls(learning_rate, seed, scores, bool(result.finite), int(result.num_steps))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is known of a loss function.
+
+    Attributes:
+        tree: The function in canonical form.
+        fitness: Higher is better; None if it is unknown, because no training came to its end.
+        status: `trained`; `lacks_variable` (without x or y, never trained); `non_finite` (loss, gradient or parameters
+            did not stay finite, at least with one seed); `crashed` (a training, alone, ended three workers of a
+            cluster); or `cached` (known before, or equal to a function submitted before).
+        steps: Optimizer steps that this evaluation took.
+        learning_rate: The rate at which the function has this fitness; None if it was not trained.
+        trials: Its trainings, those of the first rate first.
+    """
+
+    tree: LossTree
+    fitness: float | None
+    status: Status
+    steps: int
+    learning_rate: float | None = None
+    trials: tuple[Trial, ...] = ()
+
+    @property
+    def expression(self) -> str:
+        """The function as text."""
+        return str(self.tree)
+
+    def again(self) -> "Evaluation":
+        """Return the evaluation of the same function when it is submitted again: nothing is trained."""
+        return replace(self, status="cached", steps=0)
+
+    def scores(self, split: str, learning_rate: float | None = None) -> list[float]:
+        """Return the scores on a split, one for each seed, at a rate; None for the best rate.
+
+        They are float32 rounded to six decimals, finer than any split resolves.
+        """
+        rate = self.learning_rate if learning_rate is None else learning_rate
+        return [round(trial.scores[split], 6) for trial in self.trials if trial.learning_rate == rate]
+
+
+@dataclass(frozen=True)
+class FitnessRule:
+    """With which learning rates, seeds and steps a loss is trained, and how that becomes its fitness.
+
+    The fitness is the best, over the learning rates, of the mean validation score over the seeds. A training that was
+    not finite scores 0. The paper's rule has one rate and one seed; finalists have fresh seeds; a comparison has
+    several rates, and measures the test set, too.
+
+    Attributes:
+        seeds: At least one; the same for all losses.
+        learning_rates: At least one; None for the configuration's.
+        num_steps: Optimizer steps; None for the configuration's.
+        splits: The measured splits; "validation" must be one of them.
+
+    Raises:
+        ConfigurationError: There is no seed or no rate, or the validation split is not measured.
+
+    Source: Gonzalez and Miikkulainen (2020), section III-A, for one rate and one seed.
+    """
+
+    seeds: tuple[int, ...] = (0,)
+    learning_rates: tuple[float, ...] | None = None
+    num_steps: int | None = None
+    splits: tuple[str, ...] = (FITNESS_SPLIT,)
+
+    def __post_init__(self) -> None:
+        for name in ("seeds", "learning_rates", "splits"):
+            if (values := getattr(self, name)) is not None:
+                object.__setattr__(self, name, tuple(values))
+        if not self.seeds:
+            raise ConfigurationError("There is no seed to train candidates with; give at least one.")
+        if self.learning_rates is not None and not self.learning_rates:
+            raise ConfigurationError("There is no learning rate to train candidates with; give at least one, or None.")
+        if FITNESS_SPLIT not in self.splits:
+            raise ConfigurationError(f"splits is {self.splits}; expected 'validation' in it: it gives the fitness.")
+
+    def config(self, base: TrainingConfig) -> TrainingConfig:
+        """Return the configuration of the trainings."""
+        return replace(base, num_steps=self.num_steps or base.num_steps, splits=self.splits)
+
+    def grid(self, base: TrainingConfig) -> list[tuple[float, int]]:
+        """Return the learning rate and seed of each training of a loss."""
+        return [(rate, seed) for rate in self.learning_rates or (base.learning_rate,) for seed in self.seeds]
+
+    def evaluation(self, tree: LossTree, trials: Sequence[Trial]) -> Evaluation:
+        """Return what the trials of a loss, in the order of `grid`, make of it."""
+        steps = sum(trial.num_steps for trial in trials)
+        by_rate = [trials[start : start + len(self.seeds)] for start in range(0, len(trials), len(self.seeds))]
+        best = max(by_rate, key=_mean_score)
+        status: Status = "trained" if all(trial.finite for trial in best) else "non_finite"
+        fitness: float | None = _mean_score(best)
+        if any(trial.num_steps == 0 for trial in trials):
+            status, fitness = "crashed", None
+        elif not any(trial.finite for trial in best):
+            fitness = None
+        return Evaluation(tree, fitness, status, steps, best[0].learning_rate, tuple(trials))
+
+
+def _mean_score(trials: Sequence[Trial]) -> float:
+    """The mean validation score, to the nearest number of six decimals, finer than any split resolves."""
+    scores = np.array([trial.scores[FITNESS_SPLIT] for trial in trials], np.float32)
+    return round(float(np.mean(scores, dtype=np.float64)), 6)
+

@@ -1,0 +1,57 @@
+"""The interface of whatever does trainings: the devices of this process, or the workers of a cluster."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Protocol
+
+from glojax.expressions import LossTree
+from glojax.training import TrainingConfig, TrainResult
+
+#: Seconds that a pool waits, when it is cancelled, for the trainings in progress.
+GRACE_SECONDS: Final = 9.0
+
+
+class Training(NamedTuple):
+    """Everything that the result of a training depends on.
+
+    Attributes:
+        context: The identity of the computation that trainings share: network, data and configuration.
+        tree: The loss function in canonical form.
+        seed: The seed of initial network, batches, augmentation and dropout.
+        learning_rate: A float32.
+    """
+
+    context: str
+    tree: LossTree
+    seed: int
+    learning_rate: float
+
+
+#: A training and its result, of NumPy scalars.
+Trained = tuple[Training, TrainResult]
+
+
+class TrainingPool(Protocol):
+    """Does trainings, in any order."""
+
+    def context(self, config: TrainingConfig) -> str:
+        """Return the identity of what trainings with this configuration compute; see `Training`."""
+
+    def room(self, config: TrainingConfig) -> int:
+        """Return the number of trainings that would begin at once."""
+
+    def submit(self, config: TrainingConfig, trainings: Sequence[Training]) -> None:
+        """Queue trainings."""
+
+    def wait(self) -> list[Trained]:
+        """Wait until trainings are done, or until there may be new room; something must be in progress.
+
+        Returns:
+            The results since the last call; may be empty.
+        """
+
+    def cancel(self) -> list[Trained]:
+        """Drop queued trainings, and wait up to `GRACE_SECONDS` for those in progress.
+
+        Returns:
+            The results since the last call of `wait`.
+        """
