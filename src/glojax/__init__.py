@@ -10,7 +10,7 @@ from glojax.datasets import Dataset, load_dataset
 from glojax.errors import GlojaxError
 from glojax.evaluation import Evaluator, LocalEvaluator
 from glojax.expressions import LossTree, canonical, to_latex
-from glojax.genetic import GeneticConfig
+from glojax.strategies.genetic import GeneticConfig
 from glojax.losses import LossProgram, make_loss
 from glojax.search.discovery import Discovered, discover
 from glojax.training import TrainingConfig, make_train, train_population

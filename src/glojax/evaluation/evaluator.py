@@ -46,26 +46,32 @@ class Evaluator(Protocol):
         """Drop what was submitted; keep the results of trainings that end within a few seconds."""
 
 
-def evaluate(evaluator: Evaluator, trees: Sequence[LossTree], rule: FitnessRule | None = None) -> list[Evaluation]:
+def evaluate(
+    evaluator: Evaluator, trees: Sequence[LossTree], rules: FitnessRule | Sequence[FitnessRule | None] | None = None
+) -> list[Evaluation]:
     """Evaluate losses, and wait for all of them.
 
     Args:
         evaluator: Nothing else may be in progress in it.
         trees: Loss functions.
-        rule: How they are trained; None for the evaluator's own rule.
+        rules: How they are trained: a rule for all, or one for each tree; None for the evaluator's own.
 
     Returns:
         The evaluations, in the order of the trees.
     """
+    each = [rules] * len(trees) if rules is None or isinstance(rules, FitnessRule) else list(rules)
+    completed: dict[int, Evaluation] = {}
+    tickets: dict[int, int] = {}
     try:
-        tickets = evaluator.submit(trees, rule)
-        completed: dict[int, Evaluation] = {}
+        for rule in dict.fromkeys(each):
+            indices = [index for index, own in enumerate(each) if own == rule]
+            tickets |= zip(indices, evaluator.submit([trees[index] for index in indices], rule), strict=True)
         while len(completed) < len(tickets):
             completed |= evaluator.wait()
     except BaseException:
         evaluator.cancel()
         raise
-    return [completed[ticket] for ticket in tickets]
+    return [completed[tickets[index]] for index in range(len(trees))]
 
 
 class _Function(NamedTuple):

@@ -1,4 +1,4 @@
-"""What is asked of options, and what the user is told where it is not so."""
+"""Checks of options, and hints for the user."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -24,6 +24,6 @@ def require_distinct(name: str, losses: Sequence[str]) -> None:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint with the known word that is most like `word`, or nothing."""
+    """Return a hint with the known word that is most like `word`, or nothing."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f" Did you mean {near[0]!r}?" if near else ""

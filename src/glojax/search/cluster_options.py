@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 from glojax.errors import ConfigurationError
-from glojax.evaluation.cluster_settings import Settings, StandingSettings, settings_type
+from glojax.cluster.settings import Settings, StandingSettings, settings_type
 from glojax.search.checks import nearest
 from glojax.search.execution import ExecutionOptions
 
 if TYPE_CHECKING:
-    from glojax.evaluation.fleet import Fleet
+    from glojax.cluster.workers import Fleet
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def open_cluster(cluster: str, settings: Settings, num_devices: int | None) -> A
         ConfigurationError: What it needs is not installed.
     """
     try:
-        from glojax.evaluation.launch import open_fleet
+        from glojax.cluster.launch import open_fleet
     except ImportError as error:
         raise ConfigurationError(
             f"--cluster needs packages that are not installed ({error.name or error}): pip install 'glojax[cluster]'"

@@ -1,18 +1,18 @@
-"""Comparison: losses against each other over fresh seeds, on the validation and the test set."""
+"""The comparison of losses over fresh seeds, on the validation and the test set."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 from scipy import stats
 
-from glojax.evaluation import Trainer
-from glojax.expressions import LossTree, canonical
+from glojax.errors import ConfigurationError
+from glojax.evaluation import Evaluation, Evaluator, FitnessRule, evaluate
+from glojax.expressions import LossTree
 
 #: A loss whose name ends in this is taken at the best, by mean validation accuracy, of these multiples of the
-#: configured learning rate. Much of what a search finds first is only a larger effective step; this tells it apart.
+#: configured learning rate. A search often finds no more than a larger effective step; this tells it apart.
 BEST_RATE = "_best_rate"
 RATE_FACTORS = (0.3, 1.0, 3.0, 10.0, 30.0)
 
@@ -26,17 +26,15 @@ class Accuracies:
     values: list[float]
 
     @classmethod
-    def of(cls, values: np.ndarray) -> "Accuracies":
+    def of(cls, values: list[float]) -> "Accuracies":
         """Sum up accuracies [seeds]."""
-        # float32 to six decimals, finer than any split's resolution.
-        rounded = [round(float(value), 6) for value in values]
-        sd = round(float(np.std(rounded, ddof=1)), 6) if len(rounded) > 1 else None
-        return cls(round(float(np.mean(rounded)), 6), sd, rounded)
+        sd = round(float(np.std(values, ddof=1)), 6) if len(values) > 1 else None
+        return cls(round(float(np.mean(values)), 6), sd, values)
 
 
 @dataclass(frozen=True)
 class RateTrial:
-    """One learning rate that a loss was tried at."""
+    """A learning rate at which a loss was tried; `non_finite` trainings broke off."""
 
     learning_rate: float
     mean_validation_accuracy: float
@@ -45,7 +43,7 @@ class RateTrial:
 
 @dataclass(frozen=True)
 class ComparedLoss:
-    """One loss of a comparison, at the best of the learning rates it was tried at.
+    """A loss of a comparison, at the best of the learning rates at which it was tried.
 
     `non_finite` of its trainings broke off, and count with accuracy 0.
     """
@@ -61,7 +59,7 @@ class ComparedLoss:
 
 @dataclass(frozen=True)
 class WelchTest:
-    """Two-tailed Welch's t-test between the test accuracies of two losses; None where it is not defined."""
+    """Two-tailed Welch's t-test between the test accuracies of two losses; None if it is not defined."""
 
     first: str
     second: str
@@ -76,60 +74,72 @@ class Comparison:
     welch: list[WelchTest]
 
     def p_value(self, first: str, second: str) -> float | None:
-        """Of the test between two losses, in either order."""
+        """Return the p-value of the test between two losses, in either order."""
         return next(test.p_value for test in self.welch if {test.first, test.second} == {first, second})
 
 
 def compare(
     losses: Mapping[str, LossTree],
-    trainer: Trainer,
+    evaluator: Evaluator,
     seeds: Sequence[int],
     *,
     learning_rates: Sequence[float] | None = None,
-    on_training: Callable[[int], None] = lambda steps: None,
-    on_start: Callable[[int], None] = lambda total: None,
 ) -> Comparison:
-    """Train a network with each loss and each seed, all as one population.
+    """Train a network with each loss and each seed, all as one population, and measure validation and test set.
 
     Args:
-        losses: The losses by name; one whose name ends in `BEST_RATE` is tried at five learning rates around the
+        losses: The losses by name; a loss whose name ends in `BEST_RATE` is tried at five learning rates around the
             configured one.
-        trainer: Trains them; the `splits` of its configuration must be "validation" and "test".
-        seeds: Of initial network, batches and dropout; the same for each loss.
-        learning_rates: What all losses are tried at; each is taken at its best, by mean validation accuracy. None for
-            the configured one.
-        on_training: Called with the steps of each training when it is done.
-        on_start: Called once with the number of trainings.
-    """
-    configured = trainer.config.learning_rate
-    around = [configured * factor for factor in RATE_FACTORS]
-    rates_tried = {name: learning_rates or (around if name.endswith(BEST_RATE) else [configured]) for name in losses}
-    variants = [(name, canonical(tree), rate) for name, tree in losses.items() for rate in rates_tried[name]]
-    on_start(len(variants) * len(seeds))
-    _, trees, rates = zip(*variants, strict=True)
-    validation, test, finite = (np.zeros(len(variants) * len(seeds)) for _ in range(3))
-    with closing(trainer.train(trees, seeds, rates)) as results:
-        for place, result in results:
-            validation[place], test[place] = result.accuracy["validation"], result.accuracy["test"]
-            finite[place] = result.finite
-            on_training(int(result.num_steps))
+        evaluator: Trains them.
+        seeds: The seeds of initial network, batches and dropout, the same for each loss.
+        learning_rates: The rates at which all losses are tried; each is taken at its best, by mean validation accuracy.
+            None for the configured rate.
 
-    rows = [
-        ComparedLoss(
-            name, str(tree), rate, Accuracies.of(validated), Accuracies.of(tested), int(np.sum(ended == 0)), []
-        )
-        for (name, tree, rate), validated, tested, ended in zip(
-            variants, *(array.reshape(len(variants), -1) for array in (validation, test, finite)), strict=True
-        )
-    ]
-    compared = [_at_best_rate([row for row in rows if row.name == name]) for name in losses]
+    Returns:
+        The losses in the given order, and a test between each two.
+    """
+    rules = [comparison_rule(name, evaluator.config.learning_rate, seeds, learning_rates) for name in losses]
+    evaluations = evaluate(evaluator, list(losses.values()), rules)
+    compared = [_compared(name, evaluation) for name, evaluation in zip(losses, evaluations, strict=True)]
     return Comparison(compared, [_welch(first, second) for first, second in combinations(compared, 2)])
 
 
-def _at_best_rate(rows: Sequence[ComparedLoss]) -> ComparedLoss:
-    """Of the rows of one loss, the best by mean validation accuracy."""
-    tried = [RateTrial(row.learning_rate, row.validation_accuracy.mean, row.non_finite) for row in rows]
-    return replace(max(rows, key=lambda row: row.validation_accuracy.mean), tried=tried)
+def comparison_rule(
+    name: str, configured: float, seeds: Sequence[int], learning_rates: Sequence[float] | None = None
+) -> FitnessRule:
+    """Return the fitness rule of a compared loss; see `compare`.
+
+    Args:
+        name: The name of the loss.
+        configured: The configured learning rate.
+        seeds: The seeds.
+        learning_rates: The rates of all losses; None for those that follow from the name.
+    """
+    around = [configured * factor for factor in RATE_FACTORS]
+    rates = learning_rates or (around if name.endswith(BEST_RATE) else [configured])
+    return FitnessRule(tuple(seeds), tuple(rates), splits=("validation", "test"))
+
+
+def _compared(name: str, evaluation: Evaluation) -> ComparedLoss:
+    tried = [
+        RateTrial(
+            rate,
+            Accuracies.of(evaluation.scores("validation", rate)).mean,
+            sum(not trial.finite for trial in evaluation.trials if trial.learning_rate == rate),
+        )
+        for rate in dict.fromkeys(trial.learning_rate for trial in evaluation.trials)
+    ]
+    if evaluation.learning_rate is None:
+        raise ConfigurationError(f"{evaluation.tree} lacks x or y, and cannot be compared; leave it out.")
+    return ComparedLoss(
+        name,
+        evaluation.expression,
+        evaluation.learning_rate,
+        Accuracies.of(evaluation.scores("validation")),
+        Accuracies.of(evaluation.scores("test")),
+        next(trial.non_finite for trial in tried if trial.learning_rate == evaluation.learning_rate),
+        tried,
+    )
 
 
 def _welch(first: ComparedLoss, second: ComparedLoss) -> WelchTest:

@@ -1,10 +1,10 @@
-"""What happened in an asynchronous search, in its order, one line each: a candidate was drawn, or came back.
+"""The event log of a search that tells evaluations in the order of their completion: a line for each event.
 
-What such a search does follows from its options, from the results of its trainings, and from this order. A draw is
-written before its candidate is trained, and that it came back after its results are in the file of trainings, but
-before anything follows from it. So a crash in between loses no training: all candidates that were drawn are drawn
-again, and those that are found to be trained come back at once. Should a result be missing though its candidate came
-back, it is trained again, and waited for.
+The course of such a search follows from its options, from the results of its trainings, and from this order. The log has
+that a candidate was asked for before it is trained, and that its evaluation was told after its results are in the
+journal, but before anything follows from it. So a crash in between loses no training: all candidates are asked for again,
+and those whose trainings are done come back at once. If a result is missing although its evaluation was told, it is
+trained again, and waited for.
 """
 
 import json
@@ -18,75 +18,74 @@ from glojax.files import Appender, write_atomically
 
 _log = logging.getLogger(__name__)
 
-FILE = "events.jsonl"
-
 
 class Event(NamedTuple):
-    """What happened to a candidate.
+    """An event in the life of a candidate.
 
     Attributes:
-        kind: `drawn`, or `back` with its evaluation.
-        candidate: Its number, from 0, in the order in which candidates were drawn.
+        kind: `asked`: the strategy was asked for it; `told`: the strategy was told its evaluation.
+        candidate: Its number, from 0, in the order of asking.
     """
 
-    kind: Literal["drawn", "back"]
+    kind: Literal["asked", "told"]
     candidate: int
 
 
 class EventLog:
     """Events in their order, in a file of JSON lines.
 
-    Each line has its number and ends with a checksum of the rest. From the first that is not as it should be the file
-    is cut off, and what it held from there on is said to be lost.
+    Each line has its number and ends with a checksum of the rest. The file is cut off before the first line that is
+    damaged, with a warning.
 
     Args:
-        path: The file; it is made with the first event.
+        path: The file; the first event creates it. None keeps the events in memory only.
 
     Raises:
         OSError: The file cannot be read or, where it is damaged, written.
     """
 
-    def __init__(self, path: Path):
-        self._file = Appender(path)
+    def __init__(self, path: Path | None = None):
+        self._file = None if path is None else Appender(path)
         self._events: list[Event] = []
-        if path.exists():
+        if path is not None and path.exists():
             self._load(path)
 
     @property
     def events(self) -> Sequence[Event]:
-        """All that are known."""
+        """All events so far."""
         return self._events
 
     def add(self, event: Event) -> None:
-        """Remember the next event: it survives the end of the process; a loss of power, within `SYNC_SECONDS`.
+        """Record the next event. On return it survives the end of the process, and within a second a loss of power.
 
         Raises:
             OSError: The disk is full, or cannot be written.
         """
-        self._file.append(_line(len(self._events), event))
+        if self._file is not None:
+            self._file.append(_line(len(self._events), event))
         self._events.append(event)
 
     def _load(self, path: Path) -> None:
         lines = path.read_bytes().splitlines(keepends=True)
-        num_drawn, out = 0, set[int]()
+        num_asked, outstanding = 0, set[int]()
         for number, line in enumerate(lines):
             event = _event(number, line)
-            if event == ("drawn", num_drawn):
-                out.add(num_drawn)
-                num_drawn += 1
-            elif event is not None and event.kind == "back" and event.candidate in out:
-                out.remove(event.candidate)
+            if event == ("asked", num_asked):
+                outstanding.add(num_asked)
+                num_asked += 1
+            elif event is not None and event.kind == "told" and event.candidate in outstanding:
+                outstanding.remove(event.candidate)
             else:
                 break
             self._events.append(event)
         whole = len(self._events)
         if whole == len(lines):
             return
-        # A line without its end is what a crash leaves of the last one.
+        # A crash may leave a last line without its end.
         if whole < len(lines) - 1 or lines[-1].endswith(b"\n"):
             _log.warning(
-                "%s is damaged in line %d: from there on the order in which candidates came back is lost, and the "
-                "search may go on otherwise than it did.",
+                "%s is damaged in line %d: from there on the order of completion is lost, and the search may go on "
+                "otherwise than it did.",
                 path,
                 whole + 1,
             )
@@ -99,11 +98,11 @@ def _line(number: int, event: Event) -> bytes:
 
 
 def _event(number: int, line: bytes) -> Event | None:
-    """What the line of a number, from 0, says; None where it is damaged."""
+    """Read the line of a number, from 0; None if it is damaged."""
     try:
         record = json.loads(line)
         event = Event(record["event"], record["candidate"])
-        well_formed = event.kind in ("drawn", "back") and type(event.candidate) is int and line == _line(number, event)
+        well_formed = event.kind in ("asked", "told") and type(event.candidate) is int and line == _line(number, event)
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return event if well_formed else None

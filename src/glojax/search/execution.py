@@ -1,4 +1,4 @@
-"""The command line's options of how a run is executed, the first time and when it goes on."""
+"""The command line's options of a run's execution, the first time and when it goes on."""
 
 import re
 import shlex
@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from glojax.errors import ConfigurationError
-from glojax.evaluation.cluster_settings import settings_type
+from glojax.cluster.settings import settings_type
 from glojax.search.checks import require_at_least
 
 _DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?")
@@ -20,7 +20,7 @@ _LONGEST = 1e8
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutionOptions:
-    """How a run is executed, which does not change what comes of it."""
+    """Options of a run's execution, which do not change its results."""
 
     devices: int | None = None
     """How many devices train: GPUs where there are some, else CPU cores. By default all."""
@@ -69,7 +69,7 @@ class ExecutionOptions:
 
     @property
     def cluster_in_words(self) -> str:
-        """What a command that goes on with the run says of the cluster."""
+        """The options of the cluster in a command that goes on with the run."""
         options = {"--cluster": self.cluster, "--cluster-config": self.cluster_config}
         given = {name: str(value) for name, value in options.items() if value is not None}
         return "".join(f" {name} {shlex.quote(value)}" for name, value in given.items())
@@ -82,8 +82,15 @@ class ResumeOptions:
     run_dir: tyro.conf.Positional[Path]
     """The folder of the run."""
 
+    generations: int | None = None
+    """Go on to this many generations, also if the run is finished; only what is new is trained. By default those that
+    the run began with."""
+
     allow_version_change: bool = False
     """Go on although libraries, data set or device differ from those that the run began with; config.json then says
     so."""
 
     execution: Annotated[ExecutionOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=ExecutionOptions)
+
+    def __post_init__(self) -> None:
+        require_at_least(1, generations=self.generations)

@@ -1,97 +1,107 @@
 """The choice between the best losses of a search, by trainings that the search has not seen."""
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from glojax.errors import GlojaxError
-from glojax.evaluation import Evaluation, Evaluator
-from glojax.expressions import LossTree
-from glojax.search.discovery import Discovered
+from glojax.evaluation import FITNESS_SPLIT, Evaluation, Evaluator, FitnessRule, evaluate
+from glojax.expressions import LossTree, to_latex
+from glojax.search.generations import Discovered
+from glojax.search.loop import rank
 from glojax.search.tuning import Tuned
 
 
 @dataclass(frozen=True)
 class Finalist:
-    """A loss function that was trained again with fresh seeds.
+    """A loss function that was evaluated again with fresh seeds.
 
     Attributes:
-        expression: The function in canonical form.
-        fitness: What the search gave it.
-        mean_accuracy: Mean of `accuracies`.
-        accuracies: Validation accuracy for each fresh seed.
+        tree: The function in canonical form.
+        fitness: Its fitness in the search.
+        mean_accuracy: The mean of `accuracies`.
+        accuracies: The validation accuracy for each fresh seed.
         seeds: The seeds.
     """
 
-    expression: str
-    fitness: float
+    tree: LossTree
+    fitness: float | None
     mean_accuracy: float
     accuracies: list[float]
     seeds: list[int]
 
     @property
-    def tree(self) -> LossTree:
-        """The function."""
-        return LossTree.parse(self.expression)
+    def record(self) -> dict[str, Any]:
+        """The finalist as a JSON object."""
+        return {
+            "expression": str(self.tree),
+            "fitness": self.fitness,
+            "mean_accuracy": self.mean_accuracy,
+            "accuracies": self.accuracies,
+            "seeds": self.seeds,
+        }
+
+    @property
+    def loss_record(self) -> dict[str, Any]:
+        """The loss as a JSON object, without its single accuracies."""
+        return {
+            "expression": str(self.tree),
+            "latex": to_latex(self.tree),
+            "fitness": self.fitness,
+            "mean_accuracy": self.mean_accuracy,
+        }
 
 
 def select_discovered(found: Sequence[Discovered], num_finalists: int) -> list[Evaluation]:
-    """The best losses that could be trained, the smallest for each fitness.
+    """Return the best losses that could be trained, the smallest for each fitness.
 
     Losses that differ in form alone, or only for soft labels, train alike and have the same fitness: one stands for
     all of them.
 
     Args:
         found: In the search's order: the best first, of equally fit ones the smallest.
-        num_finalists: How many at most.
+        num_finalists: The greatest number of finalists.
 
     Raises:
-        GlojaxError: No loss has a fitness above 0.
+        GlojaxError: No loss has a known fitness.
     """
-    trained = [one for one in found if one.evaluation.fitness > 0]
+    trained = [one.evaluation for one in found if one.evaluation.fitness is not None]
     if not trained:
         raise GlojaxError(
             f"None of {len(found)} distinct losses could be trained to the end; "
             "raise --generations or --population-size."
         )
-    smallest = {one.evaluation.fitness: one for one in reversed(trained)}
-    return [one.evaluation for one in reversed(smallest.values())][:num_finalists]
+    smallest = {one.fitness: one for one in reversed(trained)}
+    return list(reversed(smallest.values()))[:num_finalists]
 
 
 def select_tuned(tuned: Sequence[Tuned], num_finalists: int) -> list[Evaluation]:
-    """The best members of all losses that were tuned; of equally fit ones the latest, which the search had moved to.
+    """Return the best members of all losses that were tuned; of equally fit ones those of the latest generation.
 
     Args:
-        tuned: What tuning gave.
-        num_finalists: How many at most; fewer where fewer could be trained.
+        tuned: The results of tuning.
+        num_finalists: The greatest number of finalists; there are fewer if fewer members could be trained.
     """
-    found = {one.expression: one for loss in tuned for one in loss.found if one.fitness > 0}
-    return sorted(found.values(), key=lambda one: -one.fitness)[:num_finalists]
+    found = {one.tree: one for loss in tuned for one in loss.found if one.fitness is not None}
+    return sorted(found.values(), key=lambda one: rank(one)[0])[:num_finalists]
 
 
-def choose(
-    found: Sequence[Evaluation],
-    evaluator: Evaluator,
-    seeds: Sequence[int],
-    *,
-    on_training: Callable[[int], None] = lambda steps: None,
-) -> list[Finalist]:
-    """Train the best again with fresh seeds, and order them by mean validation accuracy, the best first.
+def choose(found: Sequence[Evaluation], evaluator: Evaluator, seeds: Sequence[int]) -> list[Finalist]:
+    """Evaluate the best again with fresh seeds, and order them by mean validation accuracy, the best first.
 
-    The search's own best is the luckiest of many trainings with one seed: with another it may do worse, or fail. The
-    paper says nothing of this step.
+    The search's own best is the luckiest of many trainings with one seed: with another seed it may do worse, or fail.
+    The paper says nothing of this step.
 
     Args:
         found: The finalists, in the search's order, which decides between equals.
         evaluator: Trains them.
         seeds: Seeds that the search has not used.
-        on_training: Called with the steps of each training when it is done.
     """
-    trees = [LossTree.parse(one.expression) for one in found]
+    evaluations = evaluate(evaluator, [one.tree for one in found], FitnessRule(tuple(seeds)))
     finalists = []
-    for one, accuracies in zip(found, evaluator.confirm(trees, seeds, on_training), strict=True):
-        # float32 to the nearest number of six decimals, finer than any split's resolution.
-        values = [round(float(accuracy), 6) for accuracy in accuracies]
-        mean = round(statistics.fmean(values), 6)
-        finalists.append(Finalist(one.expression, one.fitness, mean, values, list(seeds)))
+    for one, evaluation in zip(found, evaluations, strict=True):
+        accuracies = evaluation.scores(FITNESS_SPLIT)
+        mean = round(statistics.fmean(accuracies), 6)
+        finalists.append(Finalist(evaluation.tree, one.fitness, mean, accuracies, list(seeds)))
     return sorted(finalists, key=lambda finalist: -finalist.mean_accuracy)

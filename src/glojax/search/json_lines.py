@@ -1,4 +1,4 @@
-"""A log of JSON lines that a run which is resumed writes again, and finds most of it written already."""
+"""A log of JSON lines that a resumed run writes again, and finds most of it written already."""
 
 import json
 import logging
@@ -9,18 +9,18 @@ from glojax.files import append, write_atomically
 
 _log = logging.getLogger(__name__)
 
-#: What may differ between a run and the same run again.
+#: Fields that may differ between a run and the same run again.
 _TIMING_FIELDS = ("seconds",)
 
 
 class JsonLines:
-    """Appends records to a file; what stands there already, in the same places, stays.
+    """Appends records to a file; equal records that stand there already, in the same lines, stay.
 
-    Since a run that is resumed makes all records again, this notices whatever happened to the file in between. From
-    the first line that is not as it should be, the file is written anew.
+    Since a resumed run makes all records again, this finds every change of the file in between. The file is written
+    anew from the first line that differs.
 
     Args:
-        path: The file; it is made with the first record.
+        path: The file; the first record creates it.
 
     Raises:
         OSError: The file cannot be read.
@@ -35,7 +35,7 @@ class JsonLines:
         """Append a record.
 
         Returns:
-            The record as it stands in the file: the timing of one that was there before is the original's.
+            The record as it stands in the file: a record that was there before keeps its timing.
 
         Raises:
             OSError: The disk is full, or cannot be written.
@@ -51,7 +51,7 @@ class JsonLines:
         return record
 
     def finish(self) -> None:
-        """Cut off what follows the last record.
+        """Cut off all lines after the last record.
 
         Raises:
             OSError: The disk is full, or cannot be written.
@@ -60,7 +60,7 @@ class JsonLines:
             self._cut_off()
 
     def _cut_off(self) -> None:
-        """Keep the lines before the present position alone."""
+        """Keep only the lines before the present position."""
         is_torn_end = self._position == len(self._found) - 1 and not self._found[-1].endswith(b"\n")
         if not is_torn_end:
             _log.warning(

@@ -1,10 +1,10 @@
-"""What a person sees while a run works: a live display on a terminal, plain lines elsewhere."""
+"""The progress display: live on a terminal, plain lines elsewhere."""
 
 import time
 from collections import Counter
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -12,11 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from glojax.evaluation import Evaluation
-from glojax.evaluation.cluster_settings import ClusterProgress
-from glojax.search.discovery import GenerationRecord
+from glojax.cluster.settings import ClusterProgress
+from glojax.search.generations import GenerationRecord
 from glojax.search.tuning import TuningRecord
+from glojax.training import TrainResult
 
-#: How often a line says how far the work is, where there is no terminal.
+#: Seconds between two lines of progress without a terminal.
 LINE_SECONDS = 30.0
 
 
@@ -44,6 +45,7 @@ class Display:
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
         self._counts: Counter[str] = Counter()
         self._steps = self._done = self._total = 0
+        self._unit = "candidates"
         self._start = time.perf_counter()
         self._next_line = self._start + LINE_SECONDS
 
@@ -57,24 +59,29 @@ class Display:
     ) -> None:
         self._live.stop()
 
-    def start_phase(self, title: str, total: int) -> None:
-        """Begin a piece of work of `total` trainings."""
+    def start_phase(self, title: str, total: int, unit: Literal["candidates", "trainings"]) -> None:
+        """Begin a piece of work: evaluations of candidates, or single trainings."""
         self._counts.clear()
         self._steps, self._start = 0, time.perf_counter()
         self._figures = Text("")
         self._bar.reset(self._task, description=title, total=total)
-        self._done, self._total, self._next_line = 0, total, self._start + LINE_SECONDS
+        self._done, self._total, self._unit, self._next_line = 0, total, unit, self._start + LINE_SECONDS
         if not self._console.is_terminal:
-            self._print(f"{title}: {total} trainings")
+            self._print(f"{title}: {total} {unit}")
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
-        """Count one candidate of a search."""
+        """Count a candidate."""
         self._counts[evaluation.status] += 1
-        self.on_training(evaluation.steps)
+        if self._unit == "candidates":
+            self._advance()
 
-    def on_training(self, steps: int) -> None:
-        """Count one training."""
-        self._steps += steps
+    def on_training(self, result: TrainResult) -> None:
+        """Count a training."""
+        self._steps += int(result.num_steps)
+        if self._unit == "trainings":
+            self._advance()
+
+    def _advance(self) -> None:
         self._done += 1
         self._bar.advance(self._task)
         now = time.perf_counter()
@@ -89,15 +96,11 @@ class Display:
         figures = [f"{speed:,.0f} candidate-steps/s"]
         if self._counts:
             dead = sum(self._counts[status] for status in ("non_finite", "lacks_variable", "crashed"))
-            figures += [
-                f"{self._counts['trained']} trained",
-                f"{self._counts['cached']} cached",
-                f"{dead} dead",
-            ]
+            figures += [f"{self._counts['trained']} trained", f"{self._counts['cached']} cached", f"{dead} dead"]
         self._figures = Text("  ".join(figures), style="dim")
 
     def on_cluster(self, progress: ClusterProgress) -> None:
-        """Show how the workers fare."""
+        """Show the state of the workers."""
         retries = f"  {progress.retries} retries" if progress.retries else ""
         self._workers = f"{progress.workers} workers  {progress.in_flight} shards in flight{retries}"
 
@@ -108,22 +111,22 @@ class Display:
         speed = record.candidate_steps / max(record.seconds, 1e-3)
         number = f"{record.generation}/{num_generations}"
         self._print(
-            f"{number:>7}  best {record.best_fitness:.4f}  median {record.median_fitness:.4f}  "
+            f"{number:>7}  best {record.best_fitness or 0:.4f}  median {record.median_fitness:.4f}  "
             f"{record.trained:3} trained {record.cached:3} cached {dead:3} dead  {speed:6,.0f} steps/s  "
             f"{record.best_expression}"
         )
 
     def on_tuning(self, record: TuningRecord, num_generations: int) -> None:
-        """Show the end of a generation of one loss."""
+        """Show the end of a generation of a loss."""
         self._bar.update(self._task, description=f"Tuning, generation {min(record.generation + 1, num_generations)}")
         number = f"{record.generation}/{num_generations}"
         outcome = (
             f"best {record.best_fitness:.4f}  median {record.median_fitness:.4f}"
-            if record.best_fitness > 0
+            if record.best_fitness is not None
             else "no member could be trained"
         )
         self._print(
-            f"{number:>7}  {outcome}  so far {record.best_so_far:.4f}  sigma {record.sigma:.2g}  "
+            f"{number:>7}  {outcome}  so far {record.best_so_far or 0:.4f}  sigma {record.sigma:.2g}  "
             f"{record.trained:3} trained {record.non_finite + record.crashed:3} dead  {record.loss}"
         )
         if record.stop_reason is not None:

@@ -1,4 +1,4 @@
-"""Results as a person reads them in the end."""
+"""The results as they are printed at the end of a run."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from glojax.search.tuning import Tuned
 
 
 def print_comparison(comparison: Comparison, num_seeds: int, test_split: str, console: Console) -> None:
-    """Print the accuracies, and the tests of each loss against the first; `test_split` says what the test set is."""
+    """Print the accuracies, and the tests of each loss against the first; `test_split` names the test set."""
     first = comparison.losses[0]
     table = Table(
         title=f"Accuracy over {num_seeds} fresh seeds: mean (standard deviation)",
@@ -45,15 +45,15 @@ def print_comparison(comparison: Comparison, num_seeds: int, test_split: str, co
 
 
 def print_tuned(tuned: Sequence[Tuned], console: Console) -> None:
-    """Print what the tuning of each loss came to."""
+    """Print the result of each loss's tuning."""
     if tuned:
         console.print()
     for one in tuned:
         _print(console, f"Tuned:            {one.loss}")
         _print(
             console,
-            f"                  {one.num_coefficients} coefficients, fitness {one.start.fitness:.4f} before and "
-            f"{one.best.fitness:.4f} at best; ended by {one.stop_reason}",
+            f"                  {one.num_coefficients} coefficients, fitness {one.start.fitness or 0:.4f} before and "
+            f"{one.best.fitness or 0:.4f} at best; ended by {one.stop_reason}",
         )
 
 
@@ -63,20 +63,20 @@ def print_best(
     """Print the loss that was found, as text and LaTeX, with its accuracies.
 
     Args:
-        best: The loss.
-        console: Where to print.
-        comparison: Where the loss comes first, if it was compared.
-        test_split: Which test set it was compared on.
+        best: The loss that was found.
+        console: Prints.
+        comparison: The comparison, if there is one; the loss comes first in it.
+        test_split: The test set of the comparison.
     """
     console.print()
-    _print(console, f"Best loss found:  {best.expression}")
+    _print(console, f"Best loss found:  {best.tree}")
     _print(console, f"LaTeX:            {to_latex(best.tree)}")
     _print(
         console, "                  minimised as minus its sum over the classes; x: label, y: probability of a class"
     )
     _print(
         console,
-        f"Validation:       {best.fitness:.4f} in the search, {best.mean_accuracy:.4f} on average over fresh seeds",
+        f"Validation:       {best.fitness or 0:.4f} in the search, {best.mean_accuracy:.4f} on average over fresh seeds",
     )
     if comparison is not None:
         found, *others = comparison.losses
@@ -86,7 +86,7 @@ def print_best(
 
 
 def print_directory(directory: RunDirectory, console: Console) -> None:
-    """Say where the results are."""
+    """Print the path of the results."""
     _print(console, f"Results: {directory.path}")
 
 

@@ -1,16 +1,17 @@
-"""A run's results as files that people can read, and from which it can be resumed.
+"""The files of a run, which people can read, and from which it can be resumed.
 
-    config.json         every option, resolved, with versions and devices
-    trainings.jsonl     a line for each training: what a resumed run does not do again
-    events.jsonl        a line for each candidate of an asynchronous search that was drawn, or came back, in that order
-    generations.jsonl   a line for each generation
-    tuning.jsonl        a line for each loss under tuning and generation
-    candidates.jsonl    a line for each loss function ever evaluated
-    hall_of_fame.csv    the best distinct losses of the discovery
-    result.json         the best loss, the finalists and the comparison
-    summary.png         the search and the comparison as a picture
+    config.json           every option, resolved, with versions and devices
+    trainings.jsonl       a line for each training: what a resumed run does not do again
+    events.jsonl          after --asynchronous: the order in which the candidates of the discovery were asked for and told
+    tuning_events.jsonl   the same of the tuning
+    generations.jsonl     a line for each generation
+    tuning.jsonl          a line for each loss under tuning and generation
+    candidates.jsonl      a line for each loss function ever evaluated
+    hall_of_fame.csv      the best distinct losses of the discovery
+    result.json           the best loss, the finalists and the comparison
+    summary.png           the search and the comparison as a picture
 
-All but the first three follow from these: a run that is resumed makes them again.
+All but the first four follow from these: a run that is resumed makes them again.
 """
 
 import contextlib
@@ -31,20 +32,23 @@ from filelock import FileLock, Timeout
 from glojax.errors import RunDirectoryError
 from glojax.evaluation import TrainingJournal
 from glojax.files import remove_unfinished, write_atomically
-from glojax.search.events import FILE, EventLog
+from glojax.search.events import EventLog
 from glojax.search.json_lines import JsonLines
 
-#: Free space that a run asks for before it starts; it needs a third of a kilobyte for each training, and the picture.
+#: Free space that a run requires before it starts; a training takes a third of a kilobyte.
 MIN_FREE_BYTES = 64 * 2**20
+
+#: The event logs of discovery and tuning.
+DISCOVERY_EVENTS, TUNING_EVENTS = "events.jsonl", "tuning_events.jsonl"
 
 _LOCK, _HOLDER = ".lock", ".holder.json"
 
 
 class RunDirectory:
-    """A folder that this process alone writes to, until it is released.
+    """A folder to which this process alone writes, until it is released.
 
-    `create` makes one, `reopen` takes that of a run which was interrupted or is finished. Errors of the file system
-    pass through its methods as `OSError`.
+    `create` makes one; `reopen` takes the folder of an interrupted or finished run. Errors of the file system pass
+    through its methods as `OSError`.
     """
 
     def __init__(self, path: Path):
@@ -73,10 +77,10 @@ class RunDirectory:
 
         Args:
             path: The folder; None for a new one under `runs`, named after time and command.
-            command: What the run does.
+            command: The command of the run.
 
         Raises:
-            RunDirectoryError: The folder holds something, is no folder, is in use, or cannot be written, or its disk is
+            RunDirectoryError: The folder is not empty, is no folder, is in use, or cannot be written, or its disk is
                 full.
         """
         shown = path or Path("runs")
@@ -89,7 +93,7 @@ class RunDirectory:
         except OSError as error:
             raise unwritable(shown, error, "or give another folder as --run-dir") from error
         try:
-            # Again, now that nobody else can write to it.
+            # Check again, now that no other process can write to it.
             require_free(path)
         except RunDirectoryError:
             directory.release()
@@ -101,7 +105,7 @@ class RunDirectory:
         """Take the folder of a run.
 
         Raises:
-            RunDirectoryError: It is no such folder, is in use, or cannot be written, or its disk is full.
+            RunDirectoryError: The folder holds no run, is in use, or cannot be written, or its disk is full.
         """
         require_run(path)
         try:
@@ -114,16 +118,21 @@ class RunDirectory:
 
     @property
     def resume_command(self) -> str:
-        """What the user types to go on with the run."""
+        """The command that goes on with the run."""
         return f"python -m glojax.search resume {shlex.quote(str(self.path))}"
 
     def open_journal(self) -> TrainingJournal:
-        """The trainings that are done."""
+        """Open the journal of the trainings that are done."""
         return TrainingJournal(self.path / "trainings.jsonl")
 
-    def open_events(self) -> EventLog:
-        """What happened in an asynchronous search, in its order."""
-        return EventLog(self.path / FILE)
+    def open_events(self, name: str) -> EventLog:
+        """Open an event log, such as `DISCOVERY_EVENTS`."""
+        return EventLog(self.path / name)
+
+    def remove(self, *names: str) -> None:
+        """Remove files, so that they are made anew."""
+        for name in names:
+            (self.path / name).unlink(missing_ok=True)
 
     def write_json(self, name: str, content: Any) -> None:
         """Write a whole JSON file."""
@@ -139,22 +148,22 @@ class RunDirectory:
         self.write_file(name, lambda path: path.write_text(text.getvalue(), encoding="utf-8"))
 
     def write_file(self, name: str, write: Callable[[Path], object]) -> None:
-        """Have `write` make a file under a temporary name, then give it its own."""
+        """Let `write` make a file under a temporary name, then rename it."""
         write_atomically(self.path / name, write)
 
     def append_line(self, name: str, record: dict[str, Any]) -> dict[str, Any]:
-        """Append one record to a file of JSON lines, and give it as it stands there: a resumed run finds it again."""
+        """Append a record to a file of JSON lines, and return it as it stands there: a resumed run finds it again."""
         if name not in self._logs:
             self._logs[name] = JsonLines(self.path / name)
         return self._logs[name].append(record)
 
     def finish(self) -> None:
-        """Leave in the files of JSON lines what this run has written or found again, and nothing else."""
+        """Cut off of the files of JSON lines what this run has neither written nor found again."""
         for log in self._logs.values():
             log.finish()
 
     def release(self) -> None:
-        """Let others write."""
+        """Let other processes write."""
         with contextlib.suppress(OSError):
             (self.path / _HOLDER).unlink()
         self._lock.release()
@@ -168,7 +177,7 @@ class RunDirectory:
 
 
 def require_run(path: Path) -> None:
-    """Raise RunDirectoryError where a folder is none of a run."""
+    """Raise RunDirectoryError unless a folder holds a run."""
     if not (path / "config.json").is_file():
         raise RunDirectoryError(f"{path} holds no run (there is no config.json in it); give the folder of one.")
 
@@ -190,7 +199,7 @@ def require_free(path: Path) -> None:
 
 
 def unwritable(path: Path, error: OSError, advice: str) -> RunDirectoryError:
-    """What the user is told when a file cannot be written."""
+    """Return the error for the user when a file cannot be written."""
     return RunDirectoryError(
         f"Cannot write {error.filename or path}: {error.strerror or error}; make room or make it writable, {advice}."
     )
@@ -206,7 +215,7 @@ def _require_space(path: Path) -> None:
 
 
 def _unused(parent: Path, name: str) -> Path:
-    """A path that does not exist yet: the name, or the name with a number."""
+    """Return a path that does not exist yet: the name, or the name with a number."""
     path, number = parent / name, 2
     while path.exists():
         path, number = parent / f"{name}-{number}", number + 1

@@ -1,4 +1,4 @@
-"""How a run ends before its end: by a signal, or when its time is up."""
+"""The early end of a run: by a signal, or when its time is up."""
 
 import contextlib
 import os
@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-#: What `timeout` of the GNU tools returns, too.
+#: The exit code after the time limit, as `timeout` of the GNU tools has it.
 TIME_IS_UP = 124
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
@@ -29,7 +29,7 @@ class Interruption(KeyboardInterrupt):
 def interruptible(time_limit: float | None) -> Iterator[None]:
     """Raise `Interruption` within, on SIGINT, SIGTERM or when the time is up; a second signal ends the process at once.
 
-    It may be raised at any point: what is written within must survive that.
+    The exception may be raised at any point: files that are written within must survive that.
 
     Args:
         time_limit: Seconds; None for no limit.
@@ -46,7 +46,7 @@ def interruptible(time_limit: float | None) -> Iterator[None]:
             raise Interruption("the time is up", TIME_IS_UP)
         raise Interruption(signal.Signals(number).name, 128 + number)
 
-    # What the parent process had ignored stays ignored: a shell does so for its jobs in the background.
+    # Signals that the parent process ignores stay ignored: a shell does so for its background jobs.
     before = {number: handler for number in _SIGNALS if (handler := signal.getsignal(number)) != signal.SIG_IGN}
     for number in before:
         signal.signal(number, interrupt)

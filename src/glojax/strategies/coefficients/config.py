@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import get_args
 
-from glojax.coefficients.layout import FreeCoefficients
+from glojax.strategies.coefficients.layout import FreeCoefficients
 from glojax.errors import ConfigurationError
 
 

@@ -34,18 +34,18 @@ class CoefficientLayout:
 
     Attributes:
         tree: The loss function with its coefficients.
-        places: [K] Indices, in prefix order, of the nodes with a free coefficient.
+        indices: [K] Indices, in prefix order, of the nodes with a free coefficient.
 
     Example:
         >>> layout = CoefficientLayout.of(LossTree.parse("log(y) - x / y"), "independent")
-        >>> layout.places
+        >>> layout.indices
         (1, 2, 3)
         >>> str(layout.tree_of([2.69053, 1.5352, 4.95334]))
         '2.69053*log(1.5352*y) - 4.95334*(x / y)'
     """
 
     tree: LossTree
-    places: tuple[int, ...]
+    indices: tuple[int, ...]
 
     @classmethod
     def of(cls, tree: LossTree, free: FreeCoefficients = "all") -> "CoefficientLayout":
@@ -74,7 +74,7 @@ class CoefficientLayout:
     @property
     def vector(self) -> NDArray[np.float64]:
         """[K] The tree's free coefficients."""
-        return np.array([self.tree.nodes[place].coefficient for place in self.places], np.float64)
+        return np.array([self.tree.nodes[index].coefficient for index in self.indices], np.float64)
 
     def tree_of(self, vector: ArrayLike) -> LossTree:
         """The loss function with other free coefficients, rounded to six significant digits.
@@ -86,16 +86,16 @@ class CoefficientLayout:
             ConfigurationError: The vector is of another length, or not finite.
         """
         values = np.asarray(vector, np.float64)
-        if values.shape != (len(self.places),):
+        if values.shape != (len(self.indices),):
             raise ConfigurationError(
-                f"Got coefficients of shape {values.shape} for {self.tree}, which has {len(self.places)} free ones; "
+                f"Got coefficients of shape {values.shape} for {self.tree}, which has {len(self.indices)} free ones; "
                 "give one number for each."
             )
         if not np.isfinite(values).all():
             raise ConfigurationError(f"Coefficients {values.tolist()} for {self.tree} are not all finite numbers.")
         coefficients = list(self.tree.coefficients)
-        for place, value in zip(self.places, values, strict=True):
-            coefficients[place] = float(f"{value:.{NUM_DIGITS}g}")
+        for index, value in zip(self.indices, values, strict=True):
+            coefficients[index] = float(f"{value:.{NUM_DIGITS}g}")
         return self.tree.with_coefficients(coefficients)
 
 
@@ -111,25 +111,25 @@ def absorbed(tree: LossTree) -> LossTree:
     shape = _Shape.of(tree)
     factors = list(tree.coefficients)
     # Upwards: a node takes the factors of its operands.
-    for place in reversed(range(tree.size)):
-        operands = shape.operands[place]
-        match tree.nodes[place].operator, [factors[operand] for operand in operands]:
+    for index in reversed(range(tree.size)):
+        operands = shape.operands[index]
+        match tree.nodes[index].operator, [factors[operand] for operand in operands]:
             case "multiply", (left, right):
-                factors[place] *= left * right
+                factors[index] *= left * right
             case "divide", (dividend, divisor):
-                factors[place] *= dividend / divisor if divisor else math.nan
+                factors[index] *= dividend / divisor if divisor else math.nan
             case "square", (base,):
-                factors[place] *= base * base  # base**2 raises where it is too large
+                factors[index] *= base * base  # base**2 raises where it is too large
             case _:
                 continue
         for operand in operands:
             factors[operand] = 1.0
     # Downwards: the operands take the factor of a node that has none of its own.
-    for place, carriers in enumerate(shape.carriers):
+    for index, carriers in enumerate(shape.carriers):
         for carrier in carriers:
-            factors[carrier] *= factors[place]
+            factors[carrier] *= factors[index]
         if carriers:
-            factors[place] = 1.0
+            factors[index] = 1.0
     return tree.with_coefficients(factors)
 
 
@@ -147,16 +147,16 @@ class _Shape(NamedTuple):
     def of(cls, tree: LossTree) -> "_Shape":
         shape = cls([()] * tree.size, [()] * tree.size)
         starts: list[int] = []
-        for place in reversed(range(tree.size)):
-            node = tree.nodes[place]
+        for index in reversed(range(tree.size)):
+            node = tree.nodes[index]
             operands = tuple(starts.pop() for _ in range(node.arity))
-            shape.operands[place] = operands
+            shape.operands[index] = operands
             if node.operator in ("add", "subtract"):
-                shape.carriers[place] = operands
+                shape.carriers[index] = operands
             elif node.operator in ("multiply", "divide"):
                 able = operands if node.operator == "multiply" else operands[:1]
-                shape.carriers[place] = tuple(operand for operand in able if shape.carriers[operand])[:1]
-            starts.append(place)
+                shape.carriers[index] = tuple(operand for operand in able if shape.carriers[operand])[:1]
+            starts.append(index)
         return shape
 
     def independent(self, tree: LossTree) -> tuple[int, ...]:
@@ -167,4 +167,4 @@ class _Shape(NamedTuple):
             if node.operator in ("multiply", "divide", "square")
             for operand in operands
         }
-        return tuple(place for place in range(tree.size) if not self.carriers[place] and place not in given_up)
+        return tuple(index for index in range(tree.size) if not self.carriers[index] and index not in given_up)

@@ -1,24 +1,22 @@
-"""The evolution strategy that tunes coefficients: evosax's CMA-ES behind ask and tell.
+"""CMA-ES for one vector of coefficients: evosax's algorithm behind ask and tell.
 
-It computes on a CPU, and in double precision, whatever the rest of the process does: a covariance matrix of condition
-1e14 needs that, and the members are the same wherever they are trained.
-Fitness is maximised here and minimised there; the sign flips in `CmaEs.tell`, where members are ranked, and nowhere
-else.
+It computes on a CPU in double precision, whatever the rest of the process does: a covariance matrix of condition 1e14
+needs that, and the members are the same wherever they are trained. Fitness is maximised here and minimised in evosax;
+the sign flips in `CmaEs.tell`, where members are ranked, and nowhere else.
 """
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import serialization
 from numpy.typing import ArrayLike, NDArray
 
-from glojax.coefficients.config import TuningConfig
+from glojax.strategies.coefficients.config import TuningConfig
 from glojax.cpu_devices import cpu_device
 from glojax.errors import ConfigurationError
 
@@ -49,8 +47,8 @@ class CmaEs:
 
     Args:
         start: [K] Mean of the first generation.
-        config: Step size, population size, weights, and when to end.
-        seed: Of the members, from 0 to below 2^31.
+        config: Step size, population size, weights, and stopping rules.
+        seed: The seed of the members, from 0 to below 2^31.
 
     Raises:
         ConfigurationError: `start` is no vector, or is not finite.
@@ -92,12 +90,12 @@ class CmaEs:
 
     @property
     def population_size(self) -> int:
-        """Members of a generation."""
+        """The number of members of a generation."""
         return int(self._strategy.population_size)
 
     @property
     def generation(self) -> int:
-        """Generations told."""
+        """The number of generations told."""
         return self._generation
 
     @property
@@ -107,17 +105,17 @@ class CmaEs:
 
     @property
     def sigma(self) -> float:
-        """Step size."""
+        """The step size."""
         return float(self._state.std)
 
     @property
     def condition_number(self) -> float:
-        """Of the covariance matrix; infinite where it is singular or not finite."""
+        """The condition number of the covariance matrix; infinite if it is singular or not finite."""
         variances = self._variances()
         return float(variances[-1] / variances[0]) if 0 < variances[0] < math.inf else math.inf
 
     def ask(self) -> NDArray[np.float64]:
-        """The members [lambda, K] of the next generation; the same until they are told."""
+        """Return the members [lambda, K] of the next generation; the same until they are told."""
         if self._asked is None:
             with _evosax_numerics():
                 key = jax.random.fold_in(jax.random.key(self._seed), self._generation)
@@ -129,10 +127,10 @@ class CmaEs:
         """Learn from the fitness of the members that `ask` gave.
 
         Args:
-            fitness: [lambda], larger is better; what is not finite ranks worst.
+            fitness: [lambda], larger is better; numbers that are not finite rank worst.
 
         Raises:
-            ConfigurationError: Not one number for each member.
+            ConfigurationError: There is not one number for each member.
         """
         members = self.ask()
         values = np.asarray(fitness, np.float64)
@@ -159,8 +157,8 @@ class CmaEs:
     def _rescale(self) -> None:
         """Move the scale of a very small or large covariance matrix to the step size.
 
-        The distribution stays the same, exactly, since the factor is a power of two. It is for evosax, which adds 1e-8
-        to each variance: with many members the covariance matrix may shrink below that.
+        The distribution stays exactly the same, since the factor is a power of two. Evosax adds 1e-8 to each variance,
+        and with many members the covariance matrix may shrink below that.
         """
         largest = self._variances()[-1]
         if 0 < largest < math.inf and (exponent := round(math.log2(largest) / 2)) not in SCALE_EXPONENTS:
@@ -176,7 +174,7 @@ class CmaEs:
 
     @property
     def stop_reason(self) -> str | None:
-        """Why no further generation is worthwhile; None while one is."""
+        """The reason why no further generation is worthwhile; None while one is."""
         variances = self._variances()
         step = self.sigma * math.sqrt(max(variances[-1], 0)) / self._config.sigma
         lowest, highest = STEP_RANGE
@@ -195,50 +193,21 @@ class CmaEs:
         return None
 
     def _variances(self) -> NDArray[np.float64]:
-        """[K] Eigenvalues of the covariance matrix, ascending; infinite where it is not finite."""
+        """Return the eigenvalues [K] of the covariance matrix, ascending; infinite if it is not finite."""
         covariance = np.asarray(self._state.C)
         if not np.isfinite(covariance).all():
             return np.full(len(covariance), np.inf)
         return np.linalg.eigvalsh(covariance)
 
-    def save(self) -> dict[str, NDArray[Any]]:
-        """Everything that changes, as named arrays, for `numpy.savez` or any other format."""
-        best = self._best or Best(np.zeros(0), -math.inf)
-        counters = np.array([self._seed, self._generation, self._improved, self._failed])
-        state: dict[str, Any] = serialization.to_state_dict(self._state)
-        return {name: np.asarray(value) for name, value in state.items()} | {
-            "counters": counters,
-            "best_member": best.coefficients,
-            "best_member_fitness": np.asarray(best.fitness),
-        }
-
-    @classmethod
-    def restore(cls, saved: Mapping[str, NDArray[Any]], config: TuningConfig) -> Self:
-        """The strategy that `save` was called on, to the last bit.
-
-        Args:
-            saved: What `save` gave.
-            config: The configuration that the strategy was made with.
-        """
-        seed, generation, improved, failed = (int(counter) for counter in saved["counters"])
-        strategy = cls(np.nan_to_num(saved["mean"]), config, seed)
-        with _evosax_numerics():
-            state = {name: jnp.asarray(saved[name]) for name in serialization.to_state_dict(strategy._state)}
-            strategy._state = serialization.from_state_dict(strategy._state, state)
-        strategy._generation, strategy._improved, strategy._failed = generation, improved, failed
-        if saved["best_member"].size:
-            strategy._best = Best(np.asarray(saved["best_member"]), float(saved["best_member_fitness"]))
-        return strategy
-
 
 def default_population_size(num_coefficients: int) -> int:
-    """Members of a generation, lambda = 4 + floor(3 ln k) (Hansen 2016, equation 48)."""
+    """Return the members of a generation, lambda = 4 + floor(3 ln k) (Hansen 2016, equation 48)."""
     return 4 + math.floor(3 * math.log(num_coefficients))
 
 
 @lru_cache
 def _strategy(population_size: int, num_coefficients: int, active_weights: bool) -> tuple[Any, Any]:
-    """The algorithm of evosax and its parameters; one object for each shape, since each compiles for itself."""
+    """Return evosax's algorithm and its parameters; one object for each shape, since each compiles for itself."""
     # Not at the top: evosax computes when it is imported, and JAX cannot be configured any more once it has started.
     from evosax.algorithms import CMA_ES
 
@@ -249,7 +218,7 @@ def _strategy(population_size: int, num_coefficients: int, active_weights: bool)
 
 @contextlib.contextmanager
 def _evosax_numerics() -> Iterator[None]:
-    """Double precision, and the promotions between types and ranks that evosax relies on; always on a CPU."""
+    """Compute on a CPU in double precision, with the promotions of types and ranks that evosax relies on."""
     with (
         jax.default_device(cpu_device(0)),
         jax.enable_x64(True),

@@ -1,8 +1,8 @@
-"""`config.json`: what a run was asked for and what it ran on, and whether it may go on here."""
+"""`config.json`: the options of a run and what it ran on, and whether the run may go on here."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,22 +13,26 @@ import dacite
 
 from glojax.errors import RunDirectoryError
 from glojax.evaluation import checksum, decisive_versions
-from glojax.search.config import CommonOptions
-from glojax.search.run_directory import RunDirectory
+from glojax.search.options import CommonOptions
+from glojax.search.run_directory import TUNING_EVENTS, RunDirectory
+from glojax.training import TrainingConfig, config_record, recorded_config
 
 Options = TypeVar("Options", bound=CommonOptions)
 
-FORMAT = 1
+FORMAT = 2
 FILE = "config.json"
 
 #: Packages whose versions are recorded only.
 _OTHERS = ("scikit-learn", "scipy", "matplotlib")
 
-#: Options that say how a run is executed, and not what comes of it.
+#: Options of a run's execution, which do not change its results.
 _EXECUTION = ("run_dir", "execution")
 
-#: What may differ though the results do not; the data's origin, for instance, as long as its fingerprint is the same.
+#: Fields that may differ without a change of results; the data's origin, for instance, if its fingerprint is the same.
 _INDIFFERENT = ("dataset_origin", "python", *_OTHERS)
+
+#: Fields whose values say nothing to a person.
+_IN_WORDS = {"computation": "the network, or how it is trained, computes something else"}
 
 
 def run_config(
@@ -38,20 +42,19 @@ def run_config(
     devices: Sequence[str],
     trained_on: Mapping[str, str],
 ) -> dict[str, Any]:
-    """What `config.json` holds.
+    """Return the content of `config.json`.
 
     Args:
-        command: What the run does: `run`, `discover`, `tune` or `compare`.
+        command: `run`, `discover`, `tune` or `compare`.
         options: The user's options.
-        resolved: What came of options that were left to the data set.
-        devices: What trains, of workers those that were there at the start.
-        trained_on: What `platform` gives where the devices are.
+        resolved: What the options come to: the data and the computation.
+        devices: Names of the devices; of a cluster's workers those that were there at the start.
+        trained_on: `platform` where the devices are.
     """
-    chosen = {name: value for name, value in asdict(options).items() if name not in _EXECUTION}
     config = {
         "format": FORMAT,
         "command": command,
-        "options": _as_json(chosen),
+        "options": options_record(options),
         "resolved": _as_json(dict(resolved)),
         "platform": dict(trained_on),
         "versions": {"python": python_version()} | decisive_versions() | {name: version(name) for name in _OTHERS},
@@ -61,14 +64,23 @@ def run_config(
     return sealed(config)
 
 
+def options_record(options: CommonOptions) -> dict[str, Any]:
+    """Return the options that decide on results as a JSON object."""
+    names = [field.name for field in fields(options) if field.name not in _EXECUTION]
+    values = {name: getattr(options, name) for name in names}
+    nested = {name: asdict(value) for name, value in values.items() if is_dataclass(value)}
+    record: dict[str, Any] = _as_json(values | nested | {"training": config_record(options.training)})
+    return record
+
+
 def sealed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """With a checksum of what it says."""
+    """Return the configuration with its checksum."""
     content = {name: value for name, value in config.items() if name != "checksum"}
     return content | {"checksum": checksum(content)}
 
 
 def read_config(directory: Path) -> dict[str, Any]:
-    """What a run's `config.json` says.
+    """Read a run's `config.json`.
 
     Raises:
         RunDirectoryError: It cannot be read, is damaged or was changed, or is of another format.
@@ -94,13 +106,13 @@ def read_config(directory: Path) -> dict[str, Any]:
 
 
 def read_options(options_type: type[Options], config: Mapping[str, Any]) -> Options:
-    """The user's options as `config.json` has them.
+    """Return the user's options as `config.json` has them.
 
     Raises:
-        RunDirectoryError: They are not what the command takes.
+        RunDirectoryError: The command does not take them.
         ConfigurationError: One is out of its range.
     """
-    settings = dacite.Config(strict=True, cast=[tuple, Path])
+    settings = dacite.Config(strict=True, cast=[tuple, Path], type_hooks={TrainingConfig: recorded_config})
     try:
         return dacite.from_dict(options_type, config["options"], settings)
     except (dacite.DaciteError, TypeError, KeyError, AttributeError) as error:
@@ -109,17 +121,25 @@ def read_options(options_type: type[Options], config: Mapping[str, Any]) -> Opti
 
 
 def accept(directory: RunDirectory, current: Mapping[str, Any], allow_change: bool) -> None:
-    """See whether a run may go on here; a change that is allowed is written to `config.json`.
+    """Check whether a run may go on here; an allowed change is written to `config.json`.
+
+    More generations than the run began with are no change: what it has done stays as it is.
 
     Args:
-        directory: Of the run.
-        current: What `config.json` would be if the run began now.
-        allow_change: Whether it goes on though its results may change.
+        directory: The directory of the run.
+        current: The content of `config.json` if the run began now.
+        allow_change: Whether it goes on although its results may change.
 
     Raises:
-        RunDirectoryError: It may not.
+        RunDirectoryError: It may not go on.
     """
     recorded = read_config(directory.path)
+    extended = {"generations": current["options"].get("generations")} if "generations" in recorded["options"] else {}
+    if extended.get("generations") != recorded["options"].get("generations"):
+        # These files go on where the discovery ended before, or follow from what it found.
+        directory.remove("candidates.jsonl", "tuning.jsonl", TUNING_EVENTS)
+        recorded = sealed(recorded | {"options": recorded["options"] | extended})
+        directory.write_json(FILE, recorded)
     found = differences(recorded, current)
     if found and not allow_change:
         raise RunDirectoryError(
@@ -133,12 +153,12 @@ def accept(directory: RunDirectory, current: Mapping[str, Any], allow_change: bo
 
 
 def differences(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
-    """What is not as it was when the run began, and could change its results; one text for each."""
+    """Return a text for each difference between a run's beginning and now that could change its results."""
     found = []
     for part in ("options", "resolved", "platform", "versions"):
         was, now = _flat(recorded.get(part)), _flat(current[part])
         found += [
-            f"{name} was {was.get(name)!r} and is {now.get(name)!r}"
+            _IN_WORDS.get(name, f"{name} was {was.get(name)!r} and is {now.get(name)!r}")
             for name in dict.fromkeys([*was, *now])
             if was.get(name) != now.get(name) and name not in _INDIFFERENT
         ]
@@ -146,7 +166,7 @@ def differences(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> list
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested objects as one, by dotted names."""
+    """Return nested objects as one, by dotted names."""
     if not isinstance(value, dict):
         return {prefix: value}
     flat: dict[str, Any] = {}
@@ -156,12 +176,12 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _as_json(options: dict[str, Any]) -> Any:
-    """As it reads back from a file."""
+    """Return the options as they read back from a file."""
     return json.loads(json.dumps(options, default=_path_as_text))
 
 
 def _path_as_text(value: Any) -> str:
     if not isinstance(value, Path):
         raise TypeError(f"{value!r} has no form in JSON")
-    # From wherever the run goes on.
+    # The run may go on in another working directory.
     return str(value.expanduser().absolute())

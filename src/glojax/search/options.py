@@ -1,29 +1,28 @@
-"""The command line's options: what to search, tune or compare."""
+"""The command line's options of a search, a tuning and a comparison."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
-from glojax.coefficients import CoefficientLayout, TuningConfig
 from glojax.datasets import DatasetSource, TestSplit
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
-from glojax.genetic import GeneticConfig
-from glojax.losses import ClassReduction, find_tree
-from glojax.losses.objective import DEFAULT_PROB_EPSILON
+from glojax.losses import find_tree
 from glojax.networks import NETWORKS, ConvolutionLowering
 from glojax.search.checks import nearest, require_at_least, require_distinct
 from glojax.search.comparison import BEST_RATE
 from glojax.search.execution import ExecutionOptions
-from glojax.search.recipes import OWN_RECIPE, RECIPES, Recipe
-from glojax.training import Augmentation, TrainingConfig
+from glojax.search.recipes import recipe_of
+from glojax.strategies import GeneticConfig, TuningConfig
+from glojax.strategies.coefficients import CoefficientLayout
+from glojax.training import TrainingConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class CommonOptions:
-    """What to train, on what, and where results go."""
+    """The network, the data, the training, and the place of the results."""
 
     dataset: str = "digits"
     """Data set: digits (built in), mnist, fashion_mnist, cifar10, or a path that ends in .npz, with the arrays
@@ -42,33 +41,11 @@ class CommonOptions:
     validation_fraction: float | None = None
     """Share of a .npz file's training images that validates, where the file does not say which. By default 0.1."""
 
-    network: str | None = None
-    """Network: DigitsCNN, MnistCNN, CifarCNN or SmallCNN, which fits any images. By default the data set's own."""
+    network: str = recipe_of("digits").network
+    """Network: DigitsCNN, MnistCNN, CifarCNN or SmallCNN, which fits any images."""
 
-    steps: int | None = None
-    """SGD steps of each training. By default 2000 on the two MNISTs, 500 on cifar10, 200 elsewhere."""
-
-    batch_size: int | None = None
-    """Images in a step. By default 100 on the two MNISTs, 1024 on cifar10, 64 elsewhere."""
-
-    learning_rate: float | None = None
-    """Learning rate of plain SGD. By default 0.01 on the two MNISTs, 0.05 elsewhere."""
-
-    weight_decay: float | None = None
-    """L2 penalty on what the network marks for it. By default 0.004 on cifar10, 0 elsewhere."""
-
-    decay_every_epochs: int | None = None
-    """Epochs after which the learning rate becomes a tenth, again and again. By default 350 on cifar10, never
-    elsewhere."""
-
-    augmentation: Augmentation | None = None
-    """What is done to images: cifar crops 24x24 pixels and varies them. By default cifar on cifar10, none elsewhere."""
-
-    class_reduction: ClassReduction = "sum"
-    """How a loss is reduced over the classes."""
-
-    prob_epsilon: float = DEFAULT_PROB_EPSILON
-    """Probabilities are clipped to this from below; 0 leaves them as they are."""
+    training: Annotated[TrainingConfig, tyro.conf.OmitArgPrefixes] = recipe_of("digits").training
+    """How a candidate is trained."""
 
     seed: int = 0
     """Seed of everything random; the first one where several are used."""
@@ -85,46 +62,29 @@ class CommonOptions:
     execution: Annotated[ExecutionOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=ExecutionOptions)
 
     def __post_init__(self) -> None:
-        require_at_least(1, steps=self.steps, batch_size=self.batch_size, chunk_size=self.chunk_size)
+        require_at_least(1, chunk_size=self.chunk_size)
         require_at_least(0, seed=self.seed)
         if self.seed >= 2**31:
             raise ConfigurationError(f"--seed is {self.seed}; expected a whole number below 2^31.")
-        if self.network is not None and self.network not in NETWORKS:
+        if self.network not in NETWORKS:
             raise ConfigurationError(
                 f"Unknown network {self.network!r}.{nearest(self.network, NETWORKS)} "
                 f"Expected one of {', '.join(NETWORKS)}."
             )
 
     @property
-    def recipe(self) -> Recipe:
-        """The data set's defaults with the user's choices in their place."""
-        choices = {name: getattr(self, name) for name in Recipe._fields}
-        chosen = {name: choice for name, choice in choices.items() if choice is not None}
-        return RECIPES.get(self.dataset, OWN_RECIPE)._replace(**chosen)
-
-    @property
     def rates_in_words(self) -> str:
         """The learning rate, for the user to read."""
-        return f"learning rate {self.recipe.learning_rate:g}"
+        return f"learning rate {self.training.learning_rate:g}"
 
-    def training_config(self, *splits: str) -> TrainingConfig:
-        """How a candidate is trained, and on which splits its accuracy is measured."""
-        recipe = self.recipe
-        return TrainingConfig(
-            num_steps=recipe.steps,
-            batch_size=recipe.batch_size,
-            learning_rate=recipe.learning_rate,
-            class_reduction=self.class_reduction,
-            prob_epsilon=self.prob_epsilon,
-            splits=splits,
-            weight_decay=recipe.weight_decay,
-            decay_every_epochs=recipe.decay_every_epochs,
-            augmentation=recipe.augmentation,
-        )
+    @property
+    def seeds_of_search(self) -> range:
+        """The seeds with which candidates get their fitness."""
+        return range(self.seed, self.seed + 1)
 
     @property
     def dataset_source(self) -> DatasetSource:
-        """What the data set is loaded from, with as many training images as asked for."""
+        """The source of the data set, with its share of training images."""
         return DatasetSource(
             name=self.dataset,
             data_dir=None if self.data_dir is None else str(self.data_dir),
@@ -137,16 +97,20 @@ class CommonOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions(CommonOptions):
-    """Options of whatever looks for a loss: how a candidate gets its fitness, and how the best is chosen.
+    """Options of all commands that look for a loss: how a candidate gets its fitness, and how the best is chosen.
 
-    The seeds from --seed on are given out in turn, so that no step sees those of another.
+    Each phase takes the next seeds from --seed on, so that no phase sees those of another.
     """
 
     replicates: int = 1
     """Number of seeds that each candidate is trained with; its fitness is the mean."""
 
+    asynchronous: bool = False
+    """Tell the strategy each evaluation as soon as it is complete: nobody waits for a slow candidate. What comes of it
+    depends on the order of completion, which is recorded."""
+
     finalists: int = 10
-    """How many of the best losses are trained again with fresh seeds; the best of them by mean validation
+    """How many of the best losses are evaluated again with fresh seeds; the best of them by mean validation
     accuracy is the result. 1 takes the search's own best."""
 
     finalist_seeds: int = 10
@@ -158,12 +122,12 @@ class SearchOptions(CommonOptions):
 
     @property
     def seeds_of_search(self) -> range:
-        """What candidates get their fitness with."""
+        """The seeds with which candidates get their fitness."""
         return range(self.seed, self.seed + self.replicates)
 
     @property
     def seeds_of_finalists(self) -> range:
-        """What decides between the finalists."""
+        """The seeds that decide between the finalists."""
         return range(self.seeds_of_search.stop, self.seeds_of_search.stop + self.finalist_seeds)
 
 
@@ -174,15 +138,29 @@ class DiscoverOptions(SearchOptions):
     generations: int = 25
     """Number of generations, the random first one included."""
 
-    asynchronous: bool = False
-    """Breed a new candidate whenever a device or a worker is free, instead of whole generations: as many evaluations,
-    without waiting. What comes of it depends on the order in which candidates come back, which is recorded."""
+    strategy: Literal["generational", "steady-state", "random"] | None = None
+    """How candidates are chosen: generational and steady-state are forms of the genetic algorithm; random learns
+    nothing, as a control. By default generational, or steady-state with --asynchronous."""
+
+    initial_losses: tuple[str, ...] = ()
+    """Losses to begin with, as names or expressions; the other candidates of the first generation are random."""
 
     genetic: Annotated[GeneticConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=GeneticConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_at_least(1, generations=self.generations)
+        _ = self.initial_trees
+
+    @property
+    def initial_trees(self) -> list[LossTree]:
+        """The losses to begin with."""
+        return [find_tree(loss) for loss in self.initial_losses]
+
+    @property
+    def chosen_strategy(self) -> str:
+        """A name in `DISCOVERY_STRATEGIES`."""
+        return self.strategy or ("steady-state" if self.asynchronous else "generational")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +186,7 @@ class TuneOptions(SearchOptions):
     """Options of the tuning of given losses."""
 
     loss: tuple[str, ...]
-    """What to tune: names (cross_entropy, baikal, baikal_cma) or expressions of x and y, such as
+    """Losses to tune: names (cross_entropy, baikal, baikal_cma) or expressions of x and y, such as
     "log(y) - x / y", with or without coefficients to start from. The loss is minus their sum over the classes."""
 
     tuning: TuningConfig = field(default_factory=TuningConfig)
@@ -226,7 +204,7 @@ class TuneOptions(SearchOptions):
 
     @property
     def trees(self) -> list[LossTree]:
-        """What to tune."""
+        """The losses to tune."""
         return [find_tree(loss) for loss in self.loss]
 
 
@@ -254,7 +232,7 @@ class CompareOptions(CommonOptions):
         if not self.learning_rates or not all(0 < rate < float("inf") for rate in self.learning_rates):
             rates = " ".join(f"{rate:g}" for rate in self.learning_rates)
             raise ConfigurationError(f"--learning-rates are {rates or 'none'}; expected positive numbers.")
-        if self.learning_rate is not None:
+        if self.training.learning_rate != recipe_of(self.dataset).training.learning_rate:
             raise ConfigurationError("--learning-rate and --learning-rates exclude each other; give one of them.")
         if any(self.learning_rates.count(rate) > 1 for rate in self.learning_rates):
             raise ConfigurationError("--learning-rates has a rate more than once; give each once.")
@@ -265,7 +243,7 @@ class CompareOptions(CommonOptions):
 
     @property
     def trees(self) -> dict[str, LossTree]:
-        """What to compare, by name."""
+        """The losses to compare, by name."""
         return {name: find_tree(name.removesuffix(BEST_RATE)) for name in self.losses}
 
     @property

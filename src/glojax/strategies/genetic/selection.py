@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from glojax.errors import ConfigurationError
-from glojax.genetic.config import GeneticConfig
+from glojax.strategies.genetic.config import GeneticConfig
 
 
 def select_parents(fitness: ArrayLike, num: int, config: GeneticConfig, rng: np.random.Generator) -> NDArray[np.intp]:

@@ -7,8 +7,8 @@ import numpy as np
 from glojax.expressions.nodes import Node
 from glojax.expressions.operators import MAX_INTEGER
 from glojax.expressions.tree import LossTree
-from glojax.genetic.config import GeneticConfig
-from glojax.genetic.sampling import random_node, random_tree
+from glojax.strategies.genetic.config import GeneticConfig
+from glojax.strategies.genetic.sampling import random_node, random_tree
 
 
 def mutate(tree: LossTree, config: GeneticConfig, rng: np.random.Generator) -> LossTree:

@@ -1,0 +1,147 @@
+"""Discovery: a search for losses, and its summary after every so many candidates."""
+
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from glojax.errors import ConfigurationError
+from glojax.evaluation import Evaluation, Evaluator
+from glojax.expressions import LossTree
+from glojax.search.checks import nearest
+from glojax.search.events import EventLog
+from glojax.search.loop import Search, rank
+from glojax.strategies import DISCOVERY_STRATEGIES, GeneticConfig
+
+
+@dataclass(frozen=True)
+class GenerationRecord:
+    """The summary of a generation: as many candidates as a population holds, told one after the other.
+
+    Attributes:
+        generation: Its number, from 1.
+        best_fitness: The highest fitness in it; None if none is known.
+        median_fitness: The median fitness of its candidates, where unknown fitness counts as 0.
+        best_expression: The fittest candidate; of equally fit ones the smallest.
+        trained: Candidates trained to the end.
+        non_finite: Candidates whose training was not finite.
+        lacks_variable: Candidates without x or without y.
+        crashed: Candidates that ended three workers of a cluster.
+        cached: Candidates known before, or equal to another one of this generation.
+        candidate_steps: Optimizer steps taken in all.
+        seconds: Wall time.
+    """
+
+    generation: int
+    best_fitness: float | None
+    median_fitness: float
+    best_expression: str
+    trained: int
+    non_finite: int
+    lacks_variable: int
+    crashed: int
+    cached: int
+    candidate_steps: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Discovered:
+    """A loss function that was evaluated, and the generation, from 1, in which it first occurred."""
+
+    evaluation: Evaluation
+    generation: int
+
+
+def discover(
+    evaluator: Evaluator,
+    config: GeneticConfig | None = None,
+    num_generations: int = 25,
+    seed: int = 0,
+    *,
+    strategy: str = "generational",
+    initial: Sequence[LossTree] = (),
+    constraint: Callable[[LossTree], bool] = lambda tree: True,
+    time_limit: float | None = None,
+    log: EventLog | None = None,
+    on_evaluation: Callable[[Evaluation, int], None] = lambda evaluation, generation: None,
+    on_generation: Callable[[GenerationRecord], None] = lambda record: None,
+) -> list[Discovered]:
+    """Search for loss functions.
+
+    Args:
+        evaluator: Gives candidates their fitness.
+        config: Settings of the genetic algorithm; None for the paper's.
+        num_generations: At least 1; each has `config.population_size` candidates.
+        seed: The seed of the strategy.
+        strategy: A name in `DISCOVERY_STRATEGIES`: "generational", "steady-state" or "random".
+        initial: Losses to begin with; the other candidates of the first generation are random.
+        constraint: Says whether a tree may be a candidate; others are drawn again.
+        time_limit: Seconds after which the search ends with what it has; None for no limit.
+        log: Keeps the order in which evaluations complete, in which they are then told; None for the order of asking.
+        on_evaluation: Called with each evaluation when it is told, and the number of its generation.
+        on_generation: Called at the end of each generation.
+
+    Returns:
+        Every distinct loss function, the best first; of equally fit ones the smaller, then the earlier.
+
+    Raises:
+        ConfigurationError: The strategy is unknown, or an initial loss may not be a candidate.
+        GlojaxError: A device has no memory for a single candidate, or the log is of another search.
+        OSError: The log or the journal cannot be written.
+
+    Source: Gonzalez and Miikkulainen (2020), section III-A, for the default.
+    """
+    config = config or GeneticConfig()
+    if strategy not in DISCOVERY_STRATEGIES:
+        raise ConfigurationError(
+            f"Unknown strategy {strategy!r}.{nearest(strategy, DISCOVERY_STRATEGIES)} "
+            f"Expected one of {', '.join(DISCOVERY_STRATEGIES)}."
+        )
+    generation: list[Evaluation] = []
+    found: dict[LossTree, Discovered] = {}
+    number, start = 1, time.perf_counter()
+
+    def take_in(evaluation: Evaluation) -> None:
+        nonlocal number, start
+        found.setdefault(evaluation.tree, Discovered(evaluation, number))
+        generation.append(evaluation)
+        current, evaluations = number, generation.copy()
+        is_last = len(generation) == config.population_size
+        if is_last:
+            generation.clear()
+            number, now = number + 1, time.perf_counter()
+            seconds, start = now - start, now
+        # The callbacks come last: an exception in one of them leaves everything counted.
+        on_evaluation(evaluation, current)
+        if is_last:
+            on_generation(_summary(current, evaluations, seconds))
+
+    made = DISCOVERY_STRATEGIES[strategy](config, seed, initial=initial, constraint=constraint)
+    search = Search(made, evaluator, log=log, on_evaluation=take_in)
+    search.run(num_generations * config.population_size, time_limit=time_limit)
+    return [found[evaluation.tree] for evaluation in search.found]
+
+
+def _summary(number: int, evaluations: Sequence[Evaluation], seconds: float) -> GenerationRecord:
+    best = min(evaluations, key=rank)
+    counts = Counter(evaluation.status for evaluation in evaluations)
+    return GenerationRecord(
+        generation=number,
+        best_fitness=best.fitness,
+        median_fitness=median_fitness(evaluations),
+        best_expression=best.expression,
+        trained=counts["trained"],
+        non_finite=counts["non_finite"],
+        lacks_variable=counts["lacks_variable"],
+        crashed=counts["crashed"],
+        cached=counts["cached"],
+        candidate_steps=sum(evaluation.steps for evaluation in evaluations),
+        seconds=round(seconds, 3),
+    )
+
+
+def median_fitness(evaluations: Sequence[Evaluation]) -> float:
+    """Return the median fitness, where unknown fitness counts as 0."""
+    return round(statistics.median(evaluation.fitness or 0.0 for evaluation in evaluations), 6)

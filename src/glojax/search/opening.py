@@ -1,0 +1,111 @@
+"""The opening of a run: checks, data, devices or workers, and the run directory."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from rich.console import Console
+
+from glojax.datasets.progress import FetchDisplay
+from glojax.errors import ClusterError, GlojaxError
+from glojax.evaluation import DevicePool, FitnessRule, PoolEvaluator, device_names, platform, training_devices
+from glojax.networks import NETWORKS
+from glojax.search.cluster_options import Cluster, open_workers
+from glojax.search.config_file import FILE, accept, run_config
+from glojax.search.execution import ResumeOptions
+from glojax.search.options import CommonOptions
+from glojax.search.phases import Run
+from glojax.search.progress import Display
+from glojax.search.run_directory import RunDirectory, require_free, unwritable
+from glojax.training import computation_identity, make_train
+
+
+@contextmanager
+def running(options: CommonOptions, command: str, console: Console, resume: ResumeOptions | None) -> Iterator[Run]:
+    """Check options and data, then open the run directory, so that a mistake in the former leaves no trace.
+
+    Args:
+        options: The options of the run.
+        command: Its command.
+        console: Prints what is trained.
+        resume: How an interrupted run goes on; None begins a run.
+    """
+    if resume is not None:
+        # Check it now, and not when hours were waited for workers.
+        RunDirectory.reopen(resume.run_dir.expanduser()).release()
+    elif options.run_dir is not None:
+        require_free(options.run_dir.expanduser())
+    with FetchDisplay(console):
+        dataset = options.dataset_source.load()
+    network = NETWORKS[options.network]
+    sizes = {name: len(split) for name, split in dataset.splits.items()}
+    resolved = {
+        "computation": computation_identity(make_train(network, dataset, options.training)),
+        "dataset_sizes": sizes,
+        "dataset_fingerprint": dataset.fingerprint,
+        "dataset_origin": dataset.origin,
+        "test_split": dataset.test_split,
+    }
+    with open_workers(options.execution, console) as cluster:
+        devices = [] if cluster else training_devices(options.execution.devices)
+        there = (cluster.workers.devices, cluster.workers.platform) if cluster else (device_names(devices), platform())
+        current = run_config(command, options, resolved, *there)
+        with _open(options, command, current, resume) as directory:
+            journal = directory.open_journal()
+            done = "" if resume is None else f"\nGoing on with {directory.path}: {len(journal):,} trainings are done."
+            console.print(
+                f"{dataset.name}: {sizes['train']:,} training, {sizes['validation']:,} validation, "
+                f"{sizes['test']:,} test images ({dataset.test_split}), from {dataset.origin}. "
+                f"{options.network}: {options.training.num_steps:,} steps of {options.training.batch_size:,} images "
+                f"by {options.training.optimizer}, {options.rates_in_words}.{done}",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+            display = Display(console)
+            pool_options = {"chunk_size": options.chunk_size, "conv_lowering": options.conv_lowering}
+            pool = (
+                cluster.pool(network, options.dataset_source, dataset, display.on_cluster, **pool_options)
+                if cluster
+                else DevicePool(network, dataset, devices=devices, **pool_options)
+            )
+            evaluator = PoolEvaluator(
+                pool,
+                replace(options.training, splits=("validation",)),
+                FitnessRule(tuple(options.seeds_of_search)),
+                journal=journal,
+                on_training=display.on_training,
+            )
+            yield Run(dataset, directory, journal, display, evaluator)
+            journal.put_in_order()
+            directory.finish()
+
+
+@contextmanager
+def _open(
+    options: CommonOptions, command: str, current: Mapping[str, Any], resume: ResumeOptions | None
+) -> Iterator[RunDirectory]:
+    """Open the run directory; an error that ends the run says how to go on."""
+    if resume is None:
+        directory = RunDirectory.create(options.run_dir and options.run_dir.expanduser(), command)
+    else:
+        directory = RunDirectory.reopen(resume.run_dir.expanduser())
+    go_on = directory.resume_command + options.execution.cluster_in_words
+    try:
+        if resume is None:
+            directory.write_json(FILE, current)
+        else:
+            accept(directory, current, resume.allow_version_change)
+        yield directory
+    except OSError as error:
+        raise unwritable(directory.path, error, f"then go on with: {go_on}") from error
+    except ClusterError as error:
+        raise ClusterError(f"{error} What is done is saved. Go on with: {go_on}") from error
+    except GlojaxError:
+        raise
+    except BaseException as error:
+        error.add_note(f"What is done is saved. Go on with: {go_on}")
+        raise
+    finally:
+        directory.release()

@@ -1,0 +1,26 @@
+"""Search strategies: each decides which candidates are evaluated next, and one loop drives them all."""
+
+from glojax.strategies.base import Batch, Strategy
+from glojax.strategies.coefficients import CoefficientSearch, TuningConfig
+from glojax.strategies.genetic import GenerationalSearch, GeneticConfig, SteadyStateSearch
+from glojax.strategies.random_search import RandomSearch
+
+#: The strategies that discover losses, by the name that the command line knows; each is made as
+#: `strategy(config, seed, initial=..., constraint=...)`.
+DISCOVERY_STRATEGIES = {
+    "generational": GenerationalSearch,
+    "steady-state": SteadyStateSearch,
+    "random": RandomSearch,
+}
+
+__all__ = [
+    "DISCOVERY_STRATEGIES",
+    "Batch",
+    "CoefficientSearch",
+    "GenerationalSearch",
+    "GeneticConfig",
+    "RandomSearch",
+    "SteadyStateSearch",
+    "Strategy",
+    "TuningConfig",
+]

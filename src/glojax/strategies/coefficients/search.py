@@ -1,0 +1,102 @@
+"""CMA-ES over the coefficients of several losses at once: in each round the members of all of them are one population."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from glojax.expressions import LossTree
+from glojax.strategies.base import Batch
+from glojax.strategies.coefficients.cma import CmaEs
+from glojax.strategies.coefficients.config import TuningConfig
+from glojax.strategies.coefficients.layout import CoefficientLayout
+
+if TYPE_CHECKING:
+    from glojax.evaluation import Evaluation
+
+
+@dataclass(eq=False)
+class LossTuning:
+    """A loss whose coefficients are tuned.
+
+    Attributes:
+        layout: Its coefficients.
+        strategy: Its evolution strategy.
+        start: The evaluation of the loss as it was given; None before it is known.
+        members: The evaluations of its latest generation.
+        found: Every distinct member by its tree, in the order of evaluation.
+    """
+
+    layout: CoefficientLayout
+    strategy: CmaEs
+    start: "Evaluation | None" = None
+    members: "list[Evaluation]" = field(default_factory=list)
+    found: "dict[LossTree, Evaluation]" = field(default_factory=dict)
+
+    @property
+    def best(self) -> "Evaluation | None":
+        """The best evaluation, the first of equals; None before any is known."""
+        known = [one for one in (self.start, *self.found.values()) if one is not None]
+        return max(known, key=lambda one: -math.inf if one.fitness is None else one.fitness, default=None)
+
+
+class CoefficientSearch:
+    """Tunes the coefficients of losses; the losses do not influence each other.
+
+    The first round evaluates the losses as they are given. Each further round asks for a generation of every loss whose
+    evolution strategy has not stopped.
+
+    Args:
+        trees: The losses, with the coefficients to start from.
+        config: Settings of the evolution strategies; each loss has one of its own.
+        seed: The seed of the members.
+
+    Attributes:
+        losses: The state of each loss, in the order of the trees.
+        num_rounds: Rounds that are complete.
+        active: The losses that took part in the latest complete round after the first.
+
+    Raises:
+        ConfigurationError: A tree lacks x or y, or has a coefficient that is not finite.
+    """
+
+    def __init__(self, trees: Sequence[LossTree], config: TuningConfig, seed: int):
+        layouts = [CoefficientLayout.of(tree, config.coefficients) for tree in trees]
+        self.losses = [
+            LossTuning(layout, CmaEs(layout.vector, config, _member_seed(seed, layout.tree))) for layout in layouts
+        ]
+        self.num_rounds = 0
+        self.active: list[LossTuning] = []
+        self._asked: list[LossTuning] = []
+        self._round = Batch(trees)
+
+    def ask(self, room: int) -> tuple[LossTree, ...]:
+        """Return the next members; none while a round is being evaluated, or when all strategies have stopped."""
+        if self._round.is_complete:
+            self._asked = [loss for loss in self.losses if loss.strategy.stop_reason is None]
+            self._round = Batch([loss.layout.tree_of(one) for loss in self._asked for one in loss.strategy.ask()])
+        return self._round.ask(room)
+
+    def tell(self, tree: LossTree, evaluation: "Evaluation") -> None:
+        """Learn the evaluation of a member; the last one of a round updates the evolution strategies."""
+        self._round.tell(tree, evaluation)
+        if not self._round.is_complete:
+            return
+        evaluations = iter(self._round.evaluations)
+        if self.num_rounds == 0:
+            for loss, start in zip(self.losses, evaluations, strict=True):
+                loss.start = start
+        for loss in self._asked:
+            loss.members = [next(evaluations) for _ in range(loss.strategy.population_size)]
+            loss.strategy.tell([math.nan if one.fitness is None else one.fitness for one in loss.members])
+            for one in loss.members:
+                loss.found.setdefault(one.tree, one)
+        self.active = self._asked
+        self.num_rounds += 1
+
+
+def _member_seed(seed: int, tree: LossTree) -> int:
+    """The seed of a loss follows from the loss, so that it is the same whatever is tuned beside it."""
+    digest = hashlib.sha256(f"{seed} {tree}".encode()).digest()
+    return int.from_bytes(digest[:4]) >> 1
