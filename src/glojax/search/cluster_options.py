@@ -13,13 +13,13 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from glojax.cluster.settings import SchedulerSettings, Settings, settings_type
 from glojax.errors import ConfigurationError
-from glojax.evaluation.cluster_settings import Settings, StandingSettings, settings_type
 from glojax.search.checks import nearest
 from glojax.search.execution import ExecutionOptions
 
 if TYPE_CHECKING:
-    from glojax.evaluation.fleet import Fleet
+    from glojax.cluster.worker_pool import WorkerPool
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,25 +65,25 @@ def read_settings(cluster: str, path: Path | None) -> Settings:
     return settings
 
 
-def open_cluster(cluster: str, settings: Settings, num_devices: int | None) -> AbstractContextManager["Fleet"]:
-    """What starts a cluster, or connects to one; see `open_fleet`.
+def open_cluster(cluster: str, settings: Settings, num_devices: int | None) -> AbstractContextManager["WorkerPool"]:
+    """What starts a cluster, or connects to one; see `open_workers`.
 
     Raises:
         ConfigurationError: What it needs is not installed.
     """
     try:
-        from glojax.evaluation.launch import open_fleet
+        from glojax.cluster.launch import open_workers
     except ImportError as error:
         raise ConfigurationError(
             f"--cluster needs packages that are not installed ({error.name or error}): pip install 'glojax[cluster]'"
         ) from error
-    return open_fleet(cluster, settings, num_devices)
+    return open_workers(cluster, settings, num_devices)
 
 
 def print_workers(options: WorkersOptions, console: Console) -> None:
     """Print who is there: devices, speed, shards done, failures."""
     settings = read_settings(options.cluster, options.cluster_config)
-    if not isinstance(settings, StandingSettings):
+    if not isinstance(settings, SchedulerSettings):
         raise ConfigurationError(f"--cluster is {options.cluster!r}; expected the address of a scheduler that stands.")
     with open_cluster(options.cluster, settings, None) as fleet:
         reports, failures = fleet.reports()

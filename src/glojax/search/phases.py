@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 from rich.console import Console
 
+from glojax.cluster.settings import Limits
 from glojax.coefficients import CoefficientLayout, TuningConfig, default_population_size
 from glojax.datasets import Dataset
 from glojax.datasets.progress import FetchDisplay
@@ -23,7 +24,6 @@ from glojax.evaluation import (
     platform,
     training_devices,
 )
-from glojax.evaluation.cluster_settings import Limits
 from glojax.expressions import LossTree
 from glojax.networks import NETWORKS
 from glojax.search.asynchronous import discover_asynchronously

@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
+from glojax.cluster.settings import ClusterProgress
 from glojax.evaluation import Evaluation
-from glojax.evaluation.cluster_settings import ClusterProgress
 from glojax.search.discovery import GenerationRecord
 from glojax.search.tuning import TuningRecord
 

@@ -1,4 +1,4 @@
-"""What can be said about a cluster: its kind, its settings, and how it fares."""
+"""Settings of clusters, and the state of a cluster's workers."""
 
 import contextlib
 import re
@@ -13,7 +13,7 @@ KINDS: Final = ("local:N", "slurm", "htcondor", "tcp://HOST:PORT", "tls://HOST:P
 
 
 class ClusterProgress(NamedTuple):
-    """How the workers fare: those that can be given work, shards in flight, and shards given out again."""
+    """Numbers of workers that can be given work, of shards in flight, and of retried shards."""
 
     workers: int
     in_flight: int
@@ -22,14 +22,16 @@ class ClusterProgress(NamedTuple):
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a shard holds, and how long a worker may take for it.
+    """The size of a shard, and the time that a worker may take for it.
+
+    A shard is late after `slack_factor` times its expected duration, in which every training takes all of its steps,
+    plus `slack_seconds`.
 
     Attributes:
-        shard_seconds: Work that a shard is to hold at most, above one training a device.
-        first_seconds: Before the speed of a worker is known: it loads the data set, and compiles.
-        slack_seconds: Beyond what a shard is expected to take.
-        slack_factor: Times what a shard is expected to take if every training in it goes to its end; a training that is
-            tried again, alone, has so many times longer each time.
+        shard_seconds: Expected duration of the largest shard with more than one training for each device.
+        first_seconds: Time limit while the speed of a worker is unknown: it loads the data set, and compiles.
+        slack_seconds: Time added to the limit of each shard.
+        slack_factor: Factor of the expected duration; each retry of a training multiplies its limit by this, too.
     """
 
     shard_seconds: float = 10.0
@@ -45,11 +47,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class LocalSettings:
-    """Of worker processes on this machine.
+    """Settings of worker processes on this machine.
 
     Attributes:
-        memory: Of each worker, such as "4GB"; one that needs more is ended. By default its share of the machine's.
-        limits: Of shards.
+        memory: Memory of each worker, such as "4GB"; a worker that needs more is ended. By default an equal share.
+        limits: Limits of shards.
     """
 
     memory: str | None = None
@@ -58,7 +60,7 @@ class LocalSettings:
 
 @dataclass(frozen=True)
 class TlsFiles:
-    """Certificates and key of a cluster that stands already, as PEM files."""
+    """Certificates and key of a running scheduler, as PEM files."""
 
     ca_file: Path
     cert_file: Path
@@ -66,13 +68,13 @@ class TlsFiles:
 
 
 @dataclass(frozen=True)
-class StandingSettings:
-    """Of a scheduler that stands already.
+class SchedulerSettings:
+    """Settings of a running scheduler.
 
     Attributes:
         tls: Certificates, for an address that begins with tls://.
-        unencrypted: Whether a scheduler on another machine may be talked to without encryption.
-        limits: Of shards.
+        unencrypted: Whether messages to a scheduler on another machine may be unencrypted.
+        limits: Limits of shards.
     """
 
     tls: TlsFiles | None = None
@@ -82,28 +84,28 @@ class StandingSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSettings:
-    """Of jobs on a batch system; each is one worker.
+    """Settings of jobs on a batch system; each job is one worker.
 
     Attributes:
-        jobs: How many are kept running.
-        cores: Of each job.
-        memory: Of each job, such as "8GB".
-        walltime: Slurm's time limit of a job, such as "04:00:00", by default half an hour; the next takes its place.
-            A training must fit into it.
+        jobs: Number of jobs that are kept running.
+        cores: CPU cores of each job.
+        memory: Memory of each job, such as "8GB".
+        walltime: Slurm's time limit of a job, such as "04:00:00", by default half an hour; another job follows. A
+            training must fit into it.
         queue: Slurm's partition.
         account: Slurm's account.
-        disk: HTCondor's disk of each job.
-        directives: More of Slurm's options, such as "--gres=gpu:1".
-        submit_options: More lines of HTCondor's submit file, such as request_gpus = "1".
-        prologue: Commands before the worker starts, such as "module load cuda".
+        disk: Disk space of each HTCondor job.
+        directives: Further options of sbatch, such as "--gres=gpu:1".
+        submit_options: Further lines of HTCondor's submit file, such as request_gpus = "1".
+        prologue: Commands to run before the worker starts, such as "module load cuda".
         python: The interpreter on the nodes; by default this one.
-        host: Where the scheduler listens: name or number of this machine, as the nodes see it.
-        interface: Or the network interface that it listens at, such as "ib0". Without either it is reached from this
-            machine only.
+        host: Name or IP address of this machine on the nodes' network, where the scheduler listens.
+        interface: Network interface where the scheduler listens instead, such as "ib0". Without `host` and `interface`
+            only this machine can reach it.
         log_folder: Where jobs write their output; by default nowhere.
-        shared_folder: A folder that the nodes see, for the keys of the run, which are removed at its end unless it is
-            killed; by default the user's cache.
-        limits: Of shards.
+        shared_folder: A folder that the nodes can read, for the keys of the run, which are removed at its end unless it
+            is killed; by default in the user's cache.
+        limits: Limits of shards.
     """
 
     jobs: int = 2
@@ -131,17 +133,17 @@ class BatchSettings:
             raise ConfigurationError("host and interface exclude each other; give one of them.")
 
 
-Settings: TypeAlias = LocalSettings | StandingSettings | BatchSettings
+Settings: TypeAlias = LocalSettings | SchedulerSettings | BatchSettings
 
 
 def settings_type(cluster: str) -> type[Settings]:
-    """What settings a cluster takes.
+    """Return the type of a cluster's settings.
 
     Args:
         cluster: local:N, slurm, htcondor, or the address of a scheduler.
 
     Raises:
-        ConfigurationError: It is none of these.
+        ConfigurationError: `cluster` is none of these.
     """
     if cluster in ("slurm", "htcondor"):
         return BatchSettings
@@ -150,5 +152,5 @@ def settings_type(cluster: str) -> type[Settings]:
     with contextlib.suppress(ValueError):
         where = urlsplit(cluster)
         if where.scheme in ("tcp", "tls") and where.hostname and where.port and not where.path:
-            return StandingSettings
+            return SchedulerSettings
     raise ConfigurationError(f"--cluster is {cluster!r}; expected one of {', '.join(KINDS)}.")

@@ -1,4 +1,4 @@
-"""Starts clusters: worker processes here, or jobs on a batch system."""
+"""Starts clusters: worker processes on this machine, or jobs on a batch system."""
 
 import contextlib
 import logging
@@ -17,27 +17,27 @@ import platformdirs
 from distributed import Client, LocalCluster, Security
 from distributed.deploy.spec import SpecCluster
 
+from glojax.cluster.connect import CONNECT_SECONDS, connected
+from glojax.cluster.settings import BatchSettings, LocalSettings, Settings
+from glojax.cluster.worker_pool import WorkerPool
 from glojax.errors import ClusterError, ConfigurationError
-from glojax.evaluation.cluster_settings import BatchSettings, LocalSettings, Settings
-from glojax.evaluation.fleet import Fleet
 from glojax.evaluation.runtime import num_cores
-from glojax.evaluation.standing import CONNECT_SECONDS, connected
 
-#: How long a worker may miss its scheduler before it ends.
+#: How long a worker waits for its scheduler before it ends.
 DEATH_TIMEOUT_SECONDS: Final = 20
 
 _LOOPBACK: Final = "127.0.0.1"
 
-#: Dask's scheduler has its web server all the same; here nobody else reaches it, and no two meet at one port.
+#: Dask's scheduler always has a web server: only this machine reaches it, and the port is a free one.
 _NO_DASHBOARD: Final = f"{_LOOPBACK}:0"
 
-#: With this variable, which Dask sets for workers, malloc gives memory back after every step, and a training on a CPU
-#: takes 20 % longer.
+#: Dask sets this variable for workers; malloc then returns memory to the system after every step, and a training on a
+#: CPU takes 20 % longer.
 _TRIM: Final = "MALLOC_TRIM_THRESHOLD_"
 _SPAWN: Final = "distributed.nanny.pre-spawn-environ"
 _NO_TRIM: Final = f"export DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON='{{\"{_TRIM}\": None}}'"
 
-#: Dask's own settings: a worker is gone sooner, and a task is not blamed by Dask, but by us.
+#: Settings of Dask: it drops lost workers sooner, and leaves failures of tasks to `ClusterPool`.
 _DASK: Final = {
     "distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s",
     "distributed.deploy.lost-worker-timeout": "5s",
@@ -48,44 +48,44 @@ _DASK: Final = {
 
 _Cluster = TypeVar("_Cluster", bound=SpecCluster)
 
-#: Ends what is left in the queue once this process is no more, however it ended.
+#: A shell command that waits for the end of a process, and then cancels its jobs.
 _WATCH: Final = 'while kill -0 "$0" 2>/dev/null; do sleep 2; done; exec "$@"'
 
 
 @contextlib.contextmanager
-def open_fleet(cluster: str, settings: Settings, num_devices: int | None = None) -> Iterator[Fleet]:
-    """Start a cluster, or connect to one, and end what was started.
+def open_workers(cluster: str, settings: Settings, num_devices: int | None = None) -> Iterator[WorkerPool]:
+    """Start a cluster, or connect to one; end its workers at the end of the `with` statement, if it was started.
 
     Args:
         cluster: local:N, slurm, htcondor, or the address of a scheduler.
-        settings: Of the type that `settings_type` gives for it.
-        num_devices: CPU devices of each worker; None for all of its cores, shared between the workers of one machine.
+        settings: Settings of the type that `settings_type` returns for the cluster.
+        num_devices: CPU devices of each worker; None for all of its cores, which local workers share.
 
     Raises:
-        ClusterError: The scheduler does not answer within ten seconds, or the batch system is not here.
+        ClusterError: The scheduler does not answer within ten seconds, or this machine cannot submit jobs.
         ConfigurationError: The settings do not fit the cluster.
     """
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with dask.config.set(_DASK):
         if isinstance(settings, LocalSettings):
             number = int(cluster.removeprefix("local:"))
-            own = num_devices or max(1, num_cores() // number)
+            cores = num_devices or max(1, num_cores() // number)
             with _local(number, settings) as client:
-                yield Fleet(client, own, share_machine=True)
+                yield WorkerPool(client, cores, share_machine=True)
         elif isinstance(settings, BatchSettings):
             with _batch(cluster, settings) as client:
-                yield Fleet(client, num_devices or settings.cores)
+                yield WorkerPool(client, num_devices or settings.cores)
         else:
             with connected(cluster, settings) as client:
-                yield Fleet(client, num_devices, has_others=True)
+                yield WorkerPool(client, num_devices, is_shared=True)
 
 
 @contextlib.contextmanager
 def _local(number: int, settings: LocalSettings) -> Iterator[Client]:
-    """Processes of this one, which end with it; reached from this machine only, hence without encryption."""
+    """Start child processes. Only this machine reaches them, hence without encryption."""
 
     def make() -> LocalCluster:
-        # Left out, it is each worker's share of the machine's.
+        # By default each worker has an equal share of the machine's memory.
         memory = {} if settings.memory is None else {"memory_limit": settings.memory}
         return LocalCluster(
             n_workers=number,
@@ -97,13 +97,13 @@ def _local(number: int, settings: LocalSettings) -> Iterator[Client]:
         )
 
     with _started(make) as running, Client(running, timeout=CONNECT_SECONDS) as client:
-        # Dask gives a worker up that is down for the second time within the timeout: another takes its place.
+        # Dask gives up a worker that fails twice within its timeout; `adapt` replaces it.
         running.adapt(minimum=number, maximum=number)
         yield client
 
 
 def _started(make: Callable[[], _Cluster]) -> _Cluster:
-    """A cluster; what Dask does not like about its settings is the user's mistake."""
+    """Make a cluster; raise ConfigurationError if Dask rejects its settings."""
     try:
         return make()
     except (ValueError, RuntimeError, OSError) as error:
@@ -125,7 +125,7 @@ def _batch(kind: str, settings: BatchSettings) -> Iterator[Client]:
     ):
         if kind == "slurm":
             _require_accepted(cluster.job_script())
-        # In a session of its own, so that nothing that ends this process ends it.
+        # In its own session, so that it outlives this process.
         subprocess.Popen(
             ["/bin/sh", "-c", _WATCH, str(os.getpid()), cancel, *which],
             stdin=subprocess.DEVNULL,
@@ -133,18 +133,21 @@ def _batch(kind: str, settings: BatchSettings) -> Iterator[Client]:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        # Not `scale`, which does not replace a job that was lost.
+        # `scale` would not replace lost jobs.
         cluster.adapt(minimum_jobs=settings.jobs, maximum_jobs=settings.jobs)
         yield client
 
 
 def batch_cluster(kind: str, settings: BatchSettings, name: str) -> Any:
-    """A `dask_jobqueue` cluster without jobs yet, encrypted with keys of its own.
+    """Return a `dask_jobqueue` cluster without jobs, encrypted with its own keys.
 
     Args:
         kind: "slurm" or "htcondor".
-        settings: Of its jobs.
-        name: Of its jobs.
+        settings: Settings of its jobs.
+        name: Name of its jobs.
+
+    Raises:
+        ConfigurationError: A package is not installed, or the shared folder cannot be written.
     """
     slurm, htcondor = _job_queues()
     shared = settings.shared_folder or platformdirs.user_cache_path("glojax") / "cluster"
@@ -188,7 +191,7 @@ def batch_cluster(kind: str, settings: BatchSettings, name: str) -> Any:
 
 
 def _job_queues() -> tuple[type[Any], type[Any]]:
-    """Dask's clusters on Slurm and on HTCondor."""
+    """Import Dask's cluster classes for Slurm and HTCondor."""
     handler = signal.getsignal(signal.SIGINT)
     try:
         from dask_jobqueue.htcondor import HTCondorCluster
@@ -197,13 +200,13 @@ def _job_queues() -> tuple[type[Any], type[Any]]:
         raise ConfigurationError(
             f"Batch systems need packages that are not installed ({error.name}): pip install 'glojax[cluster]'"
         ) from error
-    # Which dask_jobqueue takes for itself.
+    # dask_jobqueue replaces the handler.
     signal.signal(signal.SIGINT, handler)
     return SLURMCluster, HTCondorCluster
 
 
 def _require_accepted(job_script: str) -> None:
-    """Raise ClusterError where Slurm would refuse such a job: Dask would wait for it for ever."""
+    """Raise ClusterError if Slurm would refuse the job, for which Dask would wait forever."""
     tried = subprocess.run(["sbatch", "--test-only"], input=job_script, capture_output=True, text=True, check=False)
     if tried.returncode != 0:
         cause = " ".join(tried.stderr.split())
@@ -211,7 +214,7 @@ def _require_accepted(job_script: str) -> None:
 
 
 def temporary_security() -> Security:
-    """Keys and certificates for one run.
+    """Return keys and certificates for one run.
 
     Raises:
         ConfigurationError: `cryptography` is not installed.
@@ -220,6 +223,6 @@ def temporary_security() -> Security:
         security: Security = Security.temporary()
     except ImportError as error:
         raise ConfigurationError(
-            "Workers on other machines are talked to encrypted, which needs cryptography: pip install 'glojax[cluster]'"
+            "Encrypted messages to workers on other machines need cryptography: pip install 'glojax[cluster]'"
         ) from error
     return security
