@@ -21,7 +21,7 @@ from glojax.cluster.cluster_pool import ClusterPool
 from glojax.cluster.launch import open_workers
 from glojax.cluster.settings import LocalSettings
 from glojax.datasets import DatasetSource
-from glojax.evaluation import DevicePool, Training
+from glojax.evaluation import DevicePool, Training, TrainingPool
 
 #: Keeps the workers until the process of the contestant ends.
 _open = contextlib.ExitStack()
@@ -43,12 +43,14 @@ def make(on_cluster: bool, population: int, steps: int) -> Contestant:
     network, config = WORKLOADS["digits"].network, replace(WORKLOADS["digits"].config, num_steps=steps)
     source = DatasetSource("digits")
     dataset = source.load()
-    pool: DevicePool | ClusterPool = DevicePool(network, dataset)
-    context = pool.context(config)
+    pool: TrainingPool
     if on_cluster:
         workers = _open.enter_context(open_workers(f"local:{num_cores()}", LocalSettings()))
         workers.wait_for_workers(num_cores())
         pool = ClusterPool(network, source, dataset, workers)
+    else:
+        pool = DevicePool(network, dataset)
+    context = pool.context(config)
     trees = loss_trees(population)
     seeds = count()
 

@@ -26,7 +26,7 @@ from glojax.cluster.shard_size import shard_size
 
 
 class Simulated(NamedTuple):
-    """A generation: its duration, the mean share that workers train, the largest idle share, and the head's busy share."""
+    """A generation: its duration, the share that workers train, the largest idle share, and the head's busy share."""
 
     workers: int
     trainings: int

@@ -11,7 +11,7 @@ from glojax.cluster.launch import open_workers
 from glojax.cluster.settings import ClusterProgress, Limits, LocalSettings
 from glojax.cluster.worker_pool import WorkerPool
 from glojax.datasets import Dataset, DatasetSource, load_dataset
-from glojax.evaluation import DevicePool, Training
+from glojax.evaluation import Training
 from glojax.expressions import LossTree
 from glojax.networks import DigitsCNN, NetworkFactory
 from glojax.training import TrainingConfig
@@ -59,7 +59,7 @@ def make_pool(workers: WorkerPool, digits: Dataset) -> MakePool:
 
 
 @pytest.fixture(scope="session")
-def make_trainings(digits: Dataset) -> MakeTrainings:
+def make_trainings(workers: WorkerPool, digits: Dataset) -> MakeTrainings:
     def make(
         config: TrainingConfig,
         trees: Sequence[LossTree],
@@ -67,7 +67,7 @@ def make_trainings(digits: Dataset) -> MakeTrainings:
         rate: float | None = None,
         network: NetworkFactory = DigitsCNN,
     ) -> list[Training]:
-        context = DevicePool(network, digits, conv_lowering="canonical").context(config)
+        context = ClusterPool(network, DatasetSource("digits"), digits, workers).context(config)
         learning_rate = float(np.float32(config.learning_rate if rate is None else rate))
         return [Training(context, tree, seed, learning_rate) for tree in trees for seed in seeds]
 

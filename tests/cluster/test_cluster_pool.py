@@ -72,13 +72,13 @@ def test_a_pool_does_trainings_of_several_configurations(make_pool: MakePool, ma
 
 def test_there_is_room_for_one_training_on_each_idle_device(make_pool: MakePool, make_trainings: MakeTrainings) -> None:
     pool, trainings = make_pool(), make_trainings(SHORT, TREES[:2])
-    assert pool.room == 2
+    assert pool.room(SHORT) == 2
     pool.submit(SHORT, trainings[:1])
-    assert pool.room == 1
+    assert pool.room(SHORT) == 1
     pool.submit(SHORT, trainings)
-    assert pool.room == 0
+    assert pool.room(SHORT) == 0
     pool.cancel()
-    assert pool.room == 2
+    assert pool.room(SHORT) == 2
 
 
 def test_cancel_gives_the_results_of_trainings_that_have_begun(
@@ -187,7 +187,7 @@ def test_a_network_of_the_main_module_is_refused(
 ) -> None:
     ClusterPool(Outer.Inner, DatasetSource("digits"), digits, workers)
     monkeypatch.setattr(Outer.Inner, "__module__", "__main__")
-    with pytest.raises(ConfigurationError, match=r"Outer\.Inner of __main__ cannot be trained on a cluster; expected"):
+    with pytest.raises(ConfigurationError, match=r"__main__:Outer\.Inner cannot be trained on a cluster; expected"):
         ClusterPool(Outer.Inner, DatasetSource("digits"), digits, workers)
 
 

@@ -11,20 +11,21 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Final
 
+import jax
+
 from glojax.cluster.settings import ClusterProgress, Limits
 from glojax.cluster.shard_size import Speed, shard_size
 from glojax.cluster.worker import FATAL, LACKING, Outcome, Worker
 from glojax.cluster.worker_pool import WorkerPool
-from glojax.cluster.worker_tasks import imported_network, shard_results, train_shard
+from glojax.cluster.worker_tasks import shard_results, train_shard
+from glojax.cpu_devices import cpu_device
 from glojax.datasets import Dataset, DatasetSource
 from glojax.errors import ClusterError, ConfigurationError
-from glojax.evaluation import Training
+from glojax.evaluation import GRACE_SECONDS, DevicePool, Trained, Training, crashed_result
 from glojax.evaluation.chunk_size import LARGEST
-from glojax.evaluation.device_pool import GRACE_SECONDS
-from glojax.evaluation.results import crashed_result
 from glojax.networks import ConvolutionLowering, NetworkFactory
-from glojax.training import TrainingConfig, TrainResult
-from glojax.training.config import config_record
+from glojax.training import TrainingConfig, config_record
+from glojax.training.named_functions import import_path
 
 _log = logging.getLogger(__name__)
 
@@ -76,11 +77,12 @@ class ClusterPool:
         on_progress: Callable[[ClusterProgress], None] = lambda progress: None,
     ):
         self._order = {
-            "network": _importable_name(network),
+            "network": _import_path(network),
             "source": dataclasses.asdict(source.absolute()),
             "fingerprint": dataset.fingerprint,
             "chunk_size": chunk_size,
         }
+        self._head = DevicePool(network, dataset, devices=[cpu_device(0)], conv_lowering=conv_lowering or "canonical")
         self._workers = workers
         self._limits = limits or Limits()
         self._chunk_size = chunk_size
@@ -91,13 +93,22 @@ class ClusterPool:
         self._left = deque[tuple[TrainingConfig, Training]]()
         self._retries = deque[_Shard]()
         self._in_flight: dict[str, _Shard] = {}
-        self._results: list[tuple[Training, TrainResult]] = []
+        self._results: list[Trained] = []
         # A worker compiles anew for each configuration.
         self._speeds: dict[tuple[str, TrainingConfig], Speed] = {}
 
-    @property
-    def room(self) -> int:
-        """Trainings that idle workers would begin at once."""
+    def context(self, config: TrainingConfig) -> str:
+        """Return the identity of what trainings with this configuration compute; see `Training`.
+
+        Raises:
+            ConfigurationError: Network, data set and configuration do not fit each other.
+        """
+        # The head leaves accelerators to the workers.
+        with jax.default_device(cpu_device(0)):
+            return self._head.context(config)
+
+    def room(self, config: TrainingConfig) -> int:
+        """Return the number of trainings that idle workers would begin at once."""
         num_slots = sum(self._num_slots(worker) for worker in self._workers.workers if worker.is_idle)
         return max(0, num_slots - len(self._left) - sum(len(shard.trainings) for shard in self._retries))
 
@@ -114,7 +125,7 @@ class ClusterPool:
         config_record(config)
         self._left.extend((config, training) for training in trainings)
 
-    def wait(self) -> list[tuple[Training, TrainResult]]:
+    def wait(self) -> list[Trained]:
         """Give shards to idle workers, and return new results; wait up to half a second for the first one.
 
         Raises:
@@ -128,7 +139,7 @@ class ClusterPool:
             self._receive(outcome)
         return self._taken_results()
 
-    def cancel(self) -> list[tuple[Training, TrainResult]]:
+    def cancel(self) -> list[Trained]:
         """Drop all trainings that have not begun; wait up to `GRACE_SECONDS` for the others, and return results."""
         self._left.clear()
         self._retries.clear()
@@ -143,7 +154,7 @@ class ClusterPool:
         self._workers.cancel()
         return self._taken_results()
 
-    def _taken_results(self) -> list[tuple[Training, TrainResult]]:
+    def _taken_results(self) -> list[Trained]:
         results, self._results = self._results, []
         return results
 
@@ -237,20 +248,17 @@ class ClusterPool:
         self._results += zip(shard.trainings, results, strict=True)
 
 
-def _importable_name(network: NetworkFactory) -> str:
-    """Return "module:name" of a network.
-
-    Raises:
-        ConfigurationError: It cannot be imported by that name.
-    """
-    module, name = getattr(network, "__module__", None), getattr(network, "__qualname__", None)
-    with contextlib.suppress(ClusterError):
-        if module and name and module != "__main__" and imported_network(f"{module}:{name}") is network:
-            return f"{module}:{name}"
-    raise ConfigurationError(
-        f"The network {name or network!r} of {module} cannot be trained on a cluster; expected a class or function of "
-        "a module that workers can import."
-    )
+def _import_path(network: NetworkFactory) -> str:
+    """Return the import path of a network; raise ConfigurationError if workers could not import it."""
+    path = ""
+    with contextlib.suppress(ConfigurationError):
+        path = import_path(network)
+    if not path or path.startswith("__main__:"):
+        raise ConfigurationError(
+            f"The network {path or network!r} cannot be trained on a cluster; expected a class or function of a module "
+            "that workers can import."
+        )
+    return path
 
 
 def _counts_as_failure(error: Exception | None) -> bool:

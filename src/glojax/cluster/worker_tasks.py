@@ -4,7 +4,6 @@ Arguments and results are text. A worker loads the data set itself, and keeps it
 next shard.
 """
 
-import importlib
 import json
 import os
 import socket
@@ -18,14 +17,22 @@ import jax
 
 from glojax.datasets import Dataset, DatasetSource
 from glojax.errors import ClusterError
-from glojax.evaluation import DevicePool, Training, decisive_versions, device_names, keep_compiled_programs, platform
-from glojax.evaluation.devices import training_devices
-from glojax.evaluation.results import recorded_result, result_record
-from glojax.evaluation.runtime import keep_to_cores
+from glojax.evaluation import (
+    DevicePool,
+    Training,
+    decisive_versions,
+    device_names,
+    keep_compiled_programs,
+    keep_to_cores,
+    platform,
+    recorded_result,
+    result_record,
+    training_devices,
+)
 from glojax.expressions import LossTree
-from glojax.networks import ConvolutionLowering, NetworkFactory
-from glojax.training import TrainingConfig, TrainResult
-from glojax.training.config import recorded_config
+from glojax.networks import ConvolutionLowering
+from glojax.training import TrainingConfig, TrainResult, recorded_config
+from glojax.training.named_functions import import_function
 
 #: What this process has done since it started.
 _counts = {"shards": 0, "trainings": 0, "steps": 0, "seconds": 0.0, "failures": 0}
@@ -98,9 +105,9 @@ def train_shard(order: str, rows: str) -> str:
     """Train a shard on all devices of this worker.
 
     Args:
-        order: JSON: `config`, as `config_record` gives it; `context` of the trainings on the head; and `pool`: the
-            `network` as "module:name", the fields of the data set's `source`, its `fingerprint`, the `chunk_size`, and
-            the convolution `lowering`, None for the fastest here.
+        order: JSON: `config`, as `config_record` returns it; `context` of the trainings on the head; and `pool`: the
+            import path of the `network`, the fields of the data set's `source`, its `fingerprint`, the `chunk_size` and
+            the convolution `lowering`, None for the fastest on this worker.
         rows: JSON: expression, seed and learning rate of each training.
 
     Returns:
@@ -132,26 +139,6 @@ def shard_results(text: str) -> tuple[list[TrainResult], float, ConvolutionLower
     """Read the result of `train_shard`: results, seconds and lowering."""
     reply = json.loads(text)
     return [recorded_result(record) for record in reply["results"]], reply["seconds"], reply["lowering"]
-
-
-def imported_network(name: str) -> NetworkFactory:
-    """Import a network.
-
-    Args:
-        name: "module:name".
-
-    Raises:
-        ClusterError: There is no such module, or no such network in it.
-    """
-    module, _, qualified = name.partition(":")
-    try:
-        network: Any = importlib.import_module(module)
-        for part in qualified.split("."):
-            network = getattr(network, part)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ClusterError(f"{socket.gethostname()} cannot import the network {name} ({error}).") from error
-    factory: NetworkFactory = network
-    return factory
 
 
 def _train(pool: DevicePool, config: TrainingConfig, trainings: list[Training]) -> list[TrainResult]:
@@ -193,7 +180,7 @@ def _device_pool(order: str) -> DevicePool:
             "run: bring the same files there."
         )
     return DevicePool(
-        imported_network(work["network"]),
+        import_function(work["network"]),
         dataset,
         devices=_devices,
         chunk_size=work["chunk_size"],
