@@ -1,13 +1,12 @@
-"""What a generation costs on workers, against the same one on the devices of one process.
+"""The cost of a generation on workers, compared with the devices of one process.
 
     python -m benchmarks.cluster_overhead
 
-Both train the same candidates, on as many devices: one process with a device for each core, and a worker for each core
-with one device. With every turn the seed is another, as nobody trains what is known.
+Both train the same candidates on the same number of devices: one process with a device for each core, and one worker
+with one device for each core. Each turn has another seed.
 """
 
 import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Annotated
@@ -17,21 +16,20 @@ import tyro
 from benchmarks.contestant import Contestant, Work
 from benchmarks.machine import num_cores
 from benchmarks.measurement import Entry, Turns, measure, save
-from benchmarks.workloads import CAPACITY, WORKLOADS, loss_trees
+from benchmarks.workloads import WORKLOADS, loss_trees
+from glojax.cluster.cluster_pool import ClusterPool
+from glojax.cluster.launch import open_workers
+from glojax.cluster.settings import LocalSettings
 from glojax.datasets import DatasetSource
-from glojax.evaluation import PopulationTrainer, Trainer
-from glojax.evaluation.cluster import ClusterTrainer
-from glojax.evaluation.cluster_settings import LocalSettings
-from glojax.evaluation.launch import open_fleet
-from glojax.training import TrainingConfig
+from glojax.evaluation import DevicePool, Training, TrainingPool
 
-#: What the contestant has opened stays open until its process ends.
+#: Keeps the workers until the process of the contestant ends.
 _open = contextlib.ExitStack()
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is measured. The default takes about five minutes on two cores."""
+    """Options of the measurement. The default takes about five minutes on two cores."""
 
     population: int = 80
     steps: int = 200
@@ -41,35 +39,34 @@ class Options:
 
 
 def make(on_cluster: bool, population: int, steps: int) -> Contestant:
-    """One generation of digits, here or on workers."""
-    config = replace(WORKLOADS["digits"].config, num_steps=steps)
-    trainer = _open.enter_context(_cluster_trainer(config)) if on_cluster else _local_trainer(config)
+    """Return one generation of digits, in this process or on workers."""
+    network, config = WORKLOADS["digits"].network, replace(WORKLOADS["digits"].config, num_steps=steps)
+    source = DatasetSource("digits")
+    dataset = source.load()
+    pool: TrainingPool
+    if on_cluster:
+        workers = _open.enter_context(open_workers(f"local:{num_cores()}", LocalSettings()))
+        workers.wait_for_workers(num_cores())
+        pool = ClusterPool(network, source, dataset, workers)
+    else:
+        pool = DevicePool(network, dataset)
+    context = pool.context(config)
     trees = loss_trees(population)
     seeds = count()
 
     def turn() -> Work:
-        results = list(trainer.train(trees, [next(seeds)]))
-        return Work(len(results))
+        seed = next(seeds)
+        pool.submit(config, [Training(context, tree, seed, config.learning_rate) for tree in trees])
+        done = 0
+        while done < population:
+            done += len(pool.wait())
+        return Work(done)
 
     return Contestant(turn)
 
 
-def _local_trainer(config: TrainingConfig) -> Trainer:
-    return PopulationTrainer(WORKLOADS["digits"].network, DatasetSource("digits").load(), config, capacity=CAPACITY)
-
-
-@contextlib.contextmanager
-def _cluster_trainer(config: TrainingConfig) -> Iterator[Trainer]:
-    source = DatasetSource("digits")
-    with open_fleet(f"local:{num_cores()}", LocalSettings()) as fleet:
-        fleet.wait_for_workers(num_cores())
-        yield ClusterTrainer(
-            WORKLOADS["digits"].network, source.load(), config, source=source, fleet=fleet, capacity=CAPACITY
-        )
-
-
 def main(options: Options) -> None:
-    """Measure, print and write `results/cluster_overhead.json`."""
+    """Measure, print, and write `results/cluster_overhead.json`."""
     entries = [
         Entry(
             name,

@@ -1,12 +1,11 @@
-"""Where the head of a cluster becomes the limit: a simulation of 1 to 1,000 workers.
+"""The number of workers at which the head of a cluster becomes the limit: a simulation of 1 to 1,000 workers.
 
     python -m benchmarks.cluster_simulation
 
-The sizes of shards come from the function that the trainer uses. A worker is idle from the end of a shard until the
-head has taken its result in and sent it the next one; the head does that for one worker at a time. How long it takes is
-measured first: the time for a text as long as that of a real shard, to two workers of this machine that send it back,
-which is more than the head's own share of it. How long a training takes says
-`python -m benchmarks.population_training`.
+`ClusterPool`'s own function chooses the sizes of shards. A worker is idle from the end of a shard until the head has
+received its result and sent the next one; the head serves one worker at a time. Its time for a shard is measured first:
+two workers on this machine send back texts of a real shard's length, which takes longer than the head alone.
+`python -m benchmarks.population_training` measures the time of a training.
 """
 
 import heapq
@@ -20,17 +19,14 @@ import tyro
 
 from benchmarks.measurement import complete_record, save
 from benchmarks.record import Case, Samples
-from benchmarks.workloads import CAPACITY, WORKLOADS, loss_trees
-from glojax.datasets import DatasetSource
-from glojax.evaluation.cluster_settings import LocalSettings
-from glojax.evaluation.journal import Training
-from glojax.evaluation.launch import open_fleet
-from glojax.evaluation.shard_size import shard_size
-from glojax.evaluation.shards import shard_text, work_order
+from benchmarks.workloads import loss_trees
+from glojax.cluster.launch import open_workers
+from glojax.cluster.settings import LocalSettings
+from glojax.cluster.shard_size import shard_size
 
 
 class Simulated(NamedTuple):
-    """A generation: its seconds, the share of them that workers train, and the largest share that one is idle."""
+    """A generation: its duration, the share that workers train, the largest idle share, and the head's busy share."""
 
     workers: int
     trainings: int
@@ -50,17 +46,17 @@ def simulate(
     shard_seconds: float,
     seed: int,
 ) -> Simulated:
-    """One generation on workers whose speeds are known.
+    """Simulate one generation on workers of known speeds.
 
     Args:
-        workers: One device each.
-        trainings: Candidates of the generation that have to be trained.
-        training_seconds: Of a training that goes to its end, on a worker of speed 1.
-        message_seconds: That the head takes for a shard: results in, the next one out.
+        workers: Number of workers, with one device each.
+        trainings: Number of trainings.
+        training_seconds: Duration of a complete training on a worker of speed 1.
+        message_seconds: Time of the head for a shard: it receives results, and sends the next shard.
         dead: Share of trainings that end at once.
         spread: Speeds are drawn uniformly from 1 - spread to 1 + spread.
-        shard_seconds: Work of the largest shard.
-        seed: Of what is drawn.
+        shard_seconds: Expected duration of the largest shard.
+        seed: Seed of the random draws.
     """
     draw = random.Random(seed)
     speeds = [draw.uniform(1 - spread, 1 + spread) for _ in range(workers)]
@@ -86,51 +82,49 @@ def simulate(
 
 
 def measured_message_seconds(num_shards: int = 400, shard: int = 8) -> float:
-    """Wall time for each of so many shards, for which workers do nothing."""
-    source, workload = DatasetSource("digits"), WORKLOADS["digits"]
-    order = work_order(workload.network, source, source.load(), workload.config, CAPACITY, None)
-    trainings = [Training("context", str(tree), 0, 0.01) for tree in loss_trees(shard)]
-    text = "".join(shard_text(order, "canonical", trainings))
-    with open_fleet("local:2", LocalSettings()) as fleet:
-        fleet.wait_for_workers(2)
+    """Measure the wall time of a shard for which a worker has nothing to do."""
+    # About as long as the description of the network, the data set and the configuration of a real shard.
+    text = 1000 * "x" + "".join(f"{tree}, 0, 0.01" for tree in loss_trees(shard))
+    with open_workers("local:2", LocalSettings()) as workers:
+        workers.wait_for_workers(2)
         begin, left, done = time.perf_counter(), num_shards, 0
         while done < num_shards:
-            for member in fleet.members:
-                if member.is_idle and left:
-                    fleet.assign(member, 60.0, str.strip, text)
+            for worker in workers.workers:
+                if worker.is_idle and left:
+                    workers.assign(worker, 60.0, str.strip, text)
                     left -= 1
-            done += len(fleet.wait())
+            done += len(workers.wait())
         return (time.perf_counter() - begin) / num_shards
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is simulated."""
+    """Options of the simulation."""
 
     training_seconds: float = 64.0
-    """Of a training that goes to its end; 64 is MNIST's with 1,000 steps on a core."""
+    """Duration of a complete training; 64 is that of MNIST with 1,000 steps on one core."""
 
     message_seconds: float | None = None
-    """That the head takes for a shard; by default it is measured."""
+    """Time of the head for a shard; measured by default."""
 
     candidates_per_worker: int = 20
-    """Size of the generation."""
+    """Trainings of a generation for each worker."""
 
     dead: float = 0.3
     """Share of trainings that end at once."""
 
     spread: float = 0.2
-    """Of the workers' speeds around 1."""
+    """Half width of the range of speeds around 1."""
 
     shard_seconds: float = 10.0
-    """Work of the largest shard."""
+    """Expected duration of the largest shard."""
 
     seeds: int = 5
-    """Generations simulated with each number of workers."""
+    """Generations simulated for each number of workers."""
 
 
 def main(options: Options) -> None:
-    """Simulate, print and write `results/cluster_simulation.json`."""
+    """Simulate, print, and write `results/cluster_simulation.json`."""
     message_seconds = options.message_seconds or measured_message_seconds()
     cases: list[Case] = []
     for workers in (1, 2, 4, 8, 16, 32, 64, 100, 200, 500, 1000):
@@ -148,13 +142,13 @@ def main(options: Options) -> None:
             for seed in range(options.seeds)
         ]
         idle = {
-            "all workers": [1 - one.efficiency for one in done],
-            "idlest worker": [one.largest_idle for one in done],
+            "all workers": [1 - run.efficiency for run in done],
+            "idlest worker": [run.largest_idle for run in done],
         }
-        busy = {"head_busy": statistics.median(one.head_busy for one in done)}
+        busy = {"head_busy": statistics.median(run.head_busy for run in done)}
         cases += [
-            Case(who, {"workers": workers}, Samples(tuple(100 * max(share, 0.0) for share in shares)), details=busy)
-            for who, shares in idle.items()
+            Case(name, {"workers": workers}, Samples(tuple(100 * max(share, 0.0) for share in shares)), details=busy)
+            for name, shares in idle.items()
         ]
     configuration = asdict(options) | {"message_seconds": message_seconds}
     save(complete_record("cluster_simulation", cases, "idle, % of a generation", configuration))

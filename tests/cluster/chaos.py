@@ -1,9 +1,9 @@
-"""A search whose workers are killed, frozen or slowed, one every so often, ends as an undisturbed one.
+"""Checks that a search whose workers are killed, frozen or slowed gives the results of an undisturbed search.
 
     python -m tests.cluster.chaos --minutes 30
 
-Frozen means SIGSTOP for good; slowed, that it is stopped for half of each second, for a while. `results/chaos.json`
-says what was done to whom, and whether the run directory is equal to that of a local run, timings aside.
+A frozen worker gets SIGSTOP; a slowed one is stopped for half of each second, for a while. `results/chaos.json` lists
+the disturbances, and says whether the run directory equals that of a local run, apart from times.
 """
 
 import json
@@ -36,16 +36,16 @@ def main(minutes: float = 30.0, workers: int = 4, every_seconds: float = 20.0, s
     """Disturb, compare, and write `results/chaos.json`.
 
     Args:
-        minutes: That the disturbed search is to take at least: it has more generations until it does.
-        workers: Processes.
-        every_seconds: Between two disturbances.
-        steps: Of a training.
-        seed: Of the disturbances, and of the search.
+        minutes: Minimum duration of the disturbed search, which determines its number of generations.
+        workers: Number of worker processes.
+        every_seconds: Time between two disturbances.
+        steps: Steps of a training.
+        seed: Seed of the disturbances, and of the search.
     """
     draw = random.Random(seed)
     folder = Path(tempfile.mkdtemp(prefix="glojax-chaos-"))
     (folder / "cluster.toml").write_text(_SETTINGS)
-    # As many generations as an undisturbed search manages in that time, measured by three of them.
+    # Three generations of an undisturbed search measure the time of a generation.
     begin = time.monotonic()
     if _search(folder, "trial", steps, 3, seed, "--devices", "1").wait() != 0:
         sys.exit((folder / "output.txt").read_text())
@@ -65,7 +65,7 @@ def main(minutes: float = 30.0, workers: int = 4, every_seconds: float = 20.0, s
         "generations": generations,
         "steps": steps,
         "seconds": round(seconds, 1),
-        "disturbances": {kind: sum(one["kind"] == kind for one in done) for kind in KINDS},
+        "disturbances": {kind: sum(entry["kind"] == kind for entry in done) for kind in KINDS},
         "exit_codes": codes,
         "equal": equal,
         "each": done,
@@ -74,7 +74,7 @@ def main(minutes: float = 30.0, workers: int = 4, every_seconds: float = 20.0, s
     RESULTS.write_text(json.dumps(record, indent=2) + "\n")
     print(f"{len(done)} disturbances in {seconds:.0f} s; the run directories are {'equal' if equal else 'NOT equal'}")
     if not equal:
-        sys.exit(f"Both, and what was said meanwhile, are in {folder}.")
+        sys.exit(f"Both run directories and the output are in {folder}.")
     shutil.rmtree(folder)
 
 
@@ -92,7 +92,7 @@ def _search(
 
 
 def _disturb(search: "subprocess.Popen[bytes]", every_seconds: float, draw: random.Random) -> list[dict[str, Any]]:
-    """Disturb a worker now and then until the search ends; what was done."""
+    """Disturb workers until the search ends; return a record of each disturbance."""
     done: list[dict[str, Any]] = []
     begin = time.monotonic()
     while True:
@@ -101,10 +101,10 @@ def _disturb(search: "subprocess.Popen[bytes]", every_seconds: float, draw: rand
             return done
         except subprocess.TimeoutExpired:
             pass
-        there = [process for process in _children(search.pid) if _is_worker(process)]
-        if not there:
+        present = [process for process in _children(search.pid) if _is_worker(process)]
+        if not present:
             continue
-        victim, kind = draw.choice(there), draw.choice(KINDS)
+        victim, kind = draw.choice(present), draw.choice(KINDS)
         done.append({"seconds": round(time.monotonic() - begin, 1), "kind": kind, "process": victim.pid})
         if kind == "slow":
             threading.Thread(target=_slow, args=(victim, every_seconds), daemon=True).start()

@@ -1,34 +1,42 @@
-"""Two worker processes for all tests here; what dies is replaced."""
+"""Two worker processes for all tests here; a worker that ends is replaced."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import dask
+import numpy as np
 import pytest
 
+from glojax.cluster.cluster_pool import ClusterPool
+from glojax.cluster.launch import open_workers
+from glojax.cluster.settings import ClusterProgress, Limits, LocalSettings
+from glojax.cluster.worker_pool import WorkerPool
 from glojax.datasets import Dataset, DatasetSource, load_dataset
-from glojax.evaluation import TrainingJournal
-from glojax.evaluation.cluster import ClusterTrainer
-from glojax.evaluation.cluster_settings import ClusterProgress, Limits, LocalSettings
-from glojax.evaluation.fleet import Fleet
-from glojax.evaluation.launch import open_fleet
+from glojax.evaluation import Training
+from glojax.expressions import LossTree
 from glojax.networks import DigitsCNN, NetworkFactory
 from glojax.training import TrainingConfig
 
-#: Steps of a training that takes a second or so.
-LONG = 100
+#: A short training.
+SHORT = TrainingConfig(num_steps=3, batch_size=64, learning_rate=0.05)
 
-MakeTrainer = Callable[..., ClusterTrainer]
+#: A training that takes about a second.
+LONG = TrainingConfig(num_steps=100, batch_size=64, learning_rate=0.05)
+
+MakePool = Callable[..., ClusterPool]
+
+#: Makes a training for each tree, seed and learning rate.
+MakeTrainings = Callable[..., list[Training]]
 
 
 @pytest.fixture(scope="session")
-def fleet() -> Iterator[Fleet]:
+def workers() -> Iterator[WorkerPool]:
     # XLA compiles in half the time without its optimisations.
     with (
         dask.config.set({"distributed.nanny.environ": {"XLA_FLAGS": "--xla_backend_optimization_level=0"}}),
-        open_fleet("local:2", LocalSettings(), num_devices=1) as fleet,
+        open_workers("local:2", LocalSettings(), num_devices=1) as workers,
     ):
-        fleet.wait_for_workers(2)
-        yield fleet
+        workers.wait_for_workers(2)
+        yield workers
 
 
 @pytest.fixture(scope="session")
@@ -37,27 +45,43 @@ def digits() -> Dataset:
 
 
 @pytest.fixture
-def make_trainer(fleet: Fleet, digits: Dataset) -> MakeTrainer:
+def make_pool(workers: WorkerPool, digits: Dataset) -> MakePool:
     def make(
-        steps: int = 3,
-        *,
         network: NetworkFactory = DigitsCNN,
+        *,
         limits: Limits | None = None,
-        journal: TrainingJournal | None = None,
         on_progress: Callable[[ClusterProgress], None] = lambda progress: None,
-    ) -> ClusterTrainer:
-        fleet.wait_for_workers(2)
-        config = TrainingConfig(num_steps=steps, batch_size=64, learning_rate=0.05)
-        return ClusterTrainer(
-            network,
-            digits,
-            config,
-            source=DatasetSource("digits"),
-            fleet=fleet,
-            limits=limits,
-            capacity=16,
-            journal=journal,
-            on_progress=on_progress,
-        )
+    ) -> ClusterPool:
+        workers.wait_for_workers(2)
+        return ClusterPool(network, DatasetSource("digits"), digits, workers, limits=limits, on_progress=on_progress)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_trainings(workers: WorkerPool, digits: Dataset) -> MakeTrainings:
+    def make(
+        config: TrainingConfig,
+        trees: Sequence[LossTree],
+        seeds: Sequence[int] = (0,),
+        rate: float | None = None,
+        network: NetworkFactory = DigitsCNN,
+    ) -> list[Training]:
+        context = ClusterPool(network, DatasetSource("digits"), digits, workers).context(config)
+        learning_rate = float(np.float32(config.learning_rate if rate is None else rate))
+        return [Training(context, tree, seed, learning_rate) for tree in trees for seed in seeds]
+
+    return make
+
+
+def trained(pool: ClusterPool, config: TrainingConfig, trainings: Sequence[Training]) -> list[tuple[float, bool, int]]:
+    """Validation accuracy, finiteness and steps of each training, in order."""
+    results = {}
+    pool.submit(config, trainings)
+    try:
+        while len(results) < len(trainings):
+            results.update(pool.wait())
+    finally:
+        assert pool.cancel() == []
+    rows = [results[training] for training in trainings]
+    return [(float(row.scores["validation"]), bool(row.finite), int(row.num_steps)) for row in rows]

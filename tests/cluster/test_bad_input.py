@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from glojax.cluster.settings import BatchSettings, LocalSettings, SchedulerSettings
 from glojax.errors import ConfigurationError
-from glojax.evaluation.cluster_settings import BatchSettings, LocalSettings, StandingSettings
 from glojax.search.__main__ import main
 from glojax.search.cluster_options import read_settings
 
@@ -75,9 +75,9 @@ def test_a_batch_system_that_is_not_here(complaint: Complaint, monkeypatch: pyte
 
 
 def test_a_scheduler_that_does_not_answer(complaint: Complaint, monkeypatch: pytest.MonkeyPatch) -> None:
-    from glojax.evaluation import standing
+    from glojax.cluster import connect
 
-    monkeypatch.setattr(standing, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(connect, "CONNECT_SECONDS", 0.5)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -122,10 +122,10 @@ def test_an_encrypted_scheduler_needs_certificates(complaint: Complaint) -> None
 
 
 def test_encryption_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from glojax.evaluation import launch
+    from glojax.cluster import launch
 
     monkeypatch.setitem(sys.modules, "cryptography", None)
-    with pytest.raises(ConfigurationError, match=r"needs cryptography: pip install 'glojax\[cluster\]'"):
+    with pytest.raises(ConfigurationError, match=r"need cryptography: pip install 'glojax\[cluster\]'"):
         launch.temporary_security()
 
 
@@ -137,7 +137,7 @@ def test_an_extra_that_is_not_installed(complaint: Complaint, monkeypatch: pytes
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         return real(name, *arguments)
 
-    for module in [name for name in sys.modules if name.startswith("glojax.evaluation.launch")]:
+    for module in [name for name in sys.modules if name.startswith("glojax.cluster.launch")]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setattr(builtins, "__import__", without)
     assert complaint(*COMPARE, "local:1").endswith("(distributed): pip install 'glojax[cluster]'")
@@ -149,7 +149,7 @@ def test_an_extra_that_is_not_installed(complaint: Complaint, monkeypatch: pytes
         ("local:4", "local", LocalSettings),
         ("slurm", "slurm", BatchSettings),
         ("htcondor", "htcondor", BatchSettings),
-        ("tls://scheduler.example.org:8786", "standing", StandingSettings),
+        ("tls://scheduler.example.org:8786", "scheduler", SchedulerSettings),
     ],
 )
 def test_the_examples_can_be_read(cluster: str, name: str, settings: type) -> None:

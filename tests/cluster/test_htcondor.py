@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from glojax.evaluation.cluster_settings import BatchSettings
-from glojax.evaluation.launch import batch_cluster
+from glojax.cluster.launch import batch_cluster
+from glojax.cluster.settings import BatchSettings
 from glojax.search.cluster_options import read_settings
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "cluster"

@@ -5,8 +5,8 @@ import re
 import pytest
 from rich.console import Console
 
+from glojax.cluster.settings import ClusterProgress
 from glojax.evaluation import Evaluation, Status
-from glojax.evaluation.cluster_settings import ClusterProgress
 from glojax.search import progress
 from glojax.search.discovery import GenerationRecord
 from glojax.search.progress import Display

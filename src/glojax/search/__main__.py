@@ -20,6 +20,7 @@ from glojax.evaluation import keep_compiled_programs
 from glojax.search.checks import nearest
 from glojax.search.cluster_options import WorkersOptions, print_workers
 from glojax.search.commands import COMMANDS, execute, resume
+from glojax.search.command_line import with_optimizer_arguments, with_recipe
 from glojax.search.execution import ResumeOptions
 from glojax.search.signals import Interruption, interruptible
 
@@ -29,16 +30,16 @@ _RUN = """Finds a loss function on real images, tunes its coefficients, then com
 test set.
 
 Other commands: `discover` (search alone), `tune` (coefficients of given losses), `compare` (given losses against each
-other), `resume` (goes on with a run that was interrupted) and `workers` (who is there on a cluster); each has a
-`--help` of its own."""
+other), `resume` (goes on with an interrupted run, or to more generations) and `workers` (lists a cluster's workers);
+each has a `--help` of its own."""
 
 _DESCRIPTIONS = {
     "": _RUN,
     "discover": "Searches for loss functions with a genetic algorithm.",
     "tune": "Tunes the coefficients of losses with CMA-ES.",
     "compare": "Compares losses over several seeds, on validation and test set.",
-    "workers": "Prints who is there on a cluster: devices, speed, shards done, failures.",
-    "resume": "Goes on with a run that was interrupted, from the last training that was done.",
+    "workers": "Lists the workers of a cluster: devices, speed, shards done, failures.",
+    "resume": "Goes on with a run, from the last training that was done, or to more generations.",
 }
 
 
@@ -61,8 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "Expected discover, tune, compare, resume or workers, or options alone."
             )
         options_type, work = _work(command)
-        description = _DESCRIPTIONS[command]
-        options = tyro.cli(options_type, args=arguments, prog=f"{PROGRAM} {command}".rstrip(), description=description)
+        options = tyro.cli(
+            with_recipe(options_type, arguments),
+            args=with_optimizer_arguments(arguments),
+            prog=f"{PROGRAM} {command}".rstrip(),
+            description=_DESCRIPTIONS[command],
+        )
         execution = options.execution
         handler = RichHandler(console=console, show_time=False, show_path=False)
         logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
@@ -86,13 +91,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _in_parentheses(text: str) -> str:
-    """An argument; an expression that begins with a minus, which would pass for an option, in parentheses."""
+    """Put an expression that begins with a minus, and would pass for an option, in parentheses."""
     is_expression = text.startswith("-") and not text.startswith("--") and any(sign in text for sign in "(*/ ")
     return f"({text})" if is_expression else text
 
 
 def _work(command: str) -> tuple[type[Any], Callable[[Any, Console], None]]:
-    """A command's options, and what runs it."""
+    """Return a command's options, and the function that runs it."""
     if command == "resume":
         return ResumeOptions, resume
     if command == "workers":

@@ -1,10 +1,10 @@
-"""The command line's way to a cluster: its settings from a TOML file, and who is there."""
+"""The command line's way to a cluster: its settings from a TOML file, its workers, and a list of them."""
 
 import dataclasses
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,16 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from glojax.cluster.settings import ClusterProgress, Limits, SchedulerSettings, Settings, settings_type
+from glojax.datasets import Dataset, DatasetSource
 from glojax.errors import ConfigurationError
-from glojax.cluster.settings import Settings, StandingSettings, settings_type
+from glojax.evaluation import TrainingPool
+from glojax.networks import NetworkFactory
 from glojax.search.checks import nearest
 from glojax.search.execution import ExecutionOptions
 
 if TYPE_CHECKING:
-    from glojax.cluster.workers import Fleet
+    from glojax.cluster.worker_pool import WorkerPool
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,15 +39,15 @@ class WorkersOptions:
 
 
 def read_settings(cluster: str, path: Path | None) -> Settings:
-    """Settings of a cluster.
+    """Read the settings of a cluster.
 
     Args:
         cluster: local:N, slurm, htcondor, or the address of a scheduler.
         path: A TOML file; None for the default settings.
 
     Raises:
-        ConfigurationError: The file cannot be read, has a setting that such a cluster does not take, or one of a wrong
-            type or out of its range.
+        ConfigurationError: The file cannot be read, or has a setting that is unknown, of a wrong type or out of its
+            range.
     """
     wanted = settings_type(cluster)
     if path is None:
@@ -65,28 +68,66 @@ def read_settings(cluster: str, path: Path | None) -> Settings:
     return settings
 
 
-def open_cluster(cluster: str, settings: Settings, num_devices: int | None) -> AbstractContextManager["Fleet"]:
-    """What starts a cluster, or connects to one; see `open_fleet`.
+@dataclasses.dataclass(frozen=True)
+class Cluster:
+    """The workers that train, and the limits of their shards."""
+
+    workers: "WorkerPool"
+    limits: Limits
+
+    def pool(
+        self,
+        network: NetworkFactory,
+        source: DatasetSource,
+        dataset: Dataset,
+        on_progress: Callable[[ClusterProgress], None],
+        **options: Any,
+    ) -> TrainingPool:
+        """Return a pool that trains on the workers; see `ClusterPool`."""
+        from glojax.cluster.cluster_pool import ClusterPool
+
+        return ClusterPool(
+            network, source, dataset, self.workers, limits=self.limits, on_progress=on_progress, **options
+        )
+
+
+@contextmanager
+def open_cluster(execution: ExecutionOptions, console: Console) -> Iterator[Cluster | None]:
+    """Start or join the cluster of the options, and wait for a worker; None if this process trains.
 
     Raises:
-        ConfigurationError: What it needs is not installed.
+        ConfigurationError: The settings do not fit the cluster, or a package is not installed.
+        ClusterError: The cluster cannot be reached, or no worker can be used.
     """
+    if execution.cluster is None:
+        yield None
+        return
+    settings = read_settings(execution.cluster, execution.cluster_config)
+    with _workers(execution.cluster, settings, execution.devices) as workers:
+        console.print(
+            f"Waiting for a worker of {execution.cluster}, at {workers.address}.", highlight=False, markup=False
+        )
+        workers.wait_for_workers(1)
+        yield Cluster(workers, settings.limits)
+
+
+def _workers(cluster: str, settings: Settings, num_devices: int | None) -> AbstractContextManager["WorkerPool"]:
     try:
-        from glojax.cluster.launch import open_fleet
+        from glojax.cluster.launch import open_workers
     except ImportError as error:
         raise ConfigurationError(
             f"--cluster needs packages that are not installed ({error.name or error}): pip install 'glojax[cluster]'"
         ) from error
-    return open_fleet(cluster, settings, num_devices)
+    return open_workers(cluster, settings, num_devices)
 
 
 def print_workers(options: WorkersOptions, console: Console) -> None:
-    """Print who is there: devices, speed, shards done, failures."""
+    """Print the workers of a cluster: devices, speed, shards done, failures."""
     settings = read_settings(options.cluster, options.cluster_config)
-    if not isinstance(settings, StandingSettings):
-        raise ConfigurationError(f"--cluster is {options.cluster!r}; expected the address of a scheduler that stands.")
-    with open_cluster(options.cluster, settings, None) as fleet:
-        reports, failures = fleet.reports()
+    if not isinstance(settings, SchedulerSettings):
+        raise ConfigurationError(f"--cluster is {options.cluster!r}; expected the address of a running scheduler.")
+    with _workers(options.cluster, settings, None) as workers:
+        reports, failures = workers.reports()
     table = Table(box=None, pad_edge=False)
     for column in ("worker", "host", "process", "devices", "steps/s", "shards", "trainings", "failures"):
         table.add_column(column, justify="left" if column in ("worker", "host", "devices") else "right")
@@ -106,7 +147,7 @@ def print_workers(options: WorkersOptions, console: Console) -> None:
 
 
 def _require_known(given: Mapping[str, Any], settings: type, path: Path, prefix: str = "") -> None:
-    """Raise ConfigurationError for the first key that the settings have not, naming the nearest."""
+    """Raise ConfigurationError for the first unknown key, with the nearest known one."""
     fields = {field.name: field.type for field in dataclasses.fields(settings)}
     for name, value in given.items():
         if name not in fields:
@@ -119,6 +160,6 @@ def _require_known(given: Mapping[str, Any], settings: type, path: Path, prefix:
 
 
 def _table_type(annotation: Any) -> type | None:
-    """The dataclass that a setting holds, if it does."""
+    """Return the dataclass that a setting holds, if it does."""
     options = [annotation, *getattr(annotation, "__args__", ())]
     return next((option for option in options if dataclasses.is_dataclass(option) and isinstance(option, type)), None)

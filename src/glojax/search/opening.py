@@ -11,7 +11,7 @@ from glojax.datasets.progress import FetchDisplay
 from glojax.errors import ClusterError, GlojaxError
 from glojax.evaluation import DevicePool, FitnessRule, PoolEvaluator, device_names, platform, training_devices
 from glojax.networks import NETWORKS
-from glojax.search.cluster_options import Cluster, open_workers
+from glojax.search.cluster_options import open_cluster
 from glojax.search.config_file import FILE, accept, run_config
 from glojax.search.execution import ResumeOptions
 from glojax.search.options import CommonOptions
@@ -47,7 +47,7 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
         "dataset_origin": dataset.origin,
         "test_split": dataset.test_split,
     }
-    with open_workers(options.execution, console) as cluster:
+    with open_cluster(options.execution, console) as cluster:
         devices = [] if cluster else training_devices(options.execution.devices)
         there = (cluster.workers.devices, cluster.workers.platform) if cluster else (device_names(devices), platform())
         current = run_config(command, options, resolved, *there)

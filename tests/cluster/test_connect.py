@@ -1,4 +1,4 @@
-"""A search on a scheduler and a worker that stand already, encrypted, and end before it does."""
+"""A search on a running scheduler and worker, encrypted, which end before the search does."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from glojax.evaluation.launch import temporary_security
+from glojax.cluster.launch import temporary_security
 from tests.cluster.slurm_node import free_port
 from tests.search.runs import ENVIRONMENT
 

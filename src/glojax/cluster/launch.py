@@ -1,0 +1,228 @@
+"""Starts clusters: worker processes on this machine, or jobs on a batch system."""
+
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeVar
+
+import dask
+import platformdirs
+from distributed import Client, LocalCluster, Security
+from distributed.deploy.spec import SpecCluster
+
+from glojax.cluster.connect import CONNECT_SECONDS, connected
+from glojax.cluster.settings import BatchSettings, LocalSettings, Settings
+from glojax.cluster.worker_pool import WorkerPool
+from glojax.errors import ClusterError, ConfigurationError
+from glojax.evaluation.runtime import num_cores
+
+#: How long a worker waits for its scheduler before it ends.
+DEATH_TIMEOUT_SECONDS: Final = 20
+
+_LOOPBACK: Final = "127.0.0.1"
+
+#: Dask's scheduler always has a web server: only this machine reaches it, and the port is a free one.
+_NO_DASHBOARD: Final = f"{_LOOPBACK}:0"
+
+#: Dask sets this variable for workers; malloc then returns memory to the system after every step, and a training on a
+#: CPU takes 20 % longer.
+_TRIM: Final = "MALLOC_TRIM_THRESHOLD_"
+_SPAWN: Final = "distributed.nanny.pre-spawn-environ"
+_NO_TRIM: Final = f"export DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON='{{\"{_TRIM}\": None}}'"
+
+#: Settings of Dask: it drops lost workers sooner, and leaves failures of tasks to `ClusterPool`.
+_DASK: Final = {
+    "distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s",
+    "distributed.deploy.lost-worker-timeout": "5s",
+    "distributed.scheduler.allowed-failures": 10,
+    f"{_SPAWN}.{_TRIM}": None,
+    "distributed.scheduler.worker-ttl": "120s",
+}
+
+_Cluster = TypeVar("_Cluster", bound=SpecCluster)
+
+#: A shell command that waits for the end of a process, and then cancels its jobs.
+_WATCH: Final = 'while kill -0 "$0" 2>/dev/null; do sleep 2; done; exec "$@"'
+
+
+@contextlib.contextmanager
+def open_workers(cluster: str, settings: Settings, num_devices: int | None = None) -> Iterator[WorkerPool]:
+    """Start a cluster, or connect to one; end its workers at the end of the `with` statement, if it was started.
+
+    Args:
+        cluster: local:N, slurm, htcondor, or the address of a scheduler.
+        settings: Settings of the type that `settings_type` returns for the cluster.
+        num_devices: CPU devices of each worker; None for all of its cores, which local workers share.
+
+    Raises:
+        ClusterError: The scheduler does not answer within ten seconds, or this machine cannot submit jobs.
+        ConfigurationError: The settings do not fit the cluster.
+    """
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with dask.config.set(_DASK):
+        if isinstance(settings, LocalSettings):
+            number = int(cluster.removeprefix("local:"))
+            cores = num_devices or max(1, num_cores() // number)
+            with _local(number, settings) as client:
+                yield WorkerPool(client, cores, share_machine=True)
+        elif isinstance(settings, BatchSettings):
+            with _batch(cluster, settings) as client:
+                yield WorkerPool(client, num_devices or settings.cores)
+        else:
+            with connected(cluster, settings) as client:
+                yield WorkerPool(client, num_devices, is_shared=True)
+
+
+@contextlib.contextmanager
+def _local(number: int, settings: LocalSettings) -> Iterator[Client]:
+    """Start child processes. Only this machine reaches them, hence without encryption."""
+
+    def make() -> LocalCluster:
+        # By default each worker has an equal share of the machine's memory.
+        memory = {} if settings.memory is None else {"memory_limit": settings.memory}
+        return LocalCluster(
+            n_workers=number,
+            threads_per_worker=1,
+            host=_LOOPBACK,
+            dashboard_address=_NO_DASHBOARD,
+            silence_logs=logging.CRITICAL,
+            **memory,
+        )
+
+    with _started(make) as running, Client(running, timeout=CONNECT_SECONDS) as client:
+        # Dask gives up a worker that fails twice within its timeout; `adapt` replaces it.
+        running.adapt(minimum=number, maximum=number)
+        yield client
+
+
+def _started(make: Callable[[], _Cluster]) -> _Cluster:
+    """Make a cluster; raise ConfigurationError if Dask rejects its settings."""
+    try:
+        return make()
+    except (ValueError, RuntimeError, OSError) as error:
+        raise ConfigurationError(
+            f"The cluster cannot be started ({' '.join(str(error).split())}); correct --cluster-config."
+        ) from error
+
+
+@contextlib.contextmanager
+def _batch(kind: str, settings: BatchSettings) -> Iterator[Client]:
+    submit, cancel = ("sbatch", "scancel") if kind == "slurm" else ("condor_submit", "condor_rm")
+    if shutil.which(submit) is None:
+        raise ClusterError(f"There is no {submit} on this machine; start the search where jobs can be submitted.")
+    name = f"glojax-{socket.gethostname()}-{os.getpid()}"
+    which = [f"--name={name}"] if kind == "slurm" else ["-constraint", f'JobBatchName == "{name}"']
+    with (
+        _started(lambda: batch_cluster(kind, settings, name)) as cluster,
+        Client(cluster, timeout=CONNECT_SECONDS) as client,
+    ):
+        if kind == "slurm":
+            _require_accepted(cluster.job_script())
+        # In its own session, so that it outlives this process.
+        subprocess.Popen(
+            ["/bin/sh", "-c", _WATCH, str(os.getpid()), cancel, *which],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        # `scale` would not replace lost jobs.
+        cluster.adapt(minimum_jobs=settings.jobs, maximum_jobs=settings.jobs)
+        yield client
+
+
+def batch_cluster(kind: str, settings: BatchSettings, name: str) -> Any:
+    """Return a `dask_jobqueue` cluster without jobs, encrypted with its own keys.
+
+    Args:
+        kind: "slurm" or "htcondor".
+        settings: Settings of its jobs.
+        name: Name of its jobs.
+
+    Raises:
+        ConfigurationError: A package is not installed, or the shared folder cannot be written.
+    """
+    slurm, htcondor = _job_queues()
+    shared = settings.shared_folder or platformdirs.user_cache_path("glojax") / "cluster"
+    try:
+        shared = shared.expanduser().absolute()
+        shared.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigurationError(f"Cannot write to {shared} ({error.strerror}); give another shared_folder.") from error
+    scheduler: dict[str, Any] = {"dashboard_address": _NO_DASHBOARD}
+    scheduler |= {"interface": settings.interface} if settings.interface else {"host": settings.host or _LOOPBACK}
+    options: dict[str, Any] = {
+        "cores": settings.cores,
+        "memory": settings.memory,
+        "processes": 1,
+        "name": name,
+        "job_name": name,
+        "python": settings.python or sys.executable,
+        "death_timeout": DEATH_TIMEOUT_SECONDS,
+        "worker_extra_args": ["--no-dashboard"],
+        "job_script_prologue": [*settings.prologue, _NO_TRIM],
+        "log_directory": settings.log_folder and str(settings.log_folder.expanduser()),
+        "security": temporary_security(),
+        "shared_temp_directory": str(shared),
+        "scheduler_options": scheduler,
+        "silence_logs": logging.CRITICAL,
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if kind == "slurm":
+            nowhere = [] if settings.log_folder else ["--output=/dev/null"]
+            return slurm(
+                queue=settings.queue,
+                account=settings.account,
+                walltime=settings.walltime,
+                job_cpu=settings.cores,
+                job_extra_directives=[*nowhere, *settings.directives],
+                **options,
+            )
+        extra = {**settings.submit_options, "batch_name": name}
+        return htcondor(disk=settings.disk, job_extra_directives=extra, **options)
+
+
+def _job_queues() -> tuple[type[Any], type[Any]]:
+    """Import Dask's cluster classes for Slurm and HTCondor."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        from dask_jobqueue.htcondor import HTCondorCluster
+        from dask_jobqueue.slurm import SLURMCluster
+    except ImportError as error:
+        raise ConfigurationError(
+            f"Batch systems need packages that are not installed ({error.name}): pip install 'glojax[cluster]'"
+        ) from error
+    # dask_jobqueue replaces the handler.
+    signal.signal(signal.SIGINT, handler)
+    return SLURMCluster, HTCondorCluster
+
+
+def _require_accepted(job_script: str) -> None:
+    """Raise ClusterError if Slurm would refuse the job, for which Dask would wait forever."""
+    tried = subprocess.run(["sbatch", "--test-only"], input=job_script, capture_output=True, text=True, check=False)
+    if tried.returncode != 0:
+        cause = " ".join(tried.stderr.split())
+        raise ClusterError(f"Slurm refuses the jobs ({cause}); correct --cluster-config.")
+
+
+def temporary_security() -> Security:
+    """Return keys and certificates for one run.
+
+    Raises:
+        ConfigurationError: `cryptography` is not installed.
+    """
+    try:
+        security: Security = Security.temporary()
+    except ImportError as error:
+        raise ConfigurationError(
+            "Encrypted messages to workers on other machines need cryptography: pip install 'glojax[cluster]'"
+        ) from error
+    return security

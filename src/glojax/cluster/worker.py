@@ -1,0 +1,74 @@
+"""A worker of a cluster, and the outcome of a task that it was given."""
+
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import jax
+from distributed import Future
+
+from glojax.errors import GlojaxError
+
+#: A worker whose task raises one of these is ended, as its process may be broken.
+FATAL: Final = (MemoryError, jax.errors.JaxRuntimeError)
+
+#: A worker whose task raises one of these is refused: it lacks the data set, the network, a package or a file.
+LACKING: Final = (GlojaxError, ImportError, AttributeError, OSError)
+
+
+@dataclass
+class Worker:
+    """A worker process of a Dask cluster.
+
+    Attributes:
+        address: Its address; a worker that replaces it has another.
+        index: The smallest number from 0 that no other worker has.
+        host: Name of its machine; its address until it has introduced itself.
+        backend: "cpu", "gpu" or "tpu".
+        num_devices: Number of devices that it trains on; 0 until it has introduced itself.
+        refusal: Why it is given no work; None if it can be given work.
+        task: Its running task, if any: an introduction, a check that it still responds, or a shard.
+        has_shard: Whether the running task is a shard.
+        deadline: When the running task is late, by `time.monotonic`.
+        last_response: When the worker last answered, by `time.monotonic`.
+    """
+
+    address: str
+    index: int
+    host: str
+    backend: str = ""
+    num_devices: int = 0
+    refusal: str | None = None
+    task: Future[str] | None = field(default=None, repr=False)
+    has_shard: bool = False
+    deadline: float = float("inf")
+    last_response: float = 0.0
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the worker can be given work, now or later."""
+        return self.num_devices > 0 and self.refusal is None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the worker is usable and has no task."""
+        return self.is_usable and self.task is None
+
+    def end_task(self) -> bool:
+        """Mark the worker as having no task; return whether its task was a shard."""
+        had_shard, self.task, self.has_shard = self.has_shard, None, False
+        return had_shard
+
+
+class Outcome(NamedTuple):
+    """The end of a shard.
+
+    Attributes:
+        worker: The worker that had the shard.
+        text: The result; None if the shard failed.
+        error: The exception that the task raised; None if the worker died or was ended because it was late. A worker
+            whose task raised one of `FATAL` is ended, too.
+    """
+
+    worker: Worker
+    text: str | None
+    error: Exception | None

@@ -1,0 +1,299 @@
+"""The workers of a Dask cluster: which ones exist, what each is doing, and which ones are ended.
+
+Each worker has one task at a time, submitted to its address, so that a death or a delay can be attributed to one shard.
+Dask carries messages, detects dead workers, restarts workers and launches them on batch systems.
+"""
+
+import contextlib
+import json
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any, Final
+
+from distributed import Client, Future
+from distributed.client import ClosedClientError
+from distributed.comm.core import CommClosedError
+from distributed.scheduler import KilledWorker
+
+from glojax.cluster.health import PATIENCE_SECONDS, Health
+from glojax.cluster.worker import FATAL, LACKING, Outcome, Worker
+from glojax.cluster.worker_tasks import differences, introduce, report
+from glojax.errors import ClusterError
+
+_log = logging.getLogger(__name__)
+
+#: The topic of Dask's event log that holds failures of workers.
+TOPIC = "glojax-failures"
+
+#: Time between two looks at the list of workers.
+POLL_SECONDS = 0.5
+
+#: What Dask raises if the scheduler is gone.
+_GONE: Final = (OSError, ValueError, RuntimeError, AttributeError, ClosedClientError)
+
+#: How long a worker may take to report its counts.
+_REPORT_SECONDS = 10.0
+
+#: How long an idle worker may take to respond.
+RESPONSE_SECONDS = 30.0
+
+#: How long a worker may take to import glojax and find its devices.
+INTRODUCTION_SECONDS = 300.0
+
+#: How long a worker may be idle before a check that it still responds. A worker that froze or lost its connection must
+#: not be given a shard, to which its failure would be attributed.
+IDLE_SECONDS = 5.0
+
+#: How long fetching one result may block everything else.
+_FETCH_SECONDS = 2.0
+
+#: How long a nanny may take to replace a worker.
+_RESTART_SECONDS = 120.0
+
+
+class WorkerPool:
+    """Gives tasks to the workers of a cluster, after checking that each fits the run.
+
+    A worker is refused if its versions, kind of device or XLA flags differ, as its results could differ. The first
+    worker determines the kind and the flags.
+
+    Args:
+        client: Client of the cluster.
+        num_devices: CPU devices of each worker; None for all of its cores.
+        share_machine: Whether all workers are on this machine; each then uses one GPU, or its own cores.
+        is_shared: Whether other clients may give these workers tasks, too; an idle worker may then take any time to
+            respond.
+    """
+
+    def __init__(
+        self, client: Client, num_devices: int | None = None, share_machine: bool = False, is_shared: bool = False
+    ):
+        self._client = client
+        self._num_devices = num_devices
+        self._share_machine = share_machine
+        self._is_shared = is_shared
+        self._workers: dict[str, Worker] = {}
+        self._done: queue.SimpleQueue[tuple[Worker, Future[str]]] = queue.SimpleQueue()
+        self._next_poll = time.monotonic()
+        self._health = Health(self.address)
+        self._ended: set[str] = set()
+        self.platform: dict[str, str] = {}
+
+    @property
+    def workers(self) -> list[Worker]:
+        """All workers that can be given work."""
+        return [worker for worker in self._workers.values() if worker.is_usable]
+
+    @property
+    def devices(self) -> list[str]:
+        """The devices that train: one line for each worker."""
+        return [f"{worker.host}: {worker.num_devices} {worker.backend}" for worker in self.workers]
+
+    @property
+    def address(self) -> str:
+        """Where the scheduler listens."""
+        return str(getattr(self._client.scheduler, "address", "an unknown address"))
+
+    def wait_for_workers(self, number: int) -> None:
+        """Wait until `number` workers can be given work.
+
+        Raises:
+            ClusterError: The scheduler is gone, or all workers have been refused.
+        """
+        while len(self.workers) < number:
+            self.wait()
+
+    def assign(self, worker: Worker, seconds: float, function: Callable[..., str], *arguments: str) -> None:
+        """Give an idle worker a shard.
+
+        Args:
+            worker: The worker.
+            seconds: Time after which the shard is late.
+            function: A function of a module that the worker can import.
+            arguments: Arguments of the function.
+
+        Raises:
+            ClusterError: The scheduler is gone.
+        """
+        worker.has_shard = True
+        self._submit(worker, seconds, function, *arguments)
+
+    def wait(self) -> list[Outcome]:
+        """Return the outcomes of shards; wait up to half a second for the first one.
+
+        Raises:
+            ClusterError: The scheduler is gone, or all workers have been refused.
+        """
+        outcomes = [outcome for outcome in self._poll() if outcome is not None]
+        ended: list[tuple[Worker, Future[str]]] = []
+        with contextlib.suppress(queue.Empty):
+            if not outcomes:
+                ended.append(self._done.get(timeout=max(0.01, self._next_poll - time.monotonic())))
+            while True:
+                ended.append(self._done.get_nowait())
+        for worker, task in ended:
+            if worker.task is task and (outcome := self._outcome(worker, task)):
+                outcomes.append(outcome)
+        return outcomes
+
+    def cancel(self) -> None:
+        """Cancel all shards."""
+        for worker in self._workers.values():
+            if worker.task is not None and worker.has_shard:
+                with contextlib.suppress(*_GONE):
+                    worker.task.cancel()
+                worker.end_task()
+
+    def reports(self) -> tuple[dict[str, dict[str, Any] | None], list[dict[str, Any]]]:
+        """Return the counts of all workers, and the failures so far.
+
+        Returns:
+            The result of `worker_tasks.report` by address, None for a worker that does not answer; and a record of each
+            failure (`address`, `host`, `what`), in order of time.
+        """
+        reports: dict[str, dict[str, Any] | None] = dict.fromkeys(self._client.nthreads())
+
+        def ask(address: str) -> None:
+            with contextlib.suppress(*_GONE):
+                reports[address] = json.loads(self._client.run(report, workers=[address])[address])
+
+        threads = [threading.Thread(target=ask, args=(address,), daemon=True) for address in reports]
+        for thread in threads:
+            thread.start()
+        end = time.monotonic() + _REPORT_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        return dict(reports), [record for _, record in self._client.get_events(TOPIC)]
+
+    def _submit(self, worker: Worker, seconds: float, function: Callable[..., str], *arguments: str) -> None:
+        # Other clients may keep a worker busy for any time before it answers.
+        is_unlimited = self._is_shared and not worker.has_shard
+        worker.deadline = float("inf") if is_unlimited else time.monotonic() + seconds
+        try:
+            worker.task = task = self._client.submit(
+                function, *arguments, workers=[worker.address], allow_other_workers=False, pure=False, retries=0
+            )
+        except _GONE as error:
+            raise ClusterError(f"The scheduler of the cluster is gone ({_line(error)}).") from error
+        task.add_done_callback(lambda future: self._done.put((worker, future)))
+
+    def _outcome(self, worker: Worker, task: Future[str]) -> Outcome | None:
+        """Return the outcome of a shard whose task has ended; handle the end of any other task."""
+        text: str | None = None
+        error: Exception | None = None
+        try:
+            text = task.result(timeout=_FETCH_SECONDS)
+        except KilledWorker:
+            pass
+        except TimeoutError as raised:
+            if task.status != "error":
+                # The worker may die after its task has ended and before its result is fetched: `_poll` sees that.
+                self._done.put((worker, task))
+                return None
+            error = raised
+        except Exception as raised:
+            error = raised
+        task.release()
+        worker.last_response = time.monotonic()
+        had_shard = worker.end_task()
+        if worker.num_devices == 0:
+            self._admit(worker, text, error)
+            return None
+        if isinstance(error, FATAL):
+            self._record(worker, _line(error))
+            self._replace(worker)
+            self._remove(worker)
+        elif isinstance(error, LACKING) and not isinstance(error, CommClosedError):
+            self._refuse(worker, _line(error))
+        return Outcome(worker, text, error) if had_shard else None
+
+    def _poll(self) -> Iterator[Outcome | None]:
+        """Update the list of workers, and end those that are late.
+
+        Yields:
+            The outcome of the shard of each worker that has left; None for a worker without a shard.
+        """
+        now = time.monotonic()
+        if now < self._next_poll:
+            return
+        # Answers may be unread if this process was stopped or busy since the last poll: extend the deadlines.
+        for worker in self._workers.values():
+            worker.deadline += now - self._next_poll
+        try:
+            present = set(self._client.nthreads(callback_timeout=PATIENCE_SECONDS))
+            self._health.scheduler_answered()
+        except _GONE as error:
+            # A client that has lost its scheduler tries to reconnect for a while.
+            self._health.scheduler_failed(_line(error), is_final=self._client.status in ("closing", "closed"))
+            present = set(self._workers)
+        self._next_poll = time.monotonic() + POLL_SECONDS
+        for worker in list(self._workers.values()):
+            if worker.address not in present:
+                self._record(worker, "lost")
+                yield self._remove(worker)
+            elif worker.task is not None and not worker.task.done() and time.monotonic() > worker.deadline:
+                self._record(worker, "late" if worker.has_shard else "silent")
+                self._replace(worker)
+                yield self._remove(worker)
+            elif worker.is_idle and time.monotonic() - worker.last_response > IDLE_SECONDS:
+                self._submit(worker, RESPONSE_SECONDS, report)
+        self._ended &= present
+        for address in present - self._workers.keys() - self._ended:
+            self._add(address)
+        self._health.check(self._workers.values())
+
+    def _add(self, address: str) -> None:
+        """Add a new worker, and have it introduce itself."""
+        used = {worker.index for worker in self._workers.values()}
+        index = next(number for number in count() if number not in used)
+        worker = self._workers[address] = Worker(address, index, address)
+        options = {"num_devices": self._num_devices, "index": index if self._share_machine else None}
+        self._submit(worker, INTRODUCTION_SECONDS, introduce, json.dumps(options))
+
+    def _remove(self, worker: Worker) -> Outcome | None:
+        del self._workers[worker.address]
+        if worker.task is not None:
+            worker.task.release()
+        return Outcome(worker, None, None) if worker.end_task() else None
+
+    def _replace(self, worker: Worker) -> None:
+        """Have the nanny of a worker end it and start another one; without a nanny, the scheduler drops the worker."""
+        self._ended.add(worker.address)
+
+        def restart() -> None:
+            try:
+                self._client.restart_workers([worker.address], timeout=_RESTART_SECONDS, raise_for_error=False)
+            except Exception:
+                with contextlib.suppress(Exception):
+                    self._client.retire_workers([worker.address], close_workers=True)
+
+        threading.Thread(target=restart, daemon=True).start()
+
+    def _admit(self, worker: Worker, text: str | None, error: Exception | None) -> None:
+        """Accept or refuse a worker after its introduction."""
+        if text is None:
+            self._refuse(worker, "it did not introduce itself" if error is None else _line(error))
+            return
+        about = json.loads(text)
+        worker.host, worker.backend, worker.num_devices = about["host"], about["backend"], about["num_devices"]
+        if differing := differences(about, self.platform or about["platform"]):
+            self._refuse(worker, "; ".join(differing))
+        else:
+            self.platform = self.platform or about["platform"]
+
+    def _refuse(self, worker: Worker, reason: str) -> None:
+        worker.refusal = reason
+        self._record(worker, f"refused: {reason}")
+
+    def _record(self, worker: Worker, what: str) -> None:
+        _log.warning("Worker %s on %s: %s", worker.address, worker.host, what)
+        with contextlib.suppress(*_GONE):
+            self._client.log_event(TOPIC, {"address": worker.address, "host": worker.host, "what": what})
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,107 @@
+"""A finished or unfinished run, read back from its directory."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from glojax.errors import ExpressionError, RunDirectoryError
+from glojax.evaluation import Evaluation
+from glojax.expressions import LossTree
+from glojax.search.config_file import read_config
+from glojax.search.generations import GenerationRecord
+from glojax.search.loop import rank
+from glojax.search.run_directory import require_run
+from glojax.search.tuning import TuningRecord
+from glojax.training import TrainingConfig, recorded_config
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """What a run directory says.
+
+    Attributes:
+        path: The directory.
+        command: `run`, `discover`, `tune` or `compare`.
+        options: The options of the command, as `config.json` has them.
+        training: The configuration of a training.
+        evaluations: Every distinct loss that was evaluated, in the order of the run, with its tree.
+        generations: The summary of each generation of the discovery.
+        tuning: The summary of each generation of each loss under tuning.
+        result: The content of `result.json`; None if the run has not come so far.
+    """
+
+    path: Path
+    command: str
+    options: Mapping[str, Any]
+    training: TrainingConfig
+    evaluations: list[Evaluation]
+    generations: list[GenerationRecord]
+    tuning: list[TuningRecord]
+    result: Mapping[str, Any] | None
+
+    @property
+    def hall_of_fame(self) -> list[Evaluation]:
+        """The distinct losses with a known fitness, the best first; of equally fit ones the smaller, then the earlier."""
+        return sorted((one for one in self.evaluations if one.fitness is not None), key=rank)
+
+    @property
+    def best(self) -> LossTree | None:
+        """The result of the run or, if there is none yet, its fittest loss; None if no fitness is known."""
+        if self.result is not None and "expression" in self.result:
+            return LossTree.parse(self.result["expression"])
+        return next((one.tree for one in self.hall_of_fame), None)
+
+    @property
+    def comparison(self) -> list[Mapping[str, Any]] | None:
+        """The compared losses, as `result.json` has them; None if the run has not come so far."""
+        return None if self.result is None else self.result.get("comparison")
+
+
+def load_run(path: str | os.PathLike[str]) -> SavedRun:
+    """Read a run directory; nothing in it is changed.
+
+    Args:
+        path: The directory of a finished or unfinished run.
+
+    Raises:
+        RunDirectoryError: The folder holds no run, or a file in it is damaged or of another version.
+    """
+    directory = Path(path).expanduser()
+    require_run(directory)
+    config = read_config(directory)
+    try:
+        return SavedRun(
+            path=directory,
+            command=config["command"],
+            options=config["options"],
+            training=recorded_config(config["options"]["training"]),
+            evaluations=[_evaluation(record) for record in _records(directory / "candidates.jsonl")],
+            generations=[GenerationRecord(**record) for record in _records(directory / "generations.jsonl")],
+            tuning=[TuningRecord(**record) for record in _records(directory / "tuning.jsonl")],
+            result=_result(directory / "result.json"),
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, ExpressionError) as error:
+        cause = " ".join(f"{type(error).__name__}: {error}".split())
+        raise RunDirectoryError(
+            f"{directory} cannot be read ({cause}); let `python -m glojax.search resume` mend it."
+        ) from error
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    """Read a file of JSON lines; a last line without its end is what a crash leaves."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line[-1] == "\n"]
+
+
+def _result(path: Path) -> Mapping[str, Any] | None:
+    result: Mapping[str, Any] | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    return result
+
+
+def _evaluation(record: Mapping[str, Any]) -> Evaluation:
+    tree = LossTree.parse(record["expression"])
+    return Evaluation(tree, record["fitness"], record["status"], record["steps"], record["learning_rate"])
