@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from glojax.expressions import MAX_INTEGER, MAX_NODES, LossTree, Node, canonical
 from tests.oracle import evaluate
-from tests.strategies import loss_trees
+from tests.tree_strategies import loss_trees
 
 # Labels 0, 1 and soft; probabilities up to 1. All are float32 numbers.
 LABELS, PROBS = (

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 
 from glojax.expressions import LossTree, Node, to_latex
-from tests.strategies import loss_trees
+from tests.tree_strategies import loss_trees
 
 
 @pytest.mark.parametrize(

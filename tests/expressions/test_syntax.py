@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from glojax.errors import ExpressionError
 from glojax.expressions import MAX_INTEGER, LossTree, Node
 from tests.oracle import evaluate
-from tests.strategies import loss_trees
+from tests.tree_strategies import loss_trees
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 BAIKAL_CMA = "2.7279*(0.9863*log(1.5352*y) - -1.1135*(1.3716*x / (-0.8411*y)))"

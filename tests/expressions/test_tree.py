@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from glojax.errors import ExpressionError
 from glojax.expressions import MAX_INTEGER, LossTree, Node
-from tests.strategies import loss_trees
+from tests.tree_strategies import loss_trees
 
 BAIKAL = LossTree.parse("log(y) - x / y")
 

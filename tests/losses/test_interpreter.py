@@ -15,7 +15,7 @@ from glojax.genetic import random_tree
 from glojax.losses import LossProgram, compile_tree, interpret
 from tests.derivatives import derivative
 from tests.oracle import evaluate
-from tests.strategies import loss_trees
+from tests.tree_strategies import loss_trees
 
 CAPACITY = 64
 _grid = np.random.default_rng(0)

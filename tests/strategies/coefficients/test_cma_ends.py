@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from glojax.coefficients import CmaEs, TuningConfig
-from tests.coefficients.generations import (
+from tests.strategies.coefficients.generations import (
     CONFIG,
     DISTRIBUTION,
     assert_same,

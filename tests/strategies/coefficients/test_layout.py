@@ -12,7 +12,7 @@ from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 from glojax.losses import CATALOG
 from tests.oracle import evaluate
-from tests.strategies import loss_trees
+from tests.tree_strategies import loss_trees
 
 BAIKAL = LossTree.parse("log(y) - x / y")
 LABELS, PROBS = (axis.ravel() for axis in np.meshgrid([0.0, 0.3, 1.0], [0.01, 0.25, 0.6, 1.0]))
