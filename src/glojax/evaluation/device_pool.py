@@ -1,8 +1,8 @@
 """A pool of local devices: each takes the next block of trainings whenever it is free.
 
-Every device runs the same single-device programs, on the same chunks of candidates however many devices there are. So the
-result of a training is bitwise the same with any number of devices of one kind, and a device whose candidates die early
-does not wait for the others.
+Every device runs the same single-device programs, on the same chunks of candidates however many devices there are. So
+the result of a training is bitwise the same with any number of devices of one kind, and a device whose candidates die
+early does not wait for the others.
 """
 
 import queue

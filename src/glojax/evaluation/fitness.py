@@ -143,4 +143,3 @@ def _mean_score(trials: Sequence[Trial]) -> float:
     """The mean validation score, to the nearest number of six decimals, finer than any split resolves."""
     scores = np.array([trial.scores[FITNESS_SPLIT] for trial in trials], np.float32)
     return round(float(np.mean(scores, dtype=np.float64)), 6)
-

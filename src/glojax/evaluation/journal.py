@@ -1,7 +1,7 @@
 """A journal of finished trainings: a line for each, written to a file at once.
 
-The course of a search follows from its options and from the results of its trainings alone. So the journal is all that a
-run has to keep: an interrupted run starts again from the beginning, and takes the results that it has paid for from here.
+The course of a search follows from its options and from the results of its trainings alone. So the journal is all that
+a run has to keep: an interrupted run starts again from the beginning, and takes the results that it paid for from here.
 """
 
 import hashlib

@@ -19,8 +19,8 @@ from glojax.errors import ConfigurationError, GlojaxError
 from glojax.evaluation import keep_compiled_programs
 from glojax.search.checks import nearest
 from glojax.search.cluster_options import WorkersOptions, print_workers
-from glojax.search.commands import COMMANDS, execute, resume
 from glojax.search.command_line import with_optimizer_arguments, with_recipe
+from glojax.search.commands import COMMANDS, execute, resume
 from glojax.search.execution import ResumeOptions
 from glojax.search.signals import Interruption, interruptible
 

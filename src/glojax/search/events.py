@@ -1,10 +1,10 @@
 """The event log of a search that tells evaluations in the order of their completion: a line for each event.
 
-The course of such a search follows from its options, from the results of its trainings, and from this order. The log has
-that a candidate was asked for before it is trained, and that its evaluation was told after its results are in the
-journal, but before anything follows from it. So a crash in between loses no training: all candidates are asked for again,
-and those whose trainings are done come back at once. If a result is missing although its evaluation was told, it is
-trained again, and waited for.
+The course of such a search follows from its options, from the results of its trainings, and from this order. The log
+records that a candidate was asked for before it is trained, and that its evaluation was told after its results are in
+the journal, but before anything follows from it. So a crash in between loses no training: all candidates are asked for
+again, and those whose trainings are done come back at once. If a result is missing although its evaluation was told, it
+is trained again, and waited for.
 """
 
 import json

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import tyro
 
-from glojax.errors import ConfigurationError
 from glojax.cluster.settings import settings_type
+from glojax.errors import ConfigurationError
 from glojax.search.checks import require_at_least
 
 _DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?")

@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from glojax.evaluation import Evaluation
 from glojax.cluster.settings import ClusterProgress
+from glojax.evaluation import Evaluation
 from glojax.search.generations import GenerationRecord
 from glojax.search.tuning import TuningRecord
 from glojax.training import TrainResult

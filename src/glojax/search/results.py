@@ -76,7 +76,8 @@ def print_best(
     )
     _print(
         console,
-        f"Validation:       {best.fitness or 0:.4f} in the search, {best.mean_accuracy:.4f} on average over fresh seeds",
+        f"Validation:       {best.fitness or 0:.4f} in the search, {best.mean_accuracy:.4f} on average over fresh "
+        "seeds",
     )
     if comparison is not None:
         found, *others = comparison.losses

@@ -2,7 +2,7 @@
 
     config.json           every option, resolved, with versions and devices
     trainings.jsonl       a line for each training: what a resumed run does not do again
-    events.jsonl          after --asynchronous: the order in which the candidates of the discovery were asked for and told
+    events.jsonl          after --asynchronous: the order in which candidates of the discovery were asked and told
     tuning_events.jsonl   the same of the tuning
     generations.jsonl     a line for each generation
     tuning.jsonl          a line for each loss under tuning and generation

@@ -44,7 +44,7 @@ class SavedRun:
 
     @property
     def hall_of_fame(self) -> list[Evaluation]:
-        """The distinct losses with a known fitness, the best first; of equally fit ones the smaller, then the earlier."""
+        """The losses with a known fitness, the best first; of equally fit ones the smaller, then the earlier."""
         return sorted((one for one in self.evaluations if one.fitness is not None), key=rank)
 
     @property

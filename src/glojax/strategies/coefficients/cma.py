@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from glojax.strategies.coefficients.config import TuningConfig
 from glojax.cpu_devices import cpu_device
 from glojax.errors import ConfigurationError
+from glojax.strategies.coefficients.config import TuningConfig
 
 #: Largest step, as a multiple of the initial one, below and above which tuning ends.
 STEP_RANGE = (1e-11, 1e4)

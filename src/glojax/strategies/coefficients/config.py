@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import get_args
 
-from glojax.strategies.coefficients.layout import FreeCoefficients
 from glojax.errors import ConfigurationError
+from glojax.strategies.coefficients.layout import FreeCoefficients
 
 
 @dataclass(frozen=True)

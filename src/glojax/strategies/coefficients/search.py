@@ -1,4 +1,4 @@
-"""CMA-ES over the coefficients of several losses at once: in each round the members of all of them are one population."""
+"""CMA-ES over the coefficients of several losses at once: the members of all of them are one population."""
 
 import hashlib
 import math

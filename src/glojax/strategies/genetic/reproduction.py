@@ -146,8 +146,8 @@ def first_population(
     """
     if len(initial) > config.population_size:
         raise ConfigurationError(
-            f"Got {len(initial)} initial losses for a population_size of {config.population_size}; give fewer, or raise "
-            "population_size."
+            f"Got {len(initial)} initial losses for a population_size of {config.population_size}; give fewer, or "
+            "raise population_size."
         )
     for tree in initial:
         if tree.size > config.size_limit:
