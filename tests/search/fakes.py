@@ -1,100 +1,100 @@
 """Stand-ins for what trains."""
 
-import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
-import numpy as np
-
-from glojax.evaluation import Draw, Evaluation, OnDrawnEvaluation, OnEvaluation, Status
+from glojax.evaluation import Completed, Evaluation, FitnessRule, Trial
 from glojax.expressions import LossTree, canonical
-from glojax.search.events import Event, EventLog
+from glojax.training import TrainingConfig
 
 STEPS = 10
 
 
 def fitness_of(tree: LossTree) -> float:
-    """Equal for many losses of different sizes; 0 without both variables."""
-    return 0.0 if not (tree.uses("x") and tree.uses("y")) else 0.75 if tree.uses("log") else 0.5
+    """Equal for many losses of different sizes."""
+    return 0.75 if tree.uses("log") else 0.5
 
 
 class FakeEvaluator:
     """Gives each loss the fitness that a function says, as `LocalEvaluator` would, without training.
 
-    `calls` has the number of losses of each call of `evaluate`. As many losses are in training at once as there is
-    `room`; `next_done` says which of them is done first. Those in `trained` were trained by an earlier run.
+    A function that is submitted while it is in training waits for that training. `next_done` says which of the
+    functions in training is done first; those in `trained` were trained by an earlier run, and are done at once.
+
+    Attributes:
+        config: The configuration of a training.
+        room: How many losses would begin at once if nothing was in training.
+        calls: The number of losses of each call of `submit`.
+        rules: The rule of each call of `submit`.
+        num_cancelled: Calls of `cancel`.
     """
 
     def __init__(
         self,
-        fitness: Callable[[LossTree], float] = fitness_of,
+        fitness: Callable[[LossTree], float | None] = fitness_of,
         *,
         room: int = 1,
         next_done: Callable[[list[str]], str] = min,
         trained: Iterable[str] = (),
     ):
+        self.config = TrainingConfig(num_steps=STEPS, batch_size=1, learning_rate=0.01)
+        self.trained = set(trained)
+        self.calls: list[int] = []
+        self.rules: list[FitnessRule | None] = []
+        self.num_cancelled = 0
         self._fitness = fitness
         self._room, self._next = room, next_done
-        self.trained = set(trained)
-        self._known: dict[str, Evaluation] = {}
-        self.calls: list[int] = []
-        self.confirmed: list[tuple[list[str], list[int]]] = []
+        self._known: dict[tuple[str, FitnessRule], Evaluation] = {}
+        self._training: dict[tuple[str, FitnessRule], list[int]] = {}
+        self._completed: list[Completed] = []
+        self._tickets = count()
 
-    def evaluate(self, trees: Sequence[LossTree], on_evaluation: OnEvaluation | None = None) -> list[Evaluation]:
+    @property
+    def room(self) -> int:
+        return max(0, self._room - len(self._training))
+
+    def submit(self, trees: Sequence[LossTree], rule: FitnessRule | None = None) -> list[int]:
         self.calls.append(len(trees))
-        evaluations = [self._evaluate(canonical(tree)) for tree in trees]
-        for evaluation in evaluations:
-            if on_evaluation is not None:
-                on_evaluation(evaluation)
-        return evaluations
+        self.rules.append(rule)
+        own = rule or FitnessRule()
+        tickets = [next(self._tickets) for _ in trees]
+        for ticket, tree in zip(tickets, map(canonical, trees), strict=True):
+            key = str(tree), own
+            if key in self._known:
+                self._completed.append(Completed(ticket, self._known[key].again()))
+            elif key in self._training:
+                self._training[key].append(ticket)
+            elif not (tree.uses("x") and tree.uses("y")):
+                self._known[key] = Evaluation(tree, None, "lacks_variable", 0)
+                self._completed.append(Completed(ticket, self._known[key]))
+            else:
+                self._training[key] = [ticket]
+                if str(tree) in self.trained:
+                    self._finish(key)
+        return tickets
 
-    def evaluate_drawn(self, draw: Draw, on_evaluation: OnDrawnEvaluation) -> None:
-        numbers = count()
-        training: dict[str, list[int]] = {}
-        while True:
-            while len(training) < self._room and (drawn := draw()) is not None:
-                tree, number = canonical(drawn), next(numbers)
-                text = str(tree)
-                is_fit = tree.uses("x") and tree.uses("y")
-                if text in training:
-                    training[text].append(number)
-                elif text in self._known or text in self.trained or not is_fit:
-                    on_evaluation(number, self._evaluate(tree))
-                else:
-                    training[text] = [number]
-            if not training:
-                return
-            text = self._next(list(training))
-            self.trained.add(text)
-            for number in training.pop(text):
-                on_evaluation(number, self._evaluate(LossTree.parse(text)))
+    def wait(self) -> list[Completed]:
+        if not self._completed and self._training:
+            text = self._next([text for text, _ in self._training])
+            self._finish(next(key for key in self._training if key[0] == text))
+        completed, self._completed = self._completed, []
+        return completed
 
-    def _evaluate(self, tree: LossTree) -> Evaluation:
-        text = str(tree)
-        if text in self._known:
-            return dataclasses.replace(self._known[text], status="cached", steps=0)
-        if tree.uses("x") and tree.uses("y"):
-            fitness = self._fitness(tree)
-            status: Status = "trained" if fitness > 0 else "non_finite"
-            self._known[text] = Evaluation(text, fitness, status, STEPS)
-        else:
-            self._known[text] = Evaluation(text, 0.0, "lacks_variable", 0)
-        return self._known[text]
+    def cancel(self) -> None:
+        self.num_cancelled += 1
+        self._training.clear()
+        self._completed.clear()
 
-    def confirm(
-        self, trees: Sequence[LossTree], seeds: Sequence[int], on_training: Callable[[int], None] = lambda steps: None
-    ) -> np.ndarray:
-        self.confirmed.append(([str(tree) for tree in trees], list(seeds)))
-        for _ in range(len(trees) * len(seeds)):
-            on_training(STEPS)
-        return np.array([[self._fitness(tree)] * len(seeds) for tree in trees], np.float32)
-
-
-class FakeLog(EventLog):
-    """Has no file."""
-
-    def __init__(self) -> None:
-        self._events: list[Event] = []
-
-    def add(self, event: Event) -> None:
-        self._events.append(event)
+    def _finish(self, key: tuple[str, FitnessRule]) -> None:
+        text, rule = key
+        self.trained.add(text)
+        tree = LossTree.parse(text)
+        fitness = self._fitness(tree)
+        rate = self.config.learning_rate
+        scores = dict.fromkeys(rule.splits, fitness or 0.0)
+        trials = tuple(Trial(rate, seed, scores, fitness is not None, STEPS) for rate, seed in rule.grid(self.config))
+        status = "non_finite" if fitness is None else "trained"
+        evaluation = self._known[key] = Evaluation(tree, fitness, status, STEPS * len(trials), rate, trials)
+        first, *others = self._training.pop(key)
+        self._completed.append(Completed(first, evaluation))
+        self._completed += [Completed(other, evaluation.again()) for other in others]

@@ -96,12 +96,13 @@ class DevicePool:
         Raises:
             ConfigurationError: Network, data set and configuration do not fit each other.
         """
-        (replica, *_) = self._variant(config).replicas
+        # The lowering of convolutions is no part of it: it changes the rounding, and may be chosen by time.
+        train = replace(self._variant(config).replicas[0], conv_lowering="canonical")
         # Functions in the configuration are known by what they compute.
         options = {field.name: getattr(config, field.name) for field in fields(config) if field.name != "learning_rate"}
         return checksum(
             {
-                "computation": computation_identity(replica),
+                "computation": computation_identity(train),
                 "config": {name: repr(value) for name, value in options.items() if not _is_function(value)},
                 "dataset": self._dataset.fingerprint,
                 "settings": decisive_settings(),

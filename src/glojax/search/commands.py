@@ -59,7 +59,7 @@ def resume(options: ResumeOptions, console: Console) -> None:
             raise ConfigurationError(f"--generations goes with a search, and {directory} is a run of {command!r}.")
         if options.generations < began_with.generations:
             raise ConfigurationError(
-                f"--generations is {options.generations}, and the run has {began_with.generations}; give as many or more."
+                f"--generations is {options.generations}, and the run has {began_with.generations}; give more."
             )
         changes["generations"] = options.generations
     execute(command, replace(began_with, **changes), console, options)

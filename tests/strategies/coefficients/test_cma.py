@@ -14,7 +14,15 @@ import pytest
 
 from glojax.coefficients import CmaEs, TuningConfig, default_population_size
 from glojax.errors import ConfigurationError
-from tests.strategies.coefficients.generations import CONFIG, DISTRIBUTION, assert_same, best_of, slope, sphere, tell_generations
+from tests.strategies.coefficients.generations import (
+    CONFIG,
+    DISTRIBUTION,
+    assert_same,
+    best_of,
+    slope,
+    sphere,
+    tell_generations,
+)
 
 TARGET = np.array([0.5, -1.0])
 
