@@ -194,7 +194,7 @@ class CmaEs:
             return f"generations: {self._generation}"
         return None
 
-    def _variances(self) -> NDArray[np.float64]:
+    def _variances(self) -> NDArray[np.floating]:
         """[K] Eigenvalues of the covariance matrix, ascending; infinite where it is not finite."""
         covariance = np.asarray(self._state.C)
         if not np.isfinite(covariance).all():
