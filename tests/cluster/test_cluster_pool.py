@@ -189,7 +189,7 @@ def test_a_network_of_the_main_module_is_refused(
     ClusterPool(Outer.Inner, DatasetSource("digits"), digits, workers)
     monkeypatch.setattr(sys.modules["__main__"], "Outer", Outer, raising=False)
     monkeypatch.setattr(Outer.Inner, "__module__", "__main__")
-    with pytest.raises(ConfigurationError, match=r"__main__:Outer\.Inner cannot be trained on a cluster; expected"):
+    with pytest.raises(ConfigurationError, match=r"__main__:Outer\.Inner. cannot be trained on a cluster; expected"):
         ClusterPool(Outer.Inner, DatasetSource("digits"), digits, workers)
 
 
