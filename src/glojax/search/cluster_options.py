@@ -85,8 +85,8 @@ def print_workers(options: WorkersOptions, console: Console) -> None:
     settings = read_settings(options.cluster, options.cluster_config)
     if not isinstance(settings, SchedulerSettings):
         raise ConfigurationError(f"--cluster is {options.cluster!r}; expected the address of a scheduler that stands.")
-    with open_cluster(options.cluster, settings, None) as fleet:
-        reports, failures = fleet.reports()
+    with open_cluster(options.cluster, settings, None) as workers:
+        reports, failures = workers.reports()
     table = Table(box=None, pad_edge=False)
     for column in ("worker", "host", "process", "devices", "steps/s", "shards", "trainings", "failures"):
         table.add_column(column, justify="left" if column in ("worker", "host", "devices") else "right")
