@@ -4,6 +4,7 @@ from glojax.losses.catalog import CATALOG, find_tree
 from glojax.losses.compiled import compile_tree
 from glojax.losses.interpreter import interpret
 from glojax.losses.objective import ClassReduction, LossFunction, make_loss
+from glojax.losses.operations import register_operator
 from glojax.losses.program import LossProgram
 from glojax.losses.published import baikal, baikal_cma, cross_entropy
 
@@ -19,4 +20,5 @@ __all__ = [
     "find_tree",
     "interpret",
     "make_loss",
+    "register_operator",
 ]
