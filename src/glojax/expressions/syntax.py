@@ -98,7 +98,7 @@ def _layout(nodes: Sequence[Node], part: _Part, ends: Sequence[int]) -> tuple[li
         return [_Part(left, _ATOM), operator.symbol], operator.precedence
     right = ends[left]
     if operator.is_function:
-        second = [", ", _Part(right)] if operator.arity == 2 else []
+        second: list[str | _Part] = [", ", _Part(right)] if operator.arity == 2 else []
         return [operator.symbol, "(", _Part(left), *second, ")"], operator.precedence
     if (node, nodes[left]) == _NEGATION and not _literal(nodes[right])[:1].isdigit():
         return [_MINUS, _Part(right, _SIGN)], _SIGN
