@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +23,7 @@ from glojax.losses.operations import OPERATIONS
 from tests.linear_network import LinearNetwork
 
 BUILT_IN = ["x", "y", "constant", "log", "square", "sqrt", "add", "subtract", "multiply", "divide"]
-LABELS, PROBS = (each.ravel() for each in np.meshgrid(np.float32([0, 0.3, 1]), np.float32([1e-3, 0.4, 1])))
+LABELS, PROBS = np.array([(x, y) for x in (0, 0.3, 1) for y in (1e-3, 0.4, 1)], np.float32).T
 
 
 @pytest.fixture(autouse=True)
@@ -238,7 +239,7 @@ EXPONENTIAL = Operator("other", "other", 1)
         ({"latex": "{"}, "expected a format string with 1 times {}"),
     ],
 )
-def test_an_operator_that_does_not_fit_is_refused(change: dict[str, object], message: str) -> None:
+def test_an_operator_that_does_not_fit_is_refused(change: dict[str, Any], message: str) -> None:
     before = dict(OPERATORS)
     with pytest.raises(ConfigurationError, match=re.escape(message)):
         register_operator(EXPONENTIAL._replace(**change), jnp.exp)
