@@ -2,20 +2,28 @@
 
 from glojax.training.augmentation import Augmentation
 from glojax.training.checks import check_training
-from glojax.training.config import TrainingConfig
+from glojax.training.config import TrainingConfig, config_record, recorded_config
+from glojax.training.metrics import METRICS, Metric
+from glojax.training.optimizer import Optimizer, OptimizerFactory
 from glojax.training.population import train_population
 from glojax.training.segments import chunk_bytes, train_in_segments
 from glojax.training.train import Train, TrainResult, TrainState, make_train
 
 __all__ = [
+    "METRICS",
     "Augmentation",
+    "Metric",
+    "Optimizer",
+    "OptimizerFactory",
     "Train",
     "TrainResult",
     "TrainState",
     "TrainingConfig",
     "check_training",
     "chunk_bytes",
+    "config_record",
     "make_train",
+    "recorded_config",
     "train_in_segments",
     "train_population",
 ]
