@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from glojax.genetic import random_tree
 
 import glojax
 from glojax import LossProgram, LossTree, TrainingConfig, canonical, make_loss, make_train, to_latex, train_population
 from glojax.errors import ConfigurationError, ExpressionError
 from glojax.expressions import MAX_NODES, OPERATORS, Node, Operator
 from glojax.expressions.bounds import node_bounds
-from glojax.genetic import random_tree
 from glojax.losses import compile_tree, interpret, register_operator
 from glojax.losses.objective import objective
 from glojax.losses.operations import OPERATIONS

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-
 from glojax.coefficients import Best, CmaEs, TuningConfig
 
 CONFIG = TuningConfig(generations=1000, patience=1000)

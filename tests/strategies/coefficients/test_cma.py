@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
 from glojax.coefficients import CmaEs, TuningConfig, default_population_size
+
 from glojax.errors import ConfigurationError
 from tests.strategies.coefficients.generations import (
     CONFIG,

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from glojax.coefficients import CmaEs, TuningConfig
+
 from tests.strategies.coefficients.generations import (
     CONFIG,
     DISTRIBUTION,

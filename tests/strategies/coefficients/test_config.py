@@ -2,8 +2,8 @@ import math
 from typing import Any
 
 import pytest
-
 from glojax.coefficients import TuningConfig
+
 from glojax.errors import ConfigurationError
 
 

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from glojax.coefficients import CoefficientLayout, FreeCoefficients, absorbed
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from glojax.coefficients import CoefficientLayout, FreeCoefficients, absorbed
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 from glojax.losses import CATALOG

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from glojax.genetic import GeneticConfig, initial_population, mutate, next_generation, reproduction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glojax.errors import ConfigurationError
 from glojax.expressions import MAX_NODES, LossTree, Node
-from glojax.genetic import GeneticConfig, initial_population, mutate, next_generation, reproduction
 
 X, Y = LossTree.of("x"), LossTree.of("y")
 LOG_X = LossTree.of("log", X)

@@ -3,11 +3,11 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from glojax.genetic import GeneticConfig, select_parents
+from glojax.genetic.config import SelectionKind
 from numpy.typing import ArrayLike
 
 from glojax.errors import ConfigurationError
-from glojax.genetic import GeneticConfig, select_parents
-from glojax.genetic.config import SelectionKind
 
 NUM_DRAWS = 10_000
 KINDS: tuple[SelectionKind, ...] = get_args(SelectionKind)

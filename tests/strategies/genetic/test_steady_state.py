@@ -2,11 +2,10 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from glojax.genetic import GeneticConfig, SteadyState, initial_population
 from glojax.genetic.reproduction import offspring
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 CONFIG = GeneticConfig(population_size=6, num_elites=2)
 
