@@ -20,8 +20,8 @@ class SteadyStateSearch:
 
     It asks for a random population first, the same as `GenerationalSearch`. Once all of it is evaluated, it asks for
     the two children of a pair of parents of the present population, then those of the next pair; at most as many
-    candidates as the population holds are outstanding. An evaluated candidate enters the population. When there are more than
-    `config.population_size`, the one that entered first leaves, except for the `config.num_elites` fittest.
+    candidates as the population holds are outstanding. An evaluated candidate enters the population. When there are
+    more than `config.population_size`, the one that entered first leaves, except for the `config.num_elites` fittest.
 
     Args:
         config: Settings of the genetic algorithm.
