@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from glojax.coefficients import TuningConfig
+from glojax.strategies.coefficients import TuningConfig
 from glojax.errors import ConfigurationError
 
 

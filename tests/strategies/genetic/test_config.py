@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from glojax.errors import ConfigurationError
-from glojax.genetic import GeneticConfig
+from glojax.strategies.genetic import GeneticConfig
 
 
 def test_defaults_are_the_papers() -> None:

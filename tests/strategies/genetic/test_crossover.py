@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glojax.expressions.tree import LossTree
-from glojax.genetic import crossover, random_tree
+from glojax.strategies.genetic import crossover, random_tree
 
 NUM_DRAWS = 10_000
 

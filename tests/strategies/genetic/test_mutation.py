@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from glojax.expressions.nodes import Node
 from glojax.expressions.operators import MAX_INTEGER, OPERATORS
 from glojax.expressions.tree import LossTree
-from glojax.genetic import GeneticConfig, mutate, random_tree
+from glojax.strategies.genetic import GeneticConfig, mutate, random_tree
 
 NUM_DRAWS = 10_000
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glojax.expressions.operators import OPERATORS, SAMPLED_INTEGERS
-from glojax.genetic import random_node, random_tree
+from glojax.strategies.genetic import random_node, random_tree
 
 NUM_DRAWS = 10_000
 

@@ -6,8 +6,8 @@ import pytest
 from numpy.typing import ArrayLike
 
 from glojax.errors import ConfigurationError
-from glojax.genetic import GeneticConfig, select_parents
-from glojax.genetic.config import SelectionKind
+from glojax.strategies.genetic import GeneticConfig, select_parents
+from glojax.strategies.genetic.config import SelectionKind
 
 NUM_DRAWS = 10_000
 KINDS: tuple[SelectionKind, ...] = get_args(SelectionKind)
