@@ -19,9 +19,14 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def number_of(tree: LossTree) -> float:
+    """From 0 to below 1, from the text of a tree."""
+    return int(digest(str(tree))[:8], 16) / 2**32
+
+
 def fitness_of_text(tree: LossTree) -> float | None:
-    """From 0 to 1 in steps of 0.02; unknown for trees without x or y, and for a fifth of the others."""
-    number = int(digest(str(tree))[:8], 16) / 2**32
+    """From 0.2 to 1 in steps of 0.02; unknown for trees without x or y, and for a fifth of the others."""
+    number = number_of(tree)
     return round(number * 50) / 50 if tree.uses("x") and tree.uses("y") and number >= 0.2 else None
 
 

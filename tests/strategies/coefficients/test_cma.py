@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from glojax.strategies.coefficients import CmaEs, TuningConfig, default_population_size
 from glojax.errors import ConfigurationError
+from glojax.strategies.coefficients import CmaEs, TuningConfig, default_population_size
 from tests.strategies.coefficients.generations import (
     CONFIG,
     assert_same,

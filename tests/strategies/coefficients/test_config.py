@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from glojax.strategies.coefficients import TuningConfig
 from glojax.errors import ConfigurationError
+from glojax.strategies.coefficients import TuningConfig
 
 
 def test_defaults_are_the_papers() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from glojax.errors import ConfigurationError
 from glojax.expressions import MAX_NODES, LossTree, Node
 from glojax.strategies.genetic import GenerationalSearch, GeneticConfig
-from tests.strategies.driving import ask_all, digest_of, evaluation, next_generation, rounds_of
+from tests.strategies.driving import digest_of, evaluation, next_generation, rounds_of
 
 X, Y = LossTree.of("x"), LossTree.of("y")
 LOG_X = LossTree.of("log", X)

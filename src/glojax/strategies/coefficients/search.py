@@ -25,7 +25,7 @@ class LossTuning:
         strategy: Its evolution strategy.
         start: The evaluation of the loss as it was given; None before it is known.
         members: The evaluations of its latest complete generation.
-        found: The evaluation of every distinct member, by its canonical tree, in the order in which `ask` returned them.
+        found: The evaluation of every distinct member, by its canonical tree, in the order of asking.
     """
 
     layout: CoefficientLayout
