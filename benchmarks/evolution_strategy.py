@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import cma
 import numpy as np
 import tyro
+from glojax.coefficients import CmaEs, TuningConfig, default_population_size
 from rich.progress import track
 
 from benchmarks.measurement import complete_record, save
 from benchmarks.record import Case, Samples
-from glojax.coefficients import CmaEs, TuningConfig, default_population_size
 
 TARGET = 1e-8
 START = 3.0

@@ -22,6 +22,8 @@ import jax.numpy as jnp
 import optax
 import tyro
 from flax import nnx
+from glojax.genetic import GeneticConfig
+from glojax.search.discovery import discover
 from jax import lax
 
 from benchmarks.compile_clock import CompileClock
@@ -29,10 +31,8 @@ from benchmarks.contestant import Contestant, Work
 from benchmarks.measurement import Entry, Turns, call, measure, save
 from glojax.datasets import load_dataset
 from glojax.evaluation import Evaluation, LocalEvaluator, training_devices
-from glojax.genetic import GeneticConfig
 from glojax.losses import make_loss
 from glojax.networks import DigitsCNN
-from glojax.search.discovery import discover
 from glojax.training import TrainingConfig
 
 BATCH_SIZE = 64

@@ -15,10 +15,10 @@ from itertools import count
 from typing import Annotated
 
 import tyro
+from glojax.coefficients import CoefficientLayout, TuningConfig, default_population_size
 
 from benchmarks.contestant import Contestant, Work
 from benchmarks.measurement import Entry, Turns, measure, save
-from glojax.coefficients import CoefficientLayout, TuningConfig, default_population_size
 from glojax.datasets import load_dataset
 from glojax.evaluation import Candidates, DevicePool, Evaluation, FitnessCache, LocalEvaluator
 from glojax.expressions import LossTree

@@ -1,16 +1,16 @@
-"""Tests that can reach no network, and find no data set that somebody left on the machine."""
+"""Isolation of tests from the network and from data sets on this machine."""
 
 from pathlib import Path
 
 import pytest
 
-#: Nothing listens there.
+#: An address without a server.
 CLOSED = "http://127.0.0.1:9"
 
 
 @pytest.fixture(autouse=True)
 def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for caches and prepared data, empty; neither a network nor npm can be had."""
+    """Return an empty folder for caches and prepared data; the test reaches neither a network nor npm."""
     root = tmp_path / "root"
     monkeypatch.setenv("TFDS_DATA_DIR", str(root))
     for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):

@@ -1,35 +1,64 @@
-"""CPU devices that compute the same on whatever cores a process may use."""
+"""CPU devices whose results do not depend on the number of cores that a process may use."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import jax
-from jaxlib import xla_client
 
-#: How many threads XLA's pools have; before it, `NPROC` would be asked, and then the cores be counted.
+#: The number of threads in each of XLA's pools. Without it, XLA reads `NPROC` and then counts the cores.
 _THREADS: Final = "PJRT_NPROC"
+
+_log = logging.getLogger("glojax")
 
 
 @cache
-def cpu_device(place: int) -> jax.Device:
-    """The CPU device of that number, from 0, with a single thread to itself.
+def cpu_device(index: int) -> jax.Device:
+    """Return the CPU device at an index, which computes with one thread of its own.
 
-    JAX's own CPU devices share a pool of threads, as many as there are cores or devices, and XLA sums a product of
-    matrices in an order that depends on their number: a result would depend on the cores that the process may use. A
-    device here is a client of its own, and no part of `jax.devices()`; `jax.device_put`, `jax.jit` and
-    `jax.default_device` take it, a mesh does not.
+    JAX's own CPU devices share a pool of threads, one for each core or device. XLA sums a product of matrices in an
+    order that depends on the number of threads, so a result would depend on the cores that the process may use. The
+    device returned here belongs to its own client and is not in `jax.devices()`. `jax.device_put`, `jax.jit` and
+    `jax.default_device` accept it; a mesh does not.
+
+    JAX does not promise to keep the function that makes the client. Without it, one of JAX's own CPU devices is
+    returned, and a warning is logged the first time.
+
+    Args:
+        index: Index of the device, from 0. Of JAX's own devices, there may be fewer: the index wraps around.
+
+    Returns:
+        The same device for the same index.
     """
-    with _one_thread():
-        device: jax.Device = xla_client.make_cpu_client(num_devices=1).devices()[0]  # type: ignore[attr-defined]
+    try:
+        from jaxlib.xla_client import make_cpu_client
+
+        with _one_thread():
+            client: Any = make_cpu_client(num_devices=1)
+        device: jax.Device = client.devices()[0]
+    except (ImportError, TypeError) as error:
+        _warn_of_shared_threads(str(error))
+        devices: list[jax.Device] = jax.devices("cpu")
+        device = devices[index % len(devices)]
     return device
+
+
+@cache
+def _warn_of_shared_threads(reason: str) -> None:
+    """Log once that results depend on the number of cores."""
+    _log.warning(
+        "This jaxlib cannot make CPU devices with one thread each (%s). glojax uses JAX's own CPU devices: results "
+        "depend on the number of cores, so that another machine may give other results. An older jaxlib avoids it.",
+        reason,
+    )
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """XLA's pools that are made meanwhile have a thread."""
+    """Give one thread to each of XLA's pools that is made meanwhile."""
     before = os.environ.get(_THREADS)
     os.environ[_THREADS] = "1"
     try:

@@ -1,11 +1,11 @@
-"""The one family of exceptions that glojax raises for a user's mistake.
+"""The exceptions that glojax raises for mistakes of its users.
 
-Every message says what came, what was expected and what to do; the command line prints it as one line and exits with 2.
+Each message says what glojax received, what it expected and what to do; the command line prints it and exits with 2.
 """
 
 
 class GlojaxError(Exception):
-    """Base of every error that glojax raises on purpose."""
+    """The base of every error that glojax raises on purpose."""
 
 
 class ExpressionError(GlojaxError):
@@ -17,7 +17,7 @@ class ConfigurationError(GlojaxError):
 
 
 class DatasetError(GlojaxError):
-    """A data set is unknown, missing, or not what its name says."""
+    """A data set is unknown, missing, or has other contents than its name says."""
 
 
 class RunDirectoryError(GlojaxError):
@@ -25,4 +25,4 @@ class RunDirectoryError(GlojaxError):
 
 
 class ClusterError(GlojaxError):
-    """A cluster cannot be reached, or cannot do what is asked of it."""
+    """A cluster cannot be reached, or cannot meet a request."""

@@ -1,4 +1,4 @@
-"""Files that survive a crash: replaced as a whole or not at all, or appended to."""
+"""Crash-safe files: replaced as a whole or not at all, or appended to."""
 
 import contextlib
 import math
@@ -9,23 +9,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-#: How much work a loss of power may take. To wait for the disk after each training would cost some percent of a search
-#: whose trainings take a tenth of a second.
+#: The time whose data a loss of power may destroy. To wait for the disk after each training would cost some percent of
+#: a search whose trainings take a tenth of a second.
 SYNC_SECONDS: Final = 1.0
 
 _UNFINISHED = ".unfinished-"
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Have `write` make a file under a temporary name beside `path`, then give it that name.
+    """Call `write` on a temporary path in the same folder, then rename that file to `path`.
 
-    Whatever happens on the way, the file that was there before stays, whole, until the new one is on the disk.
+    An earlier file at `path` stays whole until the new one is on the disk.
 
     Raises:
         OSError: The disk is full, or cannot be written.
-        Exception: Whatever `write` raises.
+        Exception: `write` raised it.
     """
-    # Not by tempfile, whose files nobody else may read; and with the suffix, by which libraries choose a format.
+    # tempfile makes files that other users cannot read. The suffix stays, by which libraries choose a format.
     unfinished = path.with_name(f"{_UNFINISHED}{uuid.uuid4().hex}-{path.name}")
     try:
         write(unfinished)
@@ -38,14 +38,14 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def append(path: Path, data: bytes, *, durable: bool) -> None:
-    """Append to a file, which is made where there is none.
+    """Append to a file; create it if it does not exist.
 
-    A crash may leave a part of `data`, but nothing else of the file changes.
+    A crash may leave a part of `data`; the rest of the file does not change.
 
     Args:
         path: The file.
-        data: What to append.
-        durable: Whether it is on the disk when this returns, and survives a loss of power, too.
+        data: The bytes to append.
+        durable: Whether to wait until they are on the disk, so that they survive a loss of power, too.
 
     Raises:
         OSError: The disk is full, or cannot be written.
@@ -65,7 +65,7 @@ class Appender:
     """Appends to a file, and waits for the disk once in `SYNC_SECONDS`.
 
     Args:
-        path: The file; it is made with the first data.
+        path: The file; the first data creates it.
     """
 
     def __init__(self, path: Path):
@@ -73,7 +73,7 @@ class Appender:
         self._synced = -math.inf
 
     def append(self, data: bytes) -> None:
-        """Append: when this returns, it survives the end of the process; a loss of power, within `SYNC_SECONDS`.
+        """Append data, which survives the end of the process; a loss of power costs those of `SYNC_SECONDS` at most.
 
         Raises:
             OSError: The disk is full, or cannot be written.
@@ -85,14 +85,14 @@ class Appender:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what writes that a crash broke off have left in a folder."""
+    """Remove the temporary files of interrupted writes from a folder."""
     for path in folder.glob(f"{_UNFINISHED}*"):
         path.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:
-    """Bring a file or a folder to the disk."""
-    if path.is_dir() and os.name == "nt":  # Windows opens no folders, and needs no such thing
+    """Wait until a file or a folder is on the disk."""
+    if path.is_dir() and os.name == "nt":  # Windows opens no folders and needs no sync of them
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -14,7 +14,7 @@ from glojax.datasets import Dataset, DatasetSource, load_dataset
 from glojax.evaluation import Training
 from glojax.expressions import LossTree
 from glojax.networks import DigitsCNN, NetworkFactory
-from glojax.training import TrainingConfig
+from glojax.training import TrainingConfig, TrainResult
 
 #: A short training.
 SHORT = TrainingConfig(num_steps=3, batch_size=64, learning_rate=0.05)
@@ -76,7 +76,7 @@ def make_trainings(workers: WorkerPool, digits: Dataset) -> MakeTrainings:
 
 def trained(pool: ClusterPool, config: TrainingConfig, trainings: Sequence[Training]) -> list[tuple[float, bool, int]]:
     """Validation accuracy, finiteness and steps of each training, in order."""
-    results = {}
+    results: dict[Training, TrainResult] = {}
     pool.submit(config, trainings)
     try:
         while len(results) < len(trainings):

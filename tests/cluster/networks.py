@@ -1,4 +1,4 @@
-"""Networks that end the process that trains them; workers import them from here."""
+"""A network that ends the process which trains it; workers import it from this module."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A real Slurm of one node on this machine, for as long as it is needed.
+"""Starts a real Slurm with one node on this machine, and runs a command with it.
 
     python -m tests.cluster.slurm_node sinfo
 
@@ -49,7 +49,7 @@ PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
 
 
 def reason_to_skip() -> str | None:
-    """Why there can be no Slurm here; None where there can."""
+    """Return why Slurm cannot be started on this machine; None if it can."""
     if os.name != "posix" or os.geteuid() != 0:
         return "starting a Slurm needs root"
     missing = [program for program in PROGRAMS if shutil.which(program, path=_path()) is None]
@@ -58,7 +58,7 @@ def reason_to_skip() -> str | None:
 
 @contextlib.contextmanager
 def slurm() -> Iterator[dict[str, str]]:
-    """Start Slurm, and give the environment in which its commands find it; end it, and whatever it runs."""
+    """Start Slurm, and yield the environment that its commands need; end it, and all of its jobs."""
     folder = Path(tempfile.mkdtemp(prefix="glojax-slurm-"))
     host = socket.gethostname().split(".")[0]
     config = folder / "slurm.conf"
@@ -100,7 +100,7 @@ def slurm() -> Iterator[dict[str, str]]:
 
 
 def queue(environment: dict[str, str]) -> list[str]:
-    """The numbers of all jobs that have not ended."""
+    """Return the numbers of all jobs that have not ended."""
     listed = subprocess.run(
         ["squeue", "--noheader", "--format=%i"],
         env=os.environ | environment,
@@ -129,7 +129,7 @@ def _wait_until_idle(environment: dict[str, str], folder: Path) -> None:
 
 
 def wait_until(condition: Callable[[], object], seconds: float) -> bool:
-    """Whether something came about in time."""
+    """Return whether the condition became true in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
@@ -143,7 +143,7 @@ def _path() -> str:
 
 
 def free_port() -> int:
-    """A port of this machine at which nothing listens."""
+    """Return a free port of this machine."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

@@ -1,4 +1,4 @@
-"""A mistake about a cluster costs one clear line."""
+"""Mistakes about a cluster give one clear line."""
 
 import builtins
 import gc
@@ -25,7 +25,7 @@ Complaint = Callable[..., str]
 
 @pytest.fixture
 def complaint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Complaint:
-    """Runs a command that must fail, in an otherwise empty folder, and gives its one line of complaint."""
+    """Runs a command that must fail, in an empty folder, and returns its one line of error."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> str:
@@ -56,7 +56,7 @@ def test_an_unknown_cluster_names_the_known_ones(complaint: Complaint, cluster: 
         ("memory =", "cannot be read as TOML"),
     ],
 )
-def test_settings_that_are_none(complaint: Complaint, text: str, expected: str) -> None:
+def test_wrong_settings(complaint: Complaint, text: str, expected: str) -> None:
     Path("cluster.toml").write_text(text)
     assert expected in complaint(*COMPARE, "local:1", "--cluster-config", "cluster.toml")
 
@@ -85,7 +85,7 @@ def test_a_scheduler_that_does_not_answer(complaint: Complaint, monkeypatch: pyt
         assert complaint(*COMPARE, address).startswith(f"The scheduler at {address} does not answer (nothing within")
 
 
-# What Dask makes before it finds the mistake.
+# Dask leaves objects behind when it rejects settings.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("cluster", "text", "cause"),
@@ -96,7 +96,7 @@ def test_a_scheduler_that_does_not_answer(complaint: Complaint, monkeypatch: pyt
         ("htcondor", "log_folder = 'cluster.toml/logs'", "cluster.toml/logs"),
     ],
 )
-def test_settings_with_which_nothing_can_be_started(
+def test_settings_that_dask_rejects(
     complaint: Complaint, monkeypatch: pytest.MonkeyPatch, cluster: str, text: str, cause: str
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: name)
@@ -108,7 +108,7 @@ def test_settings_with_which_nothing_can_be_started(
     gc.collect()
 
 
-def test_another_machine_is_not_talked_to_in_the_clear(complaint: Complaint) -> None:
+def test_messages_to_another_machine_are_encrypted(complaint: Complaint) -> None:
     assert "is on another machine, and not encrypted" in complaint(*COMPARE, "tcp://192.0.2.1:8786")
 
 

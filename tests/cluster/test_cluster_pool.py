@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from functools import partial
 
@@ -14,9 +15,10 @@ from glojax.cluster.settings import ClusterProgress, Limits
 from glojax.cluster.worker_pool import WorkerPool
 from glojax.datasets import Dataset, DatasetSource
 from glojax.errors import ClusterError, ConfigurationError
+from glojax.evaluation import Training
 from glojax.expressions import LossTree
 from glojax.networks import DigitsCNN, NetworkFactory
-from glojax.training import TrainingConfig
+from glojax.training import TrainingConfig, TrainResult
 from tests.cluster.conftest import LONG, SHORT, MakePool, MakeTrainings, trained
 from tests.cluster.networks import FragileCNN
 
@@ -62,7 +64,7 @@ def test_a_pool_does_trainings_of_several_configurations(make_pool: MakePool, ma
     short, others = make_trainings(SHORT, TREES[:2]), make_trainings(comparison, TREES[:1], [0, 1])
     pool.submit(SHORT, short)
     pool.submit(comparison, others)
-    results = {}
+    results: dict[Training, TrainResult] = {}
     while len(results) < 4:
         results.update(pool.wait())
     ends = {training: (set(result.scores), int(result.num_steps)) for training, result in results.items()}
@@ -186,8 +188,9 @@ def test_a_network_of_the_main_module_is_refused(
     workers: WorkerPool, digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ClusterPool(Outer.Inner, DatasetSource("digits"), digits, workers)
+    monkeypatch.setattr(sys.modules["__main__"], "Outer", Outer, raising=False)
     monkeypatch.setattr(Outer.Inner, "__module__", "__main__")
-    with pytest.raises(ConfigurationError, match=r"__main__:Outer\.Inner cannot be trained on a cluster; expected"):
+    with pytest.raises(ConfigurationError, match=r"__main__:Outer\.Inner. cannot be trained on a cluster; expected"):
         ClusterPool(Outer.Inner, DatasetSource("digits"), digits, workers)
 
 

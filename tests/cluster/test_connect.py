@@ -20,7 +20,7 @@ SEARCH = ("compare", "--losses", "baikal", "cross_entropy", "--steps", "500", "-
 
 
 class Processes:
-    """Processes in a folder, which end with the test."""
+    """Starts processes in a folder, and ends them with the test."""
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -44,7 +44,7 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 
 
 @pytest.mark.slow
-def test_a_search_ends_in_good_order_when_its_scheduler_is_killed(tmp_path: Path, processes: Processes) -> None:
+def test_a_search_ends_with_one_line_when_its_scheduler_is_killed(tmp_path: Path, processes: Processes) -> None:
     keys = temporary_security()
     for name, attribute in (("ca", "tls_ca_file"), ("cert", "tls_client_cert"), ("key", "tls_client_key")):
         (tmp_path / f"{name}.pem").write_text(getattr(keys, attribute))

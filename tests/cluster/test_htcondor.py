@@ -1,4 +1,4 @@
-"""Submit files against HTCondor's documented format; there is no pool to try them on."""
+"""Compares submit files with HTCondor's documented format; no HTCondor pool runs them."""
 
 import re
 import shlex
@@ -32,7 +32,7 @@ def test_every_line_is_a_statement_and_the_last_one_queues(submit_file: str) -> 
     assert lines[-1] == "Queue"
 
 
-def test_it_asks_for_what_the_settings_say(submit_file: str) -> None:
+def test_it_requests_the_settings(submit_file: str) -> None:
     statements = dict(re.findall(r"^(\S+)\s*=\s*(.*)$", submit_file, re.MULTILINE))
     assert statements["MY.DaskWorkerCores"] == "2"
     assert int(statements["MY.DaskWorkerMemory"]) == 4 * 10**9
@@ -42,14 +42,14 @@ def test_it_asks_for_what_the_settings_say(submit_file: str) -> None:
     assert statements["batch_name"] == "glojax-test"
 
 
-def test_its_command_is_that_of_a_worker_which_ends_without_a_scheduler(submit_file: str) -> None:
+def test_its_command_starts_a_worker_that_ends_without_a_scheduler(submit_file: str) -> None:
     (quoted,) = re.findall(r'^Arguments = "(.*)"$', submit_file, re.MULTILINE)
     # Within the new syntax's double quotes, double quotes are doubled and single ones hold an argument together.
     shell, command = shlex.split(quoted.replace('""', '"').replace("''", "'\\''"))
     assert shell == "-c"
     assert command.startswith("export OMP_NUM_THREADS=2; ")
     words = shlex.split(command)
-    # Dask's own choice, which slows trainings down, is undone.
+    # This undoes Dask's own setting, which slows trainings down.
     assert """DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON={"MALLOC_TRIM_THRESHOLD_": None};""" in words
     assert words[words.index("--death-timeout") + 1] == "20"
     assert words[words.index("--nthreads") + 1] == "2"

@@ -40,7 +40,7 @@ def num_trainings(folder: Path) -> int:
     return len(journal.read_bytes().splitlines()) if journal.exists() else 0
 
 
-def test_jobs_that_slurm_refuses_cost_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_jobs_that_slurm_refuses_give_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
     (tmp_path / "cluster.toml").write_text(SETTINGS + 'queue = "none"\n')
     assert search(tmp_path, environment, *SEARCH, *CLUSTER, "--run-dir", "run").wait(60) == 2
     *_, line = (tmp_path / "output.txt").read_text().splitlines()

@@ -25,14 +25,14 @@ from pathlib import Path
 from typing import Any
 
 import tyro
+from glojax.search.config import RunOptions
+from glojax.search.run_config import read_config, read_options, sealed
 from rich.progress import track
 
 from glojax.errors import GlojaxError
 from glojax.evaluation import TrainingJournal
-from glojax.search.config import RunOptions
 from glojax.search.events import Event, EventLog
 from glojax.search.json_lines import JsonLines
-from glojax.search.run_config import read_config, read_options, sealed
 from glojax.search.run_directory import require_run
 from tests.crash.run_folders import contents
 from tests.search.runs import resume, run

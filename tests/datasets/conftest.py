@@ -1,4 +1,4 @@
-"""Data sets for tests: blank ones in the real sizes, tiny ones in the real formats, and no network."""
+"""Data sets for tests: blank images in the real sizes, and tiny data sets in the real formats."""
 
 import gzip
 import hashlib
@@ -18,8 +18,10 @@ from tensorflow_datasets.core.download.checksums import UrlInfo
 from tensorflow_datasets.core.utils import Size
 from tensorflow_datasets.image_classification import mnist as stock_mnist
 
+from glojax.datasets.cifar10 import CIFAR10
 from glojax.datasets.dataset import Split
-from glojax.datasets.published import CIFAR10, MNIST, Publication, PublishedImages
+from glojax.datasets.mnist import MNIST
+from glojax.datasets.publication import Publication, PublishedImages
 from tests.datasets.files import labels_in_turn, linked, serve
 from tests.isolation import data_root  # noqa: F401  # a fixture for every test here
 
@@ -29,7 +31,7 @@ TYPE_CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 
 
 @pytest.fixture(scope="session")
 def to_idx() -> IdxWriter:
-    """An array as the bytes of an IDX file."""
+    """Return a function that turns an array into the bytes of an IDX file."""
 
     def write(array: NDArray[Any]) -> bytes:
         code = TYPE_CODES[array.dtype.str[1:]]
@@ -41,7 +43,7 @@ def to_idx() -> IdxWriter:
 
 @pytest.fixture(scope="session")
 def blank_mnist(tmp_path_factory: pytest.TempPathFactory, to_idx: IdxWriter) -> Path:
-    """A folder as MNIST's, with black images, of which only image 1 of each file is white.
+    """A folder with MNIST's files, whose images are black except for image 1 of each file, which is white.
 
     The first ten labels are MNIST's; from then on they are 0 to 9 in turn.
     """
@@ -59,13 +61,13 @@ def blank_mnist(tmp_path_factory: pytest.TempPathFactory, to_idx: IdxWriter) -> 
 
 @pytest.fixture
 def mnist_folder(tmp_path: Path, blank_mnist: Path) -> Path:
-    """The same as links in a folder of the test's own, in which it may replace files."""
+    """A folder of links to the same files, in which a test may replace files."""
     return linked(blank_mnist, tmp_path / "mnist")
 
 
 @pytest.fixture(scope="session")
 def blank_cifar10(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as CIFAR-10's, with black images.
+    """A folder with CIFAR-10's files, whose images are black except for the first.
 
     Only the first image of the first training file is not black: it is red 1, green 2 and blue 3, but its second pixel
     is (4, 5, 6) and the first of its second row (7, 8, 9). The first ten labels of that file and of the test file are
@@ -89,13 +91,13 @@ def blank_cifar10(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def cifar10_folder(tmp_path: Path, blank_cifar10: Path) -> Path:
-    """The same as links in a folder of the test's own."""
+    """A folder of links to the same files, in which a test may replace files."""
     return linked(blank_cifar10, tmp_path / "cifar-10-batches-bin")
 
 
 @pytest.fixture(scope="session")
 def real_cifar10(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with CIFAR-10's six files, of which the test file may be cut short."""
+    """A folder with CIFAR-10's six files; the test file may be truncated."""
     script = Path(os.environ.get("GLOJAX_DATA_DIR", ""), "unpack_cifar10.py")
     if not script.is_file():
         pytest.skip("GLOJAX_DATA_DIR names no folder with unpack_cifar10.py, which writes CIFAR-10's files")
@@ -119,7 +121,7 @@ def tiny_images() -> PublishedImages:
 
 @pytest.fixture
 def tiny_mnist(tiny_images: PublishedImages) -> Publication:
-    """What MNIST would be if it were those images."""
+    """A variant of MNIST that consists of those images."""
     assert tiny_images.test is not None
     first = [tuple(split.labels[:10].tolist()) for split in (tiny_images.train, tiny_images.test)]
     return replace(MNIST, num_train=20, num_test=12, first_train_labels=first[0], first_test_labels=first[1])
@@ -127,7 +129,7 @@ def tiny_mnist(tiny_images: PublishedImages) -> Publication:
 
 @pytest.fixture
 def served_files(tmp_path: Path, tiny_images: PublishedImages, to_idx: IdxWriter) -> Path:
-    """Folder with those images as the four gzipped files."""
+    """A folder with those images as the four gzipped files."""
     folder = tmp_path / "served"
     folder.mkdir()
     for prefix, split in (("train", tiny_images.train), ("t10k", tiny_images.test)):
@@ -139,7 +141,7 @@ def served_files(tmp_path: Path, tiny_images: PublishedImages, to_idx: IdxWriter
 
 @pytest.fixture
 def mnist_server(served_files: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A server of that folder, which tensorflow-datasets takes for MNIST's, with the files' right checksums."""
+    """A server of that folder, at which tensorflow-datasets expects MNIST's files, with their checksums."""
     with serve(served_files) as address:
         infos = {}
         for file in served_files.iterdir():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 
 def linked(source: Path, folder: Path) -> Path:
-    """A new folder with links to another's files."""
+    """Make a folder with links to the files of another folder."""
     folder.mkdir()
     for file in source.iterdir():
         (folder / file.name).symlink_to(file)
@@ -20,19 +20,19 @@ def linked(source: Path, folder: Path) -> Path:
 
 
 def replace_file(path: Path, contents: bytes) -> None:
-    """Put a file of the test's own where the folder has a link."""
+    """Replace a link by a file with given contents."""
     path.unlink()
     path.write_bytes(contents)
 
 
 def files_under(folder: Path) -> list[str]:
-    """All files in a folder and in those below, by their paths within."""
+    """List the relative paths of all files in a folder and its subfolders."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 @contextlib.contextmanager
 def serve(folder: Path) -> Iterator[str]:
-    """Serve a folder's files on this machine; gives the server's address."""
+    """Serve a folder's files on this machine, and yield the server's address."""
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *args: Any, **kwargs: Any):
@@ -53,7 +53,7 @@ def serve(folder: Path) -> Iterator[str]:
 
 
 def labels_in_turn(count: int, first: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Labels that begin with some given ones, and then are 0 to 9 in turn."""
+    """Make labels that begin with `first` and continue with 0 to 9 in turn."""
     labels = (np.arange(count) % 10).astype(np.uint8)
     labels[: len(first)] = first
     return labels

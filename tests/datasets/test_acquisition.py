@@ -13,11 +13,13 @@ from glojax.datasets import load_dataset
 from glojax.datasets.acquisition import acquire, fetch, find_local
 from glojax.datasets.builders import prepare
 from glojax.datasets.cache import cache_path, write_cache
-from glojax.datasets.published import CIFAR10, MNIST, Publication, PublishedImages
+from glojax.datasets.cifar10 import CIFAR10
+from glojax.datasets.mnist import MNIST
+from glojax.datasets.publication import Publication, PublishedImages
 from glojax.errors import DatasetError
 from tests.datasets.files import files_under
 
-#: Loads a data set in a process of its own, and prints the seconds and what was imported.
+#: Loads a data set in its own process, and prints the seconds and whether tensorflow-datasets was imported.
 TIMED = """
 import sys, time
 import jax
@@ -55,8 +57,8 @@ def test_from_the_network_then_the_cache(
     assert first.origin == f"tensorflow-datasets folder {data_root / 'mnist' / '3.0.1'}"
     assert second.origin == f"cache {cache_path(MNIST)}, from {first.origin}"
     for images in (first, second):
-        for one, other in zip(pixels(images), pixels(tiny_images), strict=True):
-            np.testing.assert_array_equal(one, other)
+        for found, expected in zip(pixels(images), pixels(tiny_images), strict=True):
+            np.testing.assert_array_equal(found, expected)
     assert find_local(tiny_mnist) == "cache"
 
 

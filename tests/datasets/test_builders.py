@@ -10,9 +10,10 @@ import tensorflow_datasets as tfds
 
 from glojax.datasets import load_dataset
 from glojax.datasets.builders import make_builder, prepare
-from glojax.datasets.mnist import read_idx_files
+from glojax.datasets.cifar10 import CIFAR10
+from glojax.datasets.mnist import FASHION_MNIST, MNIST, IdxPublication
 from glojax.datasets.prepared import find_prepared, read_prepared
-from glojax.datasets.published import CIFAR10, FASHION_MNIST, MNIST, Publication, PublishedImages
+from glojax.datasets.publication import Publication, PublishedImages
 from glojax.errors import DatasetError
 from tests.datasets.files import files_under
 
@@ -76,7 +77,7 @@ def test_a_file_that_the_server_lacks(tiny_mnist: Publication, served_files: Pat
 
 @pytest.mark.usefixtures("mnist_server")
 def test_files_that_do_not_fit_each_other(tiny_images: PublishedImages, data_root: Path) -> None:
-    """The files are those that the checksums promise, but hold 20 images instead of MNIST's 60,000."""
+    """The files have the expected checksums, but hold 20 images instead of MNIST's 60,000."""
     assert_fails(MNIST, data_root, "array of shape (20,); expected MNIST's labels, uint8 of shape (60000,)")
 
 
@@ -106,7 +107,7 @@ def test_tensorflow_datasets_still_knows_the_files(publication: Publication, num
 
 
 def test_cifar10s_builder_writes_names_and_numbers(blank_cifar10: Path, data_root: Path, tmp_path: Path) -> None:
-    """As the library's own builder does, so that others can use the folder."""
+    """The library's own builder writes them, too, so the folder serves other programs."""
     builder = make_builder(CIFAR10, data_root)
     images = load_dataset("cifar10", blank_cifar10).validation
     builder.info.features["label"].names = CIFAR10.class_names
@@ -134,16 +135,17 @@ def test_the_real_mnist_prepared_offline(mnist_dir: Path, data_root: Path) -> No
 def test_what_another_process_prepared_meanwhile_will_do(
     tiny_mnist: Publication, mnist_server: str, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other one's folder appears while this one reads its downloads, and so is in the way in the end."""
+    """The other process's folder appears while this process reads its downloads, and prevents the final renaming."""
     del mnist_server
     other = prepare(tiny_mnist, tmp_path / "other")
     folder = data_root / "mnist" / "3.0.1"
+    read_files = IdxPublication.read_files
 
     def read_and_be_overtaken(*args: Any, **kwargs: Any) -> PublishedImages:
         shutil.copytree(other, folder)
-        return read_idx_files(*args, **kwargs)
+        return read_files(*args, **kwargs)
 
-    monkeypatch.setattr("glojax.datasets.builders.read_idx_files", read_and_be_overtaken)
+    monkeypatch.setattr(IdxPublication, "read_files", read_and_be_overtaken)
 
     assert prepare(tiny_mnist, data_root) == folder
     assert files_under(folder) == files_under(other)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from glojax.datasets.cache import cache_path, data_root, read_cache, write_cache
-from glojax.datasets.published import FASHION_MNIST, Publication, PublishedImages
+from glojax.datasets.mnist import FASHION_MNIST
+from glojax.datasets.publication import Publication, PublishedImages
 from glojax.errors import DatasetError
 from tests.datasets.files import files_under
 
@@ -21,7 +22,8 @@ import json, sys
 import numpy as np
 from glojax.datasets.cache import write_cache
 from glojax.datasets.dataset import Split
-from glojax.datasets.published import MNIST, PublishedImages
+from glojax.datasets.mnist import MNIST
+from glojax.datasets.publication import PublishedImages
 from glojax.errors import DatasetError
 
 split = Split(np.zeros((10_000, 28, 28, 1), np.uint8), np.zeros(10_000, np.int32))
@@ -36,11 +38,11 @@ SMALL_FILES = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1_000
 def assert_equal(found: PublishedImages | None, expected: PublishedImages) -> None:
     assert found is not None
     for name in ("train", "test"):
-        one, other = getattr(found, name), getattr(expected, name)
-        assert (one is None) == (other is None)
-        if one is not None:
-            np.testing.assert_array_equal(one.images, other.images, strict=True)
-            np.testing.assert_array_equal(one.labels, other.labels, strict=True)
+        split, expected_split = getattr(found, name), getattr(expected, name)
+        assert (split is None) == (expected_split is None)
+        if split is not None:
+            np.testing.assert_array_equal(split.images, expected_split.images, strict=True)
+            np.testing.assert_array_equal(split.labels, expected_split.labels, strict=True)
 
 
 def assert_rejected(publication: Publication, *parts: str) -> None:
@@ -102,13 +104,13 @@ def test_no_truncated_file_is_read(tiny_mnist: Publication, tiny_images: Publish
 
 
 def test_no_file_with_a_flipped_byte_is_taken_for_whole(tiny_mnist: Publication, tiny_images: PublishedImages) -> None:
-    """Bytes of the archive's own bookkeeping, such as times, may change; then the arrays are still the same."""
+    """Bytes of the archive's metadata, such as times, may change; then the arrays are still the same."""
     path = write_cache(tiny_mnist, tiny_images)
     whole = path.read_bytes()
     rejected = 0
 
-    for place in range(0, len(whole), 97):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+    for index in range(0, len(whole), 97):
+        path.write_bytes(whole[:index] + bytes([whole[index] ^ 0xFF]) + whole[index + 1 :])
         try:
             found = read_cache(tiny_mnist)
         except DatasetError:
@@ -126,7 +128,7 @@ def test_no_file_with_a_flipped_byte_is_taken_for_whole(tiny_mnist: Publication,
         (b", }", 2, 1, "is damaged ("),
     ],
 )
-def test_damage_of_the_archives_own_bookkeeping(
+def test_damaged_metadata_of_the_archive(
     tiny_mnist: Publication, tiny_images: PublishedImages, mark: bytes, offset: int, flipped: int, part: str
 ) -> None:
     path = write_cache(tiny_mnist, tiny_images)
@@ -179,7 +181,7 @@ def test_rejects_the_cache_of_another_data_set_of_the_same_shape(
         read_cache(replace(tiny_mnist, first_train_labels=FASHION_MNIST.first_train_labels))
 
 
-def test_a_folder_in_its_place(tiny_mnist: Publication, tiny_images: PublishedImages) -> None:
+def test_a_folder_at_the_path_of_the_cache(tiny_mnist: Publication, tiny_images: PublishedImages) -> None:
     cache_path(tiny_mnist).mkdir(parents=True)
 
     assert_rejected(tiny_mnist, "cannot be read (Is a directory)")

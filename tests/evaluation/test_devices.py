@@ -1,16 +1,19 @@
-"""The devices that train, and how they round."""
+"""Tests of the devices that train, and of how they round."""
 
+import logging
 import os
 import subprocess
 import sys
 
 import jax
 import pytest
+from jaxlib import xla_client
 
+from glojax.cpu_devices import cpu_device
 from glojax.errors import ConfigurationError
 from glojax.evaluation import device_names, training_devices
 
-#: Its products of matrices are large enough to be shared among several threads, who would sum in another order.
+#: Its products of matrices are large enough to be shared among several threads, which would sum in another order.
 PROCESS = """
 import os, sys
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:int(sys.argv[1])])
@@ -32,7 +35,7 @@ for device in training_devices():
 
 
 def checksums(num_cores: int, **environment: str) -> list[str]:
-    """Of a small training on each device of a process that may use so many cores."""
+    """Return the checksum of a small training on each device of a process that may use so many cores."""
     process = subprocess.run(
         [sys.executable, "-c", PROCESS, str(num_cores)],
         env=os.environ | {"JAX_PLATFORMS": "cpu"} | environment,
@@ -75,6 +78,28 @@ def test_the_environment_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delenv("PJRT_NPROC")
     training_devices(6)
     assert "PJRT_NPROC" not in os.environ
+
+
+@pytest.mark.parametrize("change", ["missing", "other arguments"])
+def test_without_the_function_of_jaxlib_a_device_is_one_of_jax(
+    change: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = jax.devices("cpu")  # JAX itself needs the function to make them
+    if change == "missing":
+        monkeypatch.delattr(xla_client, "make_cpu_client")
+    else:
+        monkeypatch.setattr(xla_client, "make_cpu_client", lambda: None)
+
+    # No other test asks for these indices, so that their devices are not yet known.
+    first = 1000 if change == "missing" else 2000
+    with caplog.at_level(logging.WARNING, logger="glojax"):
+        devices = [cpu_device(index) for index in range(first, first + 6)]
+
+    assert devices == [own[index % len(own)] for index in range(first, first + 6)]
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("glojax", "WARNING")
+    assert "make_cpu_client" in record.getMessage() or "num_devices" in record.getMessage()
+    assert "results depend on the number of cores" in record.getMessage()
 
 
 def test_more_accelerators_than_there_are_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

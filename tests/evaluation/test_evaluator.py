@@ -5,12 +5,12 @@ from contextlib import contextmanager
 import jax
 import numpy as np
 import pytest
+from glojax.genetic import random_tree
 
 from glojax.datasets import Dataset, load_dataset
 from glojax.errors import ConfigurationError, ExpressionError
 from glojax.evaluation import Evaluation, FitnessCache, LocalEvaluator, training_devices
 from glojax.expressions import LossTree, canonical
-from glojax.genetic import random_tree
 from glojax.training import TrainingConfig
 from tests.linear_network import LinearNetwork
 

@@ -6,11 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glojax.expressions import LossTree, Node
-from glojax.expressions.bounds import FLOAT32_MAX, FLOAT32_MIN, Bounds, node_bounds, tree_bounds
+from glojax.expressions.bounds import FLOAT32_MAX, FLOAT32_MIN, Bounds, node_bounds
 from tests.oracle import evaluate
 from tests.tree_strategies import loss_trees
 
 LABELS, PROBS = np.meshgrid([0.0, 1e-30, 0.25, 0.5, 1.0], [FLOAT32_MIN, 1e-30, 1e-7, 0.1, 0.5, 1.0 - 2.0**-24, 1.0])
+
+
+def tree_bounds(tree: LossTree) -> Bounds:
+    return tree.fold(node_bounds)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from glojax.errors import ExpressionError
 from glojax.expressions import MAX_INTEGER, MAX_NODES, LossTree, Node, canonical, to_latex
-from glojax.expressions.bounds import tree_bounds
+from glojax.expressions.bounds import node_bounds
 from glojax.expressions.tokens import MAX_TEXT_LENGTH, MAX_TOKENS
 
 #: The number of most characters, negative, and no fraction of a power of ten.
@@ -93,7 +93,7 @@ def test_the_largest_trees_are_read_back_whatever_their_coefficients(
     tree = LossTree(LARGEST[shape])
     tree = tree.with_coefficients([coefficient] * tree.size)
     assert LossTree.parse(str(tree)) == tree
-    assert tree_bounds(tree).lower <= tree_bounds(tree).upper
+    assert tree.fold(node_bounds).lower <= tree.fold(node_bounds).upper
     assert to_latex(tree).count("{") == to_latex(tree).count("}")
 
 

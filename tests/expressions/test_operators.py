@@ -1,6 +1,6 @@
 import numpy as np
 
-from glojax.expressions import OPCODES, OPERATORS
+from glojax.expressions import OPERATORS
 from glojax.expressions.operators import MAX_INTEGER, SAMPLED_INTEGERS
 
 
@@ -22,10 +22,6 @@ def test_latex_has_a_place_for_each_operand() -> None:
     for operator in OPERATORS.values():
         assert operator.latex.format(*"ab"[: operator.arity]).count("{}") == 0
         assert operator.latex.replace("{{", "").replace("}}", "").count("{}") == operator.arity
-
-
-def test_opcodes_are_places_in_the_table() -> None:
-    assert list(OPCODES.values()) == list(range(len(OPERATORS)))
 
 
 def test_the_largest_integer_is_the_last_exact_one_in_float32() -> None:

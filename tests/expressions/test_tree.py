@@ -75,6 +75,16 @@ def test_a_wrong_number_of_coefficients_is_an_error() -> None:
         BAIKAL.with_coefficients([1.0, 2.0])
 
 
+def test_fold_gives_operands_from_left_to_right() -> None:
+    text = BAIKAL.fold(lambda node, *operands: f"{node.operator}({', '.join(operands)})")
+    assert text == "subtract(log(y()), divide(x(), y()))"
+
+
+def test_fold_does_not_recurse() -> None:
+    tree = LossTree((Node("sqrt"),) * 100_000 + (Node("y"),))
+    assert tree.fold(lambda node, *operands: 1 + sum(operands)) == tree.size
+
+
 def test_uses_tells_which_operators_occur() -> None:
     assert BAIKAL.uses("log")
     assert not BAIKAL.uses("sqrt")

@@ -4,7 +4,7 @@ import re
 
 from glojax.errors import ExpressionError
 from glojax.expressions import MAX_NODES, LossTree, canonical, to_latex
-from glojax.expressions.bounds import tree_bounds
+from glojax.expressions.bounds import node_bounds
 from glojax.losses import LossProgram
 
 
@@ -24,7 +24,7 @@ def outcome(text: str) -> str:
         return kind(str(error))
     assert 1 <= tree.size <= MAX_NODES
     _check_text(tree)
-    bounds = tree_bounds(tree)
+    bounds = tree.fold(node_bounds)
     assert bounds.lower <= bounds.upper
     form = canonical(tree)
     assert form.size <= MAX_NODES

@@ -1,3 +1,5 @@
+import pickle
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -69,3 +71,14 @@ def test_a_message_does_not_repeat_a_long_name() -> None:
     with pytest.raises(ExpressionError, match=r"unknown name 'baikalbaikalbaikalba'\.\.\.; the only names") as caught:
         find_tree("baikal" * 5_000)
     assert len(str(caught.value)) < 300
+
+
+def test_a_published_loss_says_what_it_is_and_where_it_comes_from() -> None:
+    assert baikal_cma.__doc__ is not None
+    assert f"Minus the sum over the classes of `{CATALOG['baikal_cma']}`" in baikal_cma.__doc__
+    assert "Source: Gonzalez and Miikkulainen (2020), equation 2" in baikal_cma.__doc__
+
+
+def test_a_published_loss_is_sent_to_another_process() -> None:
+    for loss in (cross_entropy, baikal, baikal_cma):
+        assert pickle.loads(pickle.dumps(loss)) is loss

@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from glojax.genetic import random_tree
 from hypothesis import given, settings
 from jax import lax
 
 from glojax.expressions import MAX_NODES, LossTree, Node
-from glojax.genetic import random_tree
 from glojax.losses import LossProgram, compile_tree, interpret
 from tests.derivatives import derivative
 from tests.oracle import evaluate

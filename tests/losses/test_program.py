@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from glojax.errors import ExpressionError
-from glojax.expressions import OPCODES, LossTree
+from glojax.expressions import OPERATORS, LossTree
 from glojax.losses import LossProgram, compile_tree
 
 BAIKAL = LossTree.parse("log(y) - x / y")
@@ -11,7 +11,7 @@ BAIKAL = LossTree.parse("log(y) - x / y")
 
 def test_a_program_lists_the_nodes_from_last_to_first() -> None:
     program = LossProgram.from_tree(BAIKAL, capacity=8)
-    expected = [OPCODES[name] for name in ("y", "x", "divide", "y", "log", "subtract")]
+    expected = [list(OPERATORS).index(name) for name in ("y", "x", "divide", "y", "log", "subtract")]
     np.testing.assert_array_equal(program.opcodes, [*expected, 0, 0])
     assert program.length == 6
 

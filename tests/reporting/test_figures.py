@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +40,20 @@ def pixels(
     num_tuned: Sequence[int] = (),
     best: str | None = None,
     test_split: str = "official",
+    unknown: Collection[str] = (),
 ) -> np.ndarray:
-    """Of the picture of a run that found this loss, with these test accuracies."""
+    """Of the picture of a run that found this loss, with these test accuracies; the last records lack some fields."""
+    found_generations, found_tuning = generations(num_generations), tuning(*num_tuned)
+    for records in (found_generations, found_tuning):
+        records[-1:] = [
+            {name: None if name in unknown else value for name, value in each.items()} for each in records[-1:]
+        ]
     draw_summary(
         path,
         title="digits, 200 steps a candidate, seed 0",
         best=str(loss) if best is None else best,
-        generations=generations(num_generations),
-        tuning=tuning(*num_tuned),
+        generations=found_generations,
+        tuning=found_tuning,
         losses={"discovered": loss, "cross_entropy": find_tree("cross_entropy"), "baikal": find_tree("baikal")},
         comparison=[
             {"name": "discovered", "test_accuracy": accuracy(*found or (0.95, 0.97))},
@@ -95,6 +101,17 @@ def test_the_tuning_is_drawn_in_the_first_panel(tmp_path: Path) -> None:
         changed = (first != second).any(axis=(0, 2))
         assert changed[: changed.size // 3].any()
         assert not changed[changed.size // 3 :].any()
+
+
+@pytest.mark.parametrize("unknown", [("best_fitness",), ("median_fitness",), ("best_so_far",)])
+def test_an_unknown_fitness_is_left_out(tmp_path: Path, unknown: tuple[str, ...]) -> None:
+    """The scale of the fitness is fixed, so that only the first panel changes."""
+    without, with_it = (
+        pixels(tmp_path / "summary.png", find_tree("baikal"), num_tuned=(3,), unknown=names) for names in (unknown, ())
+    )
+    changed = (without != with_it).any(axis=(0, 2))
+    assert changed[: changed.size // 3].any()
+    assert not changed[changed.size // 3 :].any()
 
 
 def test_the_loss_that_was_found_stands_above(tmp_path: Path) -> None:

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pytest
+from glojax.genetic import GeneticConfig
+from glojax.search.asynchronous import discover_asynchronously
+from glojax.search.discovery import GenerationRecord, discover
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glojax.errors import RunDirectoryError
 from glojax.evaluation import Evaluation
 from glojax.expressions import LossTree
-from glojax.genetic import GeneticConfig
-from glojax.search.asynchronous import discover_asynchronously
-from glojax.search.discovery import GenerationRecord, discover
 from glojax.search.events import Event, EventLog
 from tests.search.fakes import FakeEvaluator, FakeLog
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from glojax.search.config import CompareOptions
 from rich.console import Console
 
 from glojax.search import __main__ as command_line
 from glojax.search.__main__ import main
-from glojax.search.config import CompareOptions
 
 Complaint = Callable[..., str]
 COMPARE = ("compare", "--losses", "baikal")

@@ -2,12 +2,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from glojax.genetic import GeneticConfig
+from glojax.search.discovery import GenerationRecord, discover
 
 import glojax
 from glojax.evaluation import Evaluation
 from glojax.expressions import LossTree
-from glojax.genetic import GeneticConfig
-from glojax.search.discovery import GenerationRecord, discover
 from tests.search.fakes import STEPS, FakeEvaluator
 
 CONFIG = GeneticConfig(population_size=30, num_elites=3)

@@ -2,11 +2,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+from glojax.search.discovery import Discovered
 
 from glojax.errors import GlojaxError
 from glojax.evaluation import Evaluation, Status
 from glojax.expressions import LossTree, canonical
-from glojax.search.discovery import Discovered
 from glojax.search.finalists import Finalist, choose, select_discovered, select_tuned
 from glojax.search.tuning import Tuned
 from tests.search.fakes import STEPS, FakeEvaluator, fitness_of

@@ -3,12 +3,12 @@ import io
 import re
 
 import pytest
+from glojax.search.discovery import GenerationRecord
 from rich.console import Console
 
 from glojax.cluster.settings import ClusterProgress
 from glojax.evaluation import Evaluation, Status
 from glojax.search import progress
-from glojax.search.discovery import GenerationRecord
 from glojax.search.progress import Display
 from glojax.search.tuning import TuningRecord
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from glojax.search.config import CompareOptions
 from rich.console import Console
 
 from glojax.errors import RunDirectoryError
 from glojax.search.__main__ import main
-from glojax.search.config import CompareOptions
 from glojax.search.execution import ExecutionOptions, ResumeOptions
 from glojax.search.phases import running
 from tests.crash.run_folders import contents

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from glojax.coefficients import TuningConfig
+from glojax.genetic import GeneticConfig
+from glojax.search.config import RunOptions
 from matplotlib.image import imread
 from scipy import stats
 
-from glojax.coefficients import TuningConfig
 from glojax.expressions import LossTree, canonical, to_latex
-from glojax.genetic import GeneticConfig
 from glojax.search.comparison import RATE_FACTORS
-from glojax.search.config import RunOptions
 from tests.search.runs import FinishedRun
 
 STANDARD = ["cross_entropy", "cross_entropy_best_rate", "baikal"]

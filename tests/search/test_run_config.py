@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from glojax.coefficients import TuningConfig
-from glojax.errors import ConfigurationError, RunDirectoryError
-from glojax.evaluation import platform
 from glojax.genetic import GeneticConfig
 from glojax.search.config import CommonOptions, CompareOptions, DiscoverOptions, RunOptions, TuneOptions
 from glojax.search.run_config import accept, read_config, read_options, run_config, sealed
+
+from glojax.errors import ConfigurationError, RunDirectoryError
+from glojax.evaluation import platform
 from glojax.search.run_directory import RunDirectory
 
 OPTIONS = RunOptions(seed=3, learning_rate=0.1, data_dir=Path("data"), genetic=GeneticConfig(max_nodes=None))

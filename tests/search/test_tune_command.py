@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from glojax.coefficients import TuningConfig
+from glojax.search.config import TuneOptions
 from matplotlib.image import imread
 
-from glojax.coefficients import TuningConfig
 from glojax.expressions import LossTree, canonical, to_latex
-from glojax.search.config import TuneOptions
 from glojax.search.tuning import TuningRecord
 from tests.search.conftest import TUNED
 from tests.search.runs import FinishedRun

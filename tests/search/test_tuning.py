@@ -9,8 +9,8 @@ from itertools import count
 import jax
 import numpy as np
 import pytest
-
 from glojax.coefficients import TuningConfig, default_population_size
+
 from glojax.datasets import load_dataset
 from glojax.errors import ConfigurationError
 from glojax.evaluation import Evaluation, Evaluator, LocalEvaluator, training_devices

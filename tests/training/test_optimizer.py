@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -6,63 +6,100 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from flax import nnx
+import tyro
 
-from glojax.networks import SmallCNN
-from glojax.training import TrainingConfig
-from glojax.training.optimizer import decayed, make_optimizer
-
-CONFIG = TrainingConfig(num_steps=100, batch_size=8, learning_rate=0.5)
+from glojax.errors import ConfigurationError
+from glojax.training import Optimizer
+from glojax.training.optimizer import PLAIN_SGD, OptimizerField
 
 
-@pytest.fixture(scope="module")
-def params() -> Any:
-    return nnx.state(SmallCNN(nnx.Rngs(0), image_shape=(3, 5, 1), num_classes=2), nnx.Param)
+def doubled_sgd(rate: Any, factor: float = 2.0) -> optax.GradientTransformation:
+    """An optimizer from outside the package."""
+    return optax.sgd(rate * factor)
 
 
-def test_only_marked_parameters_decay(params: Any) -> None:
-    marks = nnx.to_flat_state(decayed(params))
-    assert [path for path, mark in marks if mark] == [("hidden", "kernel")]
-    assert len(marks) == 8
+PATH = f"{__name__}:doubled_sgd"
 
 
-def test_weight_decay_is_the_gradient_of_half_the_squared_norm(params: Any) -> None:
-    optimizer = make_optimizer(replace(CONFIG, weight_decay=0.01), 0.5, steps_per_epoch=3)
-    gradient = jax.tree.map(jnp.ones_like, params)
-    updates, _ = optimizer.update(gradient, optimizer.init(params), params)
-    stepped = nnx.to_pure_dict(optax.apply_updates(params, updates))
-    plain = nnx.to_pure_dict(jax.tree.map(lambda parameter: parameter - 0.5, params))
-    kernel = params["hidden"]["kernel"][...]
-    penalty = jax.grad(lambda kernel: 0.5 * 0.01 * (kernel**2).sum())(kernel)
-    plain["hidden"]["kernel"] -= 0.5 * penalty
-    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7), stepped, plain)
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "rmsprop", "lion", "lamb", "adagrad", "nadam", "lars"])
+def test_optimizers_of_optax_are_known_by_name(name: str) -> None:
+    ours, theirs = Optimizer(name)(0.1), getattr(optax, name)(0.1)
+    params, gradient = {"kernel": jnp.ones((2, 3))}, {"kernel": jnp.full((2, 3), 0.5)}
+    with jax.numpy_dtype_promotion("standard"):
+        updates, expected = (each.update(gradient, each.init(params), params)[0] for each in (ours, theirs))
+    np.testing.assert_array_equal(updates["kernel"], expected["kernel"])
 
 
-@pytest.mark.parametrize("rate", [0.5, 0.02])
-def test_the_learning_rate_becomes_a_tenth_after_every_so_many_epochs(rate: float) -> None:
-    config = replace(CONFIG, decay_every_epochs=2)
-
-    @jax.jit
-    def rates(learning_rate: jax.Array) -> jax.Array:
-        """Of steps 0 to 19, which move a parameter of gradient 1."""
-        optimizer = make_optimizer(config, learning_rate, steps_per_epoch=3)
-
-        def step(state: optax.OptState, _: None) -> tuple[optax.OptState, jax.Array]:
-            update, state = optimizer.update(jnp.float32(1), state)
-            return state, -update
-
-        return jax.lax.scan(step, optimizer.init(jnp.float32(0)), length=20)[1]
-
-    expected = [rate * 0.1 ** (step // 6) for step in range(20)]
-    np.testing.assert_allclose(rates(jnp.float32(rate)), expected, rtol=1e-5)
+def test_arguments_reach_the_optimizer_in_any_order() -> None:
+    optimizer = Optimizer.of("sgd", nesterov=True, momentum=0.9)
+    assert optimizer == Optimizer("sgd", (("momentum", np.float64(0.9)), ("nesterov", True)))
+    assert hash(optimizer) == hash(Optimizer.of("sgd", momentum=0.9, nesterov=True))
+    state = optimizer(0.1).init(jnp.ones(2))
+    expected = optax.sgd(0.1, momentum=0.9, nesterov=True).init(jnp.ones(2))
+    assert str(jax.tree.structure(state)) == str(jax.tree.structure(expected))
 
 
-def test_without_options_the_optimizer_is_plain_sgd(params: Any) -> None:
-    state = make_optimizer(CONFIG, 0.5, steps_per_epoch=3).init(params)
-    assert str(jax.tree.structure(state)) == str(jax.tree.structure(optax.sgd(0.5).init(params)))
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["adm"], r"optax has no optimizer 'adm'\. Did you mean 'adam'\? Expected one of .*adamw"),
+        (["cosine_decay_schedule"], "optax has no optimizer 'cosine_decay_schedule'"),
+        (
+            ["adam", "nesterow=True"],
+            r"adam has no argument 'nesterow'\. Did you mean 'nesterov'\? Expected b1, b2",
+        ),
+        (["adam", "learning_rate=0.9"], "adam has no argument 'learning_rate'"),
+        (["adam", "b1=high"], "b1 of adam is 'high'; expected a number"),
+        (["adam", "b1=nan"], "b1 of adam is nan; expected a finite number"),
+        (["adam", "b1=None"], "optimizer adam b1=None makes no step"),
+        (["sgd", "momentum=much"], "optimizer sgd momentum=much makes no step"),
+        (["sgd", "nesterov=false"], "nesterov of sgd is 'false'; expected True or False"),
+        (["sgd", "0.9"], "Got '0.9' after the optimizer 'sgd'; expected argument=value"),
+        ([], "The optimizer has no name"),
+        (["lbfgs"], "optimizer lbfgs makes no step from gradients and parameters alone: .*value"),
+        (["polyak_sgd"], "optax has no optimizer 'polyak_sgd'"),
+        (["_deprecated_dpsgd"], "optax has no optimizer '_deprecated_dpsgd'"),
+        (["rprop"], "optimizer rprop keeps the learning rate in its state"),
+        (["no_such_module:f"], "Cannot import 'no_such_module:f'"),
+        (["math:no_such_name"], "Cannot import 'math:no_such_name'"),
+        (["math:pi"], "'math:pi' is 3.14.*; expected a function"),
+        (["math:sin"], "optimizer math:sin makes no step"),
+        ([PATH, "faktor=3"], r"has no argument 'faktor'\. Did you mean 'factor'\?"),
+    ],
+)
+def test_what_is_no_optimizer_is_refused_in_one_line(words: list[str], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        Optimizer.parse(words)
+    assert "\n" not in str(caught.value)
 
 
-def test_a_decay_long_after_the_last_step_is_none() -> None:
-    optimizer = make_optimizer(replace(CONFIG, decay_every_epochs=2**30), 0.5, steps_per_epoch=2**20)
-    update, _ = optimizer.update(jnp.float32(1), optimizer.init(jnp.float32(0)))
-    assert update == -0.5
+@pytest.mark.parametrize(
+    "words",
+    [["sgd"], ["adam", "b1=0.95"], ["sgd", "momentum=0.9", "nesterov=True"], ["adam", "mu_dtype=bfloat16"]],
+)
+def test_words_and_optimizers_are_each_other_s_inverse(words: list[str]) -> None:
+    optimizer = Optimizer.parse(words)
+    assert optimizer.words == words
+    assert str(optimizer) == " ".join(words)
+
+
+def test_a_function_of_another_package_is_an_optimizer() -> None:
+    optimizer = Optimizer.parse([PATH, "factor=3"])(0.5)
+    update, _ = optimizer.update(jnp.ones(()), optimizer.init(jnp.ones(())))
+    assert update == -1.5
+
+
+@dataclass
+class Options:
+    optimizer: OptimizerField = PLAIN_SGD
+
+
+def test_a_command_line_makes_an_optimizer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tyro.cli(Options, args=["--optimizer", "adam", "b1=0.95"]).optimizer == Optimizer.of("adam", b1=0.95)
+    assert tyro.cli(Options, args=[]).optimizer == Optimizer("sgd")
+    with pytest.raises(SystemExit):
+        tyro.cli(Options, args=["--help"])
+    assert "(default: sgd)" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        tyro.cli(Options, args=["--optimizer", "adm"])
+    assert "Did you mean" in capsys.readouterr().err

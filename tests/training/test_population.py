@@ -33,7 +33,7 @@ def assert_close(ours: TrainResult, theirs: TrainResult) -> None:
     np.testing.assert_array_equal(ours.finite, theirs.finite)
     np.testing.assert_array_equal(ours.num_steps, theirs.num_steps)
     # Rounding may move a few of 360 predictions across the border.
-    np.testing.assert_allclose(ours.accuracy["validation"], theirs.accuracy["validation"], atol=5 / 360)
+    np.testing.assert_allclose(ours.scores["validation"], theirs.scores["validation"], atol=5 / 360)
 
 
 def test_a_population_is_its_candidates_one_by_one(train: Train, keys: jax.Array, mapped: TrainResult) -> None:
@@ -64,7 +64,7 @@ def test_each_candidate_has_its_own_learning_rate(train: Train) -> None:
     programs = LossProgram.from_trees([LossTree.parse("x * log(y)")] * 3, 16)
     keys = jnp.stack([jax.random.key(0)] * 3)
     result = train_population(train, programs, keys, jnp.float32([0.05, 0.5, 0.05]))
-    slow, fast, again = result.accuracy["validation"].tolist()
+    slow, fast, again = result.scores["validation"].tolist()
     assert slow == again
     assert fast > slow
 

@@ -49,7 +49,7 @@ def assert_close(ours: TrainResult, theirs: TrainResult) -> None:
     np.testing.assert_array_equal(ours.finite, theirs.finite)
     np.testing.assert_array_equal(ours.num_steps, theirs.num_steps)
     # Rounding may move a few of 360 predictions across the border.
-    np.testing.assert_allclose(ours.accuracy["validation"], theirs.accuracy["validation"], atol=5 / 360)
+    np.testing.assert_allclose(ours.scores["validation"], theirs.scores["validation"], atol=5 / 360)
 
 
 def assert_packing_changes_nothing(train: Train, chunk_size: int, monkeypatch: pytest.MonkeyPatch) -> TrainResult:
@@ -115,7 +115,7 @@ def test_a_population_of_the_dead_ends_at_once(train: Train) -> None:
     programs = LossProgram.from_trees([LossTree.parse("log(x)")] * 3, 16)
     result = train_in_segments(train, programs, jax.random.key(0), RATES[:3], 2)
     assert result.num_steps.tolist() == [1, 1, 1]
-    assert result.accuracy["validation"].tolist() == [0, 0, 0]
+    assert result.scores["validation"].tolist() == [0, 0, 0]
 
 
 def test_whatever_the_number_of_chunks_each_program_is_compiled_once_on_a_device(
@@ -134,7 +134,7 @@ def test_whatever_the_number_of_chunks_each_program_is_compiled_once_on_a_device
 def test_each_candidate_has_its_own_learning_rate(train: Train) -> None:
     programs = LossProgram.from_trees([LossTree.parse("x * log(y)")] * 3, 16)
     result = train_in_segments(train, programs, jax.random.key(0), np.array([0.05, 0.5, 0.05], np.float32), 5)
-    slow, fast, again = result.accuracy["validation"].tolist()
+    slow, fast, again = result.scores["validation"].tolist()
     assert slow == again
     assert fast > slow
 
@@ -153,7 +153,7 @@ def test_every_lowering_trains_the_same_network(
     train, one_by_one = convolutional
     result = assert_packing_changes_nothing(replace(train, conv_lowering=lowering), 6, monkeypatch)
     np.testing.assert_array_equal(result.finite, one_by_one.finite)
-    np.testing.assert_allclose(result.accuracy["validation"], one_by_one.accuracy["validation"], atol=10 / 360)
+    np.testing.assert_allclose(result.scores["validation"], one_by_one.scores["validation"], atol=10 / 360)
 
 
 def test_the_memory_of_a_chunk_grows_with_it(train: Train) -> None:

@@ -72,7 +72,7 @@ def reference_accuracy(digits: Dataset, seed: int) -> float:
 
 def test_cross_entropy_as_a_program_trains_as_ordinary_cross_entropy(digits: Dataset) -> None:
     result = run(make_train(DigitsCNN, digits, CONFIG), program("x * log(y)"), jax.random.key(0))
-    accuracy = float(result.accuracy["validation"])
+    accuracy = float(result.scores["validation"])
     # The same up to rounding, which may move a prediction or two across the border.
     assert accuracy == pytest.approx(reference_accuracy(digits, seed=0), abs=2.5 / 360)
 
@@ -80,16 +80,16 @@ def test_cross_entropy_as_a_program_trains_as_ordinary_cross_entropy(digits: Dat
 def test_training_learns(digits: Dataset) -> None:
     config = replace(CONFIG, num_steps=200)
     result = trained(digits, "log(y) - x / y", config=config)
-    assert result.accuracy["validation"] > 0.9
-    assert result.accuracy["test"] > 0.9
+    assert result.scores["validation"] > 0.9
+    assert result.scores["test"] > 0.9
     assert result.finite
     assert result.num_steps == 200
 
 
 def test_the_same_key_gives_the_same_result_and_another_one_another(digits: Dataset) -> None:
     first, again, other = (trained(digits, "log(y) - x / y", seed) for seed in (0, 0, 1))
-    assert first.accuracy == again.accuracy
-    assert first.accuracy != other.accuracy
+    assert first.scores == again.scores
+    assert first.scores != other.scores
 
 
 @pytest.mark.parametrize("text", ["x / (y - y)", "x * log(y - 1)", "log(x) + y"])
@@ -97,7 +97,7 @@ def test_a_loss_that_is_not_finite_ends_the_training_at_once(digits: Dataset, te
     result = trained(digits, text)
     assert not result.finite
     assert result.num_steps == 1
-    assert result.accuracy == {"validation": 0, "test": 0}
+    assert result.scores == {"validation": 0, "test": 0}
 
 
 def test_parameters_that_are_not_finite_are_found_though_the_loss_is(digits: Dataset) -> None:
@@ -105,7 +105,7 @@ def test_parameters_that_are_not_finite_are_found_though_the_loss_is(digits: Dat
     result = trained(digits, "x * y", config=replace(CONFIG, num_steps=1), rate=np.inf)
     assert result.num_steps == 1
     assert not result.finite
-    assert result.accuracy == {"validation": 0, "test": 0}
+    assert result.scores == {"validation": 0, "test": 0}
 
 
 def test_predictions_are_those_that_the_accuracy_counts(digits: Dataset) -> None:
@@ -114,14 +114,14 @@ def test_predictions_are_those_that_the_accuracy_counts(digits: Dataset) -> None
     probs = np.asarray(jax.jit(train.predict, static_argnums=1)(state, "test"))
     np.testing.assert_allclose(probs.sum(axis=-1), 1, atol=1e-5)
     right = np.mean(probs.argmax(axis=-1) == digits.test.labels)
-    assert right == pytest.approx(float(jax.jit(train.finish)(state).accuracy["test"]), abs=1e-6)
+    assert right == pytest.approx(float(jax.jit(train.finish)(state).scores["test"]), abs=1e-6)
 
 
 def test_a_given_learning_rate_replaces_the_configured_one(digits: Dataset) -> None:
     given = trained(digits, "x * log(y)", rate=0.2)
     configured = make_train(LinearNetwork, digits, replace(CONFIG, learning_rate=0.2))
-    assert given.accuracy == run(configured, program("x * log(y)"), jax.random.key(0)).accuracy
-    assert given.accuracy != trained(digits, "x * log(y)").accuracy
+    assert given.scores == run(configured, program("x * log(y)"), jax.random.key(0)).scores
+    assert given.scores != trained(digits, "x * log(y)").scores
 
 
 def test_a_batch_larger_than_the_training_split_is_refused(digits: Dataset) -> None:
@@ -245,14 +245,14 @@ def reference_logits(dataset: Dataset, config: TrainingConfig, seed: int) -> jax
 def test_a_network_that_fits_itself_learns_with_every_option_as_in_an_ordinary_loop(
     coloured: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("glojax.training.train.accuracy", lambda logits_fn, images, labels: logits_fn(images))
+    monkeypatch.setattr("glojax.training.train.mean_score", lambda metric, logits_fn, images, labels: logits_fn(images))
     train = make_train(SmallCNN, coloured, AUGMENTED)
     first, again, other = (run(train, program("x * log(y)"), jax.random.key(seed)) for seed in (0, 0, 1))
-    logits = np.asarray(first.accuracy["validation"])
+    logits = np.asarray(first.scores["validation"])
     np.testing.assert_allclose(logits, reference_logits(coloured, AUGMENTED, 0), atol=1e-3)
     assert np.mean(logits.argmax(axis=-1) == coloured.validation.labels) > 0.9
-    np.testing.assert_array_equal(logits, again.accuracy["validation"])
-    assert not np.allclose(logits, other.accuracy["validation"])
+    np.testing.assert_array_equal(logits, again.scores["validation"])
+    assert not np.allclose(logits, other.scores["validation"])
 
 
 def test_images_too_small_for_the_crop_are_refused(digits: Dataset) -> None:

@@ -134,9 +134,10 @@ class ClusterPool:
             Exception: An error that a worker raised and that is an error of the program.
         """
         self._hand_out()
-        self._on_progress(ClusterProgress(len(self._workers.workers), len(self._in_flight), self._num_retries))
         for outcome in self._workers.wait():
             self._receive(outcome)
+        self._hand_out()
+        self._on_progress(ClusterProgress(len(self._workers.workers), len(self._in_flight), self._num_retries))
         return self._taken_results()
 
     def cancel(self) -> list[Trained]:

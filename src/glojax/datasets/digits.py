@@ -1,4 +1,4 @@
-"""Digits: 1,797 real handwritten digits of 8 x 8 pixels that come with scikit-learn, so nothing is downloaded."""
+"""Digits: 1,797 handwritten digits of 8 x 8 pixels, which scikit-learn includes."""
 
 from typing import Any
 
@@ -6,22 +6,22 @@ import numpy as np
 
 from glojax.datasets.dataset import Dataset, Split
 
-#: Images in the validation split and in the test split, a fifth of all in each. The other 1,077 are for training.
-_HELD_OUT = 360
+#: Number of images in each of the validation and the test split, a fifth of all images.
+_NUM_HELD_OUT = 360
 
-#: Fixes the split, so that every run, whatever its own seed, sees the same one.
+#: Seed of the split, the same for every run, whatever its own seed.
 _SPLIT_SEED = 0
 
 
 def load_digits() -> Dataset:
     """Load the digits: 1,077 training, 360 validation and 360 test images.
 
-    The split is the same in every run. It is stratified: each class has its overall share of every split, to one image.
+    The split is the same in every run, and stratified: every split has the same shares of the classes, to one image.
 
     Returns:
         Images [N, 8, 8, 1], float32 in [0, 1]: the original counts 0 to 16, over 16. Ten classes.
 
-    Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits (UCI, 1998), test part, by way of
+    Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits (UCI, 1998), test part, from
     `sklearn.datasets.load_digits`. The split is ours.
 
     Example:
@@ -29,7 +29,7 @@ def load_digits() -> Dataset:
         >>> [len(split) for split in digits.splits.values()]
         [1077, 360, 360]
     """
-    # Imported here because it takes a second and other data sets do not need it.
+    # The import takes a second, and other data sets do not need it.
     from sklearn import __version__ as sklearn_version
     from sklearn.datasets import load_digits as load_sklearn_digits
     from sklearn.model_selection import train_test_split
@@ -39,7 +39,7 @@ def load_digits() -> Dataset:
     labels = source.target.astype(np.int32)
 
     def hold_out(indices: Any) -> Any:
-        return train_test_split(indices, test_size=_HELD_OUT, stratify=labels[indices], random_state=_SPLIT_SEED)
+        return train_test_split(indices, test_size=_NUM_HELD_OUT, stratify=labels[indices], random_state=_SPLIT_SEED)
 
     rest, test = hold_out(np.arange(len(labels)))
     train, validation = hold_out(rest)

@@ -1,4 +1,4 @@
-"""A picture of a data set: some images of each class."""
+"""A figure of a data set: some images of each class."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -11,44 +11,36 @@ from numpy.typing import NDArray
 from glojax.datasets.dataset import Dataset
 from glojax.errors import DatasetError
 
-_MOST_CLASSES: Final = 10
-_IMAGES_A_CLASS: Final = 12
+_MAX_CLASSES: Final = 10
+_IMAGES_PER_CLASS: Final = 12
 
-#: Height beyond which the picture is narrower than the figure instead, where images are far higher than wide.
-_MOST_INCHES: Final = 16
+#: Limit of the figure's height, for images that are far higher than wide.
+_MAX_INCHES: Final = 16
 
-#: Width in pixels of the white frame at the right and below of each image.
+#: Width in pixels of the white border to the right of and below each image.
 _FRAME: Final = 2
 
 
 def sample_mosaic(dataset: Dataset) -> NDArray[np.float32]:
-    """Put the first training images of each class together, a row for a class.
-
-    Args:
-        dataset: Whose images; of more than ten classes the first ten.
+    """Arrange the first training images of each of the first ten classes in a row.
 
     Returns:
-        Brightness [rows * (H + 2), 12 * (W + 2), 3], 0 to 1: white where a class has fewer images, grey of the first
-        channel where the images have not three.
+        Brightness [rows * (H + 2), 12 * (W + 2), 3], 0 to 1: white where a class has fewer images; grey, from the first
+        channel, unless the images have three channels.
     """
     height, width, channels = dataset.image_shape
-    rows = min(dataset.num_classes, _MOST_CLASSES)
-    mosaic = np.ones((rows, height + _FRAME, _IMAGES_A_CLASS, width + _FRAME, 3), np.float32)
-    shown = slice(None) if channels == 3 else slice(1)
-    images: NDArray[Any] = dataset.train.images
+    rows = min(dataset.num_classes, _MAX_CLASSES)
+    mosaic = np.ones((rows, height + _FRAME, _IMAGES_PER_CLASS, width + _FRAME, 3), np.float32)
+    images: NDArray[Any] = dataset.train.images[..., : 3 if channels == 3 else 1]
+    scale = 255 if images.dtype == np.uint8 else 1
     for label in range(rows):
-        for column, index in enumerate(np.flatnonzero(dataset.train.labels == label)[:_IMAGES_A_CLASS]):
-            scale = 255 if images.dtype == np.uint8 else 1
-            mosaic[label, :height, column, :width] = images[index, ..., shown] / scale
+        for column, index in enumerate(np.flatnonzero(dataset.train.labels == label)[:_IMAGES_PER_CLASS]):
+            mosaic[label, :height, column, :width] = images[index] / scale
     return mosaic.reshape(rows * (height + _FRAME), -1, 3)
 
 
 def draw_samples(dataset: Dataset, path: Path) -> None:
-    """Draw the first training images of each class, a row for a class.
-
-    Args:
-        dataset: What to draw; of more than ten classes the first ten.
-        path: The PNG file to write.
+    """Draw the mosaic of `sample_mosaic` to a PNG file.
 
     Raises:
         DatasetError: The file cannot be written.
@@ -56,13 +48,13 @@ def draw_samples(dataset: Dataset, path: Path) -> None:
     mosaic = sample_mosaic(dataset)
     height, width, channels = dataset.image_shape
     rows = len(mosaic) // (height + _FRAME)
-    height_inches = min(8 * len(mosaic) / mosaic.shape[1] + 0.6, _MOST_INCHES)
+    height_inches = min(8 * len(mosaic) / mosaic.shape[1] + 0.6, _MAX_INCHES)
     figure = Figure(figsize=(8, height_inches), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.imshow(np.clip(mosaic, 0, 1), interpolation="nearest")
     axes.set_title(
-        f"{dataset.name}: training images of {height} x {width} x {channels} pixels, a row for a label",
+        f"{dataset.name}: training images of {height} x {width} x {channels} pixels, one row per label",
         parse_math=False,
     )
     axes.set_yticks([row * (height + _FRAME) + height / 2 for row in range(rows)], [str(row) for row in range(rows)])
@@ -73,6 +65,6 @@ def draw_samples(dataset: Dataset, path: Path) -> None:
         figure.savefig(path, dpi=120, format="png")
     except OSError as error:
         raise DatasetError(
-            f"Cannot write {path} ({error.strerror or error}); expected a place for a PNG file: give another as "
+            f"Cannot write {path} ({error.strerror or error}); expected the path of a PNG file: give another as "
             "--figure."
         ) from error

@@ -1,4 +1,4 @@
-"""IDX, the file format of MNIST: a magic number, the extents, then the array itself, all big-endian."""
+"""IDX, the file format of MNIST: a magic number, the shape, then the array itself, all big-endian."""
 
 import gzip
 import math
@@ -18,17 +18,14 @@ _REPAIR = "download the file again"
 
 
 def read_idx(path: Path) -> NDArray[Any]:
-    """Read one array from an IDX file, gzipped where the name ends in `.gz`.
-
-    Args:
-        path: The file.
+    """Read one array from an IDX file, gzipped if its name ends in `.gz`.
 
     Returns:
-        The array, read-only, in the machine's byte order; shape and element type are the file's.
+        The array, read-only, in the machine's byte order, with the shape and the element type of the file.
 
     Raises:
-        DatasetError: The file cannot be read, is not gzip although its name says so, does not begin with an IDX magic
-            number, or is longer or shorter than its header says.
+        DatasetError: The file cannot be read, is not gzip although its name ends in `.gz`, does not begin with an IDX
+            magic number, or is longer or shorter than its header says.
 
     Source: LeCun, Cortes and Burges, The MNIST database (1998), "File formats".
     """
@@ -54,15 +51,15 @@ def read_idx(path: Path) -> NDArray[Any]:
         )
     try:
         array = np.frombuffer(data, dtype, offset=header_size).reshape(shape)
-    except ValueError as error:  # NumPy has limits of its own on the number and the product of the extents
+    except ValueError as error:  # NumPy limits the number and the product of the extents
         raise DatasetError(
-            f"{path} declares {num_axes} extents that make no array ({error}); expected a sensible shape: {_REPAIR}."
+            f"{path} declares {num_axes} extents that make no array ({error}); expected a valid shape: {_REPAIR}."
         ) from error
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
 def _read_bytes(path: Path) -> bytes:
-    """The file's contents, unpacked."""
+    """Return the contents of a file, unpacked if its name ends in `.gz`."""
     try:
         data = path.read_bytes()
         return gzip.decompress(data) if path.suffix == ".gz" else data
@@ -77,5 +74,5 @@ def _read_bytes(path: Path) -> bytes:
         ) from error
     except OSError as error:
         raise DatasetError(
-            f"{path} cannot be read ({error.strerror}); expected a readable file: check what it is and its permissions."
+            f"{path} cannot be read ({error.strerror}); expected a readable file: check the path and its permissions."
         ) from error

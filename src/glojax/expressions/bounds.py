@@ -1,9 +1,10 @@
-"""What values a loss can take: interval arithmetic over every label and probability.
+"""Bounds of a loss's values: interval arithmetic over all labels and probabilities.
 
 The label `x` lies in [0, 1] (soft labels, and 0 for every wrong class), the probability `y` in (0, 1], from the
 smallest normal float32 up. The bounds hold for float32 arithmetic, however a compiler fuses it: an inexact end of an
-interval moves outward, a result that may underflow takes in zero, and one that may overflow has no bounds. Intervals
-forget that both operands of `x - x` are one number: the bounds are true, but not always tight.
+interval moves outward, the bounds of a result that may underflow include zero, and a result that may overflow has no
+bounds. Nor has the value of a registered operator. Interval arithmetic does not know that both operands of `x - x` are
+the same number: the bounds are true, but not always tight.
 """
 
 import math
@@ -11,13 +12,12 @@ import struct
 from typing import Final, NamedTuple
 
 from glojax.expressions.nodes import Node
-from glojax.expressions.tree import LossTree
 
-#: Smallest normal and largest finite float32. Accelerators flush what is smaller to zero.
+#: Smallest normal and largest finite float32. Accelerators flush smaller numbers to zero.
 FLOAT32_MIN: Final = 2.0**-126
 FLOAT32_MAX: Final = (2.0 - 2.0**-23) * 2.0**127
 
-# How far an inexact end moves outward: some units in the last place, since logarithms differ between devices.
+# The relative distance by which an inexact end moves outward, since logarithms differ between devices.
 _MARGIN: Final = 1e-6
 _FLOAT32: Final = struct.Struct("f")
 
@@ -35,7 +35,7 @@ class Bounds(NamedTuple):
 
     @property
     def finite(self) -> bool:
-        """Whether the expression and everything in it is a finite number everywhere."""
+        """Whether the expression and all its subexpressions are finite everywhere."""
         return self.lower > -math.inf
 
     @property
@@ -47,20 +47,13 @@ class Bounds(NamedTuple):
 _UNKNOWN: Final = Bounds(-math.inf, math.inf)
 
 
-def tree_bounds(tree: LossTree) -> Bounds:
-    """Bounds of a loss function over x in [0, 1] and y in (0, 1], in float32.
+def node_bounds(node: Node, *operands: Bounds) -> Bounds:
+    """Return the bounds of a node's value, from those of its operands.
 
     Example:
-        >>> tree_bounds(LossTree.parse("x - y"))
-        Bounds(lower=-1.0, upper=1.0)
-        >>> tree_bounds(LossTree.parse("log(x)")).finite, tree_bounds(LossTree.parse("log(y)")).finite
+        >>> node_bounds(Node("log"), Bounds(0.0, 1.0)).finite, node_bounds(Node("log"), Bounds(0.5, 1.0)).finite
         (False, True)
     """
-    return tree.fold(node_bounds)
-
-
-def node_bounds(node: Node, *operands: Bounds) -> Bounds:
-    """Bounds of one node's value, from those of its operands."""
     if not all(operand.finite for operand in operands):
         return _UNKNOWN
     bounds = _operator_bounds(node, *operands)
@@ -99,7 +92,7 @@ def _product(a: Bounds, b: Bounds) -> Bounds:
 
 
 def _float32(*values: float) -> Bounds:
-    """The interval from the least to the greatest of the values, as far as float32 rounding may take it."""
+    """Return the interval from the least to the greatest of the values, extended by the rounding of float32."""
     lower, upper = min(values), max(values)
     if not -FLOAT32_MAX <= lower <= upper <= FLOAT32_MAX:
         return _UNKNOWN
@@ -107,7 +100,7 @@ def _float32(*values: float) -> Bounds:
     upper += _MARGIN * abs(upper) * _inexact(upper)
     if max(-lower, upper) > FLOAT32_MAX:
         return _UNKNOWN
-    # Between zero and the smallest normal number rounding is coarse, or leaves zero.
+    # Between zero and the smallest normal number, rounding is coarse or gives zero.
     if 0 < abs(lower) < FLOAT32_MIN:
         lower = 0.0 if lower > 0 else -FLOAT32_MIN
     if 0 < abs(upper) < FLOAT32_MIN:

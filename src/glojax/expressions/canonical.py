@@ -1,9 +1,9 @@
 """One form for trees that are the same function.
 
-A tree is turned bottom-up into a sum of products of powers (`glojax.expressions.sums`), by exact rational arithmetic,
-and written back in a fixed order (`glojax.expressions.sum_trees`). A rule applies only where the function stays the
-same for every label x in [0, 1] and probability y in (0, 1], as `glojax.expressions.bounds` proves: `y / y` is 1, but
-`x / x` stays, since it is 0 / 0 at x = 0.
+`canonical` turns a tree bottom-up into a sum of products of powers (`glojax.expressions.sums`), by exact rational
+arithmetic, and writes the sum as a tree in a fixed order (`glojax.expressions.sum_trees`). It applies a rule only where
+`glojax.expressions.bounds` proves that the function stays the same for every label x in [0, 1] and probability y in
+(0, 1]: `y / y` is 1, but `x / x` stays, since it is 0 / 0 at x = 0.
 """
 
 from collections.abc import Iterable
@@ -12,59 +12,40 @@ from itertools import chain
 from math import gcd, isqrt, lcm
 
 from glojax.errors import ExpressionError
+from glojax.expressions import sums
 from glojax.expressions.bounds import node_bounds
 from glojax.expressions.nodes import MAX_NODES, Node
 from glojax.expressions.operators import MAX_INTEGER
 from glojax.expressions.sum_trees import by_size, write_sum
-from glojax.expressions.sums import (
-    UNDEFINED,
-    UNIT,
-    ZERO,
-    Atom,
-    Nodes,
-    Number,
-    Power,
-    Sum,
-    Term,
-    TooLargeError,
-    add,
-    collect,
-    guards,
-    has_zero,
-    inverse,
-    limited,
-    scale,
-    sum_bounds,
-    zero_product,
-)
+from glojax.expressions.sums import Atom, Nodes, Number, Power, Sum, Term
 from glojax.expressions.tree import LossTree
 
 _COMMUTATIVE = ("add", "multiply")
 
 
 def canonical(tree: LossTree) -> LossTree:
-    """The canonical form of a loss function: trees with the same form are the same function of x and y.
+    """Return the canonical form of a loss function: trees with the same form are the same function of x and y.
 
-    Sums and products are flattened and ordered, constants folded, and what cancels is removed. The function is that of
-    exact arithmetic, infinite or undefined at the same points; rounding, overflow, underflow, and whether a division by
-    zero is plus or minus infinity are not part of it. Neither is how its derivative is computed: that of `sqrt(x)^2`
-    may fail at 0, where that of `x` does not.
+    Sums and products are flattened and ordered, constants are folded, and terms that cancel are removed. The form keeps
+    the function of exact arithmetic, infinite or undefined at the same points. It does not keep rounding, overflow,
+    underflow, the sign of an infinity that a division by zero gives, or the way in which the derivative is computed:
+    the derivative of `sqrt(x)^2` may fail at 0, where that of `x` does not.
 
     Equal functions may keep different forms: no rule knows that `log(x * y)` is `log(x) + log(y)`, or multiplies two
-    sums. A node with a coefficient other than 1 keeps its place, over canonical operands. A tree with a constant that
-    folds beyond `MAX_INTEGER`, or an exponent beyond it, has only the operands of its sums and products put in order,
-    and so has one whose simplified form would be larger than `MAX_NODES`. A tree that is larger itself stays as it is.
+    sums. A node with a coefficient other than 1 stays as it is, over canonical operands, and so does a registered
+    operator. Where a constant or an exponent would exceed `MAX_INTEGER`, or the simplified form `MAX_NODES`, only the
+    operands of the sums and products are put in order. A tree that is larger than `MAX_NODES` stays as it is.
 
     Args:
         tree: Any tree.
 
     Returns:
         A tree whose canonical form is itself. In rare cases it is a few nodes larger than `tree`: where a sum with
-        fractions is squared, `(x - y / 4)^2` becoming `(4 * x - y)^2 / 16`; where a power is divided by a larger one;
-        and where part of something infinite cancels, `3 * log(x) - log(x)` becoming `0 * log(x) + 2 * log(x)`.
+        fractions is squared (`(x - y / 4)^2` becomes `(4 * x - y)^2 / 16`), where a power is divided by a larger one,
+        and where a part of an infinite term cancels (`3 * log(x) - log(x)` becomes `0 * log(x) + 2 * log(x)`).
 
     Raises:
-        ExpressionError: It is no tree.
+        ExpressionError: The argument is no tree.
 
     Example:
         >>> str(canonical(LossTree.parse("y * (-x / (y * y)) + log(y)")))
@@ -78,7 +59,7 @@ def canonical(tree: LossTree) -> LossTree:
         return tree
     try:
         nodes = write_sum(tree.fold(_Rules().apply))
-    except TooLargeError:
+    except sums.TooLargeError:
         return LossTree(tree.fold(_ordered))
     if len(nodes) > MAX_NODES or any(abs(node.value) > MAX_INTEGER for node in nodes):
         return LossTree(tree.fold(_ordered))
@@ -86,39 +67,39 @@ def canonical(tree: LossTree) -> LossTree:
 
 
 def _ordered(node: Node, *operands: Nodes) -> Nodes:
-    """A tree with commutative operands in order."""
+    """Return the node over its operands, which are sorted if it commutes."""
     if node.operator in _COMMUTATIVE:
         operands = tuple(sorted(operands, key=by_size))
     return (node, *chain.from_iterable(operands))
 
 
 class _Rules:
-    """The rules, applied from the leaves up; equal atoms within one tree are one object."""
+    """The rules, which apply from the leaves up. Equal atoms within one tree are one object."""
 
     def __init__(self) -> None:
         self._atoms: dict[tuple[object, ...], Atom] = {}
         self._products: dict[frozenset[tuple[Term, Number]], tuple[Term, Number]] = {}
 
     def apply(self, node: Node, *operands: Sum) -> Sum:
-        """The sum of a node, from the sums of its operands."""
-        if any(UNDEFINED in operand for operand in operands):
-            return {UNDEFINED: 1}
+        """Return the sum of a node, from the sums of its operands."""
+        if any(sums.UNDEFINED in operand for operand in operands):
+            return {sums.UNDEFINED: 1}
         if node.coefficient != 1:
             return self._atom(node, *operands)
         match node.operator, operands:
             case "constant", _:
-                return {UNIT: node.value} if node.value else {}
+                return {sums.UNIT: node.value} if node.value else {}
             case "add", (a, b):
-                return add(a, b)
+                return sums.add(a, b)
             case "subtract", (a, b):
-                return add(a, scale(b, -1))
+                return sums.add(a, sums.scale(b, -1))
             case "multiply", (a, b):
                 return self._multiply(a, b)
             case "divide", (a, b):
                 return self._multiply(a, self._reciprocal(b))
             case "square", (a,):
                 return self._square(a)
-            case "log", (a,) if a == {UNIT: 1}:
+            case "log", (a,) if a == {sums.UNIT: 1}:
                 return {}
             case "sqrt", (a,):
                 return self._root(a)
@@ -126,18 +107,18 @@ class _Rules:
 
     def _multiply(self, a: Sum, b: Sum) -> Sum:
         for constant, terms in ((a, b), (b, a)):
-            if constant.keys() <= {UNIT}:
-                return scale(terms, constant.get(UNIT, 0))
+            if constant.keys() <= {sums.UNIT}:
+                return sums.scale(terms, constant.get(sums.UNIT, 0))
         (left, c), (right, d) = self._product(a), self._product(b)
         return self._collect([*left, *right], c * d)
 
     def _reciprocal(self, terms: Sum) -> Sum:
         term, value = self._product(terms)
-        return self._collect(map(inverse, term), limited(value, -1))
+        return self._collect(map(sums.inverse, term), sums.limited(value, -1))
 
     def _square(self, terms: Sum) -> Sum:
         term, value = self._product(terms)
-        return self._collect([(factor, 2 * exponent) for factor, exponent in term], limited(value, 2))
+        return self._collect([(factor, 2 * exponent) for factor, exponent in term], sums.limited(value, 2))
 
     def _root(self, terms: Sum) -> Sum:
         if not terms:
@@ -146,52 +127,52 @@ class _Rules:
         root = Fraction(isqrt(abs(value.numerator)), isqrt(value.denominator))
         if root**2 == value and all(exponent % 2 == 0 for _, exponent in term):
             half = self._collect([(factor, exponent // 2) for factor, exponent in term], root)
-            bounds = sum_bounds(half)
+            bounds = sums.sum_bounds(half)
             if bounds.lower >= 0:
                 return half
             if bounds.finite and bounds.upper <= 0:
-                return scale(half, -1)
+                return sums.scale(half, -1)
         return self._atom(Node("sqrt"), terms)
 
     def _collect(self, powers: Iterable[Power], value: Number) -> Sum:
-        """The product of powers and a constant, as a sum."""
-        term, value = collect(powers, value)
-        if (ZERO, 1) in term:
-            return guards(term)
+        """Return the product of powers and a constant as a sum."""
+        term, value = sums.collect(powers, value)
+        if (sums.ZERO, 1) in term:
+            return sums.guards(term)
         if len(term) == 1:
             (((atom, level), exponent),) = term
             if atom.addends is not None and (level, exponent) == (0, 1):
-                return scale(atom.addends, value)
+                return sums.scale(atom.addends, value)
         return {term: value}
 
     def _product(self, terms: Sum) -> tuple[Term, Number]:
-        """A sum as one term and its coefficient; several terms, but for their common factor, become an atom."""
-        if (term := zero_product(terms)) is not None:
+        """Return a sum as one term and its coefficient: several terms over their common factor become an atom."""
+        if (term := sums.zero_product(terms)) is not None:
             return term, 1
         if len(terms) == 1:
             return next(iter(terms.items()))
         key = frozenset(terms.items())
         if key not in self._products:
-            values = [value for term, value in terms.items() if not has_zero(term)] or [1]
-            content = limited(Fraction(gcd(*(v.numerator for v in values)), lcm(*(v.denominator for v in values))))
+            values = [value for term, value in terms.items() if not sums.has_zero(term)] or [1]
+            content = sums.limited(Fraction(gcd(*(v.numerator for v in values)), lcm(*(v.denominator for v in values))))
             choices = []
             for factor in {content if value > 0 else -content for value in values}:  # x - y and y - x are one atom
-                addends = scale(terms, limited(factor, -1))
+                addends = sums.scale(terms, sums.limited(factor, -1))
                 choices.append((by_size(write_sum(addends)), addends, factor))
             (_, nodes), addends, factor = min(choices, key=lambda choice: choice[0])
             primitive = frozenset(addends.items())
             if primitive not in self._products:
-                atom = Atom(nodes, sum_bounds(addends), addends=addends)
+                atom = Atom(nodes, sums.sum_bounds(addends), addends=addends)
                 self._products[primitive] = (frozenset({((atom, 0), 1)}), 1)
             self._products[key] = (self._products[primitive][0], factor)
         return self._products[key]
 
     def _atom(self, node: Node, *operands: Sum) -> Sum:
-        """The node as it stands, over its operands in canonical form."""
-        sums = [frozenset(operand.items()) for operand in operands]
-        key = (node, frozenset(sums) if node.operator in _COMMUTATIVE else tuple(sums))
+        """Return the node over its operands in canonical form, as an atom."""
+        terms = [frozenset(operand.items()) for operand in operands]
+        key = (node, frozenset(terms) if node.operator in _COMMUTATIVE else tuple(terms))
         if key not in self._atoms:
-            bounds = [sum_bounds(operand) for operand in operands]
+            bounds = [sums.sum_bounds(operand) for operand in operands]
             is_root = node == Node("sqrt") and bounds[0].lower >= 0
             self._atoms[key] = Atom(
                 nodes=_ordered(node, *map(write_sum, operands)),

@@ -1,7 +1,7 @@
 r"""Loss functions in other notations.
 
-In LaTeX, whatever would be misread is parenthesised: a sum within a product, a number or a minus right behind another
-operator or factor, and the square of anything but a leaf.
+In LaTeX, parentheses enclose a sum within a product, a number or a minus right after another operator or factor, and
+the base of a square unless it is a leaf.
 """
 
 from typing import Final, NamedTuple
@@ -16,7 +16,7 @@ _ATOM: Final = OPERATORS["constant"].precedence
 
 
 def to_latex(tree: LossTree) -> str:
-    r"""The loss function as a LaTeX formula, without dollar signs.
+    r"""Write a loss function as a LaTeX formula, without dollar signs.
 
     Args:
         tree: Any tree. Coefficients are written as numbers; the label and the probability are `x` and `y`.
@@ -31,7 +31,7 @@ def to_latex(tree: LossTree) -> str:
 
 
 class _Latex(NamedTuple):
-    """A formula, how tightly its outermost operator binds, and whether it is a leaf without a minus."""
+    """A formula, the precedence of its outermost operator, and whether it is a leaf without a minus."""
 
     text: str
     precedence: int = _ATOM
@@ -59,15 +59,15 @@ def _without_coefficient(node: Node, *operands: _Latex) -> _Latex:
         case "multiply", (left, right):
             return _product(left, right)
         case "add", (left, right):
-            return _Latex(template.format(left.text, _behind(right, _SUM)), _SUM)
+            return _Latex(template.format(left.text, _after(right, _SUM)), _SUM)
         case "subtract", (left, right):
-            return _Latex(template.format(left.text, _behind(right, _PRODUCT)), _SUM)
+            return _Latex(template.format(left.text, _after(right, _PRODUCT)), _SUM)
     return _Latex(template.format(*(operand.text for operand in operands)))
 
 
 def _product(left: _Latex, right: _Latex) -> _Latex:
     first = left.text if left.precedence >= _PRODUCT else _parenthesised(left.text)
-    second = _behind(right, _PRODUCT)
+    second = _after(right, _PRODUCT)
     if second[0].isdigit():
         second = _parenthesised(second)
     if first == "-1":
@@ -75,8 +75,8 @@ def _product(left: _Latex, right: _Latex) -> _Latex:
     return _Latex(OPERATORS["multiply"].latex.format(first, second), _PRODUCT)
 
 
-def _behind(operand: _Latex, precedence: int) -> str:
-    """An operand that something stands in front of, where what binds less tightly is parenthesised."""
+def _after(operand: _Latex, precedence: int) -> str:
+    """Return an operand after another one, in parentheses if it binds less tightly or begins with a minus."""
     misread = operand.precedence < precedence or operand.text.startswith("-")
     return _parenthesised(operand.text) if misread else operand.text
 
@@ -86,6 +86,6 @@ def _parenthesised(text: str) -> str:
 
 
 def _number(value: float) -> str:
-    """A number in decimal or scientific notation."""
+    """Return a number in decimal or scientific notation."""
     mantissa, _, exponent = repr(float(value)).partition("e")
     return rf"{mantissa} \times 10^{{{int(exponent)}}}" if exponent else mantissa

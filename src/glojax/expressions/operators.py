@@ -1,14 +1,25 @@
-"""The operator table: every element a loss expression is made of.
+"""The operator table: every element that a loss expression is made of.
 
-Sampling, parsing, printing, LaTeX and the numeric evaluators all derive from `OPERATORS`; an element's place in it is
-its opcode. The elements and weights are those of Gonzalez and Miikkulainen (2020), section III-A. The paper gives the
-square no weight; ours is 1.
+Sampling, parsing, printing, LaTeX and the numeric evaluators derive from `OPERATORS`; an operator's index in it is its
+opcode. `glojax.losses.register_operator` appends to it. The first elements and weights are those of Gonzalez and
+Miikkulainen (2020), section III-A. The paper gives the square no weight; ours is 1.
 """
 
+import math
+import re
+from string import Formatter
 from typing import Final, NamedTuple
 
-#: Integers beyond this are not exact in float32, in which losses are computed.
+from glojax.errors import ConfigurationError
+
+#: The largest integer up to which float32, in which losses are computed, counts exactly.
 MAX_INTEGER: Final = 2**24
+
+#: The integers that random sampling draws for a `constant`, equally often.
+SAMPLED_INTEGERS: Final = (1, -1)
+
+# A call with a coefficient of 24 characters then fits the 40 characters a node of `glojax.expressions.tokens`.
+_LONGEST_SYMBOL: Final = 11
 
 
 class Operator(NamedTuple):
@@ -16,23 +27,28 @@ class Operator(NamedTuple):
 
     Attributes:
         name: Its key in `OPERATORS`.
-        symbol: How it is written in text: an infix sign, a function's name, a suffix, or a leaf.
+        symbol: Its text: an infix sign, a function's name, a suffix, or a leaf.
         arity: Number of operands: 0, 1 or 2.
         weight: Relative frequency in random sampling.
         precedence: How tightly it binds in text: 1 sum, 2 product, 3 sign (no operator of its own), 4 power, and 5 for
-            what never needs parentheses.
-        latex: Format string with one place for each operand.
+            leaves and function calls, which never need parentheses.
+        latex: Format string with a `{}` for each operand.
     """
 
     name: str
     symbol: str
     arity: int
-    weight: float
-    precedence: int
-    latex: str
+    weight: float = 1.0
+    precedence: int = 5
+    latex: str = ""
+
+    @property
+    def is_function(self) -> bool:
+        """Whether its text is a function call, such as `log(y)`."""
+        return self.arity > 0 and self.symbol.isidentifier()
 
 
-# A constant's weight covers the paper's two leaves 1 and -1, of weight 1 each.
+# The constant's weight covers the paper's two leaves 1 and -1, of weight 1 each.
 OPERATORS: Final[dict[str, Operator]] = {
     operator.name: operator
     for operator in (
@@ -49,8 +65,37 @@ OPERATORS: Final[dict[str, Operator]] = {
     )
 }
 
-#: The integers that random sampling draws for a `constant`, equally often.
-SAMPLED_INTEGERS: Final = (1, -1)
 
-#: Opcode of each operator: its place in the table.
-OPCODES: Final[dict[str, int]] = {name: opcode for opcode, name in enumerate(OPERATORS)}
+def check_new(operator: Operator) -> None:
+    """Check that an operator can be appended to `OPERATORS`: a function of one or two operands, with a free name.
+
+    Raises:
+        ConfigurationError: It cannot.
+    """
+    symbol, arity = operator.symbol, operator.arity
+    symbols = [other.symbol for other in OPERATORS.values()]
+    if not isinstance(operator.name, str) or not operator.name.isidentifier() or operator.name in OPERATORS:
+        problem = f"its name must be a Python name that is not taken; taken are {', '.join(OPERATORS)}"
+    elif not isinstance(symbol, str) or not re.fullmatch(r"[A-Za-z_]\w*", symbol, re.ASCII) or symbol in symbols:
+        problem = f"its symbol {symbol!r} must be a name that is not taken; taken are {' '.join(filter(None, symbols))}"
+    elif len(symbol) > _LONGEST_SYMBOL:
+        problem = f"its symbol {symbol!r} is too long; expected at most {_LONGEST_SYMBOL} characters"
+    elif arity not in (1, 2):
+        problem = f"its arity is {arity!r}; expected 1 or 2 operands"
+    elif operator.precedence != 5:
+        problem = f"its precedence is {operator.precedence!r}; expected 5, that of a function call such as {symbol}(y)"
+    elif not 0 <= operator.weight < math.inf:
+        problem = f"its weight is {operator.weight!r}; expected a finite number of at least 0"
+    elif operator.latex and not _has_fields(operator.latex, arity):
+        problem = f"its latex is {operator.latex!r}; expected a format string with {arity} times {{}}"
+    else:
+        return
+    raise ConfigurationError(f"Operator {operator.name!r} cannot be registered: {problem}.")
+
+
+def _has_fields(template: str, number: int) -> bool:
+    try:
+        fields = [field for _, *field in Formatter().parse(template) if field[0] is not None]
+    except ValueError:
+        return False
+    return fields == [["", "", None]] * number

@@ -1,63 +1,52 @@
-"""How the normal form of `glojax.expressions.sums` is written as a tree: in one order, with few nodes."""
+"""The tree of a normal form of `glojax.expressions.sums`: in one order, with few nodes."""
 
 from collections.abc import Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
+from glojax.expressions import sums
 from glojax.expressions.nodes import MAX_NODES, Node
-from glojax.expressions.sums import (
-    UNIT,
-    Atom,
-    Nodes,
-    Number,
-    Sum,
-    Term,
-    TooLargeError,
-    collect,
-    limited,
-    scale,
-    zero_product,
-)
+from glojax.expressions.sums import Atom, Nodes, Number, Sum, Term
 
-# On the way to the shortest tree longer ones are written; but each power of a power may be many times its own size.
+# The search for the shortest tree writes longer ones, but each power of a power may be many times its own size.
 _MOST_NODES: Final = 4 * MAX_NODES
-# How many factors of a sum with fractions are tried, the smallest first.
+# The number of factors that are tried for a sum with fractions, the smallest first.
 _MOST_FACTORS: Final = 8
 
 
 def write_sum(terms: Sum, absorb: bool = True) -> Nodes:
-    """The tree of a sum: what is added, from small to large with a constant last, and then what is subtracted.
+    """Return the tree of a sum: the added terms from small to large, a constant last, and then the subtracted terms.
 
     Args:
         terms: The sum.
-        absorb: Whether a term may have its coefficient multiplied into a sum among its factors, where that is shorter:
-            `x * (1 - y)` for -1 times `x * (y - 1)`.
+        absorb: Whether the coefficient of a term may be multiplied into a sum among its factors, where that is
+            shorter: `x * (1 - y)` for -1 times `x * (y - 1)`.
     """
     best = _write_parts(terms, absorb)
     if any(value.denominator > 1 for value in terms.values()):  # 3 / 4 - x / 4 is (3 - x) / 4
         for value in sorted({_magnitude(value) for value in terms.values()} - {1})[:_MOST_FACTORS]:
-            inner = _write_parts(scale(terms, limited(value, -1)), absorb)
+            inner = _write_parts(sums.scale(terms, sums.limited(value, -1)), absorb)
             best = min(best, _write_product([_Row(0, 1, inner)], value), key=len)
     return best
 
 
 class _Part(NamedTuple):
-    """A value times one term, or times several terms that are added or subtracted."""
+    """A value times one term, or times several terms with the coefficients 1 and -1."""
 
     value: Number
     terms: Sum
 
     def write(self, value: Number, absorb: bool) -> Nodes:
-        """The tree with another value in place of its own."""
+        """Return the tree of the terms times another value."""
         if len(self.terms) == 1:
             return _write_term(next(iter(self.terms)), value, absorb)
         return _write_product([_Row(0, 1, _write_parts(self.terms, absorb))], value)
 
 
 def _parts(terms: Sum, absorb: bool) -> list[_Part]:
-    """The terms, but all guards in one, and those with one coefficient together where that is shorter."""
-    guards = {term: value for term, value in terms.items() if zero_product({term: value})}
-    parts = [_Part(1, {zero_product(guards) or UNIT: 1})] if guards else []
+    """Group the terms: all guards in one part, and terms with equal coefficients in one where that is shorter."""
+    guards = {term: value for term, value in terms.items() if sums.zero_product({term: value})}
+    parts = [_Part(1, {sums.zero_product(guards) or sums.UNIT: 1})] if guards else []
     groups: dict[Number, list[_Part]] = {}
     for term, value in terms.items():
         if term not in guards:
@@ -77,14 +66,14 @@ def _write_parts(terms: Sum, absorb: bool) -> Nodes:
     parts = []
     for part in _parts(terms, absorb):
         nodes = part.write(_magnitude(part.value), absorb)
-        parts.append((part.value < 0, UNIT in part.terms and len(part.terms) == 1, by_size(nodes), part))
+        parts.append((part.value < 0, sums.UNIT in part.terms and len(part.terms) == 1, by_size(nodes), part))
     if not parts:
         return _constant(0)
     parts.sort(key=lambda each: each[:3])
     operands = [nodes for _, _, (_, nodes), _ in parts]
     if parts[0][0]:  # all are subtracted: begin with the one whose sign costs least
         negated = [part.write(part.value, absorb) for *_, part in parts]
-        first = min(range(len(operands)), key=lambda place: len(negated[place]) - len(operands[place]))
+        first = min(range(len(operands)), key=lambda index: len(negated[index]) - len(operands[index]))
         del operands[first]
         operands.insert(0, negated[first])
     return _chain(operands, ["subtract" if negative else "add" for negative, *_ in parts[1:]])
@@ -99,7 +88,7 @@ def _write_term(term: Term, value: Number, absorb: bool) -> Nodes:
         if atom.radicand is not None and atom.bounds.nonzero and exponent == 1:  # sqrt(a) / a is 1 / sqrt(a)
             radicand, coefficient = atom.radicand
             powers = [*term, ((atom, 0), -2), *radicand]
-            other, other_value = collect(powers, value * coefficient, [*below, atom])
+            other, other_value = sums.collect(powers, value * coefficient, [*below, atom])
             nodes = _write_scaled(other, other_value, absorb)
             if len(nodes) <= len(best):
                 best, term, value = nodes, other, other_value
@@ -114,7 +103,7 @@ def _write_scaled(term: Term, value: Number, absorb: bool) -> Nodes:
         return best
     for row, ((atom, _), exponent) in zip(rows, term, strict=True):
         if atom.addends is not None and exponent % 2:
-            scaled = scale(atom.addends, limited(value, -1) if row.number == 1 else value)
+            scaled = sums.scale(atom.addends, sums.limited(value, -1) if row.number == 1 else value)
             absorbing = [_Row(row.number, 1, write_sum(scaled, absorb=False)), row._replace(exponent=row.exponent - 1)]
             nodes = _write_product([*absorbing, *(each for each in rows if each is not row)], 1)
             best = min(best, nodes, key=by_size)
@@ -122,7 +111,7 @@ def _write_scaled(term: Term, value: Number, absorb: bool) -> Nodes:
 
 
 class _Row(NamedTuple):
-    """A power to be written in row 0, 1 or 2 of `row 0 / (row 1 / row 2)`."""
+    """A power in row 0, 1 or 2 of `row 0 / (row 1 / row 2)`."""
 
     number: int
     exponent: int
@@ -130,7 +119,7 @@ class _Row(NamedTuple):
 
 
 def _write_product(powers: Sequence[_Row], value: Number) -> Nodes:
-    """The tree of a constant times powers, by repeated squaring: `a^3 / b^2` is `a * (a / b)^2`."""
+    """Return the tree of a constant times powers, by repeated squaring: `a^3 / b^2` is `a * (a / b)^2`."""
     if value == 1 and len(powers) == 1 and powers[0][:2] == (0, 1):
         return powers[0].nodes
     powers = sorted(powers, key=lambda power: by_size(power.nodes))
@@ -154,7 +143,7 @@ def _write_product(powers: Sequence[_Row], value: Number) -> Nodes:
 
 
 def _quotient(top: Nodes, middle: Nodes, bottom: Nodes) -> Nodes:
-    """The tree of `top / (middle / bottom)`, where nothing stands for 1."""
+    """Return the tree of `top / (middle / bottom)`, where no nodes stand for 1."""
     if bottom:
         middle = (Node("divide"), *(middle or _constant(1)), *bottom)
     if middle:
@@ -163,7 +152,7 @@ def _quotient(top: Nodes, middle: Nodes, bottom: Nodes) -> Nodes:
 
 
 def by_size(nodes: Nodes) -> tuple[int, Nodes]:
-    """The order of trees: from small to large, then by their nodes."""
+    """Return the sort key of trees: their size, then their nodes."""
     return len(nodes), nodes
 
 
@@ -176,7 +165,7 @@ def _constant(value: int) -> Nodes:
 
 
 def _chain(operands: Sequence[Nodes], operators: Sequence[str]) -> Nodes:
-    """Operands joined from left to right."""
+    """Join operands from left to right."""
     if sum(map(len, operands)) > _MOST_NODES:
-        raise TooLargeError
+        raise sums.TooLargeError
     return (*map(Node, reversed(operators)), *chain.from_iterable(operands)) if operators else operands[0]

@@ -1,14 +1,14 @@
 """Sums of products of powers: the normal form behind `canonical`.
 
 A sum maps terms to rational coefficients. A term is a product of factors with exponents. A factor is an atom (a leaf, a
-logarithm, a root, a sum of several terms: anything that no rule takes apart) at a level:
+logarithm, a root, a registered operator, a sum of several terms: a value that no rule takes apart) at a level:
 
 - level 0 is the atom `a`; only if it is provably finite and never zero may its exponent be negative;
-- level 1 is `1 / a` where `a` may be zero or infinite, so that `a / a` is not 1;
+- level 1 is `1 / a`, where `a` may be zero or infinite, so that `a / a` is not 1;
 - level 2 is `1 / (1 / a)` for such an `a`; but `1 / (1 / (1 / a))` is `1 / a`, infinities and all.
 
-Zero is an atom too, `NOTHING`. At level 0 it makes a *guard*: `0 * a` is 0, except where `a` is infinite or undefined,
-and there it is undefined, as `a - a` is. At level 1 it makes `1 / 0`. Terms with a zero always have the coefficient 1.
+Zero is an atom too, `NOTHING`. At level 0 it makes a *guard*: `0 * a` is 0, except where `a` is infinite or undefined;
+there it is undefined, as `a - a` is. At level 1 it makes `1 / 0`. Terms with a zero always have the coefficient 1.
 """
 
 from collections.abc import Container, Iterable
@@ -25,7 +25,7 @@ Nodes: TypeAlias = tuple[Node, ...]
 
 
 class TooLargeError(Exception):
-    """A number grew beyond what canonical forms are computed with."""
+    """A number exceeds the limit of exact arithmetic on canonical forms."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -33,10 +33,10 @@ class Atom:
     """A value that no rule takes apart; equal only to itself.
 
     Attributes:
-        nodes: The tree that it is written as.
-        bounds: What values it takes.
-        addends: Of a sum of several terms: the sum.
-        radicand: Of the root of something provably nonnegative: that, as a term and its coefficient.
+        nodes: Its tree.
+        bounds: The bounds of its values.
+        addends: The sum, if the atom is a sum of several terms.
+        radicand: The radicand as a term and its coefficient, if the atom is the root of a provably nonnegative value.
     """
 
     nodes: Nodes
@@ -56,20 +56,20 @@ UNIT: Final[Term] = frozenset()
 #: Zero, as an atom and as a factor.
 NOTHING: Final = Atom((Node("constant", 0),), Bounds(0.0, 0.0))
 ZERO: Final[Factor] = (NOTHING, 0)
-#: The term 0 / 0, which is a number nowhere.
+#: The term 0 / 0, which is undefined everywhere.
 UNDEFINED: Final[Term] = frozenset([(ZERO, 1), ((NOTHING, 1), 1)])
 
 _ADD, _MULTIPLY, _DIVIDE, _SQUARE = map(Node, ("add", "multiply", "divide", "square"))
 
-# Numbers may grow beyond MAX_INTEGER on the way. Reading a canonical tree again, they reach 2**48 at most.
+# Intermediate numbers may exceed MAX_INTEGER. Those of a tree in canonical form reach 2**48 at most.
 _LARGEST: Final = 2**64
 
 
 def limited(value: Number, exponent: int = 1) -> Number:
-    """The value to an integer power.
+    """Return the value to an integer power.
 
     Raises:
-        TooLargeError: The numerator or the denominator is too large to go on with.
+        TooLargeError: The numerator or the denominator is too large.
     """
     if value in (1, -1):
         return 1 if value == 1 or exponent % 2 == 0 else -1
@@ -82,7 +82,7 @@ def limited(value: Number, exponent: int = 1) -> Number:
 
 
 def inverse(power: Power) -> Power:
-    """One over a power."""
+    """Return one over a power."""
     (atom, level), exponent = power
     if atom.bounds.nonzero:
         return (atom, 0), -exponent
@@ -90,7 +90,7 @@ def inverse(power: Power) -> Power:
 
 
 def at_level(powers: Iterable[Power], level: int) -> list[Power]:
-    """What powers become as factors of an atom at a level: one over them, once or twice."""
+    """Return the powers of an atom's factors when the atom is at a level: inverted as many times as the level says."""
     powers = list(powers)
     for _ in range(level):
         powers = [inverse(power) for power in powers]
@@ -98,12 +98,12 @@ def at_level(powers: Iterable[Power], level: int) -> list[Power]:
 
 
 def has_zero(term: Term) -> bool:
-    """Whether a zero is among the factors, or divides them."""
+    """Return whether a zero is among the factors, or divides them."""
     return any(factor[0] is NOTHING for factor, _ in term)
 
 
 def guards(powers: Iterable[Power]) -> Sum:
-    """Zero times a product: a guard for each factor, or addend in it, that may be infinite or undefined."""
+    """Return zero times a product: a guard for each factor, or addend of one, that may be infinite or undefined."""
     found: Sum = {}
     waiting = list(powers)
     while waiting:
@@ -116,19 +116,19 @@ def guards(powers: Iterable[Power]) -> Sum:
 
 
 def zero_product(terms: Sum) -> Term | None:
-    """A sum of nothing but guards, or of nothing, as one term: the product of zero and what is guarded."""
+    """Return an empty sum, or one of guards alone, as one term: zero times the guarded factors. Else return None."""
     return frozenset([(ZERO, 1)]).union(*terms) if all((ZERO, 1) in term for term in terms) else None
 
 
 def scale(terms: Sum, factor: Number) -> Sum:
-    """The sum times a constant."""
+    """Return the sum times a constant."""
     if factor == 0:
         return guards(power for term in terms for power in term)
     return {term: 1 if has_zero(term) else limited(value * factor) for term, value in terms.items()}
 
 
 def add(left: Sum, right: Sum) -> Sum:
-    """The sum of two sums. Terms that cancel leave guards: infinity minus infinity is not 0."""
+    """Add two sums. Terms that cancel leave guards: infinity minus infinity is not 0."""
     total = dict(left)
     for term, value in right.items():
         old = total.get(term)
@@ -144,10 +144,10 @@ def add(left: Sum, right: Sum) -> Sum:
 
 
 def collect(powers: Iterable[Power], value: Number, below: Container[Atom] = ()) -> tuple[Term, Number]:
-    """The product of powers and a constant as one term and its coefficient.
+    """Return the product of powers and a constant as one term and its coefficient.
 
-    Equal factors come together, and the square of a root becomes its radicand: a root's exponent is 0 or 1, or 0 or -1
-    for the roots in `below`.
+    Equal factors are collected, and the square of a root becomes its radicand: the exponent of a root is 0 or 1, or 0
+    or -1 for the roots in `below`.
 
     Raises:
         TooLargeError: An exponent is beyond `MAX_INTEGER`, or the coefficient too large.
@@ -177,7 +177,7 @@ def collect(powers: Iterable[Power], value: Number, below: Container[Atom] = ())
 
 
 def _with_zero(powers: Iterable[Power], level: int) -> Term:
-    """A product with a zero at a level: other factors matter only where they may be zero, infinite or undefined."""
+    """Return a product with a zero at a level, without the factors that are never zero, infinite or undefined."""
     powers = list(powers)
     kept = [power for power in powers if power[0][1] < level and not power[0][0].bounds.nonzero]
     zeroed = guards(((atom, each - level), 1) for (atom, each), _ in powers if each >= level)
@@ -187,7 +187,7 @@ def _with_zero(powers: Iterable[Power], level: int) -> Term:
 
 
 def sum_bounds(terms: Sum) -> Bounds:
-    """Bounds of a sum's value, the same in whatever order its terms come."""
+    """Return the bounds of a sum, which do not depend on the order of its terms."""
     parts = []
     for term, value in terms.items():
         part = _term_bounds(term)

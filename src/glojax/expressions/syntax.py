@@ -1,6 +1,6 @@
 """Text to nodes and back: `log(y) - x / y`.
 
-The grammar is Python's, for the elements of the operator table:
+The grammar is that of Python, for the elements of the operator table:
 
 - Sums, differences, products and quotients associate to the left; a sign binds tighter than they do, a power tighter
   still. The only power is the square, `y^2` or `y**2`.
@@ -21,17 +21,17 @@ from glojax.expressions.nodes import MAX_NODES, Node
 from glojax.expressions.operators import OPERATORS
 from glojax.expressions.tokens import (
     EXPONENT,
-    FUNCTIONS,
     INFIX,
     LEAVES,
-    NAMES,
     POWER,
     POWER_SIGNS,
     SIGNS,
     Token,
     decimal,
     error_at,
+    functions,
     integer,
+    names,
     tokenize,
 )
 
@@ -44,24 +44,17 @@ _PRODUCT: Final = OPERATORS["multiply"].precedence
 _SIGN: Final = _PRODUCT + 1
 _ATOM: Final = OPERATORS["constant"].precedence
 
-_OPERAND: Final = f"{', '.join(LEAVES)}, a number, {', '.join(f'{name}(...)' for name in FUNCTIONS)} or '('"
-
 
 def format_nodes(nodes: Sequence[Node]) -> str:
-    """Write an expression with the fewest parentheses.
+    """Write the nodes of one tree with the fewest parentheses.
 
-    Args:
-        nodes: One tree in prefix order.
-
-    Returns:
-        A text that `parse_nodes` reads back as the same nodes, if they are at most `MAX_NODES` and each coefficient is
-        finite.
+    `parse_nodes` reads the text back as the same nodes, if they are at most `MAX_NODES` and each coefficient is finite.
 
     Example:
         >>> format_nodes(parse_nodes("((2.5 * x) * (y - (-1 * x)))"))
         '2.5*x * (y - -x)'
     """
-    ends = [0] * len(nodes)  # where each subtree ends
+    ends = [0] * len(nodes)  # for each node, the index after its subtree
     starts: list[int] = []
     for start in reversed(range(len(nodes))):
         ends[start] = start + 1
@@ -81,7 +74,7 @@ def format_nodes(nodes: Sequence[Node]) -> str:
 
 
 class _Part(NamedTuple):
-    """A subtree still to be written, in a place where texts of a lower precedence need parentheses."""
+    """A subtree that is not written yet, and the precedence below which its text needs parentheses."""
 
     start: int
     precedence: int = 0
@@ -89,7 +82,7 @@ class _Part(NamedTuple):
 
 
 def _layout(nodes: Sequence[Node], part: _Part, ends: Sequence[int]) -> tuple[list[str | _Part], int]:
-    """The pieces of a subtree's text, but for parentheses around it, and its precedence."""
+    """Return the pieces of a subtree's text, without parentheses around it, and its precedence."""
     node, left = nodes[part.start], part.start + 1
     if part.without_coefficient:
         node = node._replace(coefficient=1.0)
@@ -103,9 +96,10 @@ def _layout(nodes: Sequence[Node], part: _Part, ends: Sequence[int]) -> tuple[li
         return [operator.symbol], operator.precedence
     if operator is POWER:
         return [_Part(left, _ATOM), operator.symbol], operator.precedence
-    if operator.arity == 1:
-        return [operator.symbol, "(", _Part(left), ")"], operator.precedence
     right = ends[left]
+    if operator.is_function:
+        second: list[str | _Part] = [", ", _Part(right)] if operator.arity == 2 else []
+        return [operator.symbol, "(", _Part(left), *second, ")"], operator.precedence
     if (node, nodes[left]) == _NEGATION and not _literal(nodes[right])[:1].isdigit():
         return [_MINUS, _Part(right, _SIGN)], _SIGN
     first: str | _Part = _Part(left, operator.precedence)
@@ -115,7 +109,7 @@ def _layout(nodes: Sequence[Node], part: _Part, ends: Sequence[int]) -> tuple[li
 
 
 def _literal(node: Node) -> str:
-    """The text of a node that is one number; nothing for other nodes."""
+    """Return the text of a node that is one number; an empty text for other nodes."""
     if node.operator != "constant":
         return ""
     if node.coefficient == 1:
@@ -124,13 +118,7 @@ def _literal(node: Node) -> str:
 
 
 def parse_nodes(text: str) -> tuple[Node, ...]:
-    """Read an expression.
-
-    Args:
-        text: At most `MAX_TEXT_LENGTH` characters, `MAX_TOKENS` tokens and `MAX_NODES` nodes.
-
-    Returns:
-        The nodes in prefix order.
+    """Read an expression of at most `MAX_TEXT_LENGTH` characters, `MAX_TOKENS` tokens and `MAX_NODES` nodes.
 
     Raises:
         ExpressionError: The text is not an expression or is beyond a limit. The first line of the message says where
@@ -144,15 +132,16 @@ def parse_nodes(text: str) -> tuple[Node, ...]:
 
 
 class _Pending(NamedTuple):
-    """Something that waits for its last operand: an infix sign, a minus, a coefficient, or an open parenthesis.
+    """An element that waits for its last operand: an infix sign, a minus, a coefficient, or an open parenthesis.
 
     Attributes:
-        position: Where in the text it stands.
+        position: Index of its character in the text.
         precedence: An operator that binds no tighter completes it; 0 waits for a closing parenthesis.
-        prefix: What to put before its operands.
-        num_operands: How many of the latest operands are its own.
-        coefficient: What to multiply the first node's coefficient with.
-        starts_term: Whether a term begins behind it, so that a coefficient may come.
+        prefix: The nodes to insert before its operands.
+        num_operands: The number of its operands, which are the latest.
+        coefficient: A factor on the first node's coefficient.
+        starts_term: Whether a term begins after it, so that a coefficient may come.
+        needs_comma: Whether a comma and a second operand must come.
     """
 
     position: int
@@ -161,19 +150,21 @@ class _Pending(NamedTuple):
     num_operands: int = 1
     coefficient: float = 1.0
     starts_term: bool = True
+    needs_comma: bool = False
 
 
 class _Parser:
-    """Precedence parsing with an explicit stack.
+    """A precedence parser with an explicit stack.
 
-    Finished operands lie one after the other in `_nodes`, each from its place in `_starts`. An operator is applied to
-    the latest ones by inserting it before the first of them.
+    `_nodes` holds the finished operands one after the other, and `_starts` the index at which each begins. The parser
+    applies an operator to the latest operands by inserting it before the first of them.
     """
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._tokens = tokenize(text)
-        self._place = 0
+        self._index = 0
+        self._functions = functions()
         self._nodes: list[Node] = []
         self._starts: list[int] = []
         self._pending: list[_Pending] = []
@@ -188,17 +179,17 @@ class _Parser:
 
     @property
     def _next(self) -> Token:
-        return self._tokens[self._place]
+        return self._tokens[self._index]
 
     def _take(self) -> Token:
-        self._place += 1
-        return self._tokens[self._place - 1]
+        self._index += 1
+        return self._tokens[self._index - 1]
 
-    def _error(self, token: Token, problem: str) -> ExpressionError:
-        return error_at(self._text, token.position, problem)
+    def _error(self, culprit: "Token | _Pending", problem: str) -> ExpressionError:
+        return error_at(self._text, culprit.position, problem)
 
     def _read_operand(self) -> None:
-        """Read signs, coefficients, functions and opening parentheses, up to and with the next leaf."""
+        """Read signs, coefficients, functions and opening parentheses, up to and including the next leaf."""
         while True:
             sign = -1 if self._at_negative_number() else 1
             if sign < 0:
@@ -214,24 +205,25 @@ class _Parser:
                 self._pending.append(_Pending(token.position, _SIGN, coefficient=value))
             elif token.text in LEAVES:
                 return self._add_leaf(Node(LEAVES[token.text].name))
-            elif token.text in FUNCTIONS:
-                parenthesis = self._take()
+            elif token.text in self._functions:
+                function, parenthesis = self._functions[token.text], self._take()
                 if parenthesis.text != "(":
-                    problem = f"expected '(' after {token.text}, got {parenthesis}; write {token.text}(y)"
-                    raise self._error(parenthesis, problem)
-                function = Node(FUNCTIONS[token.text].name)
-                self._pending.append(_Pending(parenthesis.position, 0, (function,)))
+                    call = f"{token.text}({'y' if function.arity == 1 else 'x, y'})"
+                    raise self._error(parenthesis, f"expected '(' after {token.text}, got {parenthesis}; write {call}")
+                pending = _Pending(parenthesis.position, 0, (Node(function.name),), function.arity)
+                self._pending.append(pending._replace(needs_comma=function.arity == 2))
             elif token.text == "(":
                 self._pending.append(_Pending(token.position, 0))
             elif token.text == _MINUS:
                 self._pending.append(_Pending(token.position, _SIGN, _NEGATION, starts_term=False))
             elif token.kind == "name":
-                raise self._error(token, f"unknown name {token}; the only names are {NAMES}")
+                raise self._error(token, f"unknown name {token}; the only names are {names()}")
             else:
-                raise self._error(token, f"expected {_OPERAND}, got {token}")
+                calls = [f"{name}(...)" for name in self._functions]
+                raise self._error(token, f"expected {', '.join([*LEAVES, 'a number', *calls])} or '(', got {token}")
 
     def _read_operator(self) -> bool:
-        """Read what may follow an operand, up to and with the next infix sign; whether there is one."""
+        """Read up to and including the next infix sign or comma; return whether there is one."""
         while True:
             token = self._take()
             if token.text in POWER_SIGNS:
@@ -240,7 +232,11 @@ class _Parser:
                 self._complete(1)
                 if not self._pending:
                     raise self._error(token, "this ')' closes nothing; remove it, or open a '(' before it")
+                if self._pending[-1].needs_comma:
+                    raise self._error(token, "expected ',' and a second operand, got ')'")
                 self._apply(self._pending.pop())
+            elif token.text == "," and self._begin_second_operand():
+                return True
             elif token.text in INFIX:
                 operator = INFIX[token.text]
                 self._complete(operator.precedence)
@@ -250,31 +246,36 @@ class _Parser:
             elif token.kind == "end":
                 self._complete(1)
                 if self._pending:
-                    problem = "this '(' is never closed; expected a ')' after it"
-                    raise error_at(self._text, self._pending[-1].position, problem)
+                    raise self._error(self._pending[-1], "this '(' is never closed; expected a ')' after it")
                 return False
-            elif token.kind == "name" and token.text not in LEAVES | FUNCTIONS:
-                raise self._error(token, f"unknown name {token}; the only names are {NAMES}")
+            elif token.kind == "name" and token.text not in LEAVES | self._functions:
+                raise self._error(token, f"unknown name {token}; the only names are {names()}")
             else:
                 problem = f"expected one of {SIGNS} or the end, got {token}; to multiply, write {_TIMES}"
                 raise self._error(token, problem)
 
+    def _begin_second_operand(self) -> bool:
+        """Complete the first operand of a function; return whether a comma may follow it."""
+        self._complete(1)
+        if not self._pending or not self._pending[-1].needs_comma:
+            return False
+        self._pending[-1] = self._pending[-1]._replace(needs_comma=False)
+        return True
+
     def _read_exponent(self) -> None:
         exponent = self._take()
         if exponent.kind != "integer" or exponent.text != EXPONENT:
-            problem = (
-                f"expected the exponent {EXPONENT}, the only one there is, got {exponent}; write a cube as y * y^2"
-            )
-            raise self._error(exponent, problem)
+            problem = f"expected the exponent {EXPONENT}, the only one there is, got {exponent}"
+            raise self._error(exponent, f"{problem}; write a cube as y * y^2")
         if self._next.text in POWER_SIGNS:
             raise self._error(self._next, "a power of a power needs parentheses; write (y^2)^2")
         self._apply(_Pending(exponent.position, POWER.precedence, (Node(POWER.name),)))
 
     def _at_negative_number(self) -> bool:
-        """Whether a minus and a number come that are one literal: `-2`, but not in `-2^2`, which is `-(2^2)`."""
+        """Return whether `-2` or the like follows, a literal; in `-2^2`, which is `-(2^2)`, it does not."""
         if self._next.text != _MINUS:
             return False
-        number, after = (*self._tokens[self._place + 1 : self._place + 3], self._tokens[-1])[:2]
+        number, after = (*self._tokens[self._index + 1 : self._index + 3], self._tokens[-1])[:2]
         return number.kind in ("integer", "decimal") and after.text not in POWER_SIGNS
 
     def _add_leaf(self, node: Node) -> None:
@@ -282,7 +283,7 @@ class _Parser:
         self._nodes.append(node)
 
     def _complete(self, precedence: int) -> None:
-        """Apply what binds at least as tightly as an operator that follows."""
+        """Apply the pending elements that bind at least as tightly as an operator that follows."""
         while self._pending and self._pending[-1].precedence >= precedence:
             self._apply(self._pending.pop())
 
@@ -291,10 +292,8 @@ class _Parser:
         del self._starts[len(self._starts) - pending.num_operands + 1 :]
         self._nodes[start:start] = pending.prefix
         if len(self._nodes) > MAX_NODES:
-            problem = f"too large; expected at most {MAX_NODES:,} names, numbers and operators"
-            raise error_at(self._text, pending.position, problem)
+            raise self._error(pending, f"too large; expected at most {MAX_NODES:,} names, numbers and operators")
         coefficient = self._nodes[start].coefficient * pending.coefficient
         if not math.isfinite(coefficient):
-            problem = "the product of the coefficients is too large; expected a finite float64"
-            raise error_at(self._text, pending.position, problem)
+            raise self._error(pending, "the product of the coefficients is too large; expected a finite float64")
         self._nodes[start] = self._nodes[start]._replace(coefficient=coefficient)

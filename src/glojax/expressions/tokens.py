@@ -1,4 +1,4 @@
-"""The vocabulary of expressions, how a text is cut into it, and errors that point into the text."""
+"""The vocabulary of expressions, the tokenizer, and errors that point into the text."""
 
 import math
 import re
@@ -9,29 +9,24 @@ from typing import Final, NamedTuple
 
 from glojax.errors import ExpressionError
 from glojax.expressions.nodes import MAX_NODES
-from glojax.expressions.operators import MAX_INTEGER, OPERATORS
+from glojax.expressions.operators import MAX_INTEGER, OPERATORS, Operator
 
-# A node is written with at most eight tokens, `-0.5*log(y)` in parentheses, and a number with at most 24 characters.
-#: How many names, numbers and signs are read.
+# A node takes at most eight tokens on average, as `(-0.5*log(y))` does, and a number at most 24 characters.
+#: The largest number of names, numbers and signs in a text.
 MAX_TOKENS: Final = 8 * MAX_NODES
-#: The longest text that is read, in characters.
+#: The largest number of characters in a text.
 MAX_TEXT_LENGTH: Final = 40 * MAX_NODES
 
-INFIX: Final = {operator.symbol: operator for operator in OPERATORS.values() if operator.arity == 2}
-LEAVES: Final = {
-    operator.symbol: operator for operator in OPERATORS.values() if operator.arity == 0 and operator.symbol
-}
-FUNCTIONS: Final = {o.symbol: o for o in OPERATORS.values() if o.arity == 1 and o.symbol.isalpha()}
-#: The one operator that is written behind its operand: a sign and an exponent.
-POWER: Final = next(o for o in OPERATORS.values() if o.arity == 1 and not o.symbol.isalpha())
+LEAVES: Final = {each.symbol: each for each in OPERATORS.values() if each.arity == 0 and each.symbol}
+INFIX: Final = {each.symbol: each for each in OPERATORS.values() if each.arity == 2}
+#: The one operator whose text follows its operand: a sign and an exponent.
+POWER: Final = OPERATORS["square"]
 EXPONENT: Final = POWER.symbol[1:]
 POWER_SIGNS: Final = (POWER.symbol[0], "**")
-
-#: For messages: every name, and every sign.
-NAMES: Final = ", ".join([*LEAVES, *FUNCTIONS])
+#: The signs, for messages.
 SIGNS: Final = " ".join([*INFIX, POWER.symbol])
 
-_SIGN: Final = "|".join(re.escape(sign) for sign in sorted([*INFIX, *POWER_SIGNS, "(", ")"], key=len, reverse=True))
+_SIGN: Final = "|".join(map(re.escape, sorted([*INFIX, *POWER_SIGNS, "(", ")", ","], key=len, reverse=True)))
 _TOKEN: Final = re.compile(
     r"(?P<space>\s+)"
     r"|(?P<decimal>(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+)"
@@ -41,11 +36,21 @@ _TOKEN: Final = re.compile(
 )
 
 
+def functions() -> dict[str, Operator]:
+    """Return the operators that are written as function calls, registered ones included, by their symbols."""
+    return {operator.symbol: operator for operator in OPERATORS.values() if operator.is_function}
+
+
+def names() -> str:
+    """Return all names, for messages."""
+    return ", ".join([*LEAVES, *functions()])
+
+
 class Token(NamedTuple):
     """A piece of a text.
 
     Attributes:
-        kind: `decimal`, `integer`, `name`, `sign`, or `end` behind the last one.
+        kind: `decimal`, `integer`, `name`, `sign`, or `end` after the last one.
         text: The piece.
         position: Index of its first character.
     """
@@ -55,18 +60,18 @@ class Token(NamedTuple):
     position: int
 
     def __str__(self) -> str:
-        """How a message names it."""
+        """Return the token as messages show it."""
         if self.kind == "end":
             return "the end"
         return repr(self.text) if len(self.text) <= 20 else f"{self.text[:20]!r}..."
 
 
 def tokenize(text: str) -> list[Token]:
-    """The tokens of a text, and one of the kind `end`.
+    """Cut a text into tokens and append one of the kind `end`.
 
     Raises:
         ExpressionError: The text is longer than `MAX_TEXT_LENGTH`, has more than `MAX_TOKENS` tokens, or has a
-            character that no token begins with.
+            character with which no token begins.
 
     Example:
         >>> [token.text for token in tokenize("0.5*log(y)")]
@@ -91,7 +96,9 @@ def _tokens(text: str) -> Iterator[Token]:
             character = text[position]
             name = f"{unicodedata.name(character, 'unnamed')}, U+{ord(character):04X}"
             shown = f"{character!r} ({name})" if character.isprintable() else f"({name})"
-            raise error_at(text, position, f"unexpected character {shown}; expected {NAMES}, numbers, {SIGNS} and ( )")
+            raise error_at(
+                text, position, f"unexpected character {shown}; expected {names()}, numbers, {SIGNS} and ( )"
+            )
         if match.lastgroup and match.lastgroup != "space":
             yield Token(match.lastgroup, match[0], position)
         position = match.end()
@@ -99,10 +106,10 @@ def _tokens(text: str) -> Iterator[Token]:
 
 
 def integer(text: str, token: Token) -> int:
-    """The value of an integer in the text.
+    """Return the value of an integer token.
 
     Raises:
-        ExpressionError: It is beyond `MAX_INTEGER`.
+        ExpressionError: The value is beyond `MAX_INTEGER`.
     """
     digits = token.text.lstrip("0") or "0"
     if len(digits) > len(str(MAX_INTEGER)) or int(digits) > MAX_INTEGER:
@@ -112,10 +119,10 @@ def integer(text: str, token: Token) -> int:
 
 
 def decimal(text: str, token: Token) -> float:
-    """The value of a decimal in the text.
+    """Return the value of a decimal token.
 
     Raises:
-        ExpressionError: It is beyond float64.
+        ExpressionError: The value is beyond float64.
     """
     value = float(token.text)
     if not math.isfinite(value):
@@ -124,7 +131,7 @@ def decimal(text: str, token: Token) -> float:
 
 
 def error_at(text: str, position: int, problem: str) -> ExpressionError:
-    """An error that says what is wrong in its first line, and points at the character in two more.
+    """Return an error whose first line says what is wrong and whose other two lines point at the character.
 
     Example:
         >>> print(error_at("x * z", 4, "unknown name 'z'; expected x or y"))

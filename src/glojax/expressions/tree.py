@@ -1,7 +1,7 @@
 """Loss functions as immutable expression trees, stored flat.
 
-A tree is the tuple of its nodes in prefix order (the root first, then each operand's nodes from left to right), so that
-nothing recurses, whatever the depth: subtrees are slices, and hashing, comparing and pickling are those of a tuple.
+A tree is the tuple of its nodes in prefix order (the root first, then the nodes of each operand from left to right). So
+no function recurses: subtrees are slices, and a tree is hashed, compared and pickled as a tuple is.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Self, TypeVar
 
 from glojax.errors import ExpressionError
-from glojax.expressions.nodes import Node, fold_nodes
+from glojax.expressions.nodes import Node
 from glojax.expressions.operators import MAX_INTEGER, OPERATORS
 from glojax.expressions.syntax import format_nodes, parse_nodes
 
@@ -37,7 +37,7 @@ class LossTree:
 
     def __post_init__(self) -> None:
         missing = 1
-        for place, node in enumerate(self.nodes):
+        for index, node in enumerate(self.nodes):
             if node.operator not in OPERATORS:
                 raise ExpressionError(f"Unknown operator {node.operator!r}; expected one of {', '.join(OPERATORS)}.")
             if node.value and (node.operator != "constant" or abs(node.value) > MAX_INTEGER):
@@ -46,20 +46,20 @@ class LossTree:
                     f"of at most {MAX_INTEGER} in magnitude."
                 )
             missing += node.arity - 1
-            if missing == 0 and place + 1 < len(self.nodes):
+            if missing == 0 and index + 1 < len(self.nodes):
                 break
-        if missing != 0 or place + 1 != len(self.nodes):
+        if missing != 0 or index + 1 != len(self.nodes):
             raise ExpressionError("The nodes do not form one tree in prefix order.")
 
     @classmethod
     def of(cls, operator: str, *operands: "LossTree", coefficient: float = 1.0) -> Self:
-        """The tree whose root is `operator` over the given operands."""
+        """Return the tree whose root is `operator` over the given operands."""
         nodes = (Node(operator, coefficient=coefficient),)
         return cls(nodes + tuple(node for operand in operands for node in operand.nodes))
 
     @classmethod
     def constant(cls, value: int) -> Self:
-        """The tree of one integer leaf."""
+        """Return the tree of one integer leaf."""
         return cls((Node("constant", value),))
 
     @property
@@ -83,7 +83,7 @@ class LossTree:
         return tuple(node.coefficient for node in self.nodes)
 
     def with_coefficients(self, coefficients: Sequence[float]) -> "LossTree":
-        """The same tree with other coefficients, given in prefix order.
+        """Return the same tree with other coefficients, given in prefix order.
 
         Raises:
             ExpressionError: The number of coefficients is not the number of nodes.
@@ -97,11 +97,11 @@ class LossTree:
         return LossTree(tuple(node._replace(coefficient=float(value)) for node, value in pairs))
 
     def uses(self, operator: str) -> bool:
-        """Whether any node is of this operator."""
+        """Return whether any node has this operator."""
         return any(node.operator == operator for node in self.nodes)
 
     def end(self, index: int) -> int:
-        """Index after the last node of the subtree that starts at `index`."""
+        """Return the index after the last node of the subtree that starts at `index`."""
         missing = 1
         while missing:
             missing += self.nodes[index].arity - 1
@@ -109,26 +109,35 @@ class LossTree:
         return index
 
     def subtree(self, index: int) -> "LossTree":
-        """The subtree whose root is the node at `index` (prefix order, 0 to `size` - 1)."""
+        """Return the subtree whose root is the node at `index` (prefix order, 0 to `size` - 1)."""
         return LossTree(self.nodes[index : self.end(index)])
 
     def replace(self, index: int, replacement: "LossTree") -> "LossTree":
-        """The tree with the subtree at `index` replaced."""
+        """Return the tree with another subtree at `index`."""
         return LossTree(self.nodes[:index] + replacement.nodes + self.nodes[self.end(index) :])
 
     @property
     def operands(self) -> tuple["LossTree", ...]:
         """The subtrees directly under the root, from left to right."""
-        found: list[LossTree] = []
-        start = 1
+        starts = [1]
         for _ in range(self.root.arity):
-            found.append(self.subtree(start))
-            start += found[-1].size
-        return tuple(found)
+            starts.append(self.end(starts[-1]))
+        return tuple(map(self.subtree, starts[:-1]))
 
     def fold(self, function: Callable[..., T]) -> T:
-        """The root's value, where `function(node, *values of its operands)` gives a node's; see `fold_nodes`."""
-        return fold_nodes(self.nodes, function)
+        """Evaluate the tree bottom-up, without recursion.
+
+        Args:
+            function: Takes a node and the values of its operands, and returns the value of the node. It is called once
+                for each node, for the operands before their operator.
+
+        Returns:
+            The value of the root.
+        """
+        stack: list[T] = []
+        for node in reversed(self.nodes):
+            stack.append(function(node, *(stack.pop() for _ in range(node.arity))))
+        return stack.pop()
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -140,5 +149,5 @@ class LossTree:
         return cls(parse_nodes(text))
 
     def __str__(self) -> str:
-        """The expression with the fewest parentheses; `parse` gives the same tree again."""
+        """Return the expression with the fewest parentheses; `parse` gives the same tree again."""
         return format_nodes(self.nodes)

@@ -1,11 +1,11 @@
-"""Loss functions that run: catalogued ones, any expression, and programs for a population."""
+"""Loss functions that run: published losses, any expression, programs for a population, and new operators."""
 
-from glojax.losses.catalog import CATALOG, find_tree
+from glojax.losses.catalog import CATALOG, LossFunction, baikal, baikal_cma, cross_entropy, find_tree, make_loss
 from glojax.losses.compiled import compile_tree
 from glojax.losses.interpreter import interpret
-from glojax.losses.objective import ClassReduction, LossFunction, make_loss
+from glojax.losses.objective import ClassReduction
+from glojax.losses.operations import register_operator
 from glojax.losses.program import LossProgram
-from glojax.losses.published import baikal, baikal_cma, cross_entropy
 
 __all__ = [
     "CATALOG",
@@ -19,4 +19,5 @@ __all__ = [
     "find_tree",
     "interpret",
     "make_loss",
+    "register_operator",
 ]

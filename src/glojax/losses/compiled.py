@@ -11,7 +11,7 @@ from glojax.losses.operations import OPERATIONS, forward_differentiated
 
 
 def compile_tree(tree: LossTree) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """The function that a tree is, for tracing under `jit`.
+    """Return the function of a tree, for tracing under `jit`.
 
     Returns:
         `function(labels, probs)`: f(x, y) elementwise, of the shape and dtype of `probs`; `labels` has the same.

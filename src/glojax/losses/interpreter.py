@@ -1,6 +1,4 @@
-"""Run loss programs: one compiled function for every tree."""
-
-from collections.abc import Callable
+"""The interpreter of loss programs: one compiled function for every tree."""
 
 import jax
 import jax.numpy as jnp
@@ -8,26 +6,23 @@ import numpy as np
 from jax import lax
 
 from glojax.expressions import OPERATORS
-from glojax.losses.operations import OPERATIONS, forward_differentiated
+from glojax.losses.operations import OPERATIONS, Function, forward_differentiated
 from glojax.losses.program import LossProgram
 
-_ARITIES = np.array([operator.arity for operator in OPERATORS.values()], np.int32)
+# The branches take the left or only operand, the right operand, the constant, the labels and the probabilities.
+_LEAVES: dict[str, Function] = {
+    "x": lambda left, right, constant, labels, probs: labels,
+    "y": lambda left, right, constant, labels, probs: probs,
+    "constant": lambda left, right, constant, labels, probs: jnp.full_like(probs, constant),
+}
 
 
-def _branch(name: str) -> Callable[..., jax.Array]:
-    """What one opcode computes from (left or only operand, right operand, constant, labels, probs)."""
-    if name in OPERATIONS:
-        operation, arity = OPERATIONS[name], OPERATORS[name].arity
-        return lambda left, right, constant, labels, probs: operation(*(left, right)[:arity])
-    leaves: dict[str, Callable[..., jax.Array]] = {
-        "x": lambda left, right, constant, labels, probs: labels,
-        "y": lambda left, right, constant, labels, probs: probs,
-        "constant": lambda left, right, constant, labels, probs: jnp.full_like(probs, constant),
-    }
-    return leaves[name]
-
-
-_BRANCHES = tuple(_branch(name) for name in OPERATORS)
+def _branch(name: str) -> Function:
+    """Return the branch of an operator."""
+    if name in _LEAVES:
+        return _LEAVES[name]
+    operation, arity = OPERATIONS[name], OPERATORS[name].arity
+    return lambda left, right, constant, labels, probs: operation(*(left, right)[:arity])
 
 
 @forward_differentiated
@@ -46,20 +41,21 @@ def interpret(program: LossProgram, labels: jax.Array, probs: jax.Array) -> jax.
         f(x, y), of the shape and dtype of `probs`. Differentiable in `probs` alone.
     """
     capacity = program.opcodes.shape[-1]
-    arities = jnp.asarray(_ARITIES)
+    branches = [_branch(name) for name in program.operators]
+    arities = jnp.asarray(np.array([OPERATORS[name].arity for name in program.operators], np.int32))
     opcodes = jnp.asarray(program.opcodes)
     constants = jnp.asarray(program.constants).astype(probs.dtype)
     coefficients = jnp.asarray(program.coefficients).astype(probs.dtype)
 
-    def run_node(place: jax.Array, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+    def run_node(index: jax.Array, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         stack, height = state
-        opcode = opcodes[place]
-        # Out of range, at the bottom of the stack, the indices are clamped; no branch uses what is read there.
+        opcode = opcodes[index]
+        # Out of range, at the bottom of the stack, the indices are clamped; no branch uses the values read there.
         left = lax.dynamic_index_in_dim(stack, height - 1, keepdims=False)
         right = lax.dynamic_index_in_dim(stack, height - 2, keepdims=False)
-        value = lax.switch(opcode, _BRANCHES, left, right, constants[place], labels, probs)
+        value = lax.switch(opcode, branches, left, right, constants[index], labels, probs)
         height = height - arities[opcode] + 1
-        return lax.dynamic_update_index_in_dim(stack, coefficients[place] * value, height - 1, axis=0), height
+        return lax.dynamic_update_index_in_dim(stack, coefficients[index] * value, height - 1, axis=0), height
 
     # No tree of n nodes holds more than (n + 1) / 2 values at once.
     stack = jnp.zeros(((capacity + 1) // 2, *probs.shape), probs.dtype)

@@ -1,67 +1,51 @@
-"""What each operator computes in JAX, and its derivative.
+"""The JAX function of each operator, and its derivative.
 
 The operators are unprotected, as in the paper: the logarithm of a negative number is NaN. Their derivatives follow one
-rule beside the chain rule: where an operand does not change (its tangent is 0), it contributes 0, even if the partial
-derivative is infinite there. So `sqrt(x)` has derivative 0 with respect to the probability also at label x = 0, whether
-the tree is compiled, where that is known from the structure, or interpreted, where only the numbers tell.
+rule beside the chain rule: an operand that does not change (its tangent is 0) contributes 0, even if the partial
+derivative is infinite there. So `sqrt(x)` has derivative 0 with respect to the probability also at label x = 0, both in
+a compiled tree, where the structure shows it, and in an interpreted one, where only the numbers do.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
 
+from glojax.errors import ConfigurationError
+from glojax.expressions import OPERATORS, Operator
+from glojax.expressions.operators import check_new
 
-def _contribution(tangent: jax.Array, partial: jax.Array) -> jax.Array:
-    return jnp.where(tangent == 0, 0, tangent * partial)
-
-
-@jax.custom_jvp
-def _log(a: jax.Array) -> jax.Array:
-    return jnp.log(a)
+Function = Callable[..., jax.Array]
 
 
-@_log.defjvp
-def _log_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[jax.Array, jax.Array]:
-    (a,), (da,) = primals, tangents
-    return jnp.log(a), _contribution(da, 1 / a)
+def _contribution(tangent: jax.Array, derivative: jax.Array) -> jax.Array:
+    return jnp.where(tangent == 0, 0, tangent * derivative)
 
 
-@jax.custom_jvp
-def _square(a: jax.Array) -> jax.Array:
-    return a * a
+def _operation(function: Function, *derivatives: Function) -> Function:
+    """Return a function with the derivative of the rule above.
 
+    Args:
+        function: Elementwise.
+        derivatives: For each operand, the partial derivative from the function's value and its operands.
+    """
 
-@_square.defjvp
-def _square_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[jax.Array, jax.Array]:
-    (a,), (da,) = primals, tangents
-    return a * a, _contribution(da, 2 * a)
+    @jax.custom_jvp
+    def operation(*operands: jax.Array) -> jax.Array:
+        return function(*operands)
 
+    @operation.defjvp
+    def jvp(operands: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+        value = function(*operands)
+        first, *others = (
+            _contribution(tangent, derivative(value, *operands))
+            for tangent, derivative in zip(tangents, derivatives, strict=True)
+        )
+        return value, sum(others, start=first)
 
-@jax.custom_jvp
-def _sqrt(a: jax.Array) -> jax.Array:
-    return jnp.sqrt(a)
-
-
-@_sqrt.defjvp
-def _sqrt_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[jax.Array, jax.Array]:
-    (a,), (da,) = primals, tangents
-    root = jnp.sqrt(a)
-    return root, _contribution(da, 0.5 / root)
-
-
-@jax.custom_jvp
-def _multiply(a: jax.Array, b: jax.Array) -> jax.Array:
-    return a * b
-
-
-@_multiply.defjvp
-def _multiply_jvp(
-    primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]
-) -> tuple[jax.Array, jax.Array]:
-    (a, b), (da, db) = primals, tangents
-    return a * b, _contribution(da, b) + _contribution(db, a)
+    return operation
 
 
 @jax.custom_jvp
@@ -70,19 +54,86 @@ def _divide(a: jax.Array, b: jax.Array) -> jax.Array:
 
 
 @_divide.defjvp
-def _divide_jvp(
-    primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]
-) -> tuple[jax.Array, jax.Array]:
-    (a, b), (da, db) = primals, tangents
+def _divide_jvp(operands: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+    (a, b), (da, db) = operands, tangents
     quotient = a / b
     change = da - _contribution(db, quotient)
     return quotient, jnp.where(change == 0, 0, change / b)
 
 
-def forward_differentiated(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
-    """A function that is differentiable in reverse mode, too, by a forward-mode pass through `function`.
+#: The function of each operator with operands; the key is its name in `glojax.expressions.OPERATORS`.
+OPERATIONS: Final[dict[str, Function]] = {
+    "log": _operation(jnp.log, lambda _, a: 1 / a),
+    "square": _operation(lambda a: a * a, lambda _, a: 2 * a),
+    "sqrt": _operation(jnp.sqrt, lambda root, _: 0.5 / root),
+    "add": jnp.add,
+    "subtract": jnp.subtract,
+    "multiply": _operation(lambda a, b: a * b, lambda _, a, b: b, lambda _, a, b: a),
+    "divide": _divide,
+}
 
-    The rule above is not linear in the tangents, so that JAX cannot transpose it; nor could it transpose a loop.
+
+def register_operator(operator: Operator, function: Function) -> None:
+    r"""Make an operator of a JAX function: a function call in expressions, of one or two operands.
+
+    Parsing, printing, LaTeX, canonical forms, random sampling, programs, the interpreter and compiled losses know the
+    operator from then on. Canonical forms treat it as an opaque function of its operands in canonical form. Register it
+    in every process that uses it, before you make evaluators there: they compile the operators that they find.
+
+    Args:
+        operator: Its `name` and `symbol` must be free, its `arity` 1 or 2 and its `precedence` 5. `weight` is its
+            relative frequency in random sampling, where `log` has 3; 0 keeps it out. An empty `latex` stands for
+            `\operatorname{symbol}\left({}\right)`.
+        function: Takes as many arrays of one shape and dtype and returns another such array, elementwise. JAX must be
+            able to differentiate it in forward mode.
+
+    Raises:
+        ConfigurationError: A property of the operator is not as above, or the function does not fit it.
+
+    Example:
+        >>> from glojax.losses import make_loss
+        >>> register_operator(Operator("hyperbolic", "tanh", 1, weight=1.0), jnp.tanh)
+        >>> float(make_loss("x * tanh(y)")(jnp.zeros(2), jnp.array(0))).__round__(4)
+        -0.4621
+        >>> del OPERATORS["hyperbolic"], OPERATIONS["hyperbolic"]
+    """
+    check_new(operator)
+    operation = _operation(function, *(partial(_derivative, function, index) for index in range(operator.arity)))
+    arrays = [jax.ShapeDtypeStruct((2, 3), jnp.float32)] * operator.arity
+    try:
+        found = jax.eval_shape(partial(function), *arrays)
+        if found == arrays[0]:
+            jax.eval_shape(partial(jax.jvp, operation), arrays, arrays)
+    except Exception as error:
+        problem = " ".join([f"{type(error).__name__}:", *str(error).splitlines()[:1]])
+        raise ConfigurationError(
+            f"Operator {operator.name!r} cannot be registered: its function fails on {operator.arity} float32 arrays "
+            f"({problem.rstrip('. ')}). Pass a differentiable function of as many JAX arrays, such as jnp.exp."
+        ) from error
+    if found != arrays[0]:
+        raise ConfigurationError(
+            f"Operator {operator.name!r} cannot be registered: of float32 arrays of shape (2, 3) its function makes "
+            f"{found}; expected one such array."
+        )
+    if not operator.latex:
+        operands = ", ".join(["{}"] * operator.arity)
+        name = operator.symbol.replace("_", r"\_")
+        operator = operator._replace(latex=rf"\operatorname{{{{{name}}}}}\left({operands}\right)")
+    OPERATORS[operator.name] = operator
+    OPERATIONS[operator.name] = operation
+
+
+def _derivative(function: Function, index: int, value: jax.Array, *operands: jax.Array) -> jax.Array:
+    """Return the partial derivative of an elementwise function with respect to one operand."""
+    tangents = [jnp.full_like(operand, other == index) for other, operand in enumerate(operands)]
+    derivative: jax.Array = jax.jvp(function, operands, tuple(tangents))[1]
+    return derivative
+
+
+def forward_differentiated(function: Function) -> Function:
+    """Return a function that is differentiable in reverse mode, too, by a forward-mode pass through `function`.
+
+    The rule above is not linear in the tangents, so that JAX cannot transpose it. It cannot transpose a loop, either.
 
     Args:
         function: Elementwise in its last argument, in which alone the result is differentiable.
@@ -99,15 +150,3 @@ def forward_differentiated(function: Callable[..., jax.Array]) -> Callable[..., 
         return value, slope * tangents[-1]
 
     return differentiable
-
-
-#: What each operator with operands computes; the key is its name in `glojax.expressions.OPERATORS`.
-OPERATIONS: Final[dict[str, Callable[..., jax.Array]]] = {
-    "log": _log,
-    "square": _square,
-    "sqrt": _sqrt,
-    "add": jnp.add,
-    "subtract": jnp.subtract,
-    "multiply": _multiply,
-    "divide": _divide,
-}

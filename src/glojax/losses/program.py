@@ -1,17 +1,17 @@
-"""Trees as data: padded arrays that one compiled interpreter runs, whatever the tree.
+"""Trees as data: padded arrays that one compiled interpreter runs.
 
-A program lists a tree's nodes in reverse prefix order. Run from first to last on a stack, every operator finds its
-operands on top, the left one uppermost.
+A program lists the nodes of a tree in reverse prefix order. The interpreter runs them from first to last on a stack, so
+that every operator finds its operands on top, the left one uppermost.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jax
 import numpy as np
 
 from glojax.errors import ExpressionError
-from glojax.expressions import OPCODES, LossTree
+from glojax.expressions import OPERATORS, LossTree
 
 
 @jax.tree_util.register_dataclass
@@ -20,10 +20,12 @@ class LossProgram:
     """One loss function as arrays of length T, its capacity; or P of them, stacked along a leading axis.
 
     Attributes:
-        opcodes: [..., T] int32; places in `glojax.expressions.OPERATORS`; 0 in the padding.
+        opcodes: [..., T] int32; indices into `operators`; 0 in the padding.
         constants: [..., T] float32; values of the constant leaves; 0 elsewhere.
         coefficients: [..., T] float32; factors on the nodes' outputs. Those beyond float32 are infinite.
         length: [...] int32; number of nodes.
+        operators: The names in `glojax.expressions.OPERATORS` when the program was written. They are no array, so that
+            JAX compiles the interpreter again after `glojax.losses.register_operator`.
 
     Example:
         >>> program = LossProgram.from_tree(LossTree.parse("log(y) - x / y"), capacity=8)
@@ -35,6 +37,7 @@ class LossProgram:
     constants: np.ndarray | jax.Array
     coefficients: np.ndarray | jax.Array
     length: np.ndarray | jax.Array
+    operators: tuple[str, ...] = field(default_factory=lambda: tuple(OPERATORS), metadata={"static": True})
 
     @classmethod
     def from_tree(cls, tree: LossTree, capacity: int) -> "LossProgram":
@@ -55,11 +58,12 @@ class LossProgram:
         opcodes = np.zeros(capacity, np.int32)
         constants = np.zeros(capacity, np.float32)
         coefficients = np.zeros(capacity, np.float32)
-        opcodes[: tree.size] = [OPCODES[node.operator] for node in nodes]
+        operators = tuple(OPERATORS)
+        opcodes[: tree.size] = [operators.index(node.operator) for node in nodes]
         constants[: tree.size] = [node.value for node in nodes]
         with np.errstate(over="ignore"):
             coefficients[: tree.size] = tree.coefficients[::-1]
-        return cls(opcodes, constants, coefficients, np.asarray(tree.size, np.int32))
+        return cls(opcodes, constants, coefficients, np.asarray(tree.size, np.int32), operators)
 
     @classmethod
     def from_trees(cls, trees: Sequence[LossTree], capacity: int) -> "LossProgram":

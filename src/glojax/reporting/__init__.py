@@ -1,4 +1,4 @@
-"""Pictures of losses and runs."""
+"""Curves of losses and pictures of runs."""
 
 from glojax.reporting.curves import LossCurve, binary_loss_curve
 from glojax.reporting.figures import draw_summary

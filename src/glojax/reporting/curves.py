@@ -1,4 +1,4 @@
-"""What the figures show, as numbers."""
+"""The numbers that the figures show."""
 
 from typing import NamedTuple
 
@@ -22,22 +22,22 @@ class LossCurve(NamedTuple):
 
     @property
     def minimum(self) -> float:
-        """The probability of the true class at which the loss is least; NaN where it is nowhere finite."""
+        """The probability of the true class at which the loss is least; NaN if the loss is finite nowhere."""
         finite = np.isfinite(self.loss)
         return float(self.probs[finite][np.argmin(self.loss[finite])]) if finite.any() else float("nan")
 
     def above(self, least_prob: float) -> "LossCurve":
-        """The part of the curve where the true class has at least this probability."""
+        """Return the part of the curve where the true class has at least this probability."""
         kept = self.probs >= least_prob
         return LossCurve(self.probs[kept], self.loss[kept])
 
 
 def binary_loss_curve(tree: LossTree, num_points: int = 999) -> LossCurve:
-    """The loss with two classes against the probability of the true one, `-(f(1, y) + f(0, 1 - y))`.
+    """Return the loss with two classes over the probability of the true class, `-(f(1, y) + f(0, 1 - y))`.
 
     Args:
         tree: The loss function.
-        num_points: How many probabilities, evenly spaced within (0, 1).
+        num_points: The number of probabilities, which are evenly spaced within (0, 1).
 
     Source: Gonzalez and Miikkulainen (2020), figure 6.
 
@@ -53,9 +53,9 @@ def binary_loss_curve(tree: LossTree, num_points: int = 999) -> LossCurve:
 
 
 def scaled(curve: LossCurve) -> np.ndarray:
-    """The curve's loss from 0 at its least to 1 at its greatest finite value.
+    """Return the loss of a curve, scaled so that its least finite value is 0 and its greatest 1.
 
-    So losses of any scale compare in shape.
+    Losses of any scale then compare in shape.
     """
     finite = curve.loss[np.isfinite(curve.loss)]
     if not finite.size or np.ptp(finite) == 0:

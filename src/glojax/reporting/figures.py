@@ -1,5 +1,6 @@
 """The picture of a run."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ from matplotlib.ticker import MaxNLocator
 from glojax.expressions import LossTree
 from glojax.reporting.curves import binary_loss_curve, scaled
 
-#: Losses like Baikal rise so steeply towards 0 that nothing else could be seen: curves begin here.
+#: The probability at which curves begin. Losses such as Baikal rise so steeply towards 0 that they hide all others.
 LEAST_PROB = 0.1
 
-# Readable in grey, too: each line has a style and a shade of its own.
+# Each line has its own style and shade, so that the picture is readable in grey, too.
 _STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#b2182b", "linestyle": "-", "linewidth": 2.2},
     {"color": "#4d4d4d", "linestyle": "--", "linewidth": 1.5},
@@ -35,18 +36,19 @@ def draw_summary(
     comparison: Sequence[Mapping[str, Any]],
     test_split: str = "official",
 ) -> None:
-    """Draw a run: fitness by generation of discovery and tuning, the losses' shapes, and test accuracies.
+    """Draw a run: the fitness in each generation of discovery and tuning, the shapes of losses, and test accuracies.
 
     Args:
         path: The PNG file to write.
-        title: What was searched.
-        best: The loss that was found, as text.
-        generations: Records with `generation`, `best_fitness` and `median_fitness`, as in `generations.jsonl`.
-        tuning: Records with `generation`, `loss`, `best_fitness` and `best_so_far`, as in `tuning.jsonl`; they are
-            drawn behind the generations.
-        losses: The losses to draw by name, the most important first; four at most.
+        title: The title of the picture.
+        best: The best loss, as text.
+        generations: Records with `generation`, `best_fitness` and `median_fitness`, as in `generations.jsonl`. An
+            unknown fitness, None, is left out.
+        tuning: Records with `generation`, `loss`, `best_fitness` and `best_so_far`, as in `tuning.jsonl`, which follow
+            the generations. An unknown fitness, None, is left out.
+        losses: The losses to draw by name, the most important first; at most four.
         comparison: Records with `name` and `test_accuracy`, as in `result.json`.
-        test_split: Which test set these accuracies are of.
+        test_split: The test set of these accuracies.
     """
     figure = Figure(figsize=(13, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
@@ -63,18 +65,17 @@ def _draw_generations(
 ) -> None:
     if generations:
         numbers = [record["generation"] for record in generations]
-        best, median = ([record[name] for record in generations] for name in ("best_fitness", "median_fitness"))
-        axes.plot(numbers, best, marker="o", label="best", **_STYLES[0])
-        axes.plot(numbers, median, marker="s", label="median", **_STYLES[1])
+        axes.plot(numbers, _column(generations, "best_fitness"), marker="o", label="best", **_STYLES[0])
+        axes.plot(numbers, _column(generations, "median_fitness"), marker="s", label="median", **_STYLES[1])
     if tuning:
-        # One line a loss: the best of each generation as a dot, the best so far as a step.
+        # For each loss, dots show the best of each generation and a line of steps the best so far.
         offset = len(generations)
         for rank, loss in enumerate(dict.fromkeys(record["loss"] for record in tuning)):
             own = [record for record in tuning if record["loss"] == loss]
             numbers = [offset + record["generation"] for record in own]
             label = "tuning, best so far" if rank == 0 else None
-            axes.step(numbers, [record["best_so_far"] for record in own], where="post", label=label, **_STYLES[2])
-            axes.plot(numbers, [record["best_fitness"] for record in own], ".", color=_STYLES[2]["color"], alpha=0.4)
+            axes.step(numbers, _column(own, "best_so_far"), where="post", label=label, **_STYLES[2])
+            axes.plot(numbers, _column(own, "best_fitness"), ".", color=_STYLES[2]["color"], alpha=0.4)
         if generations:
             axes.axvline(offset + 0.5, color="0.6", linewidth=1)
     axes.set(title="Search", xlabel="generation", ylabel="fitness (validation accuracy)", ylim=(0, 1.02))
@@ -82,6 +83,11 @@ def _draw_generations(
     if generations or tuning:
         axes.legend(loc="best")
     axes.grid(alpha=0.3)
+
+
+def _column(records: Sequence[Mapping[str, Any]], name: str) -> list[float]:
+    """Return a field of all records, NaN where it is None."""
+    return [math.nan if record[name] is None else record[name] for record in records]
 
 
 def _draw_shapes(axes: Axes, losses: Mapping[str, LossTree]) -> None:

@@ -17,7 +17,7 @@ from glojax.cluster.settings import ClusterProgress, Limits, SchedulerSettings, 
 from glojax.datasets import Dataset, DatasetSource
 from glojax.errors import ConfigurationError
 from glojax.evaluation import TrainingPool
-from glojax.networks import NetworkFactory
+from glojax.networks import ConvolutionLowering, NetworkFactory
 from glojax.search.checks import nearest
 from glojax.search.execution import ExecutionOptions
 
@@ -80,14 +80,22 @@ class Cluster:
         network: NetworkFactory,
         source: DatasetSource,
         dataset: Dataset,
+        chunk_size: int | None,
+        conv_lowering: ConvolutionLowering | None,
         on_progress: Callable[[ClusterProgress], None],
-        **options: Any,
     ) -> TrainingPool:
         """Return a pool that trains on the workers; see `ClusterPool`."""
         from glojax.cluster.cluster_pool import ClusterPool
 
         return ClusterPool(
-            network, source, dataset, self.workers, limits=self.limits, on_progress=on_progress, **options
+            network,
+            source,
+            dataset,
+            self.workers,
+            limits=self.limits,
+            chunk_size=chunk_size,
+            conv_lowering=conv_lowering,
+            on_progress=on_progress,
         )
 
 

@@ -68,7 +68,9 @@ def options_record(options: CommonOptions) -> dict[str, Any]:
     """Return the options that decide on results as a JSON object."""
     names = [field.name for field in fields(options) if field.name not in _EXECUTION]
     values = {name: getattr(options, name) for name in names}
-    nested = {name: asdict(value) for name, value in values.items() if is_dataclass(value)}
+    nested = {
+        name: asdict(value) for name, value in values.items() if is_dataclass(value) and not isinstance(value, type)
+    }
     record: dict[str, Any] = _as_json(values | nested | {"training": config_record(options.training)})
     return record
 

@@ -9,7 +9,15 @@ from rich.console import Console
 
 from glojax.datasets.progress import FetchDisplay
 from glojax.errors import ClusterError, GlojaxError
-from glojax.evaluation import DevicePool, FitnessRule, PoolEvaluator, device_names, platform, training_devices
+from glojax.evaluation import (
+    DevicePool,
+    FitnessRule,
+    PoolEvaluator,
+    TrainingPool,
+    device_names,
+    platform,
+    training_devices,
+)
 from glojax.networks import NETWORKS
 from glojax.search.cluster_options import open_cluster
 from glojax.search.config_file import FILE, accept, run_config
@@ -48,9 +56,10 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
         "test_split": dataset.test_split,
     }
     with open_cluster(options.execution, console) as cluster:
-        devices = [] if cluster else training_devices(options.execution.devices)
-        there = (cluster.workers.devices, cluster.workers.platform) if cluster else (device_names(devices), platform())
-        current = run_config(command, options, resolved, *there)
+        devices = training_devices(options.execution.devices) if cluster is None else []
+        names = device_names(devices) if cluster is None else cluster.workers.devices
+        trained_on = platform() if cluster is None else cluster.workers.platform
+        current = run_config(command, options, resolved, names, trained_on)
         with _open(options, command, current, resume) as directory:
             journal = directory.open_journal()
             done = "" if resume is None else f"\nGoing on with {directory.path}: {len(journal):,} trainings are done."
@@ -64,12 +73,13 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
                 soft_wrap=True,
             )
             display = Display(console)
-            pool_options = {"chunk_size": options.chunk_size, "conv_lowering": options.conv_lowering}
-            pool = (
-                cluster.pool(network, options.dataset_source, dataset, display.on_cluster, **pool_options)
-                if cluster
-                else DevicePool(network, dataset, devices=devices, **pool_options)
-            )
+            chunk_size, lowering = options.chunk_size, options.conv_lowering
+            pool: TrainingPool
+            if cluster is None:
+                pool = DevicePool(network, dataset, devices=devices, chunk_size=chunk_size, conv_lowering=lowering)
+            else:
+                source = options.dataset_source
+                pool = cluster.pool(network, source, dataset, chunk_size, lowering, display.on_cluster)
             evaluator = PoolEvaluator(
                 pool,
                 replace(options.training, splits=("validation",)),

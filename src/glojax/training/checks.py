@@ -9,7 +9,8 @@ from glojax.errors import ConfigurationError
 from glojax.networks import NetworkFactory, fitted
 from glojax.training.augmentation import CROP_SIZE, augmented_shape
 from glojax.training.config import TrainingConfig
-from glojax.training.optimizer import decayed
+from glojax.training.gradient_step import decayed
+from glojax.training.metrics import find_metric
 
 
 def check_training(network: NetworkFactory, dataset: Dataset, config: TrainingConfig) -> None:
@@ -58,6 +59,12 @@ def check_training(network: NetworkFactory, dataset: Dataset, config: TrainingCo
         raise ConfigurationError(
             f"{_name(network)} gives logits of shape {logits.shape[1:]} where {dataset.name} has {dataset.num_classes} "
             "classes; choose a network made for it."
+        )
+    label = jax.ShapeDtypeStruct((1,), jnp.int32)
+    scores = jax.eval_shape(find_metric(config.metric), jax.ShapeDtypeStruct(logits.shape, jnp.float32), label)
+    if (scores.shape, scores.dtype) != ((1,), jnp.float32):
+        raise ConfigurationError(
+            f"metric {config.metric} gives {scores.dtype} of shape {scores.shape} for one image; expected [B] float32."
         )
     if config.weight_decay > 0 and not any(jax.tree.leaves(decayed(nnx.state(model, nnx.Param)))):
         raise ConfigurationError(

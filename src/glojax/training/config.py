@@ -1,13 +1,18 @@
-"""How one candidate is trained."""
+"""The description of a training."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from numbers import Integral
-from typing import get_args
+from typing import Annotated, Any, get_args
+
+import tyro
 
 from glojax.errors import ConfigurationError
 from glojax.losses import ClassReduction
 from glojax.losses.objective import DEFAULT_PROB_EPSILON, check_objective
 from glojax.training.augmentation import Augmentation
+from glojax.training.metrics import METRICS, MetricField, find_metric
+from glojax.training.named_functions import import_function, import_path, require_function
+from glojax.training.optimizer import PLAIN_SGD, Optimizer, OptimizerField, check_optimizer
 
 #: Counts are int32 on the device, and must not wrap at the end of an epoch.
 MAX_COUNT = 2**30
@@ -15,35 +20,49 @@ MAX_COUNT = 2**30
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Budget and hyperparameters of a training.
-
-    Attributes:
-        num_steps: SGD steps, at least 1.
-        batch_size: Images a step, at least 1.
-        learning_rate: Step size of plain SGD, above 0; a training may be given another.
-        class_reduction: How a loss is reduced over the classes, "sum" or "mean".
-        prob_epsilon: Lower bound that probabilities are clipped to, in [0, 1).
-        splits: On which of "validation" and "test" accuracy is measured in the end.
-        weight_decay: Strength of the L2 penalty weight_decay / 2 * |w|^2 on what the network marks as `DecayedParam`;
-            at least 0, and 0 where it marks nothing.
-        decay_every_epochs: The learning rate, given or configured, becomes a tenth after every so many epochs; at least
-            1. None keeps it.
-        augmentation: What is done to the images: "none", or "cifar" (random crops of 24x24, flips, brightness and
-            contrast in training, the centre in evaluation, all standardised).
+    """Budget and hyperparameters of a training; hashable.
 
     Raises:
         ConfigurationError: A value is out of its range.
+
+    Example:
+        >>> config = TrainingConfig(num_steps=200, batch_size=64, learning_rate=0.001, optimizer="adam")
+        >>> config.optimizer
+        Optimizer(name='adam', arguments=())
     """
 
-    num_steps: int
+    num_steps: Annotated[int, tyro.conf.arg(name="steps")]
+    """Steps of the optimizer, at least 1."""
+
     batch_size: int
+    """Images in each step, at least 1."""
+
     learning_rate: float
+    """Step size of the optimizer, above 0; a single training may be given another."""
+
     class_reduction: ClassReduction = "sum"
+    """How a loss is reduced over the classes."""
+
     prob_epsilon: float = DEFAULT_PROB_EPSILON
-    splits: tuple[str, ...] = ("validation",)
+    """Lower bound in [0, 1) that probabilities are clipped to; 0 leaves them as they are."""
+
+    splits: tyro.conf.Suppress[tuple[str, ...]] = ("validation",)
+    """Splits that the metric is measured on in the end: "validation", "test", or both."""
+
     weight_decay: float = 0.0
+    """Strength, at least 0, of the L2 penalty weight_decay / 2 * |w|^2 on each `DecayedParam` of the network."""
+
     decay_every_epochs: int | None = None
+    """Epochs, at least 1, after which the learning rate becomes a tenth, again and again; None keeps it."""
+
     augmentation: Augmentation = "none"
+    """Random changes of the images: "cifar" crops 24x24 pixels, flips, and varies brightness and contrast."""
+
+    optimizer: OptimizerField = PLAIN_SGD
+    """An optimizer of optax, such as adam b1=0.95, or any function of a learning rate that returns one."""
+
+    metric: MetricField = "accuracy"
+    """The score whose mean over a split is the result: a name, or a function of logits [B, C] and labels [B]."""
 
     def __post_init__(self) -> None:
         self._require_count("num_steps")
@@ -62,8 +81,61 @@ class TrainingConfig:
             self._require_count("decay_every_epochs")
         if self.augmentation not in get_args(Augmentation):
             raise ConfigurationError(f"augmentation is {self.augmentation!r}; expected 'none' or 'cifar'.")
+        if isinstance(self.optimizer, str):
+            object.__setattr__(self, "optimizer", Optimizer(self.optimizer))
+        elif not isinstance(self.optimizer, Optimizer):
+            require_function("optimizer", self.optimizer)
+            check_optimizer(self.optimizer, getattr(self.optimizer, "__qualname__", repr(self.optimizer)))
+        if not isinstance(self.metric, str) or self.metric not in METRICS:
+            object.__setattr__(self, "metric", find_metric(self.metric))
+            require_function("metric", self.metric)
+        for name in ("learning_rate", "prob_epsilon", "weight_decay"):
+            object.__setattr__(self, name, float(getattr(self, name)))
 
     def _require_count(self, name: str) -> None:
         value = getattr(self, name)
         if not isinstance(value, Integral) or not 1 <= int(value) <= MAX_COUNT:
             raise ConfigurationError(f"{name} is {value!r}; expected a whole number from 1 to {MAX_COUNT}.")
+        object.__setattr__(self, name, int(value))
+
+
+def config_record(config: TrainingConfig) -> dict[str, Any]:
+    """Return the configuration as a JSON object, which `recorded_config` reads.
+
+    Functions are written as "module:qualname".
+
+    Raises:
+        ConfigurationError: The optimizer or the metric is a function that cannot be imported by name.
+    """
+    record = {field.name: getattr(config, field.name) for field in fields(config)}
+    record["splits"] = list(config.splits)
+    if isinstance(config.optimizer, Optimizer):
+        record["optimizer"] = {"name": config.optimizer.name, "arguments": dict(config.optimizer.arguments)}
+    else:
+        assert callable(config.optimizer)
+        record["optimizer"] = import_path(config.optimizer)
+    if not isinstance(config.metric, str):
+        record["metric"] = import_path(config.metric)
+    return record
+
+
+def recorded_config(record: dict[str, Any]) -> TrainingConfig:
+    """Return the configuration of a record.
+
+    Raises:
+        ConfigurationError: A field is unknown, or its value is mistyped or out of its range.
+    """
+    values = dict(record)
+    try:
+        if isinstance(optimizer := record.get("optimizer"), dict):
+            values["optimizer"] = Optimizer.of(optimizer["name"], **optimizer["arguments"])
+        elif isinstance(optimizer, str):
+            values["optimizer"] = import_function(optimizer)
+        config = TrainingConfig(**values)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ConfigurationError(f"Got {record}, which is no record of a training configuration: {error}.") from error
+    again = config_record(config)
+    for name, value in record.items():
+        if again[name] != value:
+            raise ConfigurationError(f"{name} is {value!r}, which is no recorded value of it.")
+    return config

@@ -61,14 +61,14 @@ def train_in_segments(
             num_steps[members] = np.asarray(chunk.state.num_steps)[rows]
         chunks = [chunk for _, same in groupby(chunks, lambda chunk: chunk.width) for chunk in _packed([*same], finite)]
         step, segment = stop, 2 * segment
-    accuracy = {split: np.zeros(P, np.float32) for split in train.config.splits}
+    scores = {split: np.zeros(P, np.float32) for split in train.config.splits}
     for chunk in chunks:
         members, rows = chunk.members
         result = _finish(train, chunk.state)
         finite[members] = np.asarray(result.finite)[rows]
-        for split, values in result.accuracy.items():
-            accuracy[split][members] = np.asarray(values)[rows]
-    return TrainResult(accuracy, finite, num_steps)  # type: ignore[arg-type]
+        for split, values in result.scores.items():
+            scores[split][members] = np.asarray(values)[rows]
+    return TrainResult(scores, finite, num_steps)  # type: ignore[arg-type]
 
 
 def chunk_bytes(train: Train, capacity: int, chunk_size: int) -> int:

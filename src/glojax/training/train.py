@@ -19,8 +19,8 @@ from glojax.networks import ConvolutionLowering, NetworkFactory, fitted, lowered
 from glojax.training.augmentation import augmented_shape, evaluation_images, training_images
 from glojax.training.checks import check_training
 from glojax.training.config import TrainingConfig
-from glojax.training.metrics import accuracy, probabilities
-from glojax.training.optimizer import make_optimizer
+from glojax.training.gradient_step import gradient_transformation, learning_rate_at
+from glojax.training.metrics import find_metric, mean_score, probabilities
 
 
 @jax.tree_util.register_dataclass
@@ -29,12 +29,12 @@ class TrainResult:
     """What came of a training, or of P of them along a leading axis.
 
     Attributes:
-        accuracy: For each evaluated split, [...] float32 in [0, 1]; 0 where the training was not finite.
+        scores: The mean of the metric for each evaluated split, [...] float32; 0 where the training was not finite.
         finite: [...] bool; whether loss, gradient and parameters stayed finite to the end.
         num_steps: [...] int32; steps taken, fewer than asked only where a non-finite loss ended the training.
     """
 
-    accuracy: dict[str, jax.Array]
+    scores: dict[str, jax.Array]
     finite: jax.Array
     num_steps: jax.Array
 
@@ -133,7 +133,7 @@ class Train:
         return state
 
     def finish(self, state: TrainState) -> TrainResult:
-        """Measure the accuracies."""
+        """Measure the scores."""
         several = state.finite.ndim > 0
         return jax.vmap(self._finish)(state) if several else self._finish(state)
 
@@ -144,8 +144,8 @@ class Train:
     def _begin(self, key: jax.Array) -> TrainState:
         network_key, _, _ = jax.random.split(key, 3)
         params = nnx.state(self._build()(nnx.Rngs(network_key)), nnx.Param)
-        # The optimizer's state depends on neither the rate nor the length of an epoch.
-        optimizer = make_optimizer(self.config, self.config.learning_rate, 1)
+        # An optimizer whose initial state depends on the learning rate is refused.
+        optimizer = gradient_transformation(self.config, self.config.learning_rate)
         return TrainState(params, optimizer.init(params), jnp.asarray(0, jnp.int32), jnp.asarray(True))
 
     def _order(self, epoch: jax.Array, key: jax.Array) -> jax.Array:
@@ -167,9 +167,10 @@ class Train:
         return _Batch(batch, jax.nn.one_hot(labels[places], self.num_classes, dtype=batch.dtype), step_key)
 
     def _update(self, state: TrainState, program: LossProgram, learning_rate: jax.Array, batch: _Batch) -> TrainState:
-        """One step of SGD."""
+        """Take one step."""
         config = self.config
-        optimizer = make_optimizer(config, learning_rate, self.data["train"][1].shape[0] // config.batch_size)
+        steps_per_epoch = self.data["train"][1].shape[0] // config.batch_size
+        rate = learning_rate_at(config, learning_rate, state.num_steps, steps_per_epoch)
 
         def loss_fn(params: Any) -> jax.Array:
             with self._lowered():
@@ -179,8 +180,11 @@ class Train:
             return loss
 
         loss, gradient = jax.value_and_grad(loss_fn)(state.params)
-        updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
-        params = optax.apply_updates(state.params, updates)
+        # Several of optax's optimizers rely on the usual promotion of dtypes.
+        with jax.numpy_dtype_promotion("standard"):
+            optimizer = gradient_transformation(config, rate)
+            updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
+            params = optax.apply_updates(state.params, updates)
         # A step after the first loss that is not finite counts no more.
         num_steps = state.num_steps + state.finite.astype(jnp.int32)
         return TrainState(params, optimizer_state, num_steps, state.finite & jnp.isfinite(loss))
@@ -189,10 +193,12 @@ class Train:
         finite_params = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)]).all()
         finite = state.finite & finite_params
         logits_fn = self._logits_fn(state.params)
-        accuracies = {
-            split: jnp.where(finite, accuracy(logits_fn, *self.data[split]), 0) for split in self.config.splits
+        metric = find_metric(self.config.metric)
+        scores = {
+            split: jnp.where(finite, mean_score(metric, logits_fn, *self.data[split]), 0)
+            for split in self.config.splits
         }
-        return TrainResult(accuracies, finite, state.num_steps)
+        return TrainResult(scores, finite, state.num_steps)
 
     def _logits_fn(self, params: Any) -> Callable[[jax.Array], jax.Array]:
         """Logits [B, C] of images [B, ...] as the data set has them."""

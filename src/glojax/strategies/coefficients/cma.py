@@ -174,7 +174,7 @@ class CmaEs:
             return f"generations: {self.generation}"
         return None
 
-    def _variances(self) -> NDArray[np.float64]:
+    def _variances(self) -> NDArray[np.floating]:
         """Return the eigenvalues [K] of the covariance matrix, ascending; infinite if it is not finite."""
         covariance = np.asarray(self._state.C)
         if not np.isfinite(covariance).all():

@@ -54,7 +54,7 @@ class GeneticConfig:
     """Probability that an operator and its operands are replaced by a random leaf, for each operator."""
 
     expand_rate: float = 0.025
-    """Probability that a leaf is replaced by a random element with random leaves as operands, for each leaf."""
+    """Probability that a leaf is replaced by a random node with random leaves as operands, for each leaf."""
 
     selection: SelectionKind = "roulette"
     """The way in which parents are drawn: by fitness, by rank, or as the fittest of small tournaments."""

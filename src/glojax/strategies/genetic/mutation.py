@@ -17,7 +17,7 @@ def mutate(tree: LossTree, config: GeneticConfig, rng: np.random.Generator) -> L
     1. an integer is incremented or decremented (`config.integer_step_rate`);
     2. the node is replaced by a random node of the same arity (`config.same_arity_rate`);
     3. an operator and its operands are replaced by a random leaf (`config.collapse_rate`), or a leaf is replaced by a
-       random element with random leaves as operands (`config.expand_rate`).
+       random node with random leaves as operands (`config.expand_rate`).
 
     `random_node` draws the new nodes; one may equal the node that it replaces. New nodes are not visited.
 

@@ -1,17 +1,10 @@
 """Random nodes and random trees, weighted by the operator table."""
 
-from typing import Final
-
 import numpy as np
 
 from glojax.expressions.nodes import Node
-from glojax.expressions.operators import OPERATORS, SAMPLED_INTEGERS, Operator
+from glojax.expressions.operators import OPERATORS, SAMPLED_INTEGERS
 from glojax.expressions.tree import LossTree
-
-#: The operators of each arity; those of any arity under None.
-_BY_ARITY: Final[dict[int | None, list[Operator]]] = {
-    arity: [operator for operator in OPERATORS.values() if arity in (None, operator.arity)] for arity in (None, 0, 1, 2)
-}
 
 
 def random_node(rng: np.random.Generator, arity: int | None = None) -> Node:
@@ -19,14 +12,14 @@ def random_node(rng: np.random.Generator, arity: int | None = None) -> Node:
 
     Args:
         rng: Source of randomness.
-        arity: Number of operands that the node must have (0, 1 or 2); None draws from all elements.
+        arity: Number of operands that the node must have (0, 1 or 2); None draws from all operators.
 
     Returns:
         A node with coefficient 1. A `constant` holds one of `SAMPLED_INTEGERS`, each equally likely.
 
-    Source: Gonzalez and Miikkulainen (2020), section III-A; the weights stand in `OPERATORS`.
+    Source: Gonzalez and Miikkulainen (2020), section III-A; the weights are those of `OPERATORS`.
     """
-    operators = _BY_ARITY[arity]
+    operators = [operator for operator in OPERATORS.values() if arity in (None, operator.arity)]
     weights = np.array([operator.weight for operator in operators])
     drawn = operators[rng.choice(len(operators), p=weights / weights.sum())].name
     if drawn == "constant":

@@ -7,8 +7,8 @@ from glojax.datasets import DATASETS, load_dataset
 from glojax.errors import DatasetError
 
 
-def test_the_names_we_promise() -> None:
-    assert DATASETS == ("digits", "mnist", "fashion_mnist", "cifar10")
+def test_the_promised_names() -> None:
+    assert tuple(DATASETS) == ("digits", "mnist", "fashion_mnist", "cifar10")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,178 @@
+"""The loop of every search: it asks a strategy for candidates, has them evaluated, and tells the strategy."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from glojax.errors import ConfigurationError, RunDirectoryError
+from glojax.evaluation import Evaluation, Evaluator
+from glojax.expressions import LossTree
+from glojax.search.events import Event, EventLog
+from glojax.strategies import Strategy
+
+#: Candidates that may be outstanding when evaluations are told in the order of asking. It is a constant, so that the
+#: calls of a strategy do not depend on the number of devices.
+LOOKAHEAD: Final = 1024
+
+
+class Search:
+    """Drives a strategy with an evaluator, and keeps every evaluation.
+
+    Evaluations are told in the order in which their candidates were asked for: then a search is the same on any number
+    of devices. Or, with an `EventLog`, they are told in the order in which they complete: then nobody waits for a slow
+    candidate, and the log keeps the order, so that the search can be repeated. Events that the log holds already happen
+    again, whatever order evaluations come in now; then the search goes on from there.
+
+    Args:
+        strategy: Decides which candidates are evaluated.
+        evaluator: Evaluates them. Nothing else may be in progress in it while `run` is.
+        log: Keeps the order of completion; None for the order of asking.
+        on_evaluation: Called with each evaluation once the strategy has been told. An exception that it raises ends
+            `run`, and loses nothing: the next `run` goes on.
+
+    Attributes:
+        evaluations: All that were told, in their order.
+
+    Example:
+        >>> import glojax
+        >>> from glojax.networks import DigitsCNN
+        >>> config = glojax.TrainingConfig(num_steps=2, batch_size=32, learning_rate=0.05)
+        >>> evaluator = glojax.LocalEvaluator(DigitsCNN, glojax.load_dataset("digits"), config)
+        >>> strategy = glojax.RandomSearch(glojax.GeneticConfig(), seed=0, initial=[glojax.LossTree.parse("x*log(y)")])
+        >>> search = Search(strategy, evaluator)
+        >>> search.run(budget=3)
+        >>> len(search.evaluations), search.best.expression
+        (3, 'x * log(y)')
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        evaluator: Evaluator,
+        *,
+        log: EventLog | None = None,
+        on_evaluation: Callable[[Evaluation], None] = lambda evaluation: None,
+    ):
+        self.strategy = strategy
+        self.evaluations: list[Evaluation] = []
+        self._evaluator = evaluator
+        self._on_evaluation = on_evaluation
+        self._log = log
+        self._replayed = deque(log.events if log else ())
+        self._num_asked = 0
+        self._outstanding: dict[int, LossTree] = {}
+        self._waiting: dict[int, Evaluation] = {}
+
+    @property
+    def found(self) -> list[Evaluation]:
+        """Every distinct loss function, the best first; of equally fit ones the smaller, then the earlier."""
+        distinct: dict[LossTree, Evaluation] = {}
+        for evaluation in self.evaluations:
+            distinct.setdefault(evaluation.tree, evaluation)
+        return sorted(distinct.values(), key=rank)
+
+    @property
+    def best(self) -> Evaluation | None:
+        """The first of `found`; None if no fitness is known."""
+        best = min(self.evaluations, key=rank, default=None)
+        return None if best is None or best.fitness is None else best
+
+    def ask(self, room: int = 1) -> list[LossTree]:
+        """Ask the strategy for candidates, at most `room`; for those who evaluate them by themselves.
+
+        Raises:
+            RunDirectoryError: The log is of another search.
+        """
+        if self._replayed:
+            room = next((i for i, event in enumerate(self._replayed) if event.kind != "asked"), len(self._replayed))
+        trees = list(self.strategy.ask(room)) if room > 0 else []
+        if self._replayed and len(trees) < room:
+            raise RunDirectoryError(
+                f"The event log does not fit the search, which has no candidate {self._num_asked + len(trees)} to ask "
+                f"for after {len(self.evaluations)} were evaluated: restore it, or start anew in another folder."
+            )
+        for tree in trees:
+            self._happens(Event("asked", self._num_asked))
+            self._outstanding[self._num_asked] = tree
+            self._num_asked += 1
+        return trees
+
+    def tell(self, tree: LossTree, evaluation: Evaluation) -> None:
+        """Tell the strategy the evaluation of a candidate that `ask` gave.
+
+        Raises:
+            ConfigurationError: The candidate is not outstanding.
+        """
+        number = next((n for n, asked in self._outstanding.items() if asked == tree and n not in self._waiting), None)
+        if number is None:
+            raise ConfigurationError(f"{tree} is not outstanding; tell a candidate that `ask` gave, once.")
+        self._waiting[number] = evaluation
+        self._tell_waiting()
+
+    def run(self, budget: int | None = None, *, time_limit: float | None = None) -> None:
+        """Search until the strategy has come to its end, or a limit is reached.
+
+        Args:
+            budget: The greatest number of further evaluations; None for no limit.
+            time_limit: Seconds after which nothing more is begun, and trainings in progress are given up unless they
+                end within a few seconds; None for no limit.
+
+        Raises:
+            GlojaxError: A device has no memory for a single candidate, or the log is of another search.
+            OSError: The journal or the log cannot be written.
+        """
+        deadline = float("inf") if time_limit is None else time.monotonic() + time_limit
+        last = float("inf") if budget is None else len(self.evaluations) + budget
+        numbers: dict[int, int] = {}
+
+        def submit(new: list[int]) -> None:
+            tickets = self._evaluator.submit([self._outstanding[number] for number in new])
+            numbers.update(zip(tickets, new, strict=True))
+
+        try:
+            if left_over := [number for number in self._outstanding if number not in self._waiting]:
+                submit(left_over)
+            while time.monotonic() < deadline:
+                first = self._num_asked
+                room = LOOKAHEAD - len(self._outstanding) if self._log is None else self._evaluator.room
+                # Without anything outstanding there is no evaluation, and so no room, to wait for.
+                self.ask(int(min(max(room, not self._outstanding), last - first)))
+                if first < self._num_asked:
+                    submit(list(range(first, self._num_asked)))
+                if not self._outstanding:
+                    return
+                for ticket, evaluation in self._evaluator.wait():
+                    self._waiting[numbers.pop(ticket)] = evaluation
+                self._tell_waiting()
+            self._evaluator.cancel()
+        except BaseException:
+            self._evaluator.cancel()
+            raise
+
+    def _tell_waiting(self) -> None:
+        """Tell the strategy all evaluations whose turn has come."""
+        while self._waiting:
+            if self._replayed:
+                event = self._replayed[0]
+            else:
+                event = Event("told", next(iter(self._outstanding if self._log is None else self._waiting)))
+            if event.kind == "asked" or event.candidate not in self._waiting:
+                return
+            self._happens(event)
+            tree = self._outstanding.pop(event.candidate)
+            evaluation = self._waiting.pop(event.candidate)
+            self.strategy.tell(tree, evaluation)
+            self.evaluations.append(evaluation)
+            self._on_evaluation(evaluation)
+
+    def _happens(self, event: Event) -> None:
+        if self._replayed:
+            self._replayed.popleft()
+        elif self._log is not None:
+            self._log.add(event)
+
+
+def rank(evaluation: Evaluation) -> tuple[float, int]:
+    """Return a key that sorts the best first; of equally fit ones the smaller. Unknown fitness comes last."""
+    return -(float("-inf") if evaluation.fitness is None else evaluation.fitness), evaluation.tree.size

@@ -1,0 +1,58 @@
+"""Functions by their import path, such as "package.module:function"."""
+
+import difflib
+import importlib
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import Any
+
+from glojax.errors import ConfigurationError
+
+
+def import_function(path: str) -> Callable[..., Any]:
+    """Return the function of an import path.
+
+    Raises:
+        ConfigurationError: The module or the function does not exist, or is not callable.
+    """
+    module, _, name = path.partition(":")
+    try:
+        function = attrgetter(name)(importlib.import_module(module))
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(f"Cannot import {path!r}: {error}; expected 'package.module:function'.") from error
+    if not callable(function):
+        raise ConfigurationError(f"{path!r} is {function!r}; expected a function.")
+    return function  # type: ignore[no-any-return]
+
+
+def import_path(function: Callable[..., Any]) -> str:
+    """Return the path under which `import_function` finds this very function.
+
+    Raises:
+        ConfigurationError: There is none, as for a lambda or a function inside another.
+    """
+    path = f"{getattr(function, '__module__', None)}:{getattr(function, '__qualname__', None)}"
+    try:
+        if import_function(path) is function:
+            return path
+    except ConfigurationError:
+        pass
+    raise ConfigurationError(
+        f"{function!r} cannot be written down: it has no import path; give a function of a module."
+    )
+
+
+def require_function(name: str, value: object) -> None:
+    """Raise ConfigurationError unless the value can be called and hashed."""
+    try:
+        hash(value)
+    except TypeError as error:
+        raise ConfigurationError(f"{name} is {value!r}; expected a function that is hashable.") from error
+    if not callable(value):
+        raise ConfigurationError(f"{name} is {value!r}; expected a name or a function.")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return a hint with the known word that is most like `word`, or nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
