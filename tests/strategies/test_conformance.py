@@ -233,11 +233,10 @@ def test_evaluations_are_told_in_any_order(case: Case, rng: random.Random) -> No
     assert other.ask(1)
 
 
-@every_strategy
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.waits])
 @pytest.mark.parametrize("rounds_before", [0, 2])
-def test_a_candidate_that_is_not_outstanding_is_refused_and_changes_nothing(case: Case, rounds_before: int) -> None:
-    if not case.waits:
-        pytest.skip("It does not keep track of its candidates.")
+def test_a_candidate_that_is_not_outstanding_is_refused_and_changes_nothing(name: str, rounds_before: int) -> None:
+    case = CASES[name]
     strategy, control = case.make(0), case.make(0)
     unknown = LossTree.parse("x + 17 * y")
     for _ in range(rounds_before):

@@ -70,9 +70,10 @@ def test_a_loss_whose_strategy_has_stopped_takes_no_part_and_the_search_ends_wit
         return None if tree.size == CROSS_ENTROPY.size else fitness_of_text(tree)
 
     search = CoefficientSearch([CROSS_ENTROPY, BAIKAL], TuningConfig(generations=7), seed=0)
-    rounds = rounds_of(search, 100, fitness)
-    assert [len(trees) for trees in rounds] == [2] + [17] * 5 + [9] * 2
+    assert [len(trees) for trees in rounds_of(search, 7, fitness)] == [2] + [17] * 5 + [9]
     assert search.active == search.losses[1:]
+    assert [len(trees) for trees in rounds_of(search, 100, fitness)] == [9]
+    assert search.active == []
     assert [loss.strategy.generation for loss in search.losses] == [5, 7]
     assert [loss.strategy.stop_reason for loss in search.losses] == [
         "failure: no member of 5 generations in a row has a fitness",

@@ -38,7 +38,7 @@ class LossTuning:
     def best(self) -> "Evaluation | None":
         """The evaluation with the highest fitness, the first of equals; None before any is known."""
         known = [evaluation for evaluation in (self.start, *self.found.values()) if evaluation is not None]
-        return max(known, key=lambda one: -math.inf if one.fitness is None else one.fitness, default=None)
+        return max(known, key=lambda each: -math.inf if each.fitness is None else each.fitness, default=None)
 
 
 class CoefficientSearch:
@@ -55,7 +55,7 @@ class CoefficientSearch:
     Attributes:
         losses: The state of each loss, in the order of the trees.
         num_rounds: Rounds that are complete.
-        active: The losses that took part in the latest complete round after the first.
+        active: The losses with members in the latest round; none in the first.
 
     Raises:
         ConfigurationError: A tree lacks x or y, or has a coefficient that is not finite.
@@ -68,14 +68,13 @@ class CoefficientSearch:
         ]
         self.num_rounds = 0
         self.active: list[LossTuning] = []
-        self._asked: list[LossTuning] = []
         self._round = Batch(trees)
 
     def ask(self, room: int) -> tuple[LossTree, ...]:
         """Return the next members; none while a round is being evaluated, or when all strategies have stopped."""
         if self._round.is_complete:
-            self._asked = [loss for loss in self.losses if loss.strategy.stop_reason is None]
-            self._round = Batch([loss.layout.tree_of(row) for loss in self._asked for row in loss.strategy.ask()])
+            self.active = [loss for loss in self.losses if loss.strategy.stop_reason is None]
+            self._round = Batch([loss.layout.tree_of(row) for loss in self.active for row in loss.strategy.ask()])
         return self._round.ask(room)
 
     def tell(self, tree: LossTree, evaluation: "Evaluation") -> None:
@@ -91,12 +90,11 @@ class CoefficientSearch:
         if self.num_rounds == 0:
             for loss, start in zip(self.losses, evaluations, strict=True):
                 loss.start = start
-        for loss in self._asked:
+        for loss in self.active:
             loss.members = [next(evaluations) for _ in range(loss.strategy.population_size)]
-            loss.strategy.tell([math.nan if one.fitness is None else one.fitness for one in loss.members])
-            for one in loss.members:
-                loss.found.setdefault(one.tree, one)
-        self.active = self._asked
+            loss.strategy.tell([math.nan if member.fitness is None else member.fitness for member in loss.members])
+            for member in loss.members:
+                loss.found.setdefault(member.tree, member)
         self.num_rounds += 1
 
 
