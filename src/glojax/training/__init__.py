@@ -3,6 +3,7 @@
 from glojax.training.augmentation import Augmentation
 from glojax.training.checks import check_training
 from glojax.training.config import TrainingConfig, config_record, recorded_config
+from glojax.training.identity import computation_identity, decisive_settings
 from glojax.training.metrics import METRICS, Metric
 from glojax.training.optimizer import Optimizer, OptimizerFactory
 from glojax.training.population import train_population
@@ -21,7 +22,9 @@ __all__ = [
     "TrainingConfig",
     "check_training",
     "chunk_bytes",
+    "computation_identity",
     "config_record",
+    "decisive_settings",
     "make_train",
     "recorded_config",
     "train_in_segments",
