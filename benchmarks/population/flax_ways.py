@@ -63,12 +63,12 @@ def _step(network: str, loss_fn: Callable[[Any, jax.Array, jax.Array], jax.Array
         state: tuple[Any, Any], program: Any, images: jax.Array, labels: jax.Array, key: jax.Array
     ) -> tuple[Any, Any]:
         params, optimizer_state = state
-        places_key, image_key, dropout_key = jax.random.split(key, 3)
-        places = jax.random.randint(places_key, (config.batch_size,), 0, labels.shape[0])
-        batch = training_images(config.augmentation, image_key, images, places)
+        index_key, image_key, dropout_key = jax.random.split(key, 3)
+        indices = jax.random.randint(index_key, (config.batch_size,), 0, labels.shape[0])
+        batch = training_images(config.augmentation, image_key, images, indices)
 
         def batch_loss(params: Any) -> jax.Array:
-            return loss_fn(program, nnx.merge(graphdef, params)(batch, dropout_key=dropout_key), labels[places])
+            return loss_fn(program, nnx.merge(graphdef, params)(batch, dropout_key=dropout_key), labels[indices])
 
         updates, optimizer_state = optimizer.update(jax.grad(batch_loss)(params), optimizer_state, params)
         return optax.apply_updates(params, updates), optimizer_state

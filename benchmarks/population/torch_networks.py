@@ -116,15 +116,15 @@ def decayed_names(model: nn.Module) -> set[str]:
     return {f"{name}.weight" for name in dense[:-1]}
 
 
-def augmented(images: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+def augmented(images: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
     """What `glojax.training.augmentation` does to a batch with "cifar", all images at once."""
-    B, size, here = len(places), 24, images.device
+    B, size, here = len(indices), 24, images.device
     top, left = torch.randint(0, 32 - size + 1, (2, B, 1), device=here)
     flipped = torch.rand(B, 1, device=here) < 0.5
     pixels = torch.arange(size, device=here)
     rows, columns = top + pixels, left + torch.where(flipped, size - 1 - pixels, pixels)
     channels = torch.arange(3, device=here)[:, None, None]
-    batch = images[places[:, None, None, None], channels, rows[:, None, :, None], columns[:, None, None, :]]
+    batch = images[indices[:, None, None, None], channels, rows[:, None, :, None], columns[:, None, None, :]]
     batch = batch.float() / 255 + (2 * torch.rand(B, 1, 1, 1, device=here) - 1) * 63 / 255
     means = batch.mean(dim=(2, 3), keepdim=True)
     batch = (batch - means) * (0.2 + 1.6 * torch.rand(B, 1, 1, 1, device=here)) + means

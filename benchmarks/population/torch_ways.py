@@ -123,9 +123,9 @@ def _batches(network: str, gpu: int = 0) -> tuple[torch.device, Callable[[], tup
     labels = torch.tensor(train.labels.astype(np.int64), device=device)
 
     def draw() -> tuple[torch.Tensor, torch.Tensor]:
-        places = torch.randint(0, len(labels), (config.batch_size,), device=device)
-        batch = augmented(images, places) if config.augmentation == "cifar" else images[places].float() / 255
-        return batch, labels[places]
+        indices = torch.randint(0, len(labels), (config.batch_size,), device=device)
+        batch = augmented(images, indices) if config.augmentation == "cifar" else images[indices].float() / 255
+        return batch, labels[indices]
 
     return device, draw
 
