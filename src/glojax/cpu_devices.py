@@ -17,7 +17,7 @@ _log = logging.getLogger("glojax")
 
 @cache
 def cpu_device(index: int) -> jax.Device:
-    """Return the CPU device at an index, which computes with one thread of its own.
+    """Return the CPU device at an index from 0, which computes with one thread of its own.
 
     JAX's own CPU devices share a pool of threads, one for each core or device. XLA sums a product of matrices in an
     order that depends on the number of threads, so a result would depend on the cores that the process may use. The
@@ -25,13 +25,7 @@ def cpu_device(index: int) -> jax.Device:
     `jax.default_device` accept it; a mesh does not.
 
     JAX does not promise to keep the function that makes the client. Without it, one of JAX's own CPU devices is
-    returned, and a warning is logged the first time.
-
-    Args:
-        index: Index of the device, from 0. Of JAX's own devices, there may be fewer: the index wraps around.
-
-    Returns:
-        The same device for the same index.
+    returned, for which the index wraps around, and a warning is logged the first time.
     """
     try:
         from jaxlib.xla_client import make_cpu_client
