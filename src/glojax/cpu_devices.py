@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 import jax
 
@@ -31,13 +31,11 @@ def cpu_device(index: int) -> jax.Device:
         from jaxlib.xla_client import make_cpu_client
 
         with _one_thread():
-            client: Any = make_cpu_client(num_devices=1)
-        device: jax.Device = client.devices()[0]
+            return make_cpu_client(num_devices=1).devices()[0]  # type: ignore[attr-defined]
     except (ImportError, TypeError) as error:
         _warn_of_shared_threads(str(error))
-        devices: list[jax.Device] = jax.devices("cpu")
-        device = devices[index % len(devices)]
-    return device
+        devices = jax.devices("cpu")
+        return devices[index % len(devices)]
 
 
 @cache
@@ -58,7 +56,6 @@ def _one_thread() -> Iterator[None]:
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[_THREADS]
-        else:
+        del os.environ[_THREADS]
+        if before is not None:
             os.environ[_THREADS] = before
