@@ -82,6 +82,8 @@ class FakeEvaluator:
 
     def cancel(self) -> None:
         self.num_cancelled += 1
+        lost = {id(evaluation) for _, evaluation in self._completed}
+        self._known = {key: one for key, one in self._known.items() if id(one) not in lost}
         self._training.clear()
         self._completed.clear()
 
