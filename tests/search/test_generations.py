@@ -73,7 +73,8 @@ def test_each_generation_is_summed_up(strategy: str, is_asynchronous: bool) -> N
         assert (record.trained, record.cached) == (counts["trained"], counts["cached"])
         assert (record.lacks_variable, record.non_finite) == (counts["lacks_variable"], 0)
         assert record.candidate_steps == STEPS * counts["trained"]
-        assert record.best_fitness == max(one.fitness for one in mine if one.fitness is not None)
+        known = [one.fitness for one in mine if one.fitness is not None]
+        assert record.best_fitness == max(known, default=None)
         assert record.median_fitness == pytest.approx(np.median([one.fitness or 0.0 for one in mine]), abs=1e-6)
         best = [evaluation.tree.size for evaluation in mine if evaluation.fitness == record.best_fitness]
         assert LossTree.parse(record.best_expression).size == min(best)
