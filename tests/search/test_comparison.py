@@ -32,7 +32,9 @@ def compared(
     learning_rates: list[float] | None = None,
 ) -> tuple[Comparison, FakeEvaluator]:
     """Return the comparison of such trainings, [losses and learning rates][seeds]; `test` is as `validation`."""
-    outcome = [np.array(rows).reshape(-1) for rows in (validation, test or validation, finite or np.isfinite(validation))]
+    outcome = [
+        np.array(rows).reshape(-1) for rows in (validation, test or validation, finite or np.isfinite(validation))
+    ]
     index = count()
 
     def trial(tree: LossTree, rate: float, seed: int) -> Trial:

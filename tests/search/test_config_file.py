@@ -125,7 +125,9 @@ def test_another_format_is_refused_with_the_version_that_reads_it(
     directory: RunDirectory, changes: dict[str, Any], maker: str
 ) -> None:
     rewritten(directory, **changes)
-    expected = rf"config\.json was made by {maker}, and glojax [\d.]+ reads format 2: go on with glojax .*, or start anew"
+    expected = (
+        rf"config\.json was made by {maker}, and glojax [\d.]+ reads format 2: go on with glojax .*, or start anew"
+    )
     with pytest.raises(RunDirectoryError, match=expected):
         read_config(directory.path)
 
@@ -155,7 +157,10 @@ def test_options_that_the_command_does_not_take_are_refused(options: Any, error:
     [
         ({"versions": {"jax": "0.1.2"}}, "jax was '0.1.2' and is"),
         ({"resolved": RESOLVED | {"dataset_fingerprint": "xyz"}}, "dataset_fingerprint was 'xyz' and is 'abc'"),
-        ({"resolved": RESOLVED | {"computation": "4567"}}, "the network, or how it is trained, computes something else"),
+        (
+            {"resolved": RESOLVED | {"computation": "4567"}},
+            "the network, or how it is trained, computes something else",
+        ),
         ({"platform": {"device_kind": "abacus"}}, "device_kind was 'abacus' and is 'cpu'"),
         ({"platform": {"jax_default_prng_impl": "rbg"}}, "jax_default_prng_impl was 'rbg' and is"),
     ],

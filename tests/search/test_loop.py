@@ -364,7 +364,9 @@ def test_the_best_comes_first_and_of_equals_the_smaller_then_the_earlier() -> No
 )
 @pytest.mark.parametrize("name", ["generational", "steady-state"])
 def test_the_log_of_another_search_is_refused(name: str, events: list[Event]) -> None:
-    with pytest.raises(RunDirectoryError, match=r"event log does not fit the search, which has no candidate \d+ to ask"):
+    with pytest.raises(
+        RunDirectoryError, match=r"event log does not fit the search, which has no candidate \d+ to ask"
+    ):
         searched(name, evaluator(100), log_of(events))
 
 
