@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from glojax.genetic import random_tree
+from glojax.strategies.genetic import random_tree
 from hypothesis import given, settings
 from jax import lax
 

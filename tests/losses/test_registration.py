@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from glojax.genetic import random_tree
+from glojax.strategies.genetic import random_tree
 
 import glojax
 from glojax import LossProgram, LossTree, TrainingConfig, canonical, make_loss, make_train, to_latex, train_population

@@ -8,13 +8,7 @@ import jax
 from glojax.errors import ConfigurationError, ExpressionError
 from glojax.expressions import LossTree
 from glojax.losses.compiled import compile_tree
-from glojax.losses.objective import (
-    DEFAULT_PROB_EPSILON,
-    ClassReduction,
-    as_probabilities,
-    check_objective,
-    objective,
-)
+from glojax.losses.objective import DEFAULT_PROB_EPSILON, ClassReduction, as_probabilities, check_objective, objective
 
 
 class PublishedLoss(NamedTuple):

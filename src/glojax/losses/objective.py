@@ -7,7 +7,6 @@ prints 1/n in front of the sum over the n classes, but its accuracies come from 
 paper does not clip.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
@@ -15,8 +14,10 @@ import jax
 import jax.numpy as jnp
 
 from glojax.errors import ConfigurationError
+from glojax.losses.operations import Function
 
 ClassReduction = Literal["sum", "mean"]
+_Primals = tuple[Any, jax.Array, jax.Array]
 
 #: The lower bound to which probabilities are clipped, so that 1 / y and log(y) stay finite.
 DEFAULT_PROB_EPSILON = 1e-7
@@ -24,7 +25,7 @@ DEFAULT_PROB_EPSILON = 1e-7
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
 def objective(
-    function: Callable[[Any, jax.Array, jax.Array], jax.Array],
+    function: Function,
     class_reduction: ClassReduction,
     prob_epsilon: float,
     program: Any,
@@ -46,17 +47,13 @@ def objective(
     Returns:
         [...]. Differentiable in `logits` alone, in forward and reverse mode.
     """
-    return _value_and_gradient(function, class_reduction, prob_epsilon, program, labels, logits)[0]
+    return _value_and_gradient(function, class_reduction, prob_epsilon, (program, labels, logits))[0]
 
 
 def _value_and_gradient(
-    function: Callable[[Any, jax.Array, jax.Array], jax.Array],
-    class_reduction: ClassReduction,
-    prob_epsilon: float,
-    program: Any,
-    labels: jax.Array,
-    logits: jax.Array,
+    function: Function, class_reduction: ClassReduction, prob_epsilon: float, primals: _Primals
 ) -> tuple[jax.Array, jax.Array]:
+    program, labels, logits = primals
     probs = jax.nn.softmax(logits)
     clipped = jnp.clip(probs, prob_epsilon, 1)
     values, derivatives = jax.jvp(lambda y: function(program, labels, y), (clipped,), (jnp.ones_like(probs),))
@@ -68,13 +65,9 @@ def _value_and_gradient(
 
 @objective.defjvp
 def _objective_jvp(
-    function: Callable[[Any, jax.Array, jax.Array], jax.Array],
-    class_reduction: ClassReduction,
-    prob_epsilon: float,
-    primals: tuple[Any, jax.Array, jax.Array],
-    tangents: tuple[Any, jax.Array, jax.Array],
+    function: Function, class_reduction: ClassReduction, prob_epsilon: float, primals: _Primals, tangents: _Primals
 ) -> tuple[jax.Array, jax.Array]:
-    loss, gradient = _value_and_gradient(function, class_reduction, prob_epsilon, *primals)
+    loss, gradient = _value_and_gradient(function, class_reduction, prob_epsilon, primals)
     return loss, jnp.sum(gradient * tangents[2], axis=-1)
 
 
