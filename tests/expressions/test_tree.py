@@ -1,8 +1,7 @@
 import pickle
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from glojax.errors import ExpressionError
 from glojax.expressions import MAX_INTEGER, LossTree, Node

@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from glojax.strategies.genetic import random_tree
 from hypothesis import given, settings
 from jax import lax
 
 from glojax.expressions import MAX_NODES, LossTree, Node
 from glojax.losses import LossProgram, compile_tree, interpret
+from glojax.strategies.genetic import random_tree
 from tests.derivatives import derivative
 from tests.oracle import evaluate
 from tests.tree_strategies import loss_trees

@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from glojax.strategies.genetic import random_tree
 
 import glojax
 from glojax import LossProgram, LossTree, TrainingConfig, canonical, make_loss, make_train, to_latex, train_population
@@ -20,6 +19,7 @@ from glojax.expressions.bounds import node_bounds
 from glojax.losses import compile_tree, interpret, register_operator
 from glojax.losses.objective import objective
 from glojax.losses.operations import OPERATIONS
+from glojax.strategies.genetic import random_tree
 from tests.linear_network import LinearNetwork
 
 BUILT_IN = ["x", "y", "constant", "log", "square", "sqrt", "add", "subtract", "multiply", "divide"]
