@@ -1,4 +1,4 @@
-"""What probabilities the networks give on the test set of MNIST (figure 7).
+"""Output probabilities of the networks on the test set of MNIST (figure 7).
 
 python -m experiments.output_histograms
 
@@ -12,8 +12,8 @@ Time: 15 to 25 minutes a training, two side by side on two cores. Three of the f
 log(y)`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from experiments.trainings import CONFIDENCE_PENALTY, PAPER_LOSSES, Training
 
 @dataclass(frozen=True, kw_only=True)
 class Options(script.Options):
-    """What to train."""
+    """Options of the trainings."""
 
     steps: int = 20_000
     """Steps of each training; the histogram is taken after three quarters of them."""
@@ -38,10 +38,10 @@ def wanted(options: Options, records: Records) -> list[Training]:
 
 
 def peaks(counts: np.ndarray, num_images: int) -> tuple[float, float]:
-    """The middles of the fullest bins: among the largest probabilities, as many as images, and among the rest."""
+    """Return the middles of two bins: the fullest of the largest `num_images` probabilities, and of the rest."""
     middles = (np.arange(len(counts)) + 0.5) / len(counts)
     from_top = np.cumsum(counts[::-1])[::-1]
-    # The lowest bin such that it and those above hold as many as there are images.
+    # The lowest bin that together with those above it holds as many probabilities as there are images.
     border = int(np.flatnonzero(from_top >= num_images).max())
     upper = border + int(np.argmax(counts[border:]))
     lower = int(np.argmax(counts[: max(border, 1)]))
@@ -77,8 +77,7 @@ def report(options: Options, records: Records) -> Report:
     return Report(f"{table(header, rows)}\n{remark}\n", figure)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    return script.run_script(Options, wanted, report, __doc__, arguments)
+main = partial(script.run_script, Options, wanted, report, __doc__)
 
 
 if __name__ == "__main__":
