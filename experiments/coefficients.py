@@ -92,7 +92,7 @@ def report(options: Options, records: Records) -> Report:
         margin = max(0.002, (result["fitness"] - result["fitness_before"]) / 4)
         axes.set_ylim(result["fitness_before"] - margin, result["fitness"] + margin)
         median = np.median([generation["median_fitness"] for generation in outcome["tuning"]])
-        failures = f" In most generations the median member's fitness is {median:.2f}; the figure cuts such off."
+        failures = f" In most generations the median member's fitness is {median:.2f}; the figure cuts them off."
     finish(
         axes,
         title=f"Baikal's coefficients on {options.dataset}, seed {options.seed}",

@@ -34,6 +34,9 @@ CHECKPOINT_SECONDS = 120.0
 #: Bins of a histogram, evenly spaced in [0, 1].
 NUM_BINS = 100
 
+#: Called with a training that has come to its end, its outcome, and the seconds that it took.
+Record = Callable[[Training, dict[str, Any], float], None]
+
 #: Nodes that a program holds: one capacity for all losses means one compilation.
 _CAPACITY = 64
 
@@ -41,7 +44,7 @@ _CAPACITY = 64
 def train_curves(
     trainings: Mapping[Training, Dataset],
     devices: Sequence[jax.Device],
-    record: Callable[[Training, dict[str, Any], float], None],
+    record: Record,
     console: Console,
 ) -> None:
     """Do trainings; a device takes the next one when it is free.
@@ -49,7 +52,7 @@ def train_curves(
     Args:
         trainings: The trainings with their data sets, in order.
         devices: Each does one training at a time.
-        record: Called with a training that has come to its end, its outcome, and the seconds that it took.
+        record: Called at the end of each training, in any thread.
         console: Shows the progress.
 
     Raises:

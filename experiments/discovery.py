@@ -120,9 +120,9 @@ def report(options: Options, records: Records) -> Report:
     remark = (
         f"Smaller than the paper's budget: fitness after {options.fitness_steps} steps on {options.train_fraction:.0%} "
         f"of the training images, where the paper has 2,000 on all; {options.generations} generations of "
-        f"{options.population_size}. The search's best are in the order that seeds {options.seed + 1} and "
-        f"{options.seed + 2} have put them in; the accuracies are of fresh seeds ({options.fresh_seeds.start} and up), "
-        "the same for all losses. All are at one learning rate: a loss may owe its place to a larger effective step."
+        f"{options.population_size}. The search's best are in the order that the seeds {options.seed + 1} and "
+        f"{options.seed + 2} give; the accuracies are those of fresh seeds ({options.fresh_seeds.start} and up), the "
+        "same for all losses. All have one learning rate: a loss may owe its rank to a larger effective step."
     )
     return Report(
         f"The best of the search, beside the paper's losses.\n\n{table(options.columns, rows)}\n{remark}\n", figure

@@ -115,9 +115,9 @@ def _at_the_border(options: Options, records: Records, rates: dict[str, float | 
             cliff.append(f"{LABELS[loss]}'s ({best:g}; {following:g} fails)")
     sentences = []
     if border:
-        sentences.append(f"At the border of what was tried: {', '.join(border)}; beyond it may be a better one.")
+        sentences.append(f"At the border of what was tried: {', '.join(border)}; a rate beyond it may be better.")
     if cliff:
-        sentences.append(f"Next to a rate that fails: {', '.join(cliff)}; between the two may be a better one.")
+        sentences.append(f"Next to a rate that fails: {', '.join(cliff)}; a rate between the two may be better.")
     return [" ".join(sentences) + "\n"] if sentences else []
 
 

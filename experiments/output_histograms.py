@@ -70,9 +70,9 @@ def report(options: Options, records: Records) -> Report:
         f"Output probabilities for the test images, ten an image, after {options.steps * 3 // 4:,} steps with seed 0. "
         "The upper peak is that of the largest tenth of them. By the losses alone, a network that could do anything "
         "would put the true class at 1 with cross-entropy, at 0.316 with Baikal, at 0.389 with BaikalCMA and at 0.476 "
-        "with the confidence penalty, and share the rest among the other nine. The penalty has the weight 1, for which "
-        "that is near BaikalCMA's; at a weight of 0.1 it would be 0.9996, hard to tell from cross-entropy's. So how "
-        "much the two look alike is a matter of the weight, which the paper does not give."
+        "with the confidence penalty, and share the rest among the other nine. The penalty has the weight 1, which "
+        "brings its peak near BaikalCMA's; at a weight of 0.1 it would be at 0.9996, near cross-entropy's. So the "
+        "likeness of the two depends on the weight, which the paper does not give."
     )
     return Report(f"{table(header, rows)}\n{remark}\n", figure)
 

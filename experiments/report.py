@@ -67,7 +67,7 @@ def broken_off_in_words(records: Records, trainings: Iterable[Training]) -> str:
         for seed in records.broken_off(training)
     ]
     return (
-        "A training whose loss does not stay finite counts with an accuracy of 0 (the paper leaves such out): "
+        "A training whose loss does not stay finite counts with an accuracy of 0 (the paper leaves it out): "
         f"{', '.join(broken) or 'none did so here'}."
     )
 

@@ -12,10 +12,10 @@ from typing import Any
 import jax
 from rich.console import Console
 
-from experiments.curves import train_curves
+from experiments.curves import Record, train_curves
 from experiments.records import Records, training_record
 from experiments.trainings import Training
-from glojax.datasets import DatasetSource
+from glojax.datasets import Dataset, DatasetSource
 from glojax.evaluation import LocalEvaluator
 from glojax.networks import NETWORKS
 from glojax.search.progress import Display
@@ -67,34 +67,40 @@ def train_all(
         if populations:
             display.start_phase("Population", len(trainings) - len(curves), "trainings")
         for (source, _), population in populations.items():
-            first = population[0]
-            evaluator = LocalEvaluator(
-                NETWORKS[first.network],
-                load(source),
-                first.config,
-                first.rule,
-                devices=devices,
-                # One at a time, and with the lowering of curves: both ways give the same accuracies.
-                chunk_size=1,
-                conv_lowering="canonical" if devices[0].platform == "cpu" else "grouped",
-                on_training=display.on_training,
-            )
-            started = time.perf_counter()
-            try:
-                pending = {evaluator.submit([each.tree], each.rule)[0]: each for each in population}
-                while pending:
-                    for ticket, evaluation in evaluator.wait():
-                        (trial,) = evaluation.trials
-                        outcome = {
-                            "steps": [pending[ticket].steps],
-                            **{split: [round(score, 6)] for split, score in trial.scores.items()},
-                            "finite": trial.finite,
-                            "num_steps": trial.num_steps,
-                            "histogram": None,
-                        }
-                        now = time.perf_counter()
-                        record(pending.pop(ticket), outcome, now - started)
-                        started = now
-            finally:
-                evaluator.cancel()
-    train_curves({each: load(each.source(data_dir)) for each in curves}, devices, record, console)
+            _train_population(population, load(source), devices, record, display)
+    train_curves({training: load(training.source(data_dir)) for training in curves}, devices, record, console)
+
+
+def _train_population(
+    trainings: Sequence[Training], dataset: Dataset, devices: Sequence[jax.Device], record: Record, display: Display
+) -> None:
+    evaluator = LocalEvaluator(
+        NETWORKS[trainings[0].network],
+        dataset,
+        trainings[0].config,
+        trainings[0].rule,
+        devices=devices,
+        # One at a time, and with the lowering of curves: both ways give the same accuracies.
+        chunk_size=1,
+        conv_lowering="canonical" if devices[0].platform == "cpu" else "grouped",
+        on_training=display.on_training,
+    )
+    started = time.perf_counter()
+    try:
+        pending = {evaluator.submit([training.tree], training.rule)[0]: training for training in trainings}
+        while pending:
+            for ticket, evaluation in evaluator.wait():
+                training = pending.pop(ticket)
+                (trial,) = evaluation.trials
+                outcome = {
+                    "steps": [training.steps],
+                    **{split: evaluation.scores(split) for split in trial.scores},
+                    "finite": trial.finite,
+                    "num_steps": trial.num_steps,
+                    "histogram": None,
+                }
+                now = time.perf_counter()
+                record(training, outcome, now - started)
+                started = now
+    finally:
+        evaluator.cancel()
