@@ -94,10 +94,10 @@ def _train_population(
                 (trial,) = evaluation.trials
                 outcome = {
                     "steps": [training.steps],
-                    **{split: evaluation.scores(split) for split in trial.scores},
+                    **{split: evaluation.scores(split) for split in ("validation", "test")},
+                    "histogram": None,
                     "finite": trial.finite,
                     "num_steps": trial.num_steps,
-                    "histogram": None,
                 }
                 now = time.perf_counter()
                 record(training, outcome, now - started)
