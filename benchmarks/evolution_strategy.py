@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import cma
 import numpy as np
 import tyro
-from glojax.coefficients import CmaEs, TuningConfig, default_population_size
+from glojax.strategies.coefficients import CmaEs, TuningConfig, default_population_size
 from rich.progress import track
 
 from benchmarks.measurement import complete_record, save

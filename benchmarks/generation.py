@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import optax
 import tyro
 from flax import nnx
-from glojax.genetic import GeneticConfig
+from glojax.strategies.genetic import GeneticConfig
 from glojax.search.discovery import discover
 from jax import lax
 

@@ -15,7 +15,7 @@ from itertools import count
 from typing import Annotated
 
 import tyro
-from glojax.coefficients import CoefficientLayout, TuningConfig, default_population_size
+from glojax.strategies.coefficients import CoefficientLayout, TuningConfig, default_population_size
 
 from benchmarks.contestant import Contestant, Work
 from benchmarks.measurement import Entry, Turns, measure, save

@@ -1,4 +1,6 @@
 import logging
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -6,108 +8,245 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
-from glojax.datasets import load_dataset
+from glojax.datasets import Dataset
 from glojax.errors import GlojaxError
-from glojax.evaluation import Candidates, DevicePool, device_pool, training_devices
+from glojax.evaluation import DevicePool, Training, device_pool, training_devices
 from glojax.expressions import LossTree
-from glojax.losses import LossProgram
-from glojax.training import Train, TrainingConfig, TrainResult, make_train
+from glojax.training import TrainingConfig, TrainResult
 from tests.linear_network import LinearNetwork
 
+CONFIG = TrainingConfig(20, batch_size=64, learning_rate=0.05)
 LOSSES = ["x * log(y)", "x / (y - y)", "log(y) - x / y", "x * y", "log(x) + y", "x * sqrt(y) - y^2", "x - y"]
-CANDIDATES = Candidates(
-    LossProgram.from_trees([LossTree.parse(text) for text in LOSSES], 16), np.array([0, 0, 0, 0, 1, 2, 3])
-)
+TRAININGS = [
+    Training("context", LossTree.parse(text), seed, 0.05)
+    for text, seed in zip(LOSSES, [0, 0, 0, 0, 1, 2, 3], strict=True)
+]
+
+
+@pytest.fixture
+def make_pool(digits: Dataset) -> Callable[..., DevicePool]:
+    def make(num_devices: int, **options: Any) -> DevicePool:
+        return DevicePool(LinearNetwork, digits, devices=training_devices(num_devices), **options)
+
+    return make
+
+
+def train(
+    pool: DevicePool, trainings: list[Training] = TRAININGS, config: TrainingConfig = CONFIG
+) -> list[TrainResult]:
+    """Return the results in the order of the trainings, each of which comes once."""
+    pool.submit(config, trainings)
+    done = []
+    while len(done) < len(trainings):
+        done += pool.wait()
+    assert len(dict(done)) == len(done)
+    return [dict(done)[training] for training in trainings]
+
+
+def as_text(results: list[TrainResult]) -> list[str]:
+    """Return results to the last bit."""
+    return [f"{np.asarray(result.scores['validation']).tobytes()!r} {result}" for result in results]
 
 
 @pytest.fixture(scope="module")
-def train() -> Train:
-    return make_train(LinearNetwork, load_dataset("digits"), TrainingConfig(20, batch_size=64, learning_rate=0.05))
-
-
-@pytest.fixture(scope="module")
-def on_one_device(train: Train) -> TrainResult:
-    return DevicePool(train, training_devices(1)).run_all(CANDIDATES)
+def on_one_device(digits: Dataset) -> list[TrainResult]:
+    return train(DevicePool(LinearNetwork, digits, devices=training_devices(1)))
 
 
 @pytest.mark.parametrize("num_devices", [2, 4])
-def test_results_are_bitwise_those_of_one_device(train: Train, on_one_device: TrainResult, num_devices: int) -> None:
-    result = DevicePool(train, training_devices(num_devices)).run_all(CANDIDATES)
-    assert on_one_device.finite.tolist() == [True, False, True, True, False, True, True]
-    for ours, theirs in zip(jax.tree.leaves(result), jax.tree.leaves(on_one_device), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-
-
-@pytest.mark.parametrize(("num_devices", "chunk_size"), [(1, 1), (2, 1), (1, 2), (2, 3)])
-def test_each_candidate_comes_once_and_in_order(
-    train: Train, on_one_device: TrainResult, num_devices: int, chunk_size: int
+def test_results_are_bitwise_those_of_one_device(
+    make_pool: Callable[..., DevicePool], on_one_device: list[TrainResult], num_devices: int
 ) -> None:
-    pool = DevicePool(train, training_devices(num_devices), chunk_size=chunk_size)
-    places, results = zip(*pool.run(CANDIDATES), strict=True)
-    assert places == tuple(range(len(LOSSES)))
-    for result, finite, num_steps in zip(results, on_one_device.finite, on_one_device.num_steps, strict=True):
-        assert (result.finite, result.num_steps) == (finite, num_steps)
+    assert [bool(result.finite) for result in on_one_device] == [True, False, True, True, False, True, True]
+    assert as_text(train(make_pool(num_devices))) == as_text(on_one_device)
+
+
+@pytest.mark.parametrize("chunk_size", [2, 3])
+def test_with_one_chunk_size_results_are_bitwise_the_same_on_any_number_of_devices(
+    make_pool: Callable[..., DevicePool], on_one_device: list[TrainResult], chunk_size: int
+) -> None:
+    results = [train(make_pool(num_devices, chunk_size=chunk_size)) for num_devices in (1, 2)]
+    assert as_text(results[0]) == as_text(results[1])
+    for result, expected in zip(results[0], on_one_device, strict=True):
+        assert (result.finite, result.num_steps) == (expected.finite, expected.num_steps)
+
+
+def test_results_are_scalars_of_numpy(on_one_device: list[TrainResult]) -> None:
+    for result in on_one_device:
+        leaves = result.scores["validation"], result.finite, result.num_steps
+        assert [(leaf.shape, leaf.dtype) for leaf in leaves] == [((), np.float32), ((), np.bool_), ((), np.int32)]
 
 
 @pytest.mark.parametrize("num_devices", [1, 2, 3])
 @pytest.mark.parametrize("P", [1, 8, 9, 23])
-def test_whatever_the_devices_candidates_are_cut_into_the_same_chunks(P: int, num_devices: int) -> None:
-    places = np.arange(P)
-    shares = device_pool._shares(places, 4, num_devices)
-    np.testing.assert_array_equal(np.concatenate(shares), places)
+def test_the_number_of_devices_does_not_change_the_chunks(P: int, num_devices: int) -> None:
+    trainings = [TRAININGS[0]._replace(seed=index) for index in range(P)]
+    shares = device_pool._shares(trainings, 4, num_devices)
+    assert [training for share in shares for training in share] == trainings
     assert all(len(share) % 4 == 0 for share in shares[:-1])
     num_chunks = [-(-len(share) // 4) for share in shares]
     assert len(shares) == min(num_devices, -(-P // 4))
     assert max(num_chunks) - min(num_chunks) <= 1
 
 
-def test_a_seed_decides_the_training(train: Train) -> None:
-    programs = LossProgram.from_trees([LossTree.parse("log(y) - x / y")] * 3, 16)
-    result = DevicePool(train, training_devices(2)).run_all(Candidates(programs, np.array([5, 8, 5])))
-    first, second, third = result.accuracy["validation"]
-    assert first == third
-    assert first != second
+def test_seed_and_learning_rate_decide_the_training(make_pool: Callable[..., DevicePool]) -> None:
+    training = TRAININGS[2]
+    others = [training._replace(seed=8), training._replace(learning_rate=0.5), training._replace(context="another")]
+    expected, *results, same = as_text(train(make_pool(2), [training, *others]))
+    assert expected == same
+    assert len({expected, *results}) == 3
 
 
-def test_an_error_on_a_device_is_raised_to_the_caller(train: Train) -> None:
-    def broken(rngs: nnx.Rngs) -> LinearNetwork:
+def test_one_pool_trains_by_several_configurations(make_pool: Callable[..., DevicePool], digits: Dataset) -> None:
+    pool = make_pool(2)
+    both = replace(CONFIG, num_steps=5, splits=("validation", "test"))
+    pool.submit(CONFIG, TRAININGS[:1])
+    pool.submit(both, [TRAININGS[2]._replace(context="both")])
+    done = {}
+    while len(done) < 2:
+        done |= dict(pool.wait())
+    steps = {training.context: (int(result.num_steps), set(result.scores)) for training, result in done.items()}
+    assert steps == {"context": (20, {"validation"}), "both": (5, {"validation", "test"})}
+
+
+def test_a_larger_tree_raises_the_capacity(
+    make_pool: Callable[..., DevicePool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = Training("context", LossTree.parse("log(y) - x / y - x / (y + x / (y + 2))"), 0, 0.05)
+    expected = as_text(train(make_pool(1), [TRAININGS[0], large]))
+    monkeypatch.setattr(device_pool, "_CAPACITY", 4)
+    pool = make_pool(1)
+    assert as_text([*train(pool, TRAININGS[:1]), *train(pool, [large])]) == expected
+    assert as_text(train(pool, [TRAININGS[0], large])) == expected
+
+
+def test_room_is_a_chunk_for_each_idle_device(make_pool: Callable[..., DevicePool]) -> None:
+    pool = make_pool(3, chunk_size=2)
+    assert pool.room(CONFIG) == 6
+    pool.submit(CONFIG, TRAININGS[:2])
+    assert pool.room(CONFIG) == 4
+    pool.submit(CONFIG, TRAININGS[2:])  # four blocks, as their seeds differ
+    assert pool.room(CONFIG) == 0
+    done = 0
+    while done < len(TRAININGS):
+        done += len(pool.wait())
+    assert pool.room(CONFIG) == 6
+
+
+class SlowDevices:
+    """Devices that train only while they are let."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch):
+        self.started = threading.Semaphore(0)
+        self.may_go_on = threading.Event()
+        self._train_block = device_pool._train_block
+        monkeypatch.setattr(device_pool, "_train_block", self._wait_and_train)
+
+    def _wait_and_train(self, *arguments: Any) -> TrainResult:
+        self.started.release()
+        assert self.may_go_on.wait(60)
+        return self._train_block(*arguments)
+
+
+def test_cancelling_drops_the_queue_and_keeps_what_is_in_progress(
+    make_pool: Callable[..., DevicePool], on_one_device: list[TrainResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices = SlowDevices(monkeypatch)
+    pool = make_pool(2)
+    pool.submit(CONFIG, TRAININGS)
+    for _ in range(2):
+        devices.started.acquire()
+    threading.Timer(0.2, devices.may_go_on.set).start()
+    kept = dict(pool.cancel())
+    assert set(kept) == set(TRAININGS[:2])
+    assert pool.room(CONFIG) == 2
+    assert as_text(train(pool)) == as_text(on_one_device)
+
+
+def test_a_training_that_does_not_end_in_time_is_given_up(
+    make_pool: Callable[..., DevicePool], on_one_device: list[TrainResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device_pool, "GRACE_SECONDS", 0.1)
+    devices = SlowDevices(monkeypatch)
+    pool = make_pool(1)
+    pool.submit(CONFIG, TRAININGS)
+    devices.started.acquire()
+    assert pool.cancel() == []
+    pool.submit(CONFIG, TRAININGS[2:4])
+    devices.may_go_on.set()
+    # The late result of the first training does not come.
+    done = [*pool.wait(), *pool.wait()]
+    assert [training for training, _ in done] == TRAININGS[2:4]
+    assert as_text([result for _, result in done]) == as_text(on_one_device[2:4])
+
+
+def test_an_error_on_a_device_is_raised_to_the_caller(
+    make_pool: Callable[..., DevicePool], on_one_device: list[TrainResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: Any) -> TrainResult:
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
-        DevicePool(replace(train, network=broken), training_devices(2)).run_all(CANDIDATES)
+    pool = make_pool(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(device_pool, "_train_block", broken)
+        with pytest.raises(ZeroDivisionError):
+            train(pool)
+        # Errors of other devices are dropped.
+        assert pool.cancel() == []
+    assert as_text(train(pool)) == as_text(on_one_device)
+
+
+def test_a_late_error_does_not_stop_a_device(
+    make_pool: Callable[..., DevicePool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device_pool, "GRACE_SECONDS", 0.1)
+    pool = make_pool(1)
+    started, may_fail = threading.Event(), threading.Event()
+
+    def fail_late(*arguments: Any) -> TrainResult:
+        started.set()
+        assert may_fail.wait(60)
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(device_pool, "_train_block", fail_late)
+        pool.submit(CONFIG, TRAININGS[:1])
+        assert started.wait(60)
+        pool.cancel()
+    pool.submit(CONFIG, TRAININGS[:1])
+    may_fail.set()
+    ((training, _),) = pool.wait()
+    assert training == TRAININGS[0]
 
 
 def out_of_memory_above(limit: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Have devices run out of memory with more candidates at once; the chunk sizes that were tried."""
+    """Have devices run out of memory with more candidates at once; return the chunk sizes that were tried."""
     tried: list[int] = []
-    trained = device_pool._trained
+    train_block = device_pool._train_block
 
-    def scarce(device: Any, train: Any, candidates: Any, places: Any, chunk_size: int) -> TrainResult:
+    def scarce(device: Any, train: Any, trainings: Any, capacity: int, chunk_size: int) -> TrainResult:
         tried.append(chunk_size)
         if chunk_size > limit:
             jnp.zeros(2**46, jnp.float32).block_until_ready()
-        return trained(device, train, candidates, places, chunk_size)
+        return train_block(device, train, trainings, capacity, chunk_size)
 
-    monkeypatch.setattr(device_pool, "_trained", scarce)
+    monkeypatch.setattr(device_pool, "_train_block", scarce)
     return tried
 
 
 def test_chunks_are_halved_when_memory_runs_out_said_once_and_remembered(
-    train: Train,
-    on_one_device: TrainResult,
+    make_pool: Callable[..., DevicePool],
+    on_one_device: list[TrainResult],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     # A local cluster of Dask's, if there is one in this process, has silenced the handlers.
     caplog.set_level(logging.WARNING, "glojax")
     tried = out_of_memory_above(1, monkeypatch)
-    pool = DevicePool(train, training_devices(1), chunk_size=4)
+    pool = make_pool(1, chunk_size=4)
     for _ in range(2):
-        result = pool.run_all(CANDIDATES)
-        np.testing.assert_array_equal(result.num_steps, on_one_device.num_steps)
-        np.testing.assert_array_equal(result.accuracy["validation"], on_one_device.accuracy["validation"])
+        assert as_text(train(pool)) == as_text(on_one_device)
     assert tried[:3] == [4, 2, 1]
     assert set(tried[3:]) == {1}
     assert [record.getMessage().split(" ran out ")[1] for record in caplog.records] == [
@@ -116,16 +255,20 @@ def test_chunks_are_halved_when_memory_runs_out_said_once_and_remembered(
     ]
 
 
-def test_a_device_without_memory_for_one_candidate_says_so(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_without_memory_for_one_candidate_says_so(
+    make_pool: Callable[..., DevicePool], monkeypatch: pytest.MonkeyPatch
+) -> None:
     out_of_memory_above(0, monkeypatch)
     with pytest.raises(GlojaxError, match="has no memory for training a single candidate; lower the batch size"):
-        DevicePool(train, training_devices(2), chunk_size=2).run_all(CANDIDATES)
+        train(make_pool(2, chunk_size=2))
 
 
-def test_other_errors_of_a_device_are_not_taken_for_it(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_errors_of_a_device_are_not_taken_for_it(
+    make_pool: Callable[..., DevicePool], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*arguments: Any) -> TrainResult:
         raise jax.errors.JaxRuntimeError("INTERNAL: something else")
 
-    monkeypatch.setattr(device_pool, "_trained", fail)
+    monkeypatch.setattr(device_pool, "_train_block", fail)
     with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
-        DevicePool(train, training_devices(1), chunk_size=2).run_all(CANDIDATES)
+        train(make_pool(1, chunk_size=2))

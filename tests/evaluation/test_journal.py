@@ -7,20 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glojax.datasets import Dataset, load_dataset
-from glojax.evaluation import Training, TrainingJournal, checksum, training_context
-from glojax.networks import DigitsCNN, SmallCNN
-from glojax.training import TrainingConfig, TrainResult
-
-CONFIG = TrainingConfig(num_steps=10, batch_size=64, learning_rate=0.05)
+from glojax.evaluation import Training, TrainingJournal, checksum, recorded_result
+from glojax.expressions import LossTree
+from glojax.training import TrainResult
 
 
 def training(seed: int) -> Training:
-    return Training("0123456789abcdef", "x * log(y)", seed, float(np.float32(0.05)))
+    return Training("0123456789abcdef", LossTree.parse("x * log(y)"), seed, float(np.float32(0.05)))
 
 
-def result(accuracy: float) -> TrainResult:
-    return TrainResult({"validation": np.float32(accuracy)}, np.bool_(True), np.int32(7))  # type: ignore[dict-item,arg-type]
+def result(score: float) -> TrainResult:
+    return recorded_result({"scores": {"validation": score}, "finite": True, "steps": 7})
 
 
 @pytest.fixture
@@ -40,9 +37,9 @@ def known(journal: TrainingJournal) -> list[int]:
 def test_what_was_added_is_found_again_to_the_last_bit(path: Path) -> None:
     found = TrainingJournal(path).find(training(1))
     assert found is not None
-    assert found.accuracy["validation"] == np.float32(1 / 3)
+    assert found.scores["validation"] == np.float32(1 / 3)
     assert (bool(found.finite), int(found.num_steps)) == (True, 7)
-    assert [leaf.dtype for leaf in (found.accuracy["validation"], found.finite, found.num_steps)] == [
+    assert [leaf.dtype for leaf in (found.scores["validation"], found.finite, found.num_steps)] == [
         np.float32,
         np.bool_,
         np.int32,
@@ -53,7 +50,7 @@ def test_what_was_added_is_found_again_to_the_last_bit(path: Path) -> None:
     "other",
     [
         training(0)._replace(context="f" * 16),
-        training(0)._replace(expression="x * y"),
+        training(0)._replace(tree=LossTree.parse("x * y")),
         training(0)._replace(seed=9),
         training(0)._replace(learning_rate=0.1),
     ],
@@ -104,15 +101,18 @@ def test_two_results_of_one_training_are_both_left_out(path: Path, caplog: pytes
 @pytest.mark.parametrize(
     "change",
     [
-        {"accuracy": {"validation": 1.5}},
-        {"accuracy": {"validation": "0.5"}},
-        {"accuracy": [0.5]},
+        {"scores": {"validation": float("nan")}},
+        {"scores": {"validation": float("inf")}},
+        {"scores": {"validation": 1e39}},
+        {"scores": {"validation": "0.5"}},
+        {"scores": [0.5]},
         {"finite": 1},
         {"steps": -1},
         {"steps": 2**31},
         {"seed": "0"},
         {"expression": ["x"]},
         {"learning_rate": float("nan")},
+        {"learning_rate": 1},
         {"context": None},
     ],
 )
@@ -146,6 +146,29 @@ def test_no_flipped_bit_changes_a_result(tmp_path_factory: pytest.TempPathFactor
         assert str(damaged.find(training(seed))) == str(journal.find(training(seed)))
 
 
+def test_a_line_says_what_was_trained_and_what_came_of_it(path: Path) -> None:
+    record = json.loads(path.read_bytes().splitlines()[1])
+    claimed = record.pop("checksum")
+    assert record == {
+        "context": "0123456789abcdef",
+        "expression": "x * log(y)",
+        "seed": 1,
+        "learning_rate": 0.05000000074505806,
+        "scores": {"validation": 0.33333334},
+        "finite": True,
+        "steps": 7,
+    }
+    assert claimed == checksum(record)
+
+
+@pytest.mark.parametrize("score", [0.0, 1.0, 1 / 3, 1e-40, 123456.789, 3e38])
+def test_scores_of_any_metric_are_kept_to_the_last_bit(path: Path, score: float) -> None:
+    TrainingJournal(path).add(training(9), result(score))
+    found = TrainingJournal(path).find(training(9))
+    assert found is not None
+    assert found.scores["validation"] == np.float32(score)
+
+
 def test_put_in_order_sorts_by_need(path: Path) -> None:
     journal = TrainingJournal(path)
     for seed in (2, 0, 1):
@@ -153,15 +176,3 @@ def test_put_in_order_sorts_by_need(path: Path) -> None:
     journal.put_in_order()
     assert [json.loads(line)["seed"] for line in path.read_bytes().splitlines()] == [2, 0, 1, 3]
     assert known(TrainingJournal(path)) == [0, 1, 2, 3]
-
-
-def test_the_context_covers_data_network_and_configuration() -> None:
-    digits = load_dataset("digits")
-    other = Dataset("digits", digits.train, digits.test, digits.validation, 10)
-    contexts = [
-        training_context(digits, DigitsCNN, CONFIG),
-        training_context(digits, SmallCNN, CONFIG),
-        training_context(other, DigitsCNN, CONFIG),
-        training_context(digits, DigitsCNN, TrainingConfig(11, 64, 0.05)),
-    ]
-    assert len(set(contexts)) == len(contexts)

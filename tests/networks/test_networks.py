@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from glojax.networks import NETWORKS, CifarCNN, DecayedParam, DigitsCNN, MnistCNN, NetworkFactory, SmallCNN, fitted
+from glojax.networks import NETWORKS, CifarCNN, DecayedParam, DigitsCNN, MnistCNN, NetworkFactory, SmallCNN
 from glojax.networks.layers import ConvolutionBlock
+from glojax.networks.pure_network import fitted
 from tests.networks import references
 from tests.networks.references import random_array
 

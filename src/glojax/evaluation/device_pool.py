@@ -41,11 +41,16 @@ _CAPACITY = 64
 
 
 class _Block(NamedTuple):
-    """Trainings that a device takes at a time; those of a chunk share a seed."""
+    """Trainings that a device takes at a time; those of a chunk share a seed. Their outcome is put into `done`."""
 
     variant: "_Variant"
     trainings: list[Training]
     capacity: int
+    done: "queue.SimpleQueue[_Outcome]"
+
+
+#: A block, and the results of its trainings or the error that ended them.
+_Outcome = tuple[_Block, TrainResult | BaseException]
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,7 @@ class DevicePool:
         variant = self._variant(config)
         largest = max(training.tree.size for training in trainings)
         self._capacity = max(self._capacity, 2 ** (largest - 1).bit_length())
-        blocks = [_Block(variant, block, self._capacity) for block in self._cut(variant, trainings)]
+        blocks = [_Block(variant, block, self._capacity, self._done) for block in self._cut(variant, trainings)]
         self._num_in_progress += len(blocks)
         with self._lock:
             self._queued += blocks
@@ -144,7 +149,7 @@ class DevicePool:
             GlojaxError: A device has no memory for a single candidate.
             Exception: Anything else that a device raises.
         """
-        return self._receive(self._done.get())
+        return self._receive(*self._done.get())
 
     def cancel(self) -> list[Trained]:
         """Drop queued blocks, and wait up to `GRACE_SECONDS` for those in progress; errors of devices are dropped."""
@@ -156,38 +161,33 @@ class DevicePool:
             thread.join(max(0.0, deadline - time.monotonic()))
         trained: list[Trained] = []
         while not self._done.empty():
-            outcome = self._done.get()
-            if not isinstance(outcome, BaseException):
-                trained += self._receive(outcome)
+            block, results = self._done.get()
+            if not isinstance(results, BaseException):
+                trained += self._receive(block, results)
         self._forget_progress()
         return trained
 
     def _forget_progress(self) -> None:
-        """Begin anew; what a device may still be training goes where nobody looks."""
+        """Forget blocks in progress; their outcomes go into a queue that is read no more."""
         self._num_in_progress = 0
-        self._done: queue.SimpleQueue[tuple[_Block, TrainResult] | BaseException] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
 
-    def _receive(self, outcome: tuple[_Block, TrainResult] | BaseException) -> list[Trained]:
-        if isinstance(outcome, BaseException):
-            raise outcome
-        block, results = outcome
+    def _receive(self, block: _Block, results: TrainResult | BaseException) -> list[Trained]:
         self._num_in_progress -= 1
+        if isinstance(results, BaseException):
+            raise results
         rows = [jax.tree.map(lambda array, row=row: array[row], results) for row in range(len(block.trainings))]
         return list(zip(block.trainings, rows, strict=True))
 
     def _work(self, index: int) -> None:
         """Train blocks on a device until none is queued."""
-        done = self._done
-        try:
-            while block := self._next_block(index):
-                done = self._done
-                device, train = self.devices[index], block.variant.replicas[index]
-                train_block = partial(_train_block, device, train, block.trainings, block.capacity)
-                done.put((block, block.variant.chunk_size.halved_until_it_fits(device, train_block)))
-        except BaseException as error:
-            with self._lock:
-                del self._threads[index]
-            done.put(error)
+        device = self.devices[index]
+        while block := self._next_block(index):
+            train_block = partial(_train_block, device, block.variant.replicas[index], block.trainings, block.capacity)
+            try:
+                block.done.put((block, block.variant.chunk_size.halved_until_it_fits(device, train_block)))
+            except BaseException as error:
+                block.done.put((block, error))
 
     def _next_block(self, index: int) -> _Block | None:
         with self._lock:

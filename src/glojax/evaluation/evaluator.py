@@ -140,19 +140,20 @@ class PoolEvaluator:
 
         Raises:
             ConfigurationError: Network, data set and the rule's configuration do not fit each other.
+            ExpressionError: An argument is no tree.
         """
         rule = rule or self._rule
+        functions = [_Function(canonical(tree), rule) for tree in trees]
         config = rule.config(self.config)
         tickets = [next(self._tickets) for _ in trees]
         missing: list[Training] = []
-        for ticket, tree in zip(tickets, map(canonical, trees), strict=True):
-            function = _Function(tree, rule)
+        for ticket, function in zip(tickets, functions, strict=True):
             if function in self._known:
                 self._completed.append(Completed(ticket, self._known[function].again()))
             elif function in self._jobs:
                 self._jobs[function].tickets.append(ticket)
-            elif not (tree.uses("x") and tree.uses("y")):
-                self._known[function] = evaluation = Evaluation(tree, None, "lacks_variable", 0)
+            elif not (function.tree.uses("x") and function.tree.uses("y")):
+                self._known[function] = evaluation = Evaluation(function.tree, None, "lacks_variable", 0)
                 self._completed.append(Completed(ticket, evaluation))
             else:
                 missing += self._begin(function, self._context(config), ticket)

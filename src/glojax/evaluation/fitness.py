@@ -129,7 +129,8 @@ class FitnessRule:
         """Return what the trials of a loss, in the order of `grid`, make of it."""
         steps = sum(trial.num_steps for trial in trials)
         by_rate = [trials[start : start + len(self.seeds)] for start in range(0, len(trials), len(self.seeds))]
-        best = max(by_rate, key=_mean_score)
+        # A rate at which no training was finite is not the best if another rate has a fitness, even one of 0.
+        best = max(by_rate, key=lambda trials: (any(trial.finite for trial in trials), _mean_score(trials)))
         status: Status = "trained" if all(trial.finite for trial in best) else "non_finite"
         fitness: float | None = _mean_score(best)
         if any(trial.num_steps == 0 for trial in trials):

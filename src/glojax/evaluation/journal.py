@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from glojax.evaluation.pool import Training
 from glojax.evaluation.results import recorded_result, result_record
 from glojax.files import Appender, append, write_atomically
@@ -23,6 +25,8 @@ _log = logging.getLogger(__name__)
 MAX_LINE = 2**20
 
 _HASH_DIGITS = 16
+
+_MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
 
 class _Key(NamedTuple):
@@ -161,7 +165,7 @@ def _entry(line: bytes) -> tuple[_Key, TrainResult] | None:
             and isinstance(key.expression, str)
             and type(key.seed) is int
             and type(key.learning_rate) is float
-            and all(isinstance(value, float) and math.isfinite(value) for value in scores.values())
+            and all(isinstance(value, float) and abs(value) <= _MAX_FLOAT32 for value in scores.values())
             and isinstance(finite, bool)
             and type(steps) is int
             and 0 <= steps < 2**31

@@ -12,6 +12,7 @@ from typing import Final
 import jax
 import platformdirs
 
+from glojax.cpu_devices import cpu_device
 from glojax.training import decisive_settings
 
 #: Packages whose version may change the result of a training or of a search.
@@ -54,8 +55,10 @@ def platform() -> dict[str, str]:
     """
     flags = sorted(flag for flag in os.environ.get("XLA_FLAGS", "").split() if "device_count" not in flag)
     kind = jax.local_devices()[0].device_kind
-    instructions = {"instructions": _instructions()} if kind == "cpu" else {}
-    return {"device_kind": kind, **instructions, "xla_flags": " ".join(flags)} | decisive_settings()
+    of_cpu = {"instructions": _instructions()} if kind == "cpu" else {}
+    if kind == "cpu" and cpu_device(0) in jax.devices("cpu"):  # whose threads are as many as the cores
+        of_cpu["cores"] = str(num_cores())
+    return {"device_kind": kind, **of_cpu, "xla_flags": " ".join(flags)} | decisive_settings()
 
 
 def decisive_versions() -> dict[str, str]:

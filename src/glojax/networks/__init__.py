@@ -5,8 +5,9 @@ from glojax.networks.digits_cnn import DigitsCNN
 from glojax.networks.layers import ConvolutionBlock, dense
 from glojax.networks.lowering import ConvolutionLowering, lowered_convolutions
 from glojax.networks.mnist_cnn import MnistCNN
-from glojax.networks.network import NETWORKS, Network, NetworkFactory, fitted
 from glojax.networks.parameters import DecayedParam
+from glojax.networks.pure_network import NetworkFactory, PureNetwork
+from glojax.networks.registry import NETWORKS
 from glojax.networks.small_cnn import SmallCNN
 
 __all__ = [
@@ -17,10 +18,9 @@ __all__ = [
     "DecayedParam",
     "DigitsCNN",
     "MnistCNN",
-    "Network",
     "NetworkFactory",
+    "PureNetwork",
     "SmallCNN",
     "dense",
-    "fitted",
     "lowered_convolutions",
 ]

@@ -7,8 +7,8 @@ from glojax.strategies.coefficients import CoefficientSearch, TuningConfig
 from glojax.strategies.genetic import GenerationalSearch, GeneticConfig, SteadyStateSearch
 from glojax.strategies.random_search import RandomSearch
 
-#: The strategies that discover losses, by the name that the command line knows; each is made as
-#: `strategy(config, seed, initial=..., constraint=...)`.
+#: The strategies that discover losses, by their names on the command line; `strategy(config, seed, initial=...,
+#: constraint=...)` makes each.
 DISCOVERY_STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "generational": GenerationalSearch,
     "steady-state": SteadyStateSearch,

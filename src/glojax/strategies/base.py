@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Strategy(Protocol):
     """Decides which candidates are evaluated next.
 
-    A strategy is deterministic: equal calls in an equal order give equal candidates, and to ask for n candidates is the
-    same as to ask n times for one. It keeps no files: an interrupted search repeats its calls.
+    A strategy is deterministic: equal calls in an equal order give equal candidates, and asking for n candidates is the
+    same as asking n times for one. It keeps no files: an interrupted search repeats its calls.
     """
 
     def ask(self, room: int) -> Sequence[LossTree]:
@@ -35,21 +35,24 @@ class Strategy(Protocol):
         Args:
             tree: A candidate as `ask` returned it.
             evaluation: Its evaluation; the fitness may be None, for unknown.
+
+        Raises:
+            ConfigurationError: The strategy keeps track of its candidates, and this one is not outstanding.
         """
 
 
 class Batch:
-    """Candidates that are handed out one after the other, and whose evaluations a strategy needs together.
+    """Candidates that a strategy asks for one after the other, and whose evaluations it needs together.
 
     Args:
-        trees: The candidates; equal ones are evaluated each by itself.
+        trees: The candidates [B]; equal ones are evaluated separately.
     """
 
     def __init__(self, trees: Sequence[LossTree]):
         self.trees = tuple(trees)
-        self._evaluations: dict[int, Evaluation] = {}
         self._num_asked = 0
-        self._open: dict[LossTree, deque[int]] = {}
+        self._outstanding: dict[LossTree, deque[int]] = {}
+        self._evaluations: dict[int, Evaluation] = {}
 
     @property
     def is_complete(self) -> bool:
@@ -58,25 +61,31 @@ class Batch:
 
     @property
     def evaluations(self) -> "list[Evaluation]":
-        """The evaluations so far, in the order of the candidates."""
-        return [self._evaluations[index] for index in sorted(self._evaluations)]
+        """The evaluations [B] of a complete batch, in the order of the candidates."""
+        return [self._evaluations[index] for index in range(len(self.trees))]
 
     def ask(self, room: int) -> tuple[LossTree, ...]:
         """Return the next candidates, at most `room`."""
         asked = self.trees[self._num_asked : self._num_asked + room]
         for index, tree in enumerate(asked, start=self._num_asked):
-            self._open.setdefault(tree, deque()).append(index)
+            self._outstanding.setdefault(tree, deque()).append(index)
         self._num_asked += len(asked)
         return asked
 
-    def tell(self, tree: LossTree, evaluation: "Evaluation") -> int:
-        """Keep the evaluation of a candidate, the first of equal ones; return its index.
+    def tell(self, tree: LossTree, evaluation: "Evaluation") -> None:
+        """Keep the evaluation of a candidate, the first of equal ones.
 
         Raises:
             ConfigurationError: The candidate is not outstanding.
         """
-        if not self._open.get(tree):
-            raise ConfigurationError(f"{tree} was told to a strategy that does not wait for it; tell what `ask` gave.")
-        index = self._open[tree].popleft()
-        self._evaluations[index] = evaluation
-        return index
+        if not self._outstanding.get(tree):
+            raise not_outstanding(tree)
+        self._evaluations[self._outstanding[tree].popleft()] = evaluation
+
+
+def not_outstanding(tree: LossTree) -> ConfigurationError:
+    """Return the error of a candidate that is told to a strategy which does not wait for it."""
+    return ConfigurationError(
+        f"A strategy was told the evaluation of {tree}, which is not outstanding; tell each candidate that `ask` "
+        "returned, once."
+    )

@@ -1,27 +1,30 @@
-"""Random drawing: the control of every search."""
+"""Random search: the control of every other strategy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from glojax.expressions import LossTree
-from glojax.strategies.genetic import GeneticConfig, draw_trees
+from glojax.strategies.genetic import Constraint, GeneticConfig, draw_trees, require_valid
 
 if TYPE_CHECKING:
     from glojax.evaluation import Evaluation
 
 
 class RandomSearch:
-    """Draws candidates as the first generation of the genetic algorithm is drawn, and learns nothing.
+    """Draws each candidate as the genetic algorithm draws its first population, and learns nothing.
 
-    A search that is no better than this one, with as many evaluations, owes nothing to selection.
+    Selection is of use only if it finds better losses than this strategy with as many evaluations.
 
     Args:
         config: Uses `initial_depth` and `max_nodes`.
         seed: The seed of the drawing.
-        initial: Candidates that come first.
-        constraint: Says whether a drawn candidate may be evaluated; others are drawn again.
+        initial: The first candidates, of any number.
+        constraint: Says whether a tree may be a candidate; others are drawn again.
+
+    Raises:
+        ConfigurationError: An initial candidate is too large or does not meet the constraint.
 
     Example:
         >>> [str(tree) for tree in RandomSearch(GeneticConfig(), seed=0, initial=[LossTree.parse("x * y")]).ask(1)]
@@ -34,22 +37,23 @@ class RandomSearch:
         seed: int,
         *,
         initial: Sequence[LossTree] = (),
-        constraint: Callable[[LossTree], bool] = lambda tree: True,
+        constraint: Constraint = lambda tree: True,
     ):
+        require_valid(initial, config, constraint)
         self._config = config
         self._rng = np.random.default_rng(seed)
         self._initial = list(initial)
         self._constraint = constraint
 
     def ask(self, room: int) -> list[LossTree]:
-        """Return `room` new candidates.
+        """Return `room` candidates.
 
         Raises:
             ConfigurationError: Hardly any drawn tree is small enough and meets the constraint.
         """
         first, self._initial = self._initial[:room], self._initial[room:]
-        number = room - len(first)
-        return [*first, *(draw_trees(self._config, self._rng, 1, self._constraint)[0] for _ in range(number))]
+        # One at a time, so that the number of draws for each is limited as if it were asked for alone.
+        return first + [draw_trees(self._config, self._rng, 1, self._constraint)[0] for _ in range(room - len(first))]
 
     def tell(self, tree: LossTree, evaluation: "Evaluation") -> None:
-        """Learn nothing."""
+        """Ignore the evaluation."""

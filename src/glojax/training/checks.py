@@ -1,4 +1,6 @@
-"""Whether network, data set and configuration fit each other."""
+"""Checks that network, data set and configuration fit each other."""
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +8,7 @@ from flax import nnx
 
 from glojax.datasets import Dataset
 from glojax.errors import ConfigurationError
-from glojax.networks import NetworkFactory, fitted
+from glojax.networks import NetworkFactory, PureNetwork
 from glojax.training.augmentation import CROP_SIZE, augmented_shape
 from glojax.training.config import TrainingConfig
 from glojax.training.gradient_step import decayed
@@ -28,33 +30,31 @@ def check_training(network: NetworkFactory, dataset: Dataset, config: TrainingCo
         )
     shape = augmented_shape(config.augmentation, dataset.image_shape)
     cropped = "" if shape == dataset.image_shape else f", cropped from {dataset.image_shape}"
-    image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
     if isinstance(network, nnx.Module):
         raise ConfigurationError(
             f"Got a {type(network).__name__} for the network; expected the class, or what makes one from nnx.Rngs."
         )
+    pure, key = PureNetwork(network, shape, dataset.num_classes), jax.eval_shape(lambda: jax.random.key(0))
     try:
-        model = nnx.eval_shape(lambda: fitted(network, shape, dataset.num_classes)(nnx.Rngs(0)))
-    except (TypeError, ValueError) as error:
+        params, rest = jax.eval_shape(pure.init, key)
+    except Exception as error:  # Any code of a user may run here.
         raise ConfigurationError(
             f"{_name(network)} cannot be made as network(rngs), with nnx.Rngs. It says: {_first_line(error)}"
         ) from error
-    rest = nnx.state(model, nnx.Not(nnx.Param))
-    if rest:
-        names = ", ".join(".".join(map(str, path)) for path, _ in nnx.to_flat_state(rest))
-        raise ConfigurationError(
-            f"{_name(network)} has state other than parameters: {names}; only networks whose state is parameters can "
-            "be trained. Dropout gets its key when it is called, as in MnistCNN."
-        )
+    if not jax.tree.leaves(params):
+        raise ConfigurationError(f"{_name(network)} has no nnx.Param; there is nothing to train.")
+    image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
     try:
-        logits = nnx.eval_shape(lambda model, images: model(images), model, image)
-        nnx.eval_shape(lambda model, images: model(images, dropout_key=jax.random.key(0)), model, image)
-    except (TypeError, ValueError) as error:
+        _, new_rest = jax.eval_shape(pure.train_logits, params, rest, image, key)
+        logits = jax.eval_shape(pure.logits, params, rest, image)
+    except Exception as error:
         raise ConfigurationError(
             f"{_name(network)} does not take images of shape {shape} ({dataset.name}{cropped}), or cannot be called as "
-            "network(images) and network(images, dropout_key=key); choose a network made for them. It says: "
-            f"{_first_line(error)}"
+            "network(images), in training with dropout_key=key or rngs=nnx.Rngs(key) where it has such a parameter; "
+            f"choose a network made for them. It says: {_first_line(error)}"
         ) from error
+    if _shapes(new_rest) != _shapes(rest):
+        raise ConfigurationError(f"{_name(network)} changes the shape or dtype of its state when it is called.")
     if logits.shape != (1, dataset.num_classes):
         raise ConfigurationError(
             f"{_name(network)} gives logits of shape {logits.shape[1:]} where {dataset.name} has {dataset.num_classes} "
@@ -66,11 +66,15 @@ def check_training(network: NetworkFactory, dataset: Dataset, config: TrainingCo
         raise ConfigurationError(
             f"metric {config.metric} gives {scores.dtype} of shape {scores.shape} for one image; expected [B] float32."
         )
-    if config.weight_decay > 0 and not any(jax.tree.leaves(decayed(nnx.state(model, nnx.Param)))):
+    if config.weight_decay > 0 and not any(jax.tree.leaves(decayed(params))):
         raise ConfigurationError(
             f"weight_decay is {config.weight_decay}, but {_name(network)} marks no parameter to decay; set it to 0, or "
             "make parameters of the network a DecayedParam."
         )
+
+
+def _shapes(state: Any) -> list[tuple[tuple[int, ...], Any]]:
+    return [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(state)]
 
 
 def _first_line(error: Exception) -> str:

@@ -9,13 +9,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from flax import nnx
 from jax import lax
 
 from glojax.datasets import Dataset
 from glojax.losses import LossProgram, interpret
 from glojax.losses.objective import objective
-from glojax.networks import ConvolutionLowering, NetworkFactory, fitted, lowered_convolutions
+from glojax.networks import ConvolutionLowering, NetworkFactory, PureNetwork, lowered_convolutions
 from glojax.training.augmentation import augmented_shape, evaluation_images, training_images
 from glojax.training.checks import check_training
 from glojax.training.config import TrainingConfig
@@ -40,9 +39,18 @@ class TrainResult:
 
 
 class TrainState(NamedTuple):
-    """A training between two steps, or K of them along a leading axis."""
+    """A training between two steps, or K of them along a leading axis.
+
+    Attributes:
+        params: The network's parameters.
+        rest: The network's other state, such as batch statistics.
+        optimizer: The optimizer's state.
+        num_steps: [...] int32; steps taken.
+        finite: [...] bool; whether the loss has been finite so far.
+    """
 
     params: Any
+    rest: Any
     optimizer: optax.OptState
     num_steps: jax.Array
     finite: jax.Array
@@ -139,14 +147,14 @@ class Train:
 
     def predict(self, state: TrainState, split: str) -> jax.Array:
         """Class probabilities [N, C] of a split's images under one candidate's network; without dropout."""
-        return probabilities(self._logits_fn(state.params), self.data[split][0])
+        return probabilities(self._logits_fn(state), self.data[split][0])
 
     def _begin(self, key: jax.Array) -> TrainState:
         network_key, _, _ = jax.random.split(key, 3)
-        params = nnx.state(self._build()(nnx.Rngs(network_key)), nnx.Param)
+        params, rest = self._pure_network.init(network_key)
         # An optimizer whose initial state depends on the learning rate is refused.
         optimizer = gradient_transformation(self.config, self.config.learning_rate)
-        return TrainState(params, optimizer.init(params), jnp.asarray(0, jnp.int32), jnp.asarray(True))
+        return TrainState(params, rest, optimizer.init(params), jnp.asarray(0, jnp.int32), jnp.asarray(True))
 
     def _order(self, epoch: jax.Array, key: jax.Array) -> jax.Array:
         """Of the training images, in an epoch."""
@@ -171,28 +179,30 @@ class Train:
         config = self.config
         steps_per_epoch = self.data["train"][1].shape[0] // config.batch_size
         rate = learning_rate_at(config, learning_rate, state.num_steps, steps_per_epoch)
+        optimizer = gradient_transformation(config, rate)
 
-        def loss_fn(params: Any) -> jax.Array:
+        def loss_fn(params: Any) -> tuple[jax.Array, Any]:
             with self._lowered():
-                logits = nnx.merge(self._graphdef(), params)(batch.images, dropout_key=batch.dropout_key)
+                logits, rest = self._pure_network.train_logits(params, state.rest, batch.images, batch.dropout_key)
             losses = objective(interpret, config.class_reduction, config.prob_epsilon, program, batch.one_hot, logits)
             loss: jax.Array = jnp.mean(losses)
-            return loss
+            return loss, rest
 
-        loss, gradient = jax.value_and_grad(loss_fn)(state.params)
+        (loss, rest), gradient = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
         # Several of optax's optimizers rely on the usual promotion of dtypes.
         with jax.numpy_dtype_promotion("standard"):
-            optimizer = gradient_transformation(config, rate)
             updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
             params = optax.apply_updates(state.params, updates)
         # A step after the first loss that is not finite counts no more.
         num_steps = state.num_steps + state.finite.astype(jnp.int32)
-        return TrainState(params, optimizer_state, num_steps, state.finite & jnp.isfinite(loss))
+        return TrainState(params, rest, optimizer_state, num_steps, state.finite & jnp.isfinite(loss))
 
     def _finish(self, state: TrainState) -> TrainResult:
-        finite_params = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)]).all()
-        finite = state.finite & finite_params
-        logits_fn = self._logits_fn(state.params)
+        leaves = [
+            leaf for leaf in jax.tree.leaves((state.params, state.rest)) if jnp.issubdtype(leaf.dtype, jnp.inexact)
+        ]
+        finite = state.finite & jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
+        logits_fn = self._logits_fn(state)
         metric = find_metric(self.config.metric)
         scores = {
             split: jnp.where(finite, mean_score(metric, logits_fn, *self.data[split]), 0)
@@ -200,26 +210,23 @@ class Train:
         }
         return TrainResult(scores, finite, state.num_steps)
 
-    def _logits_fn(self, params: Any) -> Callable[[jax.Array], jax.Array]:
-        """Logits [B, C] of images [B, ...] as the data set has them."""
-        model = nnx.merge(self._graphdef(), params)
+    def _logits_fn(self, state: TrainState) -> Callable[[jax.Array], jax.Array]:
+        """Return what maps images [B, ...] as the data set has them to logits [B, C], in evaluation."""
 
         def logits_fn(images: jax.Array) -> jax.Array:
             with self._lowered():
-                logits: jax.Array = model(evaluation_images(self.config.augmentation, images))
-                return logits
+                seen = evaluation_images(self.config.augmentation, images)
+                return self._pure_network.logits(state.params, state.rest, seen)
 
         return logits_fn
+
+    @property
+    def _pure_network(self) -> PureNetwork:
+        return PureNetwork(self.network, self.image_shape, self.num_classes)
 
     def _lowered(self) -> AbstractContextManager[None]:
         default: ConvolutionLowering = "canonical" if jax.default_backend() == "cpu" else "grouped"
         return lowered_convolutions(self.conv_lowering or default)
-
-    def _build(self) -> Callable[[nnx.Rngs], Any]:
-        return fitted(self.network, self.image_shape, self.num_classes)
-
-    def _graphdef(self) -> nnx.GraphDef[Any]:
-        return nnx.split(nnx.eval_shape(lambda: self._build()(nnx.Rngs(0))))[0]
 
 
 def make_train(

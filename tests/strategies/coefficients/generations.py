@@ -1,15 +1,15 @@
 """Generations of the evolution strategy, on functions of which the best point is known."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
-from glojax.coefficients import Best, CmaEs, TuningConfig
+
+from glojax.strategies.coefficients import CmaEs, TuningConfig
+from glojax.strategies.coefficients.cma import _evosax_numerics
 
 CONFIG = TuningConfig(generations=1000, patience=1000)
-
-#: What the distribution of members is.
-DISTRIBUTION = ("mean", "std", "C", "p_std", "p_c")
 
 
 def sphere(members: np.ndarray) -> np.ndarray:
@@ -27,20 +27,22 @@ def tell_generations(strategy: CmaEs, count: int, fitness: Callable[[np.ndarray]
         strategy.tell(fitness(strategy.ask()))
 
 
-def best_of(strategy: CmaEs) -> Best:
-    assert strategy.best is not None
-    return strategy.best
+def distribution(strategy: CmaEs) -> dict[str, np.ndarray]:
+    """The parameters of the distribution of members."""
+    return {name: np.asarray(getattr(strategy._state, name)) for name in ("mean", "std", "C", "p_std", "p_c")}
 
 
-def assert_same(one: CmaEs, other: CmaEs, names: Sequence[str] = ()) -> None:
-    """To the last bit, in everything or in what is named."""
-    ours, theirs = one.save(), other.save()
-    for name in names or ours:
-        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+def assert_same(one: CmaEs, other: CmaEs) -> None:
+    """The distributions are equal to the last bit."""
+    for name, expected in distribution(other).items():
+        np.testing.assert_array_equal(distribution(one)[name], expected, err_msg=name)
 
 
 def with_state(config: TuningConfig, **changes: Any) -> CmaEs:
-    """A strategy of two coefficients, four generations old, with changes to its arrays."""
+    """A strategy of two coefficients, four generations old, with changes to its distribution."""
     strategy = CmaEs([3.0, 3.0], config, seed=0)
     tell_generations(strategy, 4)
-    return CmaEs.restore(strategy.save() | {name: np.asarray(value) for name, value in changes.items()}, config)
+    with _evosax_numerics():
+        arrays = {name: jnp.asarray(value, jnp.float64) for name, value in changes.items()}
+        strategy._state = strategy._state.replace(**arrays)
+    return strategy

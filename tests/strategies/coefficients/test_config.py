@@ -2,9 +2,9 @@ import math
 from typing import Any
 
 import pytest
-from glojax.coefficients import TuningConfig
 
 from glojax.errors import ConfigurationError
+from glojax.strategies.coefficients import TuningConfig
 
 
 def test_defaults_are_the_papers() -> None:

@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from glojax.coefficients import CoefficientLayout, FreeCoefficients, absorbed
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 from glojax.losses import CATALOG
+from glojax.strategies.coefficients import CoefficientLayout
+from glojax.strategies.coefficients.layout import FreeCoefficients, absorbed
 from tests.oracle import evaluate
 from tests.tree_strategies import loss_trees
 
@@ -52,16 +53,16 @@ def is_stable(tree: LossTree) -> np.ndarray:
     return np.asarray(np.all(close, axis=0))
 
 
-def test_all_has_one_place_a_node() -> None:
+def test_all_has_one_index_for_each_node() -> None:
     layout = CoefficientLayout.of(CATALOG["baikal_cma"], "all")
     assert layout == CoefficientLayout.of(CATALOG["baikal_cma"])
     assert layout.tree == CATALOG["baikal_cma"]
-    assert layout.places == (0, 1, 2, 3, 4, 5)
+    assert layout.indices == (0, 1, 2, 3, 4, 5)
     np.testing.assert_array_equal(layout.vector, [2.7279, 0.9863, 1.5352, -1.1135, 1.3716, -0.8411])
 
 
 @pytest.mark.parametrize(
-    ("text", "places"),
+    ("text", "indices"),
     [
         ("log(y) - x / y", (1, 2, 3)),
         ("x * log(y)", (0, 3)),
@@ -85,10 +86,10 @@ def test_all_has_one_place_a_node() -> None:
         ("x + sqrt(log(y)^2)", (1, 2, 3, 5)),
     ],
 )
-def test_independent_places_are_those_that_no_other_absorbs(text: str, places: tuple[int, ...]) -> None:
+def test_independent_indices_are_those_that_no_other_absorbs(text: str, indices: tuple[int, ...]) -> None:
     layout = CoefficientLayout.of(LossTree.parse(text), "independent")
-    assert layout.places == places
-    np.testing.assert_array_equal(layout.vector, np.ones(len(places)))
+    assert layout.indices == indices
+    np.testing.assert_array_equal(layout.vector, np.ones(len(indices)))
 
 
 @pytest.mark.parametrize(
@@ -160,8 +161,8 @@ def test_absorption_of_any_coefficients_keeps_the_function_up_to_rounding(tree: 
 def test_absorption_leaves_ones_elsewhere_and_nothing_for_a_second_time(tree: LossTree) -> None:
     once = absorbed(tree)
     assume(np.isfinite(once.coefficients).all())
-    places = CoefficientLayout.of(tree, "independent").places
-    assert all(once.nodes[i].coefficient == 1 for i in range(tree.size) if i not in places)
+    indices = CoefficientLayout.of(tree, "independent").indices
+    assert all(once.nodes[i].coefficient == 1 for i in range(tree.size) if i not in indices)
     assert absorbed(once) == once
     assert [node.operator for node in once.nodes] == [node.operator for node in tree.nodes]
 
@@ -173,14 +174,14 @@ def test_a_vector_makes_a_tree_that_has_it_and_reads_back_from_its_text(
     free: FreeCoefficients, data: st.DataObject, tree: LossTree
 ) -> None:
     layout = CoefficientLayout.of(tree, free)
-    K = len(layout.places)
+    K = len(layout.indices)
     vector = data.draw(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=K, max_size=K))
     made = layout.tree_of(vector)
-    again = CoefficientLayout(made, layout.places)
+    again = CoefficientLayout(made, layout.indices)
     np.testing.assert_array_equal(again.vector, [float(f"{value:.5e}") for value in vector])
     assert again.tree_of(again.vector) == made
     assert LossTree.parse(str(made)) == made
-    assert all(node.coefficient == 1 for i, node in enumerate(made.nodes) if i not in layout.places)
+    assert all(node.coefficient == 1 for i, node in enumerate(made.nodes) if i not in layout.indices)
 
 
 def test_coefficients_have_six_significant_digits() -> None:
@@ -208,8 +209,8 @@ def test_a_vector_that_is_not_finite_is_refused(value: float) -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("free", ["all", "independent"])
 def test_a_tree_that_is_not_finite_is_refused(free: FreeCoefficients, value: float) -> None:
-    for place in range(BAIKAL.size):
-        coefficients = [value if i == place else 1.0 for i in range(BAIKAL.size)]
+    for index in range(BAIKAL.size):
+        coefficients = [value if i == index else 1.0 for i in range(BAIKAL.size)]
         with pytest.raises(ConfigurationError, match="not all finite"):
             CoefficientLayout.of(BAIKAL.with_coefficients(coefficients), free)
 

@@ -3,9 +3,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from glojax.genetic import GeneticConfig
 
 from glojax.errors import ConfigurationError
+from glojax.strategies.genetic import GeneticConfig
 
 
 def test_defaults_are_the_papers() -> None:

@@ -2,11 +2,11 @@ from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
-from glojax.genetic import crossover, random_tree
 from hypothesis import given
 from hypothesis import strategies as st
 
 from glojax.expressions.tree import LossTree
+from glojax.strategies.genetic import crossover, random_tree
 
 NUM_DRAWS = 10_000
 

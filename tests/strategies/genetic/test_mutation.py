@@ -3,13 +3,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from glojax.genetic import GeneticConfig, mutate, random_tree
 from hypothesis import given
 from hypothesis import strategies as st
 
 from glojax.expressions.nodes import Node
 from glojax.expressions.operators import MAX_INTEGER, OPERATORS
 from glojax.expressions.tree import LossTree
+from glojax.strategies.genetic import GeneticConfig, mutate, random_tree
 
 NUM_DRAWS = 10_000
 

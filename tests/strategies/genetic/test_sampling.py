@@ -3,11 +3,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from glojax.genetic import random_node, random_tree
 from hypothesis import given
 from hypothesis import strategies as st
 
 from glojax.expressions.operators import OPERATORS, SAMPLED_INTEGERS
+from glojax.strategies.genetic import random_node, random_tree
 
 NUM_DRAWS = 10_000
 

@@ -3,11 +3,11 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from glojax.genetic import GeneticConfig, select_parents
-from glojax.genetic.config import SelectionKind
 from numpy.typing import ArrayLike
 
 from glojax.errors import ConfigurationError
+from glojax.strategies.genetic import GeneticConfig, select_parents
+from glojax.strategies.genetic.config import SelectionKind
 
 NUM_DRAWS = 10_000
 KINDS: tuple[SelectionKind, ...] = get_args(SelectionKind)
@@ -39,7 +39,7 @@ def test_frequencies(
     parents = select_parents(fitness, NUM_DRAWS, config, np.random.default_rng(1))
 
     assert parents.shape == (NUM_DRAWS,)
-    for count, rate in zip(np.bincount(parents, minlength=4).tolist(), expected, strict=True):
+    for count, rate in zip(np.bincount(parents, minlength=4), expected, strict=True):
         assert_rate(count, NUM_DRAWS, rate)
 
 

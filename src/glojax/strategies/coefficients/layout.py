@@ -1,13 +1,13 @@
-"""Which coefficients of a tree are free, and the way between a tree and the vector of them.
+"""The free coefficients of a tree, and the conversion between a tree and the vector of them.
 
-Each node's output has a factor. Some factors do nothing that others could not: `3 * (5x + 2y)` is `15x + 6y`. A factor
-is independent unless another absorbs it, whatever its value:
+Each node has a coefficient, by which its output is multiplied. Some of them are redundant: `3 * (5x + 2y)` is
+`15x + 6y`. A coefficient is independent unless another one absorbs it, whatever its value:
 
-- that of a factor, dividend, divisor or squared operand goes into the product, quotient or square above it;
-- that of a sum goes into both operands, and that of a product with a sum among its factors into that sum.
+- a product, a quotient or a square absorbs the coefficients of its operands;
+- both operands of a sum absorb its coefficient, and a sum that is an operand of a product absorbs that of the product.
 
-The operand of a logarithm keeps its factor, and so does that of a square root, since the sign of a factor cannot leave
-the root.
+The operand of a logarithm keeps its coefficient, and so does that of a square root, since the sign of a coefficient
+cannot leave the root.
 
 Source: Gonzalez and Miikkulainen (2020), section III-B, has the idea and the example; the rules are ours.
 """
@@ -24,7 +24,7 @@ from glojax.expressions import LossTree
 
 FreeCoefficients = Literal["all", "independent"]
 
-#: Significant decimal digits of a tuned coefficient: what is trained is exactly what the text says.
+#: Significant decimal digits of a tuned coefficient, so that a tree is exactly the function that its text says.
 NUM_DIGITS = 6
 
 
@@ -49,12 +49,12 @@ class CoefficientLayout:
 
     @classmethod
     def of(cls, tree: LossTree, free: FreeCoefficients = "all") -> "CoefficientLayout":
-        """The layout of a tree.
+        """Return the layout of a tree.
 
         Args:
             tree: A loss function, with or without coefficients.
-            free: "all", one coefficient for each node, or "independent", those that no other absorbs; the tree is then
-                the same function with coefficients of 1 elsewhere.
+            free: "all", one coefficient for each node, or "independent", those that no other absorbs; the tree of the
+                layout is then the same function with coefficients of 1 elsewhere.
 
         Raises:
             ConfigurationError: The tree lacks x or y, or a coefficient is not finite.
@@ -73,14 +73,14 @@ class CoefficientLayout:
 
     @property
     def vector(self) -> NDArray[np.float64]:
-        """[K] The tree's free coefficients."""
+        """The free coefficients [K] of the tree."""
         return np.array([self.tree.nodes[index].coefficient for index in self.indices], np.float64)
 
     def tree_of(self, vector: ArrayLike) -> LossTree:
-        """The loss function with other free coefficients, rounded to six significant digits.
+        """Return the loss function with other free coefficients, rounded to six significant digits.
 
         Args:
-            vector: [K].
+            vector: The coefficients [K].
 
         Raises:
             ConfigurationError: The vector is of another length, or not finite.
@@ -100,44 +100,44 @@ class CoefficientLayout:
 
 
 def absorbed(tree: LossTree) -> LossTree:
-    """The same function, where every coefficient that is not independent is 1.
+    """Return the same function with a coefficient of 1 wherever it is not independent.
 
-    Where a divisor has the factor 0, so that the function is undefined, a coefficient becomes NaN.
+    If a divisor has the coefficient 0, so that the function is undefined, a coefficient becomes NaN.
 
     Example:
         >>> str(absorbed(LossTree.parse("3.0*(5.0*x + 2.0*y)")))
         '15.0*x + 6.0*y'
     """
     shape = _Shape.of(tree)
-    factors = list(tree.coefficients)
-    # Upwards: a node takes the factors of its operands.
+    coefficients = list(tree.coefficients)
+    # Upwards: a node absorbs the coefficients of its operands.
     for index in reversed(range(tree.size)):
         operands = shape.operands[index]
-        match tree.nodes[index].operator, [factors[operand] for operand in operands]:
+        match tree.nodes[index].operator, [coefficients[operand] for operand in operands]:
             case "multiply", (left, right):
-                factors[index] *= left * right
+                coefficients[index] *= left * right
             case "divide", (dividend, divisor):
-                factors[index] *= dividend / divisor if divisor else math.nan
+                coefficients[index] *= dividend / divisor if divisor else math.nan
             case "square", (base,):
-                factors[index] *= base * base  # base**2 raises where it is too large
+                coefficients[index] *= base * base  # base**2 raises an error if it overflows
             case _:
                 continue
         for operand in operands:
-            factors[operand] = 1.0
-    # Downwards: the operands take the factor of a node that has none of its own.
+            coefficients[operand] = 1.0
+    # Downwards: the carriers of a node absorb its coefficient.
     for index, carriers in enumerate(shape.carriers):
         for carrier in carriers:
-            factors[carrier] *= factors[index]
+            coefficients[carrier] *= coefficients[index]
         if carriers:
-            factors[index] = 1.0
-    return tree.with_coefficients(factors)
+            coefficients[index] = 1.0
+    return tree.with_coefficients(coefficients)
 
 
 class _Shape(NamedTuple):
-    """For each node of a tree, in prefix order, the indices of its operands, and of those that carry its factor.
+    """The indices of the operands of each node, in prefix order, and of the operands that carry its coefficient.
 
-    Both operands of a sum carry its factor; in a product, one that has carriers itself; of a quotient, the dividend if
-    it has. A node without carriers carries its own.
+    Both operands of a sum carry its coefficient. The first operand of a product that has carriers itself carries that
+    of the product, and a dividend that has carriers that of the quotient. Other nodes have no carriers.
     """
 
     operands: list[tuple[int, ...]]
@@ -160,11 +160,11 @@ class _Shape(NamedTuple):
         return shape
 
     def independent(self, tree: LossTree) -> tuple[int, ...]:
-        """The nodes whose coefficient no other absorbs."""
-        given_up = {
+        """Return the indices of the nodes whose coefficient no other absorbs."""
+        absorbed_upwards = {
             operand
             for node, operands in zip(tree.nodes, self.operands, strict=True)
             if node.operator in ("multiply", "divide", "square")
             for operand in operands
         }
-        return tuple(index for index in range(tree.size) if not self.carriers[index] and index not in given_up)
+        return tuple(index for index in range(tree.size) if not self.carriers[index] and index not in absorbed_upwards)

@@ -1,4 +1,4 @@
-"""CMA-ES over the coefficients of several losses at once: the members of all of them are one population."""
+"""CMA-ES over the coefficients of several losses at once: each round has the members of all of them."""
 
 import hashlib
 import math
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class LossTuning:
-    """A loss whose coefficients are tuned.
+    """The state of the tuning of one loss.
 
     Attributes:
         layout: Its coefficients.
         strategy: Its evolution strategy.
         start: The evaluation of the loss as it was given; None before it is known.
-        members: The evaluations of its latest generation.
-        found: Every distinct member by its tree, in the order of evaluation.
+        members: The evaluations of its latest complete generation.
+        found: The evaluation of every distinct member, by its canonical tree, in the order of asking.
     """
 
     layout: CoefficientLayout
@@ -36,9 +36,9 @@ class LossTuning:
 
     @property
     def best(self) -> "Evaluation | None":
-        """The best evaluation, the first of equals; None before any is known."""
-        known = [one for one in (self.start, *self.found.values()) if one is not None]
-        return max(known, key=lambda one: -math.inf if one.fitness is None else one.fitness, default=None)
+        """The evaluation with the highest fitness, the first of equals; None before any is known."""
+        known = [evaluation for evaluation in (self.start, *self.found.values()) if evaluation is not None]
+        return max(known, key=lambda each: -math.inf if each.fitness is None else each.fitness, default=None)
 
 
 class CoefficientSearch:
@@ -55,7 +55,7 @@ class CoefficientSearch:
     Attributes:
         losses: The state of each loss, in the order of the trees.
         num_rounds: Rounds that are complete.
-        active: The losses that took part in the latest complete round after the first.
+        active: The losses with members in the latest round; none in the first.
 
     Raises:
         ConfigurationError: A tree lacks x or y, or has a coefficient that is not finite.
@@ -68,18 +68,21 @@ class CoefficientSearch:
         ]
         self.num_rounds = 0
         self.active: list[LossTuning] = []
-        self._asked: list[LossTuning] = []
         self._round = Batch(trees)
 
     def ask(self, room: int) -> tuple[LossTree, ...]:
         """Return the next members; none while a round is being evaluated, or when all strategies have stopped."""
         if self._round.is_complete:
-            self._asked = [loss for loss in self.losses if loss.strategy.stop_reason is None]
-            self._round = Batch([loss.layout.tree_of(one) for loss in self._asked for one in loss.strategy.ask()])
+            self.active = [loss for loss in self.losses if loss.strategy.stop_reason is None]
+            self._round = Batch([loss.layout.tree_of(row) for loss in self.active for row in loss.strategy.ask()])
         return self._round.ask(room)
 
     def tell(self, tree: LossTree, evaluation: "Evaluation") -> None:
-        """Learn the evaluation of a member; the last one of a round updates the evolution strategies."""
+        """Learn the evaluation of a member; the last one of a round updates the evolution strategies.
+
+        Raises:
+            ConfigurationError: The member is not outstanding.
+        """
         self._round.tell(tree, evaluation)
         if not self._round.is_complete:
             return
@@ -87,16 +90,15 @@ class CoefficientSearch:
         if self.num_rounds == 0:
             for loss, start in zip(self.losses, evaluations, strict=True):
                 loss.start = start
-        for loss in self._asked:
+        for loss in self.active:
             loss.members = [next(evaluations) for _ in range(loss.strategy.population_size)]
-            loss.strategy.tell([math.nan if one.fitness is None else one.fitness for one in loss.members])
-            for one in loss.members:
-                loss.found.setdefault(one.tree, one)
-        self.active = self._asked
+            loss.strategy.tell([math.nan if member.fitness is None else member.fitness for member in loss.members])
+            for member in loss.members:
+                loss.found.setdefault(member.tree, member)
         self.num_rounds += 1
 
 
 def _member_seed(seed: int, tree: LossTree) -> int:
-    """The seed of a loss follows from the loss, so that it is the same whatever is tuned beside it."""
+    """Return the seed of a loss, which does not depend on the other losses."""
     digest = hashlib.sha256(f"{seed} {tree}".encode()).digest()
     return int.from_bytes(digest[:4]) >> 1

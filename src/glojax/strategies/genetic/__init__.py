@@ -4,7 +4,7 @@ from glojax.strategies.genetic.config import GeneticConfig
 from glojax.strategies.genetic.crossover import crossover
 from glojax.strategies.genetic.generational import GenerationalSearch
 from glojax.strategies.genetic.mutation import mutate
-from glojax.strategies.genetic.reproduction import Constraint, breed, draw_trees, next_generation
+from glojax.strategies.genetic.reproduction import Constraint, breed, draw_trees, require_valid
 from glojax.strategies.genetic.sampling import random_node, random_tree
 from glojax.strategies.genetic.selection import select_parents
 from glojax.strategies.genetic.steady_state import SteadyStateSearch
@@ -18,8 +18,8 @@ __all__ = [
     "crossover",
     "draw_trees",
     "mutate",
-    "next_generation",
     "random_node",
     "random_tree",
+    "require_valid",
     "select_parents",
 ]

@@ -1,4 +1,4 @@
-"""Every rate and size of the genetic algorithm, checked when it is made."""
+"""The settings of the genetic algorithm."""
 
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -9,7 +9,7 @@ from glojax.expressions import MAX_NODES
 
 SelectionKind = Literal["roulette", "rank", "tournament"]
 
-#: Nodes of the smallest tree that holds both `x` and `y`, such as `x * y`.
+#: The number of nodes of the smallest tree that has both `x` and `y`, such as `x * y`.
 _SMALLEST_LOSS = 3
 
 
@@ -20,8 +20,8 @@ class GeneticConfig:
     Raises:
         ConfigurationError: A field is of the wrong type or out of its range.
 
-    Source: Gonzalez and Miikkulainen (2020), section III-A. `tournament_size` and `max_nodes` are ours, as are the
-    selection kinds `rank` and `tournament`.
+    Source: Gonzalez and Miikkulainen (2020), section III-A. `tournament_size`, `max_nodes` and the selection kinds
+    `rank` and `tournament` are ours.
 
     Example:
         >>> GeneticConfig(population_size=20, num_elites=2).crossover_rate
@@ -54,17 +54,17 @@ class GeneticConfig:
     """Probability that an operator and its operands are replaced by a random leaf, for each operator."""
 
     expand_rate: float = 0.025
-    """Probability that a leaf is replaced by a random element with random leaves as operands, for each leaf."""
+    """Probability that a leaf is replaced by a random node with random leaves as operands, for each leaf."""
 
     selection: SelectionKind = "roulette"
-    """How parents are drawn: in proportion to fitness, in proportion to rank, or as winners of small tournaments."""
+    """The way in which parents are drawn: by fitness, by rank, or as the fittest of small tournaments."""
 
     tournament_size: int = 3
-    """Number of candidates in a tournament; used by tournament selection alone."""
+    """Number of candidates in a tournament; only tournament selection uses it."""
 
     max_nodes: int | None = 64
-    """Greatest number of nodes in a tree; larger offspring are discarded and drawn anew. None for 1000, beyond which
-    no tree is read back from its text."""
+    """Greatest number of nodes in a tree; larger ones are discarded and drawn again. None for 1000, the greatest number
+    that is read back from a text."""
 
     def __post_init__(self) -> None:
         self._require_integer("population_size", minimum=1)
@@ -75,8 +75,8 @@ class GeneticConfig:
             self._require_integer("max_nodes", minimum=_SMALLEST_LOSS)
             if self.max_nodes > MAX_NODES:
                 raise ConfigurationError(
-                    f"max_nodes is {self.max_nodes}; expected at most {MAX_NODES}, what is read back from a text: "
-                    "lower it."
+                    f"max_nodes is {self.max_nodes}; expected at most {MAX_NODES}, the most that is read back from a "
+                    "text: lower it."
                 )
         for name in ("crossover_rate", "integer_step_rate", "same_arity_rate", "collapse_rate", "expand_rate"):
             self._require_probability(name)
@@ -93,7 +93,7 @@ class GeneticConfig:
 
     @property
     def size_limit(self) -> int:
-        """Greatest number of nodes in a tree, whether `max_nodes` says it or not."""
+        """The greatest number of nodes in a tree: `max_nodes` or, if that is None, `MAX_NODES`."""
         return MAX_NODES if self.max_nodes is None else self.max_nodes
 
     def _require_integer(self, name: str, minimum: int) -> None:

@@ -1,8 +1,8 @@
-"""Recombination: two trees swap subtrees."""
+"""Crossover: two trees swap subtrees."""
 
 import numpy as np
 
-from glojax.expressions.tree import LossTree
+from glojax.expressions import LossTree
 
 
 def crossover(first: LossTree, second: LossTree, rng: np.random.Generator) -> tuple[LossTree, LossTree]:
@@ -14,8 +14,8 @@ def crossover(first: LossTree, second: LossTree, rng: np.random.Generator) -> tu
         rng: Source of randomness.
 
     Returns:
-        Two children: `first` with a subtree of `second`, and `second` with the subtree that `first` gave away. Together
-        they hold exactly the parents' nodes.
+        Two children: `first` with the subtree of `second`, and `second` with the subtree of `first`. Together they have
+        exactly the parents' nodes.
 
     Source: Gonzalez and Miikkulainen (2020), section III-A and figure 1.
 

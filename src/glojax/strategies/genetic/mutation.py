@@ -4,35 +4,33 @@ from itertools import chain
 
 import numpy as np
 
-from glojax.expressions.nodes import Node
-from glojax.expressions.operators import MAX_INTEGER
-from glojax.expressions.tree import LossTree
+from glojax.expressions import MAX_INTEGER, LossTree, Node
 from glojax.strategies.genetic.config import GeneticConfig
 from glojax.strategies.genetic.sampling import random_node, random_tree
 
 
 def mutate(tree: LossTree, config: GeneticConfig, rng: np.random.Generator) -> LossTree:
-    """Visit every node, operands before their operator, and change each with small probability.
+    """Visit every node, operands before their operator, and change each with a small probability.
 
-    At each node, these are drawn independently and in this order:
+    At each node, these changes are drawn independently, in this order:
 
-    1. an integer moves by +1 or -1 (`config.integer_step_rate`);
-    2. the node becomes a weighted-random one of the same arity (`config.same_arity_rate`);
-    3. an operator, with all its operands, becomes a weighted-random leaf (`config.collapse_rate`), or a leaf becomes a
-       weighted-random element with weighted-random leaves as operands (`config.expand_rate`).
+    1. an integer is incremented or decremented (`config.integer_step_rate`);
+    2. the node is replaced by a random node of the same arity (`config.same_arity_rate`);
+    3. an operator and its operands are replaced by a random leaf (`config.collapse_rate`), or a leaf is replaced by a
+       random node with random leaves as operands (`config.expand_rate`).
 
-    A random node may be the very one that it replaces. What a mutation has just grown is not visited again.
+    `random_node` draws the new nodes; one may equal the node that it replaces. New nodes are not visited.
 
     Args:
-        tree: The tree to change; it stays as it is.
+        tree: The tree.
         config: The four rates.
         rng: Source of randomness.
 
     Returns:
         The mutated tree, of any size. New nodes have coefficient 1.
 
-    Source: Gonzalez and Miikkulainen (2020), section III-A. Ours: the order of the draws, and that integers stop at
-    `MAX_INTEGER`.
+    Source: Gonzalez and Miikkulainen (2020), section III-A. The order of the draws, and the limit of `MAX_INTEGER` on
+    the magnitude of integers, are ours.
 
     Example:
         >>> still = GeneticConfig(integer_step_rate=0, same_arity_rate=0, collapse_rate=0, expand_rate=0)
@@ -55,6 +53,6 @@ def mutate(tree: LossTree, config: GeneticConfig, rng: np.random.Generator) -> L
 
 
 def _step_integer(node: Node, rng: np.random.Generator) -> Node:
-    """The same integer leaf, one higher or one lower."""
+    """Return the integer leaf that is one higher or one lower."""
     value = node.value + (1 if rng.random() < 0.5 else -1)
     return node._replace(value=max(-MAX_INTEGER, min(MAX_INTEGER, value)))

@@ -1,4 +1,4 @@
-"""Who becomes a parent: roulette, rank and tournament selection."""
+"""Selection of parents: roulette, rank and tournament."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,28 +10,28 @@ from glojax.strategies.genetic.config import GeneticConfig
 def select_parents(fitness: ArrayLike, num: int, config: GeneticConfig, rng: np.random.Generator) -> NDArray[np.intp]:
     r"""Draw parents with replacement, fitter ones more often.
 
-    With fitness $f_i$ and rank $r_i$ (1 for the least fit, $P$ for the fittest, equals sharing their mean rank),
-    candidate $i$ is drawn with probability
+    Let $f_i$ be the fitness of candidate $i$ and $r_i$ its rank (1 for the least fit, $P$ for the fittest; equals share
+    their mean rank). The kinds of selection are:
 
-    - roulette: $f_i / \sum_j f_j$, or $1 / P$ where every fitness is 0;
-    - rank: $r_i / \sum_j r_j$;
-    - tournament: that of being the fittest of `config.tournament_size` candidates drawn uniformly with replacement,
+    - roulette: candidate $i$ is drawn with probability $f_i / \sum_j f_j$, or $1 / P$ if every fitness is 0;
+    - rank: candidate $i$ is drawn with probability $r_i / \sum_j r_j$;
+    - tournament: `config.tournament_size` candidates are drawn uniformly with replacement, and the fittest is selected,
       the first drawn among equals.
 
     Args:
-        fitness: Fitness of each candidate, higher is better, finite [P]. Roulette needs it to be at least 0.
+        fitness: Fitness of each candidate [P], higher is better, finite; for roulette at least 0.
         num: Number of parents to draw.
         config: Uses `selection` and `tournament_size`.
         rng: Source of randomness.
 
     Returns:
-        Indices of the parents, each from 0 to P - 1 [num].
+        Indices of the parents [num], each from 0 to P - 1.
 
     Raises:
         ConfigurationError: The fitness is empty, not finite or not one-dimensional, or is negative under roulette.
 
-    Source: Gonzalez and Miikkulainen (2020), section III-A, for roulette. On accuracies, roulette hardly tells 0.97
-    from 0.98; the other two kinds are ours and see only the order.
+    Source: Gonzalez and Miikkulainen (2020), section III-A, for roulette. The other two kinds are ours: they depend on
+    the order of the fitness alone, while roulette hardly distinguishes an accuracy of 0.97 from one of 0.98.
 
     Example:
         >>> select_parents([0.0, 0.9, 0.0], 4, GeneticConfig(), np.random.default_rng(0)).tolist()
@@ -52,7 +52,7 @@ def select_parents(fitness: ArrayLike, num: int, config: GeneticConfig, rng: np.
 
 
 def _mean_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks from 1 for the lowest; equal values share the mean of their ranks."""
+    """Return the rank of each value, from 1 for the lowest; equal values share the mean of their ranks."""
     _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
     mean_rank = np.cumsum(counts) - (counts - 1) / 2
     return mean_rank[group]
@@ -65,14 +65,14 @@ def _require_usable(fitness: NDArray[np.float64], config: GeneticConfig) -> None
             "pass a flat array."
         )
     if not np.isfinite(fitness).all():
-        worst = int(np.flatnonzero(~np.isfinite(fitness))[0])
+        index = int(np.flatnonzero(~np.isfinite(fitness))[0])
         raise ConfigurationError(
-            f"The fitness of candidate {worst} is {fitness[worst]}; expected finite numbers: give failed candidates "
-            "fitness 0."
+            f"The fitness of candidate {index} is {fitness[index]}; expected finite numbers: give failed candidates "
+            "the fitness 0, or None in an evaluation."
         )
     if config.selection == "roulette" and fitness.min() < 0:
-        worst = int(fitness.argmin())
+        index = int(fitness.argmin())
         raise ConfigurationError(
-            f"The fitness of candidate {worst} is {fitness[worst]}; roulette selection expects at least 0: choose rank "
+            f"The fitness of candidate {index} is {fitness[index]}; roulette selection expects at least 0: choose rank "
             "or tournament selection, or shift the fitness."
         )
