@@ -87,8 +87,8 @@ def test_a_compiled_training_learns_and_ends_early(monkeypatch: pytest.MonkeyPat
 def test_tuning_and_its_trainings_alone_take_as_many_steps(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     monkeypatch.setattr(joint_tuning, "DigitsCNN", LinearNetwork)
     contestant = joint_tuning.WAYS[way](3)
-    # Nothing is known from the turn before.
-    assert [contestant.turn().units for _ in range(2)] == [3 * (3 + 3 * 29)] * 2
+    # Nothing is known from the turn before: three generations of 29 members train for 3 steps in each.
+    assert [contestant.turn().units for _ in range(2)] == [3 * 3 * 29] * 2
 
 
 @pytest.mark.parametrize("contestant", evolution_strategy.CONTESTANTS)

@@ -1,15 +1,15 @@
-"""Whether two runs came to the same end, file by file, timing aside."""
+"""The files of a run, to compare it with another one, timings aside."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-#: What may differ in `config.json`: when and on how many devices a run was made, and hence the checksum.
+#: Fields of `config.json` that may differ: when and on how many devices a run was made, and hence the checksum.
 _CIRCUMSTANCES = ("started", "devices", "checksum")
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """The files of a run folder by name, without what belongs to the lock, and without timing."""
+    """Return the content of each file of a run by its name, without the files of the lock, and without timings."""
     files = sorted(path for path in folder.iterdir() if path.name not in (".lock", ".holder.json"))
     return {path.name: _content(path) for path in files}
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
-from glojax.evaluation import Completed, Evaluation, FitnessRule, Trial
+from glojax.evaluation import Completed, Evaluation, FitnessRule, Status, Trial
 from glojax.expressions import LossTree, canonical
 from glojax.training import TrainingConfig
 
@@ -19,12 +19,14 @@ class FakeEvaluator:
     """Gives each loss the fitness that a function says, as `LocalEvaluator` would, without training.
 
     A function that is submitted while it is in training waits for that training. `next_done` says which of the
-    functions in training is done first; those in `trained` were trained by an earlier run, and are done at once.
+    functions in training is done first; those in `trained` were trained by an earlier run, and are done at once. Where
+    single trainings matter, `trial` gives them, from a loss, a learning rate and a seed, in the place of `fitness`.
 
     Attributes:
         config: The configuration of a training.
         room: How many losses would begin at once if nothing was in training.
         calls: The number of losses of each call of `submit`.
+        trees: The losses of each call of `submit`.
         rules: The rule of each call of `submit`.
         num_cancelled: Calls of `cancel`.
     """
@@ -36,13 +38,14 @@ class FakeEvaluator:
         room: int = 1,
         next_done: Callable[[list[str]], str] = min,
         trained: Iterable[str] = (),
+        trial: Callable[[LossTree, float, int], Trial] | None = None,
     ):
         self.config = TrainingConfig(num_steps=STEPS, batch_size=1, learning_rate=0.01)
         self.trained = set(trained)
-        self.calls: list[int] = []
+        self.trees: list[list[LossTree]] = []
         self.rules: list[FitnessRule | None] = []
         self.num_cancelled = 0
-        self._fitness = fitness
+        self._fitness, self._trial = fitness, trial
         self._room, self._next = room, next_done
         self._known: dict[tuple[str, FitnessRule], Evaluation] = {}
         self._training: dict[tuple[str, FitnessRule], list[int]] = {}
@@ -50,11 +53,15 @@ class FakeEvaluator:
         self._tickets = count()
 
     @property
+    def calls(self) -> list[int]:
+        return [len(trees) for trees in self.trees]
+
+    @property
     def room(self) -> int:
         return max(0, self._room - len(self._training))
 
     def submit(self, trees: Sequence[LossTree], rule: FitnessRule | None = None) -> list[int]:
-        self.calls.append(len(trees))
+        self.trees.append(list(trees))
         self.rules.append(rule)
         own = rule or FitnessRule()
         tickets = [next(self._tickets) for _ in trees]
@@ -82,6 +89,8 @@ class FakeEvaluator:
 
     def cancel(self) -> None:
         self.num_cancelled += 1
+        lost = {id(evaluation) for _, evaluation in self._completed}
+        self._known = {key: one for key, one in self._known.items() if id(one) not in lost}
         self._training.clear()
         self._completed.clear()
 
@@ -89,12 +98,16 @@ class FakeEvaluator:
         text, rule = key
         self.trained.add(text)
         tree = LossTree.parse(text)
-        fitness = self._fitness(tree)
-        rate = self.config.learning_rate
-        scores = dict.fromkeys(rule.splits, fitness or 0.0)
-        trials = tuple(Trial(rate, seed, scores, fitness is not None, STEPS) for rate, seed in rule.grid(self.config))
-        status = "non_finite" if fitness is None else "trained"
-        evaluation = self._known[key] = Evaluation(tree, fitness, status, STEPS * len(trials), rate, trials)
+        rates_and_seeds = rule.grid(self.config)
+        if self._trial is not None:
+            evaluation = rule.evaluation(tree, [self._trial(tree, rate, seed) for rate, seed in rates_and_seeds])
+        else:
+            fitness, rate = self._fitness(tree), self.config.learning_rate
+            scores = dict.fromkeys(rule.splits, fitness or 0.0)
+            trials = tuple(Trial(rate, seed, scores, fitness is not None, STEPS) for rate, seed in rates_and_seeds)
+            status: Status = "non_finite" if fitness is None else "trained"
+            evaluation = Evaluation(tree, fitness, status, STEPS * len(trials), rate, trials)
+        self._known[key] = evaluation
         first, *others = self._training.pop(key)
         self._completed.append(Completed(first, evaluation))
         self._completed += [Completed(other, evaluation.again()) for other in others]

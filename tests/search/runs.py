@@ -16,7 +16,7 @@ class FinishedRun(NamedTuple):
     """A command that ended.
 
     Attributes:
-        exit_code: What the process returned.
+        exit_code: The exit code of the process.
         output: Its standard output.
         errors: Its standard error.
         directory: The run directory, in an otherwise empty folder that the command ran in.
@@ -29,7 +29,7 @@ class FinishedRun(NamedTuple):
 
     @property
     def names(self) -> list[str]:
-        """Of the files, without those that belong to the lock."""
+        """The names of the files, without those that belong to the lock."""
         return sorted(path.name for path in self.directory.iterdir() if not path.name.startswith("."))
 
     def json(self, name: str) -> Any:
@@ -43,7 +43,7 @@ class FinishedRun(NamedTuple):
 
 
 def run(folder: Path, *arguments: str, num_devices: int | None = None) -> FinishedRun:
-    """`python -m glojax.search` in a folder, on this many devices; None for the command's own choice.
+    """Run `python -m glojax.search` in a folder, on this many devices; None for the command's own choice.
 
     The arguments must not name a run directory.
     """
@@ -52,12 +52,12 @@ def run(folder: Path, *arguments: str, num_devices: int | None = None) -> Finish
 
 
 def resume(folder: Path) -> FinishedRun:
-    """`python -m glojax.search resume` of the run in a folder, on one device."""
+    """Run `python -m glojax.search resume` for the run in a folder, on one device."""
     return _run(folder, "glojax.search", "resume", "run", "--devices", "1")
 
 
 def run_on_faulty_layer(folder: Path, operation: str, moment: str, number: int, *arguments: str) -> FinishedRun:
-    """`python -m glojax.search` in a folder, on a file layer that fails at the given moment."""
+    """Run `python -m glojax.search` in a folder, on a file layer that fails at the given moment."""
     return _run(folder, "tests.crash.faulty_search", operation, moment, str(number), *arguments)
 
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from glojax.search.config import CompareOptions
 from rich.console import Console
 
 from glojax.search import __main__ as command_line
 from glojax.search.__main__ import main
+from glojax.search.options import CompareOptions
 
 Complaint = Callable[..., str]
 COMPARE = ("compare", "--losses", "baikal")
@@ -85,13 +85,20 @@ def complaint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         (("--augmentation", "cifar"), "augmentation is 'cifar', which crops 24x24 pixels"),
         (("--dataset", "mnist", "--data-dir", "nowhere"), "nowhere does not exist"),
         (("--data-dir", "."), "Data set 'digits' was given the folder ."),
-        (("--steps", "0"), "--steps is 0"),
-        (("--steps", "-1"), "--steps is -1"),
-        (("--batch-size", "0"), "--batch-size is 0"),
-        (("--batch-size", "-64"), "--batch-size is -64"),
+        (("--steps", "0"), "num_steps is 0; expected a whole number from 1"),
+        (("--steps", "-1"), "num_steps is -1"),
+        (("--batch-size", "0"), "batch_size is 0"),
+        (("--batch-size", "-64"), "batch_size is -64"),
         (("--learning-rate", "0"), "learning_rate is 0.0"),
         (("--learning-rate", "nan"), "learning_rate is nan"),
         (("--prob-epsilon", "1"), "prob_epsilon"),
+        (("--optimizer", "adm"), "optax has no optimizer 'adm'. Did you mean 'adam'?"),
+        (("--optimizer", "adam", "--optimizer.momentum", "0.9"), "adam"),
+        (("--optimizer", "sgd", "--optimizer.momentum", "much"), "momentum"),
+        (("--metric", "acuracy"), "acuracy"),
+        (("--initial-losses", "bakal"), "Unknown loss 'bakal'. Did you mean 'baikal'?"),
+        (("discover", "--initial-losses", "log(y"), "At character 4: this '(' is never closed"),
+        (("discover", "--population-size", "8", "--initial-losses", *("x * y + 1", "x") * 5), "initial"),
         (("--seed", "-1"), "--seed is -1"),
         ((*COMPARE, "--seed", "99999999999999999999"), "--seed is 99999999999999999999"),
         (("--population-size", "0"), "population_size is 0"),
@@ -178,6 +185,8 @@ def test_a_run_directory_that_cannot_be_made(complaint: Complaint, tmp_path: Pat
         (*TUNE, "--tuning.coefficients", "some"),
         (*TUNE, "--population-size", "8"),
         ("discover", "--tuned", "2"),
+        (*COMPARE, "--strategy", "random"),
+        ("discover", "--strategy", "evolution"),
     ],
 )
 def test_an_option_that_cannot_be_read(

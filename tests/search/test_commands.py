@@ -1,61 +1,67 @@
-"""What the commands do with their parts; stand-ins train."""
+"""How the commands put their phases together; stand-ins train."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from itertools import combinations
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from glojax.evaluation import PopulationTrainer, TrainingEvaluator, training_devices
-from glojax.expressions import LossTree
-from glojax.search import phases
+from glojax.evaluation import FitnessRule, PoolEvaluator
+from glojax.expressions import LossTree, canonical
+from glojax.search import opening
 from glojax.search.__main__ import main
-from glojax.search.comparison import Accuracies, ComparedLoss, Comparison, WelchTest
 from tests.search.fakes import FakeEvaluator, fitness_of
 
 SEARCH = ("--population-size", "10", "--num-elites", "2", "--generations", "3", "--finalists", "4", "--seed", "3")
 
+Fitness = Callable[[LossTree], float | None]
+
 
 class StandIns:
-    """In the place of all that trains, with the seeds that they were given."""
+    """Takes the place of everything that trains, and keeps the evaluator of each run."""
 
-    def __init__(self, fitness: Callable[[LossTree], float]):
-        self.evaluator = FakeEvaluator(fitness)
-        self.search_seeds: list[int] = []
-        self.comparison_seeds: list[int] = []
+    def __init__(self, fitness: Fitness):
+        self._fitness = fitness
+        self.search_rule = FitnessRule()
+        self.evaluator = FakeEvaluator()
 
-    def make_evaluator(self, trainer: object, seeds: Sequence[int]) -> FakeEvaluator:
-        self.search_seeds += seeds
+    def make_evaluator(self, pool: object, config: object, rule: FitnessRule, **options: object) -> FakeEvaluator:
+        self.search_rule, self.evaluator = rule, FakeEvaluator(self._fitness)
         return self.evaluator
 
-    def compare(
-        self,
-        losses: Mapping[str, LossTree],
-        trainer: object,
-        seeds: Sequence[int],
-        **callbacks: Any,
-    ) -> Comparison:
-        self.comparison_seeds += seeds
-        callbacks["on_start"](len(losses))
-        half = Accuracies.of(np.full(len(seeds), 0.5))
-        compared = [ComparedLoss(name, str(tree), 0.05, half, half, 0, []) for name, tree in losses.items()]
-        return Comparison(compared, [WelchTest(*pair, None) for pair in combinations(losses, 2)])
+    @property
+    def search_seeds(self) -> list[int]:
+        return list(self.search_rule.seeds)
+
+    @property
+    def finalists(self) -> list[tuple[list[str], Sequence[int]]]:
+        """The finalists of each choice, and their seeds."""
+        return [
+            (list(map(str, trees)), rule.seeds) for trees, rule in self._submitted if rule.splits == ("validation",)
+        ]
+
+    @property
+    def comparison_seeds(self) -> list[int]:
+        (seeds,) = {rule.seeds for _, rule in self._submitted if "test" in rule.splits}
+        return list(seeds)
+
+    @property
+    def _submitted(self) -> list[tuple[list[LossTree], FitnessRule]]:
+        """The losses that were evaluated otherwise than in the search."""
+        both = zip(self.evaluator.trees, self.evaluator.rules, strict=True)
+        return [(trees, rule) for trees, rule in both if rule is not None]
 
 
-UseStandIns = Callable[[Callable[[LossTree], float]], StandIns]
+UseStandIns = Callable[[Fitness], StandIns]
 
 
 @pytest.fixture
 def use_stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> UseStandIns:
-    def use(fitness: Callable[[LossTree], float]) -> StandIns:
+    def use(fitness: Fitness) -> StandIns:
         stand_ins = StandIns(fitness)
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(phases, "TrainingEvaluator", stand_ins.make_evaluator)
-        monkeypatch.setattr(phases, "PopulationTrainer", lambda *arguments, **options: None)
-        monkeypatch.setattr(phases, "compare", stand_ins.compare)
+        monkeypatch.setattr(opening, "PoolEvaluator", stand_ins.make_evaluator)
         return stand_ins
 
     return use
@@ -78,8 +84,8 @@ def short_or_tuned(tree: LossTree) -> float:
     return short(tree) if set(tree.coefficients) == {1} else 0.9
 
 
-def short_and_untuned(tree: LossTree) -> float:
-    return short(tree) if set(tree.coefficients) == {1} else 0.0
+def short_and_untuned(tree: LossTree) -> float | None:
+    return short(tree) if set(tree.coefficients) == {1} else None
 
 
 STANDARD = ["cross_entropy", "cross_entropy_best_rate", "baikal"]
@@ -89,12 +95,12 @@ RUN = (*SEARCH, "--tuned", "1", "--tuning.generations", "2", "--run-dir", "run")
 def test_search_finalists_and_comparison_have_seeds_of_their_own(use_stand_ins: UseStandIns) -> None:
     stand_ins = use_stand_ins(short)
     assert main([*RUN, "--replicates", "2", "--finalist-seeds", "3", "--seeds", "4"]) == 0
-    (discovered, finalist_seeds), (tuned, again) = stand_ins.evaluator.confirmed
+    (discovered, finalist_seeds), (tuned, again) = stand_ins.finalists
     assert (len(discovered), len(tuned)) == (4, 4)
     assert not set(discovered) & set(tuned)
     assert finalist_seeds == again
     assert stand_ins.search_seeds == [3, 4]
-    seeds = stand_ins.search_seeds + finalist_seeds + stand_ins.comparison_seeds
+    seeds = [*stand_ins.search_seeds, *finalist_seeds, *stand_ins.comparison_seeds]
     assert seeds == list(range(3, 3 + 2 + 3 + 4))
     assert result()["seeds"] == stand_ins.comparison_seeds
 
@@ -134,7 +140,7 @@ def test_where_no_member_can_be_trained_the_discovered_loss_is_the_result(
 ) -> None:
     stand_ins = use_stand_ins(short_and_untuned)
     assert main([*RUN, "--tuning.generations", "9"]) == 0
-    assert len(stand_ins.evaluator.confirmed) == 1
+    assert len(stand_ins.finalists) == 1
     assert compared_in_order() == ["discovered", *STANDARD]
     (record,) = result()["tuning"]
     assert (record["generations"], record["expression"]) == (5, result()["expression"])
@@ -145,7 +151,7 @@ def test_where_no_member_can_be_trained_the_discovered_loss_is_the_result(
 def test_tuning_can_be_left_out(use_stand_ins: UseStandIns, capsys: pytest.CaptureFixture[str]) -> None:
     stand_ins = use_stand_ins(short_or_tuned)
     assert main([*RUN, "--tuned", "0"]) == 0
-    assert len(stand_ins.evaluator.confirmed) == 1
+    assert len(stand_ins.finalists) == 1
     assert not {"tuning", "tuned"} & set(result())
     assert compared_in_order() == ["discovered", *STANDARD]
     assert not Path("run/tuning.jsonl").exists()
@@ -162,7 +168,7 @@ def test_an_untuned_loss_that_is_better_is_the_result_of_its_tuning(use_stand_in
     assert compared_in_order() == ["tuned", "untuned", "untuned_best_rate"]
     tuned, untuned, _ = (record["expression"] for record in result()["comparison"])
     assert (tuned, untuned) == (result()["finalists"][1]["expression"], "x * y")
-    ((finalists, _),) = stand_ins.evaluator.confirmed
+    ((finalists, _),) = stand_ins.finalists
     assert len(finalists) == 1 + 3
 
 
@@ -176,11 +182,11 @@ def test_a_tuned_loss_is_compared_with_what_it_was_made_of(use_stand_ins: UseSta
 
 
 def test_a_loss_that_cannot_be_trained_as_it_is_can_be_tuned(use_stand_ins: UseStandIns) -> None:
-    stand_ins = use_stand_ins(lambda tree: 0.0 if set(tree.coefficients) == {1} else 0.5)
+    stand_ins = use_stand_ins(lambda tree: None if set(tree.coefficients) == {1} else 0.5)
     assert main(TUNE) == 0
-    ((finalists, _),) = stand_ins.evaluator.confirmed
+    ((finalists, _),) = stand_ins.finalists
     assert "x * y" not in finalists
-    assert [record["fitness_before"] for record in result()["tuning"]] == [0.0]
+    assert [record["fitness_before"] for record in result()["tuning"]] == [None]
     assert result()["comparison"][1]["expression"] == "x * y"
 
 
@@ -192,18 +198,12 @@ def test_each_finalist_of_a_tuning_is_trained_once(
 ) -> None:
     stand_ins = use_stand_ins(short)
     assert main([*TUNE, "--loss", *losses, "--tuning.sigma", sigma]) == 0
-    ((finalists, _),) = stand_ins.evaluator.confirmed
+    ((finalists, _),) = stand_ins.finalists
     assert len(set(finalists)) == len(finalists)
 
 
-def on_real_devices(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Have a command train candidates on so many devices, with the trainer that other tests have compiled, too."""
-
-    def make(*arguments: Any, **options: Any) -> PopulationTrainer:
-        return PopulationTrainer(*arguments, **options | {"capacity": 64, "devices": training_devices(number)})
-
-    monkeypatch.setattr(phases, "PopulationTrainer", make)
-    monkeypatch.setattr(phases, "TrainingEvaluator", TrainingEvaluator)
+def train_for_real(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "PoolEvaluator", PoolEvaluator)
 
 
 def tuning_lines(run_dir: str) -> list[dict[str, Any]]:
@@ -216,11 +216,12 @@ def test_the_same_seed_gives_the_same_tuning_on_any_number_of_devices(
 ) -> None:
     use_stand_ins(short)
     options = ("--steps", "10", "--replicates", "2", "--finalists", "1", "--finalist-seeds", "1")
-    for run_dir, devices, seed in (("one", 1, "0"), ("two", 2, "0"), ("other", 2, "1")):
-        on_real_devices(monkeypatch, devices)
-        assert main([*TUNE, "--loss", "x * log(y)", *options, "--seed", seed, "--run-dir", run_dir]) == 0
+    for run_dir, devices, seed in (("one", "1", "0"), ("two", "2", "0"), ("other", "2", "1")):
+        train_for_real(monkeypatch)
+        where = ("--devices", devices, "--run-dir", run_dir)
+        assert main([*TUNE, "--loss", "x * log(y)", *options, "--seed", seed, *where]) == 0
     assert tuning_lines("one") == tuning_lines("two") != tuning_lines("other")
-    assert max(line["best_fitness"] for line in tuning_lines("one")) > 0
+    assert max(line["best_fitness"] or 0 for line in tuning_lines("one")) > 0
     assert Path("one/candidates.jsonl").read_text() == Path("two/candidates.jsonl").read_text()
 
 
@@ -228,9 +229,9 @@ def test_a_tuning_in_which_nothing_can_be_trained_says_so_and_keeps_its_files(
     use_stand_ins: UseStandIns, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     use_stand_ins(short)
-    on_real_devices(monkeypatch, 1)
+    train_for_real(monkeypatch)
     # Minus infinity where the label is 0, whatever the coefficients.
-    assert main(["tune", "--loss", "log(x) + y", "--steps", "10", "--run-dir", "run"]) == 2
+    assert main(["tune", "--loss", "log(x) + y", "--steps", "10", "--devices", "1", "--run-dir", "run"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: No member could be trained (failure: no member of 5 generations in a row")
     assert len(tuning_lines("run")) == 5
@@ -238,6 +239,7 @@ def test_a_tuning_in_which_nothing_can_be_trained_says_so_and_keeps_its_files(
     assert set(result()) == {"tuning"}
     candidates = [json.loads(line) for line in Path("run/candidates.jsonl").read_text().splitlines()]
     assert [one["status"] for one in candidates] == ["non_finite"] * (1 + 5 * 8)
+    assert {one["fitness"] for one in candidates} == {None}
     assert {path.name for path in Path("run").iterdir()} == {
         ".lock",
         "candidates.jsonl",
@@ -283,3 +285,79 @@ def test_a_run_directory_may_have_any_name(
     use_stand_ins(fitness_of)
     assert main(["discover", *SEARCH, "--run-dir", name]) == 0
     assert f"Results: {name}\n" in capsys.readouterr().out
+
+
+def candidates() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path("run/candidates.jsonl").read_text().splitlines()]
+
+
+def test_candidates_are_written_in_the_order_of_telling_with_what_is_known_of_them(use_stand_ins: UseStandIns) -> None:
+    use_stand_ins(lambda tree: None if tree.uses("sqrt") else fitness_of(tree))
+    assert main(["discover", *SEARCH, "--population-size", "40", "--run-dir", "run"]) == 0
+    for one in candidates():
+        tree = LossTree.parse(one["expression"])
+        if not (tree.uses("x") and tree.uses("y")):
+            expected: tuple[Any, ...] = None, "lacks_variable", 0, None
+        elif tree.uses("sqrt"):
+            expected = None, "non_finite", 10, 0.01
+        else:
+            expected = fitness_of(tree), "trained", 10, 0.01
+        assert (one["fitness"], one["status"], one["steps"], one["learning_rate"]) == expected
+    generations = [one["generation"] for one in candidates()]
+    assert generations == sorted(generations)
+    assert {one["status"] for one in candidates()} == {"lacks_variable", "non_finite", "trained"}
+
+
+@pytest.mark.parametrize("strategy", ["generational", "steady-state", "random"])
+@pytest.mark.parametrize("order", [(), ("--asynchronous",)])
+def test_each_strategy_begins_with_the_initial_losses(
+    use_stand_ins: UseStandIns, strategy: str, order: tuple[str, ...]
+) -> None:
+    stand_ins = use_stand_ins(fitness_of)
+    initial = ("baikal", "x * log(y) + 0", "x * y * log(y)")
+    options = ("--strategy", strategy, *order, "--initial-losses", *initial)
+    assert main(["discover", *SEARCH, "--run-dir", "run", *options]) == 0
+    asked = [str(tree) for trees in stand_ins.evaluator.trees for tree in trees]
+    assert asked[:3] == ["log(y) - x / y", "x * log(y) + 0", "x * y * log(y)"]
+    assert [one["expression"] for one in candidates()[:3]] == ["log(y) - x / y", "x * log(y)", "x * y * log(y)"]
+    assert Path("run/events.jsonl").exists() == bool(order)
+    assert len(Path("run/generations.jsonl").read_text().splitlines()) == 3
+
+
+def test_random_drawing_learns_nothing(use_stand_ins: UseStandIns) -> None:
+    asked = []
+    for fitness in (fitness_of, short):
+        stand_ins = use_stand_ins(fitness)
+        folder = f"run{len(asked)}"
+        assert main(["discover", *SEARCH, "--strategy", "random", "--run-dir", folder]) == 0
+        asked.append(
+            [
+                tree
+                for trees, rule in zip(stand_ins.evaluator.trees, stand_ins.evaluator.rules, strict=True)
+                for tree in trees
+                if rule is None
+            ]
+        )
+    assert asked[0] == asked[1]
+    assert len(asked[0]) == 30
+    assert len(set(map(canonical, asked[0]))) > 10
+
+
+def test_the_strategy_is_steady_state_where_the_order_is_that_of_completion(use_stand_ins: UseStandIns) -> None:
+    texts = []
+    for options in (("--asynchronous",), ("--asynchronous", "--strategy", "steady-state"), ()):
+        use_stand_ins(short)
+        folder = f"run{len(texts)}"
+        assert main(["discover", *SEARCH, *options, "--run-dir", folder]) == 0
+        texts.append(Path(folder, "candidates.jsonl").read_text())
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_an_asynchronous_run_logs_the_events_of_discovery_and_tuning(use_stand_ins: UseStandIns) -> None:
+    use_stand_ins(short)
+    assert main([*RUN, "--asynchronous"]) == 0
+    for name, num_candidates in (("events.jsonl", 30), ("tuning_events.jsonl", None)):
+        events = [json.loads(line) for line in Path("run", name).read_text().splitlines()]
+        asked = [one["candidate"] for one in events if one["event"] == "asked"]
+        assert asked == list(range(num_candidates or len(asked)))
+        assert sorted(one["candidate"] for one in events if one["event"] == "told") == asked

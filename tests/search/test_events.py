@@ -5,7 +5,7 @@ import pytest
 
 from glojax.search.events import Event, EventLog
 
-EVENTS = [Event("drawn", 0), Event("drawn", 1), Event("back", 1), Event("drawn", 2)]
+EVENTS = [Event("asked", 0), Event("asked", 1), Event("told", 1), Event("asked", 2)]
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def path(tmp_path: Path) -> Path:
 def test_what_was_written_is_read_and_added_to(path: Path) -> None:
     log = EventLog(path)
     assert log.events == EVENTS
-    log.add(Event("back", 0))
-    assert EventLog(path).events == [*EVENTS, Event("back", 0)]
+    log.add(Event("told", 0))
+    assert EventLog(path).events == [*EVENTS, Event("told", 0)]
 
 
 def test_a_torn_end_is_dropped_without_a_word(path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -43,7 +43,7 @@ def lines(content: bytes) -> list[bytes]:
         (lambda content: b"".join(lines(content)[:1] + lines(content)[2:]), 1),
         (lambda content: b"".join(lines(content)[:2] + lines(content)[1:]), 2),
         (lambda content: b"".join([lines(content)[1], lines(content)[0], *lines(content)[2:]]), 0),
-        (lambda content: content.replace(b'"back"', b'"drawn"'), 2),
+        (lambda content: content.replace(b'"told"', b'"asked"'), 2),
         (lambda content: content.replace(b'"candidate": 2', b'"candidate": 3'), 3),
         (lambda content: content.replace(b'{"number": 3', b'{ "number": 3'), 2),
         (lambda content: content.replace(b"\n", b"\n\n", 1), 1),
@@ -65,7 +65,7 @@ def test_from_the_first_damaged_line_on_the_order_is_lost_and_said(
     assert path.read_bytes() == b"".join(lines(whole)[:left])
 
 
-@pytest.mark.parametrize("wrong", [Event("back", 1), Event("back", 3), Event("drawn", 2), Event("drawn", 4)])
-def test_a_candidate_is_drawn_in_its_turn_and_comes_back_once(path: Path, wrong: Event) -> None:
+@pytest.mark.parametrize("wrong", [Event("told", 1), Event("told", 3), Event("asked", 2), Event("asked", 4)])
+def test_a_candidate_is_asked_for_in_its_turn_and_told_once(path: Path, wrong: Event) -> None:
     EventLog(path).add(wrong)
     assert EventLog(path).events == EVENTS

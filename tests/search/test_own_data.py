@@ -31,8 +31,9 @@ def test_own_images_are_compared_with_a_network_that_fits_them(
     options = ("--steps", "2", "--batch-size", "8", "--validation-fraction", "0.25", "--train-fraction", "0.5")
     arguments = ("compare", "--losses", "baikal", "--seeds", "1", "--dataset", str(own_data), "--run-dir", str(run_dir))
     assert main([*arguments, *options]) == 0
-    resolved = json.loads((run_dir / "config.json").read_text())["resolved"]
-    assert resolved["network"] == "SmallCNN"
+    config = json.loads((run_dir / "config.json").read_text())
+    resolved = config["resolved"]
+    assert config["options"]["network"] == "SmallCNN"
     assert resolved["dataset_sizes"] == {"train": 15, "validation": 10, "test": 20}
     assert resolved["dataset_origin"].endswith(str(own_data))
     assert resolved["test_split"] == "official"

@@ -3,12 +3,13 @@ import io
 import re
 
 import pytest
-from glojax.search.discovery import GenerationRecord
 from rich.console import Console
 
 from glojax.cluster.settings import ClusterProgress
-from glojax.evaluation import Evaluation, Status
+from glojax.evaluation import Evaluation, Status, recorded_result
+from glojax.expressions import LossTree
 from glojax.search import progress
+from glojax.search.generations import GenerationRecord
 from glojax.search.progress import Display
 from glojax.search.tuning import TuningRecord
 
@@ -25,6 +26,9 @@ RECORD = GenerationRecord(
     candidate_steps=900,
     seconds=2.0,
 )
+TREE = LossTree.parse("x * y")
+#: A training of 300 steps.
+RESULT = recorded_result({"scores": {"validation": 0.5}, "finite": True, "steps": 300})
 STATUSES: tuple[Status, ...] = ("trained", "trained", "trained", "non_finite", "lacks_variable", "cached", "cached")
 
 
@@ -32,9 +36,11 @@ def shown(terminal: bool, record: GenerationRecord = RECORD) -> str:
     """What a search of one generation of seven candidates shows."""
     console = Console(file=io.StringIO(), force_terminal=terminal, width=160)
     with Display(console) as display:
-        display.start_phase("Search", 7)
+        display.start_phase("Search", 7, "candidates")
         for status in STATUSES:
-            display.on_evaluation(Evaluation("x * y", 0.5, status, 300 if status == "trained" else 0))
+            if status == "trained":
+                display.on_training(RESULT)
+            display.on_evaluation(Evaluation(TREE, 0.5, status, 300))
         display.on_generation(record, 2)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -47,7 +53,7 @@ LONG = dataclasses.replace(RECORD, best_expression=" + ".join(["x * log(y)"] * 3
 
 def test_elsewhere_a_phase_and_a_generation_are_a_line_each() -> None:
     phase, generation = shown(terminal=False).splitlines()
-    assert phase == "Search: 7 trainings"
+    assert phase == "Search: 7 candidates"
     assert re.fullmatch(LINE, generation)
 
 
@@ -80,9 +86,9 @@ def test_workers_are_shown_with_what_they_are_at(monkeypatch: pytest.MonkeyPatch
     for terminal in (False, True):
         console = Console(file=io.StringIO(), force_terminal=terminal, width=160)
         with Display(console) as display:
-            display.start_phase("Search", 7)
+            display.start_phase("Search", 7, "trainings")
             display.on_cluster(ClusterProgress(workers=3, in_flight=2, retries=1))
-            display.on_training(300)
+            display.on_training(RESULT)
         assert isinstance(console.file, io.StringIO)
         assert "3 workers  2 shards in flight  1 retries" in console.file.getvalue()
 
@@ -90,8 +96,8 @@ def test_workers_are_shown_with_what_they_are_at(monkeypatch: pytest.MonkeyPatch
 def test_trainings_outside_a_search_have_a_speed_and_no_counts() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=160)
     with Display(console) as display:
-        display.start_phase("Comparison", 2)
-        display.on_training(300)
+        display.start_phase("Comparison", 2, "trainings")
+        display.on_training(RESULT)
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     assert "1/2" in text
@@ -139,7 +145,7 @@ def shown_of_tuning(*records: TuningRecord, terminal: bool = False) -> str:
     """What a tuning of three generations shows of these."""
     console = Console(file=io.StringIO(), force_terminal=terminal, width=160)
     with Display(console) as display:
-        display.start_phase("Tuning", 28)
+        display.start_phase("Tuning", 28, "candidates")
         for record in records:
             display.on_tuning(record, 3)
     assert isinstance(console.file, io.StringIO)
@@ -152,14 +158,14 @@ REST = r"so far 0\.9200 +sigma 1\.4 +7 trained +2 dead +log\(y\) - x / y"
 
 def test_elsewhere_a_generation_of_a_tuned_loss_is_a_line() -> None:
     phase, *lines = shown_of_tuning(TUNING, dataclasses.replace(TUNING, loss="x * y")).splitlines()
-    assert phase == "Tuning: 28 trainings"
+    assert phase == "Tuning: 28 candidates"
     first, second = lines
     assert re.fullmatch(rf" +2/3 +{BEST} +{REST}", first)
     assert second.endswith("  x * y")
 
 
 def test_a_generation_that_could_not_be_trained_has_no_fitness() -> None:
-    failed = dataclasses.replace(TUNING, best_fitness=0.0, median_fitness=0.0, trained=0, non_finite=9)
+    failed = dataclasses.replace(TUNING, best_fitness=None, median_fitness=0.0, trained=0, non_finite=9)
     line = shown_of_tuning(failed).splitlines()[1]
     assert re.search(r"2/3 +no member could be trained +so far 0\.9200 .* 0 trained +9 dead", line)
     assert "best" not in line

@@ -1,9 +1,9 @@
 import io
 
-import numpy as np
 from rich.console import Console
 
 from glojax.evaluation import Evaluation
+from glojax.expressions import LossTree
 from glojax.search.comparison import Accuracies, ComparedLoss, Comparison, WelchTest
 from glojax.search.finalists import Finalist
 from glojax.search.results import print_best, print_comparison, print_tuned
@@ -21,8 +21,9 @@ def lines(console: Console) -> list[str]:
 
 
 def tuned(loss: str, before: float, after: float, num_coefficients: int, stop_reason: str) -> Tuned:
-    start, best = Evaluation(loss, before, "trained", 10), Evaluation(f"2.0*({loss})", after, "trained", 10)
-    return Tuned(loss, start, best, [best], num_coefficients, 3, stop_reason)
+    tree, doubled = LossTree.parse(loss), LossTree.parse(f"2.0*({loss})")
+    start, best = Evaluation(tree, before, "trained", 10), Evaluation(doubled, after, "trained", 10)
+    return Tuned(tree, start, best, [best], num_coefficients, 3, stop_reason)
 
 
 def test_each_tuned_loss_is_told_with_its_fitness_before_and_after() -> None:
@@ -46,13 +47,13 @@ def test_without_a_tuning_nothing_is_said_of_it() -> None:
     assert shown.file.getvalue() == ""
 
 
-FINALIST = Finalist("2.5*x * log(y)", 0.75, 0.625, [0.5, 0.75], [1, 2])
+FINALIST = Finalist(LossTree.parse("2.5*x * log(y)"), 0.75, 0.625, [0.5, 0.75], [1, 2])
 
 
 def compared(*means: float) -> Comparison:
     names = ("tuned", "discovered", "baikal")
     losses = [
-        ComparedLoss(name, "x * y", 0.05, Accuracies.of(np.array([mean])), Accuracies.of(np.array([mean])), 0, [])
+        ComparedLoss(name, "x * y", 0.05, Accuracies.of([mean]), Accuracies.of([mean]), 0, [])
         for name, mean in zip(names, means, strict=False)
     ]
     return Comparison(losses, [WelchTest("tuned", name, None) for name in names[1:]])

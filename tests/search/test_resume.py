@@ -6,18 +6,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from glojax.search.config import CompareOptions
 from rich.console import Console
 
 from glojax.errors import RunDirectoryError
 from glojax.search.__main__ import main
 from glojax.search.execution import ExecutionOptions, ResumeOptions
-from glojax.search.phases import running
+from glojax.search.opening import running
+from glojax.search.options import CompareOptions
+from glojax.training import TrainingConfig
 from tests.crash.run_folders import contents
 from tests.search.conftest import BARE
 from tests.search.runs import FinishedRun, resume, run, run_on_faulty_layer
 
-OPTIONS = CompareOptions(losses=("baikal",), steps=1, seeds=1)
+OPTIONS = CompareOptions(
+    losses=("baikal",), seeds=1, training=TrainingConfig(num_steps=1, batch_size=64, learning_rate=0.05)
+)
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +125,31 @@ def test_a_stopped_run_ends_with_the_code_of_time_that_is_up(tmp_path: Path) -> 
         "interrupted: the time is up",
         "What is done is saved. Go on with: python -m glojax.search resume run",
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("setting", "difference"),
+    [
+        ({"JAX_DEFAULT_PRNG_IMPL": "rbg"}, "jax_default_prng_impl was 'threefry2x32' and is 'rbg'"),
+        ({"JAX_THREEFRY_PARTITIONABLE": "0"}, "jax_threefry_partitionable was 'True' and is 'False'"),
+        ({"JAX_RANDOM_SEED_OFFSET": "5"}, "jax_random_seed_offset was '0' and is '5'"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_run_is_refused_where_a_setting_of_jax_would_change_its_results(
+    compare_run: FinishedRun,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    setting: dict[str, str],
+    difference: str,
+) -> None:
+    shutil.copytree(compare_run.directory, tmp_path / "run")
+    before = contents(tmp_path / "run")
+    for name, value in setting.items():
+        monkeypatch.setenv(name, value)
+    refused = resume(tmp_path)
+    assert refused.exit_code == 2
+    assert difference in refused.errors
+    assert "go on all the same with --allow-version-change" in refused.errors
+    assert contents(tmp_path / "run") == before

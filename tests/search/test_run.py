@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from glojax.coefficients import TuningConfig
-from glojax.genetic import GeneticConfig
-from glojax.search.config import RunOptions
 from matplotlib.image import imread
 from scipy import stats
 
 from glojax.expressions import LossTree, canonical, to_latex
 from glojax.search.comparison import RATE_FACTORS
+from glojax.search.options import RunOptions
+from glojax.strategies import GeneticConfig, TuningConfig
+from glojax.training import TrainingConfig
 from tests.search.runs import FinishedRun
 
 STANDARD = ["cross_entropy", "cross_entropy_best_rate", "baikal"]
@@ -61,9 +61,13 @@ def test_config_holds_every_option(bare_run: FinishedRun) -> None:
 
 def test_config_holds_what_defaults_became(bare_run: FinishedRun) -> None:
     config = bare_run.json("config.json")
-    resolved = config["resolved"]
-    assert (resolved["network"], resolved["num_steps"], resolved["batch_size"]) == ("DigitsCNN", 3, 64)
-    assert resolved["learning_rate"] == 0.05
+    options, resolved = config["options"], config["resolved"]
+    assert options["network"] == "DigitsCNN"
+    assert set(options["training"]) == {field.name for field in dataclasses.fields(TrainingConfig)}
+    training = options["training"]
+    assert (training["num_steps"], training["batch_size"], training["learning_rate"]) == (3, 64, 0.05)
+    assert training["optimizer"] == {"name": "sgd", "arguments": {}}
+    assert resolved["computation"]
     assert resolved["dataset_sizes"] == {"train": 1077, "validation": 360, "test": 360}
     assert len(resolved["dataset_fingerprint"]) == 64
     assert {name: config["versions"][name] for name in ("glojax", "jax", "numpy")} == {
@@ -97,7 +101,7 @@ def test_each_candidate_is_there_once_in_canonical_form(bare_run: FinishedRun) -
     assert len(set(texts)) == len(texts)
     assert [str(canonical(LossTree.parse(text))) for text in texts] == texts
     for one in candidates:
-        assert set(one) == {"expression", "fitness", "status", "steps", "phase", "generation"}
+        assert set(one) == {"expression", "fitness", "status", "steps", "learning_rate", "phase", "generation"}
     assert [one["phase"] for one in candidates] == sorted(one["phase"] for one in candidates)
     assert {one["phase"] for one in candidates} == {"discovery", "tuning"}
 
@@ -111,18 +115,18 @@ def test_statuses_fit_steps_and_fitness(bare_run: FinishedRun) -> None:
         assert (one["status"] == "lacks_variable") == (not (tree.uses("x") and tree.uses("y")))
         match one["status"]:
             case "trained":
-                assert one["steps"] == 3
+                assert (one["steps"], one["learning_rate"]) == (3, 0.05)
                 assert 0 <= one["fitness"] <= 1
             case "lacks_variable":
-                assert (one["steps"], one["fitness"]) == (0, 0)
+                assert (one["steps"], one["fitness"], one["learning_rate"]) == (0, None, None)
             case _:
                 assert 1 <= one["steps"] <= 3
-                assert one["fitness"] == 0
+                assert (one["fitness"], one["learning_rate"]) == (None, 0.05)
 
 
 def test_the_hall_of_fame_holds_the_candidates_from_the_best_down(bare_run: FinishedRun) -> None:
     rows = bare_run.csv("hall_of_fame.csv")
-    fitness = [float(row["fitness"]) for row in rows]
+    fitness = [float(row["fitness"] or -1) for row in rows]
     assert fitness == sorted(fitness, reverse=True)
     assert [int(row["rank"]) for row in rows] == list(range(1, len(rows) + 1))
     assert {row["expression"] for row in rows} == {one["expression"] for one in candidates_of(bare_run, "discovery")}
@@ -277,14 +281,10 @@ def test_each_core_is_a_device_unless_the_user_sets_a_number(bare_run: FinishedR
 def test_the_same_seed_gives_the_same_search_on_any_number_of_devices(
     bare_run: FinishedRun, discover_run: FinishedRun
 ) -> None:
-    def by_text(run: FinishedRun) -> list[dict[str, Any]]:
-        # Within a generation, candidates are written as devices end.
-        return sorted(candidates_of(run, "discovery"), key=lambda one: one["expression"])
-
     def without_time(run: FinishedRun) -> list[dict[str, Any]]:
         return [record | {"seconds": None} for record in run.json_lines("generations.jsonl")]
 
-    assert by_text(discover_run) == by_text(bare_run)
+    assert candidates_of(discover_run, "discovery") == candidates_of(bare_run, "discovery")
     assert without_time(discover_run) == without_time(bare_run)
     assert discover_run.csv("hall_of_fame.csv") == bare_run.csv("hall_of_fame.csv")
     assert discover_run.json("result.json")["discovered"] == bare_run.json("result.json")["discovered"]

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from glojax.coefficients import TuningConfig
-from glojax.search.config import TuneOptions
 from matplotlib.image import imread
 
 from glojax.expressions import LossTree, canonical, to_latex
+from glojax.search.options import TuneOptions
 from glojax.search.tuning import TuningRecord
+from glojax.strategies import TuningConfig
 from tests.search.conftest import TUNED
 from tests.search.runs import FinishedRun
 
@@ -77,15 +77,15 @@ def test_each_generation_has_a_line_for_each_loss_whose_counts_add_up(tune_run: 
         assert line["cached"] == 0
         assert line["candidate_steps"] == sum(one["steps"] for one in members)
         fitness = [one["fitness"] for one in members]
-        assert line["best_fitness"] == max(fitness)
-        assert line["median_fitness"] == pytest.approx(np.median(fitness), abs=1e-6)
+        assert line["best_fitness"] == max((one for one in fitness if one is not None), default=None)
+        assert line["median_fitness"] == pytest.approx(np.median([one or 0.0 for one in fitness]), abs=1e-6)
 
 
 def test_the_best_so_far_counts_the_untuned_loss(tune_run: FinishedRun) -> None:
     for loss in TUNED:
         for line in lines_of(tune_run, loss):
             before = [one for one in candidates_of(tune_run, loss) if one["generation"] <= line["generation"]]
-            assert line["best_so_far"] == max(one["fitness"] for one in before)
+            assert line["best_so_far"] == max(one["fitness"] for one in before if one["fitness"] is not None)
             (best,) = (one for one in before if one["expression"] == line["best_expression"])
             assert best["fitness"] == line["best_so_far"]
 
@@ -102,7 +102,7 @@ def test_a_candidate_is_trained_with_each_seed(tune_run: FinishedRun) -> None:
     candidates = tune_run.json_lines("candidates.jsonl")
     assert any(one["status"] == "trained" for one in candidates)
     for one in candidates:
-        assert set(one) == {"expression", "fitness", "status", "steps", "phase", "generation"}
+        assert set(one) == {"expression", "fitness", "status", "steps", "learning_rate", "phase", "generation"}
         if one["status"] == "trained":
             assert one["steps"] == STEPS
             # The mean of two accuracies on 360 images.
@@ -136,7 +136,8 @@ def test_the_untuned_losses_and_the_best_members_are_finalists(tune_run: Finishe
     finalists = {one["expression"]: one["fitness"] for one in result["finalists"]}
     assert finalists == {expression: fitness[expression] for expression in finalists}
     assert set(TUNED) <= set(finalists)
-    members = sorted((fitness[one] for one in fitness if one not in TUNED), reverse=True)
+    known = {one: value for one, value in fitness.items() if value is not None}
+    members = sorted((known[one] for one in known if one not in TUNED), reverse=True)
     assert sorted((finalists[one] for one in finalists if one not in TUNED), reverse=True) == members[:3]
 
 
@@ -188,7 +189,7 @@ def test_it_prints_plain_lines_and_the_comparison(tune_run: FinishedRun) -> None
     order = ["Tuning:", "1/3", "1/3", "2/3", "2/3", "3/3", "ends:", "3/3", "ends:", "Finalists:", "Comparison:"]
     order += ["Tuned:", "Tuned:", "tuned", "untuned", "untuned_best_rate", "Best", "Results:"]
     assert [start for start in starts if start in order] == order
-    assert {"Tuning: 53 trainings", "Finalists: 10 trainings", "Comparison: 14 trainings"} <= set(lines)
+    assert {"Tuning: 53 candidates", "Finalists: 10 trainings", "Comparison: 14 trainings"} <= set(lines)
     assert [line.removeprefix("Tuned:").strip() for line in lines if line.startswith("Tuned:")] == list(TUNED)
 
 

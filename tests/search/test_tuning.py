@@ -9,14 +9,17 @@ from itertools import count
 import jax
 import numpy as np
 import pytest
-from glojax.coefficients import TuningConfig, default_population_size
 
 from glojax.datasets import load_dataset
 from glojax.errors import ConfigurationError
 from glojax.evaluation import Evaluation, Evaluator, LocalEvaluator, training_devices
 from glojax.expressions import LossTree
 from glojax.networks import DigitsCNN
+from glojax.search.events import EventLog
+from glojax.search.loop import rank
 from glojax.search.tuning import Tuned, TuningRecord, tune
+from glojax.strategies import TuningConfig
+from glojax.strategies.coefficients import default_population_size
 from glojax.training import TrainingConfig
 from tests.search.fakes import STEPS, FakeEvaluator
 
@@ -25,18 +28,25 @@ BAIKAL, CROSS_ENTROPY, SUM = "log(y) - x / y", "x * log(y)", "x + log(y)"
 MEMBERS = {BAIKAL: 9, CROSS_ENTROPY: 8, SUM: 8}
 CONFIG = TuningConfig(generations=4)
 
-Fitness = Callable[[LossTree], float]
+Fitness = Callable[[LossTree], float | None]
 
 
-def near_two(tree: LossTree) -> float:
-    """1 where every coefficient is 2, less elsewhere; 0 where most are negative."""
+def near_two(tree: LossTree) -> float | None:
+    """Return 1 where every coefficient is 2, less elsewhere; None where most are negative."""
     coefficients = np.array(tree.coefficients)
-    return 0.0 if np.mean(coefficients < 0) > 0.5 else round(1 / (1 + float(np.sum((coefficients - 2) ** 2))), 6)
+    return None if np.mean(coefficients < 0) > 0.5 else round(1 / (1 + float(np.sum((coefficients - 2) ** 2))), 6)
 
 
-def in_steps(tree: LossTree) -> float:
-    """As coarse as the accuracy on a few images."""
-    return round(near_two(tree), 1)
+def in_steps(tree: LossTree) -> float | None:
+    """Return a fitness as coarse as the accuracy on a few images."""
+    fitness = near_two(tree)
+    return None if fitness is None else round(fitness, 1)
+
+
+def half_as_good(tree: LossTree) -> float | None:
+    """Return 0.9 for a loss without coefficients, and less than half for others."""
+    fitness = near_two(tree)
+    return 0.9 if set(tree.coefficients) == {1} else fitness and fitness / 2
 
 
 class Tuning:
@@ -49,6 +59,7 @@ class Tuning:
         config: TuningConfig = CONFIG,
         seed: int = 0,
         evaluator: Evaluator | None = None,
+        log: EventLog | None = None,
     ):
         self.evaluator = FakeEvaluator(fitness)
         self.evaluations: list[tuple[Evaluation, int]] = []
@@ -58,13 +69,14 @@ class Tuning:
             evaluator or self.evaluator,
             config,
             seed,
+            log=log,
             on_evaluation=lambda evaluation, generation: self.evaluations.append((evaluation, generation)),
             on_record=lambda record: self.records.append(replace(record, seconds=0.0)),
         )
 
     def of(self, loss: str) -> tuple[Tuned, list[TuningRecord]]:
         """What came of one loss."""
-        (tuned,) = (one for one in self.tuned if one.loss == loss)
+        (tuned,) = (one for one in self.tuned if str(one.loss) == loss)
         return tuned, [record for record in self.records if record.loss == loss]
 
 
@@ -76,13 +88,13 @@ def tuning() -> Tuning:
 def test_tuning_finds_better_coefficients() -> None:
     (tuned,) = Tuning([CROSS_ENTROPY], config=TuningConfig(generations=40)).tuned
     assert tuned.start.fitness == 0.2
-    assert tuned.best.fitness > 0.9
-    np.testing.assert_allclose(LossTree.parse(tuned.best.expression).coefficients, 2, atol=0.4)
+    assert (tuned.best.fitness or 0) > 0.9
+    np.testing.assert_allclose(tuned.best.tree.coefficients, 2, atol=0.4)
 
 
 @pytest.mark.parametrize(
     "fitness",
-    [lambda tree: 0.5, lambda tree: 0.0, lambda tree: 0.9 if set(tree.coefficients) == {1} else near_two(tree) / 2],
+    [lambda tree: 0.5, lambda tree: None, half_as_good],
     ids=["all equal", "none trained", "start best"],
 )
 def test_where_no_member_is_better_the_untuned_loss_is_the_best(fitness: Fitness) -> None:
@@ -97,7 +109,7 @@ def test_a_loss_is_tuned_alike_whatever_is_tuned_beside_it() -> None:
     alone = {loss: Tuning([loss]).of(loss) for loss in losses}
     for order in (losses, losses[::-1]):
         together = Tuning(order)
-        assert [tuned.loss for tuned in together.tuned] == order
+        assert [str(tuned.loss) for tuned in together.tuned] == order
         assert {loss: together.of(loss) for loss in losses} == alone
     assert alone[CROSS_ENTROPY][0].found[0].fitness != alone[SUM][0].found[0].fitness
 
@@ -131,19 +143,21 @@ def test_the_seed_decides_everything(tuning: Tuning) -> None:
 
 def test_a_loss_of_which_no_member_can_be_trained_is_given_up() -> None:
     config = TuningConfig(generations=9)
-    tuning = Tuning([BAIKAL, CROSS_ENTROPY], lambda tree: near_two(tree) if tree.uses("divide") else 0.0, config)
+    tuning = Tuning([BAIKAL, CROSS_ENTROPY], lambda tree: near_two(tree) if tree.uses("divide") else None, config)
     assert tuning.evaluator.calls == [2, 17, 17, 17, 17, 17, 9, 9, 9, 9]
     tuned, records = tuning.of(CROSS_ENTROPY)
     assert tuned.generations == 5
     assert tuned.stop_reason.startswith("failure: no member of 5 generations")
     assert [record.non_finite for record in records] == [8] * 5
-    assert {(one.best_fitness, one.best_so_far, one.best_expression) for one in records} == {(0.0, 0.0, CROSS_ENTROPY)}
+    assert {(one.best_fitness, one.best_so_far, one.best_expression) for one in records} == {
+        (None, None, CROSS_ENTROPY)
+    }
 
 
 def test_tuning_outlives_generations_without_a_member_that_can_be_trained() -> None:
     number = count(1)
     # The loss itself is the first, and four generations of 8 follow.
-    tuning = Tuning([CROSS_ENTROPY], lambda tree: 0.5 if next(number) > 33 else 0.0, TuningConfig(generations=7))
+    tuning = Tuning([CROSS_ENTROPY], lambda tree: 0.5 if next(number) > 33 else None, TuningConfig(generations=7))
     assert [record.trained for record in tuning.records] == [0, 0, 0, 0, 8, 8, 8]
     assert tuning.tuned[0].stop_reason == "generations: 7"
     assert tuning.tuned[0].best.fitness == 0.5
@@ -160,7 +174,7 @@ def test_each_generation_of_each_loss_is_summed_up(fitness: Fitness) -> None:
         (generation, loss) for generation in (1, 2, 3, 4) for loss in (BAIKAL, CROSS_ENTROPY)
     ]
     for loss in (BAIKAL, CROSS_ENTROPY):
-        mine = [one for one in tuning.evaluations if LossTree.parse(one[0].expression).uses("divide") == ("/" in loss)]
+        mine = [one for one in tuning.evaluations if one[0].tree.uses("divide") == ("/" in loss)]
         for record in tuning.of(loss)[1]:
             members = [evaluation for evaluation, generation in mine if generation == record.generation]
             statuses = Counter(evaluation.status for evaluation in members)
@@ -172,11 +186,12 @@ def test_each_generation_of_each_loss_is_summed_up(fitness: Fitness) -> None:
             )
             assert record.trained + record.non_finite == len(members)
             assert record.candidate_steps == STEPS * len(members)
-            assert record.best_fitness == max(evaluation.fitness for evaluation in members)
-            median = np.median([evaluation.fitness for evaluation in members])
+            known = [evaluation.fitness for evaluation in members if evaluation.fitness is not None]
+            assert record.best_fitness == max(known, default=None)
+            median = np.median([evaluation.fitness or 0.0 for evaluation in members])
             assert record.median_fitness == pytest.approx(median, abs=1e-6)
             before = [evaluation for evaluation, generation in mine if generation <= record.generation]
-            best = max(before, key=lambda evaluation: evaluation.fitness)
+            best = min(before, key=lambda evaluation: rank(evaluation)[0])
             assert (record.best_so_far, record.best_expression) == (best.fitness, best.expression)
             assert record.sigma > 0
             assert record.condition_number >= 1
@@ -185,10 +200,10 @@ def test_each_generation_of_each_loss_is_summed_up(fitness: Fitness) -> None:
 def test_the_best_so_far_never_falls_and_counts_the_untuned_loss(tuning: Tuning) -> None:
     for loss in (BAIKAL, CROSS_ENTROPY):
         tuned, records = tuning.of(loss)
-        course = [record.best_so_far for record in records]
+        course = [record.best_so_far or 0 for record in records]
         assert course == sorted(course)
-        assert tuned.start.fitness <= course[0]
-        assert course[-1] == tuned.best.fitness == max(tuned.start.fitness, tuned.found[0].fitness)
+        assert (tuned.start.fitness or 0) <= course[0]
+        assert course[-1] == tuned.best.fitness == max(one.fitness or 0 for one in (tuned.start, tuned.found[0]))
     untuned_best = Tuning([CROSS_ENTROPY], lambda tree: 0.9 if set(tree.coefficients) == {1} else 0.1)
     assert {(one.best_so_far, one.best_expression) for one in untuned_best.records} == {(0.9, CROSS_ENTROPY)}
 
@@ -205,7 +220,7 @@ def test_every_member_is_found_the_best_first_and_of_equals_the_latest() -> None
     (tuned,) = tuning.tuned
     start, *members = (evaluation for evaluation, _ in tuning.evaluations)
     latest_first = members[::-1]
-    assert tuned.found == sorted(latest_first, key=lambda evaluation: -evaluation.fitness)
+    assert tuned.found == sorted(latest_first, key=lambda evaluation: rank(evaluation)[0])
     assert len({one.fitness for one in tuned.found}) < len(tuned.found) == 4 * 8
     assert tuned.start == start
 
@@ -222,7 +237,7 @@ def test_only_the_independent_coefficients_are_tuned_if_asked_for() -> None:
     assert tuning.tuned[0].num_coefficients == 3
     assert len(tuning.tuned[0].found) == default_population_size(3)
     for one in tuning.tuned[0].found:
-        assert sum(coefficient != 1 for coefficient in LossTree.parse(one.expression).coefficients) == 3
+        assert sum(coefficient != 1 for coefficient in one.tree.coefficients) == 3
 
 
 @pytest.mark.parametrize("loss", ["log(y)", "x - 3"])
@@ -231,6 +246,17 @@ def test_a_loss_that_lacks_a_variable_is_refused_before_anything_is_trained(loss
     with pytest.raises(ConfigurationError, match=r"Cannot tune .*: it lacks"):
         tune([LossTree.parse(text) for text in (BAIKAL, loss)], evaluator, CONFIG, 0)
     assert evaluator.calls == []
+
+
+def test_with_a_log_a_tuning_is_the_same_and_is_replayed(tuning: Tuning) -> None:
+    log = EventLog()
+    asynchronous = Tuning([BAIKAL, CROSS_ENTROPY], evaluator=FakeEvaluator(near_two, room=3, next_done=max), log=log)
+    # Members of a generation are told as they complete; what is learnt from all of them is the same.
+    assert asynchronous.records == tuning.records
+    assert [one.best for one in asynchronous.tuned] == [one.best for one in tuning.tuned]
+    assert asynchronous.evaluations != tuning.evaluations
+    replayed = Tuning([BAIKAL, CROSS_ENTROPY], evaluator=FakeEvaluator(near_two, room=9), log=log)
+    assert (replayed.evaluations, replayed.tuned) == (asynchronous.evaluations, asynchronous.tuned)
 
 
 #: The trainer that tests/evaluation has, too: it is compiled once for all.
@@ -274,4 +300,4 @@ def test_tuning_is_the_same_on_any_number_of_devices() -> None:
     assert one.records == two.records
     assert one.tuned == two.tuned
     assert one.evaluations == two.evaluations
-    assert max(record.best_fitness for record in one.records) > 0
+    assert max(record.best_fitness or 0 for record in one.records) > 0

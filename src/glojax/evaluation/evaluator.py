@@ -178,6 +178,9 @@ class PoolEvaluator:
         """Drop what was submitted; see `Evaluator`."""
         for training, result in self._pool.cancel():
             self.journal.add(training, result)
+        # An evaluation that nobody has received is new the next time, too.
+        lost = {id(evaluation) for _, evaluation in self._completed}
+        self._known = {function: one for function, one in self._known.items() if id(one) not in lost}
         self._jobs.clear()
         self._awaited.clear()
         self._completed.clear()

@@ -96,9 +96,11 @@ def read_config(directory: Path) -> dict[str, Any]:
         cause = " ".join(str(error).split())
         raise RunDirectoryError(f"{path} cannot be read ({cause}); start anew in another folder.") from error
     if config["format"] != FORMAT:
+        versions = config.get("versions")
+        maker = str(versions.get("glojax", "?") if isinstance(versions, dict) else "?")[:20]
         raise RunDirectoryError(
-            f"{path} has format {str(config['format'])[:20]!r}, and this version of glojax reads format {FORMAT}; "
-            "go on with the version of glojax that made it."
+            f"{path} was made by glojax {maker} (format {str(config['format'])[:20]}), and glojax {version('glojax')} "
+            f"reads format {FORMAT}: go on with glojax {maker}, or start anew in another folder."
         )
     if config != sealed(config):
         raise RunDirectoryError(

@@ -85,13 +85,10 @@ class Search:
             RunDirectoryError: The log is of another search.
         """
         if self._replayed:
-            room = next((i for i, event in enumerate(self._replayed) if event.kind != "asked"), len(self._replayed))
+            room = min(room, self._num_recorded)
         trees = list(self.strategy.ask(room)) if room > 0 else []
         if self._replayed and len(trees) < room:
-            raise RunDirectoryError(
-                f"The event log does not fit the search, which has no candidate {self._num_asked + len(trees)} to ask "
-                f"for after {len(self.evaluations)} were evaluated: restore it, or start anew in another folder."
-            )
+            raise self._misfit(self._num_asked + len(trees))
         for tree in trees:
             self._happens(Event("asked", self._num_asked))
             self._outstanding[self._num_asked] = tree
@@ -134,37 +131,64 @@ class Search:
             if left_over := [number for number in self._outstanding if number not in self._waiting]:
                 submit(left_over)
             while time.monotonic() < deadline:
+                if self._log is not None:
+                    self._tell_waiting()
                 first = self._num_asked
-                room = LOOKAHEAD - len(self._outstanding) if self._log is None else self._evaluator.room
+                if self._replayed:
+                    room = self._num_recorded
+                    if self._outstanding and room > last - first:
+                        raise self._misfit(first)
+                else:
+                    room = LOOKAHEAD - len(self._outstanding) if self._log is None else self._evaluator.room
                 # Without anything outstanding there is no evaluation, and so no room, to wait for.
                 self.ask(int(min(max(room, not self._outstanding), last - first)))
                 if first < self._num_asked:
                     submit(list(range(first, self._num_asked)))
                 if not self._outstanding:
                     return
+                # In the order of asking, the strategy is asked again after each evaluation, however many are complete.
+                if self._tell_next():
+                    continue
                 for ticket, evaluation in self._evaluator.wait():
                     self._waiting[numbers.pop(ticket)] = evaluation
-                self._tell_waiting()
             self._evaluator.cancel()
         except BaseException:
             self._evaluator.cancel()
             raise
 
+    @property
+    def _num_recorded(self) -> int:
+        """The number of candidates that the log has asked for before the next evaluation is told."""
+        return next((i for i, event in enumerate(self._replayed) if event.kind != "asked"), len(self._replayed))
+
+    def _misfit(self, number: int) -> RunDirectoryError:
+        return RunDirectoryError(
+            f"The event log does not fit the search, which has no candidate {number} to ask for after "
+            f"{len(self.evaluations)} were evaluated: restore it, or start anew in another folder."
+        )
+
     def _tell_waiting(self) -> None:
         """Tell the strategy all evaluations whose turn has come."""
-        while self._waiting:
-            if self._replayed:
-                event = self._replayed[0]
-            else:
-                event = Event("told", next(iter(self._outstanding if self._log is None else self._waiting)))
-            if event.kind == "asked" or event.candidate not in self._waiting:
-                return
-            self._happens(event)
-            tree = self._outstanding.pop(event.candidate)
-            evaluation = self._waiting.pop(event.candidate)
-            self.strategy.tell(tree, evaluation)
-            self.evaluations.append(evaluation)
-            self._on_evaluation(evaluation)
+        while self._tell_next():
+            pass
+
+    def _tell_next(self) -> bool:
+        """Tell the strategy the next evaluation; return whether its turn has come."""
+        if not self._waiting:
+            return False
+        if self._replayed:
+            event = self._replayed[0]
+        else:
+            event = Event("told", next(iter(self._outstanding if self._log is None else self._waiting)))
+        if event.kind == "asked" or event.candidate not in self._waiting:
+            return False
+        self._happens(event)
+        tree = self._outstanding.pop(event.candidate)
+        evaluation = self._waiting.pop(event.candidate)
+        self.strategy.tell(tree, evaluation)
+        self.evaluations.append(evaluation)
+        self._on_evaluation(evaluation)
+        return True
 
     def _happens(self, event: Event) -> None:
         if self._replayed:

@@ -4,14 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 from glojax.losses import CATALOG
 from glojax.strategies.coefficients import CoefficientLayout
-from glojax.strategies.coefficients.layout import FreeCoefficients, absorbed
+from glojax.strategies.coefficients.layout import FreeCoefficients, independent_layout
 from tests.oracle import evaluate
 from tests.tree_strategies import loss_trees
 
@@ -36,6 +35,10 @@ def is_moderate(tree: LossTree) -> bool:
     numbers = np.abs([*tree.coefficients, *np.concatenate([values(tree.subtree(i)) for i in range(tree.size)])])
     extreme = (numbers > 0) & (numbers < 1e-100) | np.isfinite(numbers) & (numbers > 1e100)
     return not np.any(extreme)
+
+
+def absorbed(tree: LossTree) -> LossTree:
+    return independent_layout(tree).tree
 
 
 def divides_by_zero(tree: LossTree) -> np.ndarray:

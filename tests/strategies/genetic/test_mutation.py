@@ -3,8 +3,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from glojax.expressions.nodes import Node
 from glojax.expressions.operators import MAX_INTEGER, OPERATORS
