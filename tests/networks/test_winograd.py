@@ -5,14 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-<<<<<<< HEAD
-from glojax.networks import canonical_convolution as canonical, winograd
-from glojax.networks.convolution import convolve
-=======
 from glojax.networks.ops import canonical_convolution as canonical
 from glojax.networks.ops import winograd
 from glojax.networks.ops.convolution import convolve
->>>>>>> h3
 from tests.networks import references
 from tests.networks.references import random_array
 

@@ -9,14 +9,9 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_batching import custom_vmap
 
-<<<<<<< HEAD:src/glojax/networks/convolution.py
-from glojax.networks import canonical_convolution as canonical, population_convolution as population
-from glojax.networks.lowering import ConvolutionLowering, current_lowering
-=======
 from glojax.networks.ops import canonical_convolution as canonical
 from glojax.networks.ops import population_convolution as population
 from glojax.networks.ops.lowering import ConvolutionLowering, current_lowering
->>>>>>> h3:src/glojax/networks/ops/convolution.py
 
 _Arrays = tuple[jax.Array, ...]
 
