@@ -9,8 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_batching import custom_vmap
 
-from glojax.networks.ops import canonical_convolution as canonical
-from glojax.networks.ops import population_convolution as population
+from glojax.networks.ops import canonical_convolution as canonical, population_convolution as population
 from glojax.networks.ops.lowering import ConvolutionLowering, current_lowering
 
 _Arrays = tuple[jax.Array, ...]
