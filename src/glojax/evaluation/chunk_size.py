@@ -90,7 +90,7 @@ class ChunkSize:
 
 
 def _fitting(train: Train, capacity: int, device: jax.Device, most: int) -> int:
-    """Return the largest power of two, up to `most`, of candidates that fit the free memory of a device that tells it."""
+    """Return the largest power of two, up to `most`, of candidates that fit the free memory, if the device tells it."""
     statistics = device.memory_stats() or {}
     if not {"bytes_limit", "bytes_in_use"} <= statistics.keys():
         return most

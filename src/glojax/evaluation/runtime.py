@@ -1,4 +1,4 @@
-"""The platform and the versions of this process that may change a result."""
+"""The platform and the versions that this process runs on, as far as they may change a result."""
 
 import functools
 import hashlib
@@ -17,12 +17,12 @@ from glojax.training import decisive_settings
 #: Packages whose version may change the result of a training or of a search.
 DECISIVE: Final = ("glojax", "jax", "jaxlib", "flax", "optax", "evosax", "numpy")
 
-#: The names of vector instructions that Linux gives, on x86 and ARM.
+#: As Linux names them, on x86 and ARM.
 _VECTOR: Final = re.compile(r"(avx|fma|sse|ssse|f16c|amx|asimd|sve)\w*")
 
 
 def keep_compiled_programs() -> None:
-    """Let JAX keep compiled programs for the next run, in the user's cache folder unless JAX has another folder."""
+    """Make JAX keep compiled programs for the next run: in the user's cache folder, unless JAX has another."""
     if jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(platformdirs.user_cache_path("glojax") / "compiled"))
 
@@ -35,11 +35,11 @@ def num_cores() -> int:
 def keep_to_cores(share: int, size: int) -> None:
     """Restrict this thread, and those that it starts, to the cores of one share, if the machine has so many.
 
-    XLA has a thread for each core that it finds; processes with threads for the same cores slow each other down.
+    XLA has a thread for each core that it finds; several processes with threads for all of them disturb each other.
 
     Args:
-        share: The index of the share, from 0.
-        size: Number of cores in each share.
+        share: Number of the share, from 0.
+        size: Cores in each share.
     """
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))[share * size : (share + 1) * size]
@@ -48,7 +48,7 @@ def keep_to_cores(share: int, size: int) -> None:
 
 
 def platform() -> dict[str, str]:
-    """Return the device kind, XLA's flags, and JAX's settings, which may change a result as versions may.
+    """Return what beside the versions may change a result: device kind, XLA's flags, and JAX's own settings.
 
     The number of devices changes no result, and is left out. XLA compiles for the vector instructions of a CPU.
     """
