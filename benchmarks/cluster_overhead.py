@@ -16,12 +16,13 @@ import tyro
 from benchmarks.contestant import Contestant, Work
 from benchmarks.machine import num_cores
 from benchmarks.measurement import Entry, Turns, measure, save
+from benchmarks.pool_training import train, trainings_of
 from benchmarks.workloads import WORKLOADS, loss_trees
 from glojax.cluster.cluster_pool import ClusterPool
 from glojax.cluster.launch import open_workers
 from glojax.cluster.settings import LocalSettings
 from glojax.datasets import DatasetSource
-from glojax.evaluation import DevicePool, Training, TrainingPool
+from glojax.evaluation import DevicePool, TrainingPool
 
 #: Keeps the workers until the process of the contestant ends.
 _open = contextlib.ExitStack()
@@ -50,17 +51,12 @@ def make(on_cluster: bool, population: int, steps: int) -> Contestant:
         pool = ClusterPool(network, source, dataset, workers)
     else:
         pool = DevicePool(network, dataset)
-    context = pool.context(config)
-    trees = loss_trees(population)
+    trainings = trainings_of(pool, config, loss_trees(population))
     seeds = count()
 
     def turn() -> Work:
         seed = next(seeds)
-        pool.submit(config, [Training(context, tree, seed, config.learning_rate) for tree in trees])
-        done = 0
-        while done < population:
-            done += len(pool.wait())
-        return Work(done)
+        return Work(len(train(pool, config, [training._replace(seed=seed) for training in trainings])))
 
     return Contestant(turn)
 

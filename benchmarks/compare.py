@@ -1,10 +1,10 @@
-"""Whether one run of a benchmark is slower than another, beyond noise.
+"""A comparison of two runs of a benchmark: which cases are slower beyond noise.
 
     python -m benchmarks.compare BEFORE.json AFTER.json
 
 A case has regressed if its median has grown by more than `--threshold`, and its samples are larger than before by more
 than chance explains (Mann-Whitney, one-sided, p at most `--alpha`; that takes three samples on either side), or if it
-fails and did not before. Ends with code 1 if any has, and with 2 if the files cannot be compared.
+fails and did not before. The exit code is 1 if a case has regressed, and 2 if the files cannot be compared.
 """
 
 import sys
@@ -25,15 +25,15 @@ FEWEST_SAMPLES = 3
 
 @dataclass(frozen=True)
 class Options:
-    """What is compared."""
+    """Options of the comparison."""
 
     before: Annotated[Path, tyro.conf.Positional]
     after: Annotated[Path, tyro.conf.Positional]
     threshold: float = 0.05
-    """By how much a median may grow."""
+    """Greatest relative growth of a median."""
 
     alpha: float = 0.05
-    """How often chance alone may make a case that has not changed look slower."""
+    """Greatest probability that an unchanged case is called slower by chance."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class Comparison:
 
     Attributes:
         label: The case.
-        before: Its median; None where it failed or was not measured.
-        after: The same, later.
-        p: How likely samples as much slower are by chance; None where there are none to compare.
+        before: Its median before; None if it failed or was not measured.
+        after: Its median after.
+        p: The probability that chance alone makes samples so much slower; None if there are none to compare.
         verdict: "slower", "faster", "same", "fails", "works again", "fails as before", "gone", "new", or "too few
             samples" where medians differ but nothing can be said.
     """
@@ -57,17 +57,17 @@ class Comparison:
 
     @property
     def regressed(self) -> bool:
-        """Whether it is worse than before."""
+        """Whether the case is worse than before."""
         return self.verdict in ("slower", "fails")
 
     @property
     def ratio(self) -> float | None:
-        """Of the medians; above 1 where it is slower."""
+        """The ratio of the medians; above 1 if the case is slower."""
         return self.after / self.before if self.before and self.after else None
 
 
 def compare(before: Record, after: Record, threshold: float, alpha: float) -> list[Comparison]:
-    """Every case of either run, in the order of the later one, then those that are gone.
+    """Compare every case of both runs, in the order of the later one, then those that are gone.
 
     Raises:
         RecordError: The runs are of different benchmarks.
@@ -106,7 +106,7 @@ def _compare_case(before: Case | None, after: Case, threshold: float, alpha: flo
 
 
 def print_table(before: Record, after: Record, comparisons: list[Comparison]) -> None:
-    """Say what has become of each case."""
+    """Print a row for each case."""
     console = Console()
     for what in ("device", "versions"):
         if getattr(before, what) != getattr(after, what):
@@ -121,7 +121,7 @@ def print_table(before: Record, after: Record, comparisons: list[Comparison]) ->
 
 
 def main(options: Options) -> int:
-    """Compare, print, and give the exit code."""
+    """Compare, print, and return the exit code."""
     try:
         before, after = Record.read(options.before), Record.read(options.after)
         comparisons = compare(before, after, options.threshold, options.alpha)

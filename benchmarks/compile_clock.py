@@ -1,10 +1,10 @@
-"""How long JAX was compiling."""
+"""A clock for the time that JAX spends on compiling."""
 
 import time
 
 import jax.monitoring
 
-#: What takes time before a program runs.
+#: The events between the call of a new program and its first run.
 EVENTS = (
     "/jax/core/compile/jaxpr_trace_duration",
     "/jax/core/compile/jaxpr_to_mlir_module_duration",
@@ -13,9 +13,9 @@ EVENTS = (
 
 
 class CompileClock:
-    """Adds up the time in which anything was traced, lowered or compiled, in whatever thread.
+    """Adds up the time in which any thread traces, lowers or compiles.
 
-    What overlaps, as threads do and nested functions, counts once.
+    Overlapping intervals, of several threads or of nested functions, count once.
     """
 
     def __init__(self) -> None:
@@ -28,12 +28,12 @@ class CompileClock:
             self._intervals.append((end - duration_secs, end))
 
     def restart(self) -> None:
-        """Begin at zero."""
+        """Set the clock to zero."""
         self._intervals.clear()
 
     @property
     def seconds(self) -> float:
-        """Since the last restart."""
+        """The seconds since the last restart."""
         total, covered = 0.0, float("-inf")
         for start, end in sorted(self._intervals):
             total += max(0.0, end - max(start, covered))

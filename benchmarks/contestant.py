@@ -1,4 +1,4 @@
-"""What a contestant of a benchmark is: something that does one turn's work whenever it is told to."""
+"""The interface of a contestant of a benchmark, which does the work of one turn at a time."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 
 class Work(NamedTuple):
-    """What a turn has done.
+    """The work of a turn.
 
     Attributes:
-        units: How much, in the benchmark's unit of work: candidate-steps, evaluations of a loss, and so on.
-        compile_seconds: How much of the turn's time went into compiling, where that is known. Everyone else compiles in
-            the first turn alone, which is not counted.
+        units: Its amount in the benchmark's unit of work: candidate-steps, evaluations of a loss, and so on.
+        compile_seconds: The part of the turn's time that went into compiling; None if it is not known. Then only the
+            first turn, which is not counted, may compile.
     """
 
     units: float
@@ -19,7 +19,7 @@ class Work(NamedTuple):
 
 
 def process_peak_bytes() -> int | None:
-    """The most memory that this process has held so far, Python and libraries included; None where nobody tells."""
+    """Return the peak memory of this process, Python and libraries included; None if the system does not tell it."""
     # Not `resource.getrusage`, whose maximum a process inherits from the one that started it.
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
@@ -27,11 +27,11 @@ def process_peak_bytes() -> int | None:
 
 
 class Contestant(NamedTuple):
-    """One that is ready for its turns.
+    """A contestant that is ready for its turns.
 
     Attributes:
         turn: Does the work, and returns when all of it is done.
-        peak_memory_bytes: The most memory that it has held so far.
+        peak_memory_bytes: Returns its peak memory so far; None if that is not known.
     """
 
     turn: Callable[[], Work]

@@ -1,12 +1,12 @@
-"""The forms of a convolution against each other, on the shapes of the networks' layers.
+"""The times of several forms of a convolution, on the shapes of the networks' layers.
 
     python -m benchmarks.convolution
 
 Each runs in a jitted loop, as in a training: forward alone, and forward with its gradients (of the kernel alone in a
 network's first layer).
 
-    convolve       `glojax.networks.convolution`
-    in groups      the same, a few images at a time (`glojax.networks.groups`)
+    convolve       `glojax.networks.ops.convolution`
+    in groups      the same, a few images at a time (`glojax.networks.ops.groups`)
     lax            `jax.lax.conv_general_dilated`, differentiated by JAX
     4 x LOWERING   a population of four under `vmap`, by each of `glojax.networks.ConvolutionLowering`; in a network's
                    first layer all four have the same images. Time is for one candidate.
@@ -27,10 +27,10 @@ from benchmarks.contestant import Contestant, Work
 from benchmarks.measurement import Entry, Turns, measure, save
 from benchmarks.record import Case, Record
 from glojax.networks import ConvolutionLowering, lowered_convolutions
-from glojax.networks.convolution import convolve
-from glojax.networks.groups import in_groups
+from glojax.networks.ops.convolution import convolve
+from glojax.networks.ops.groups import in_groups
 
-#: Of images [B, H, W, Cin] and kernel [KH, KW, Cin, Cout] features [B, H, W, Cout].
+#: Maps images [B, H, W, Cin] and a kernel [KH, KW, Cin, Cout] to features [B, H, W, Cout].
 Form = Callable[[jax.Array, jax.Array], jax.Array]
 
 Pass = Literal["forward", "forward and backward"]
@@ -48,7 +48,7 @@ class Shape(NamedTuple):
 
     @property
     def gigaflop(self) -> float:
-        """Of one product."""
+        """The operations of one product, in 1e9."""
         return 2 * self.batch * self.side**2 * self.kernel**2 * self.Cin * self.Cout / 1e9
 
 
@@ -91,7 +91,7 @@ def _of_population(lowering: ConvolutionLowering, shared_images: bool) -> Form:
 
 @dataclass(frozen=True)
 class Options:
-    """What is measured. The default takes a quarter of an hour on two cores."""
+    """Options of the measurement. The default takes a quarter of an hour on two cores."""
 
     layers: tuple[str, ...] = tuple(SHAPES)
     forms: tuple[str, ...] = (*FORMS, *LOWERINGS)
@@ -99,7 +99,7 @@ class Options:
 
 
 def make(layer: str, form: str, direction: Pass) -> Contestant:
-    """Repetitions in which images and kernel depend on the one before, so that nothing can be taken out of the loop."""
+    """Repeat a form on images and kernels that depend on the repetition before, so that no work leaves the loop."""
     shape = SHAPES[layer]
     first_layer = shape.Cin <= 3
     rng = np.random.default_rng(0)
@@ -141,7 +141,7 @@ def make(layer: str, form: str, direction: Pass) -> Contestant:
 
 
 def main(options: Options) -> None:
-    """Measure, print and write `results/convolution.json`."""
+    """Measure, print, and write `results/convolution.json`."""
     directions: tuple[Pass, ...] = ("forward", "forward and backward")
     record = measure(
         "convolution",
@@ -155,7 +155,7 @@ def main(options: Options) -> None:
 
 
 def entry(layer: str, form: str, direction: Pass) -> Entry:
-    """One form of a layer; each has a process, since the slow ones may be ended."""
+    """Return the case of one form of a layer; each has a process, since the slow ones may be ended."""
     products = 1 if direction == "forward" else 2 if SHAPES[layer].Cin <= 3 else 3
     return Entry(
         form,
@@ -167,7 +167,7 @@ def entry(layer: str, form: str, direction: Pass) -> Entry:
 
 
 def with_share(case: Case, record: Record) -> Case:
-    """The case with its share of the matrix product's rate."""
+    """Return the case with its share of the matrix product's rate."""
     median, product = case.samples.median, record.matrix_product_gflops.median
     if median is None or product is None:
         return case

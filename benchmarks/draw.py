@@ -1,4 +1,4 @@
-"""Tables and figures of everything that has been measured: `README.md` and `figures/` beside this file.
+"""Tables and figures of all results: `README.md` and `figures/` beside this file.
 
 python -m benchmarks.draw
 """
@@ -15,7 +15,7 @@ import tyro
 from benchmarks.figures import device_line, draw
 from benchmarks.record import RESULTS, Case, Record, RecordError
 
-#: What the table shows of a case's details, and as what.
+#: The details of a case that the table shows, and their headers.
 DETAIL_COLUMNS = {
     "candidate_steps_per_second_per_device": "candidate-steps / s / device",
     "share_of_matrix_product": "share of matrix product",
@@ -30,11 +30,11 @@ INTRODUCTION = """\
 
 # Benchmarks
 
-Every table and figure here is drawn from a file in `results/`, which holds all samples. Contestants take turns, each in
-a process of its own; the first turn, which compiles, is no sample. Figures are medians, with quartiles in parentheses;
-compile seconds are by how much the first turn took longer. Memory is the peak of the process, Python and libraries
-included, or of the GPU. A matrix product of the same run tells what the device can do: the share of it is the
-arithmetic of the layers alone, over time. A device is a GPU, or the processor.
+Every table and figure is drawn from a file in `results/`, which holds all samples. Contestants take turns, each in a
+process of its own; the first turn, which compiles, is not a sample. Figures are medians, with quartiles in parentheses;
+compile seconds are the time by which the first turn took longer. Memory is the peak of the process, Python and
+libraries included, or of the GPU. A matrix product of the same run measures the device: the share of it is the rate of
+the layers' arithmetic alone. A device is a GPU, or the processor.
 
 ```
 python -m benchmarks.compare BEFORE.json AFTER.json    # ends with code 1 if anything is slower beyond noise
@@ -45,14 +45,14 @@ python -m benchmarks.draw                              # this file and the figur
 
 @dataclass(frozen=True)
 class Options:
-    """Where things are."""
+    """Paths of results and output."""
 
     results: Path = RESULTS
     output: Path = RESULTS.parent
 
 
 def main(options: Options) -> int:
-    """Draw every result, and give the exit code: 1 if a file is none."""
+    """Draw every result, and return the exit code: 1 if a file is not a record."""
     sections = [INTRODUCTION]
     code = 0
     for path in sorted(options.results.glob("*.json")):
@@ -69,7 +69,7 @@ def main(options: Options) -> int:
 
 
 def section(record: Record, name: str) -> str:
-    """A record in Markdown: what was measured and how, the figure, the table, and what failed."""
+    """Return a record in Markdown: purpose, command, device, figure, table, and failures."""
     commit = f", commit {record.commit['hash'][:12]}" if record.commit else ""
     changed = " with changes" if record.commit and not record.commit["clean"] else ""
     failures = "".join(f"- {case.label}: {case.failure}\n" for case in record.cases if case.failure)
@@ -81,7 +81,7 @@ def section(record: Record, name: str) -> str:
 
 
 def purpose(benchmark: str) -> str:
-    """The head of the benchmark's module, and how it is run."""
+    """Return the first sentence of the benchmark's module, and its command."""
     try:
         module = importlib.import_module(f"benchmarks.{benchmark}")
     except ImportError:
@@ -92,7 +92,7 @@ def purpose(benchmark: str) -> str:
 
 
 def table(record: Record) -> str:
-    """One row for each case; no column for what is known of none."""
+    """Return a table with a row for each case, without empty columns."""
     parameters = list(dict.fromkeys(name for case in record.cases for name in case.parameters))
     columns = [
         ("contestant", [case.contestant for case in record.cases]),

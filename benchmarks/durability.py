@@ -1,9 +1,9 @@
-"""What it costs that a training, once done, survives a crash.
+"""The cost of results that survive a crash.
 
     python -m benchmarks.durability
 
-    on disk      the trainer's journal is a file: each result is appended at once, and on the disk within a second
-    in memory    it is not
+    on disk      the evaluator's journal is a file: each result is appended at once, and is on the disk within a second
+    in memory    the journal has no file
 
 Both train the same population on digits with fresh seeds in each turn, on all devices of the machine.
 """
@@ -20,16 +20,14 @@ from benchmarks.contestant import Contestant, Work
 from benchmarks.measurement import Entry, Turns, measure, save
 from benchmarks.workloads import loss_trees
 from glojax.datasets import load_dataset
-from glojax.evaluation import LocalEvaluator, TrainingJournal
+from glojax.evaluation import FitnessRule, LocalEvaluator, TrainingJournal, evaluate
 from glojax.networks import DigitsCNN
-from glojax.training import TrainingConfig
-
-TRAINING = TrainingConfig(num_steps=200, batch_size=64, learning_rate=0.05)
+from glojax.search.recipes import recipe_of
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is measured. The default takes about four minutes on two cores."""
+    """Options of the measurement. The default takes about four minutes on two cores."""
 
     population: int = 80
     turns: Annotated[Turns, tyro.conf.arg(name="")] = field(
@@ -38,30 +36,29 @@ class Options:
 
 
 def on_disk(population: int) -> Contestant:
-    """Each result in a file."""
+    """Keep each result in a file."""
     folder = tempfile.mkdtemp(prefix="glojax-durability-")
     return _trained(population, TrainingJournal(Path(folder) / "trainings.jsonl"))
 
 
 def in_memory(population: int) -> Contestant:
-    """No file."""
+    """Keep no file."""
     return _trained(population, TrainingJournal())
 
 
 def _trained(population: int, journal: TrainingJournal) -> Contestant:
-    evaluator = LocalEvaluator(DigitsCNN, load_dataset("digits"), TRAINING, journal=journal)
+    evaluator = LocalEvaluator(DigitsCNN, load_dataset("digits"), recipe_of("digits").training, journal=journal)
     trees = loss_trees(population)
     fresh = itertools.count()
 
     def turn() -> Work:
-        evaluator.confirm(trees, [next(fresh)])
-        return Work(population)
+        return Work(len(evaluate(evaluator, trees, FitnessRule(seeds=(next(fresh),)))))
 
     return Contestant(turn)
 
 
 def main(options: Options) -> None:
-    """Measure, print and write `results/durability.json`."""
+    """Measure, print, and write `results/durability.json`."""
     size = {"population": options.population}
     record = measure(
         "durability",

@@ -1,10 +1,10 @@
-"""The evolution strategy against pycma: evaluations until a function is below 1e-8.
+"""The evolution strategy compared with pycma: evaluations until a function is below 1e-8.
 
     python -m benchmarks.evolution_strategy
 
-Both begin at (3, ..., 3) with step size 1.5 and the same population size. Here a sample is a seed, not a turn. A seed
-that does not get there, as where more than one optimum lies (Rastrigin), counts with the most evaluations that any may
-take, so that medians and comparisons hold as long as half of them do; how many got there is told beside.
+Both begin at (3, ..., 3) with step size 1.5 and the same population size. A sample is a seed, not a turn. A seed that
+does not reach the target, as may happen on a function with several optima (Rastrigin), counts with the limit of
+evaluations. So medians and comparisons hold if half of the seeds reach it; the record says how many do.
 """
 
 import warnings
@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import cma
 import numpy as np
 import tyro
-from glojax.strategies.coefficients import CmaEs, TuningConfig, default_population_size
 from rich.progress import track
 
 from benchmarks.measurement import complete_record, save
 from benchmarks.record import Case, Samples
+from glojax.strategies.coefficients import CmaEs, TuningConfig, default_population_size
 
 TARGET = 1e-8
 START = 3.0
@@ -28,7 +28,7 @@ SIGMA = 1.5
 
 @dataclass(frozen=True)
 class Options:
-    """What is measured."""
+    """Options of the measurement."""
 
     seeds: int = 25
     dimensions: tuple[int, ...] = (6, 12)
@@ -36,34 +36,34 @@ class Options:
 
 
 def sphere(points: np.ndarray) -> np.ndarray:
-    """Of points [..., K]; so are the others."""
+    """Return the squared distance of points [..., K] to the optimum."""
     return np.asarray(np.sum(points**2, -1))
 
 
 def ellipsoid(points: np.ndarray) -> np.ndarray:
-    """Axes with a condition number of 1e6."""
+    """Return a quadratic form with a condition number of 1e6."""
     K = points.shape[-1]
     return np.asarray(np.sum(10 ** (6 * np.arange(K) / (K - 1)) * points**2, -1))
 
 
 def rosenbrock(points: np.ndarray) -> np.ndarray:
-    """A curved valley."""
+    """Return a function with a curved valley."""
     left, right = points[..., :-1], points[..., 1:]
     return np.asarray(np.sum(100 * (right - left**2) ** 2 + (1 - left) ** 2, -1))
 
 
 def rastrigin(points: np.ndarray) -> np.ndarray:
-    """A local optimum near every integer point."""
+    """Return a function with a local optimum near every integer point."""
     return np.asarray(np.sum(points**2 - 10 * np.cos(2 * np.pi * points) + 10, -1))
 
 
 class Problem(NamedTuple):
-    """What is to be minimised.
+    """A function to minimise.
 
     Attributes:
-        function: Of points [..., K], values [...].
-        factor: On the default population size.
-        limit: The most evaluations.
+        function: Maps points [..., K] to values [...].
+        factor: Multiplies the default population size.
+        limit: The greatest number of evaluations.
     """
 
     function: Callable[[np.ndarray], np.ndarray]
@@ -80,7 +80,7 @@ PROBLEMS = {
 
 
 def evaluations_of_glojax(problem: Problem, K: int, population: int, active: bool, seed: int) -> int | None:
-    """Evaluations until the target is reached; None where it is not."""
+    """Return the number of evaluations until the target is reached; None if it is not reached."""
     config = TuningConfig(
         generations=problem.limit // population,
         population_size=population,
@@ -98,7 +98,7 @@ def evaluations_of_glojax(problem: Problem, K: int, population: int, active: boo
 
 
 def evaluations_of_pycma(problem: Problem, K: int, population: int, active: bool, seed: int) -> int | None:
-    """The same with pycma, whose own reasons to stop early are off."""
+    """Return the same for pycma, whose own stopping rules are off."""
     options = {
         "popsize": population,
         "CMA_active": active,
@@ -122,7 +122,7 @@ CONTESTANTS = {"glojax": evaluations_of_glojax, "pycma": evaluations_of_pycma}
 
 
 def measured(contestant: str, function: str, K: int, active: bool, seeds: int) -> Case:
-    """One contestant on one function."""
+    """Measure one contestant on one function."""
     problem = PROBLEMS[function]
     population = problem.factor * default_population_size(K)
     found = [CONTESTANTS[contestant](problem, K, population, active, seed) for seed in range(seeds)]
@@ -135,7 +135,7 @@ def measured(contestant: str, function: str, K: int, active: bool, seeds: int) -
 
 
 def main(options: Options) -> None:
-    """Measure, print and write `results/evolution_strategy.json`."""
+    """Measure, print, and write `results/evolution_strategy.json`."""
     cases = [
         (contestant, function, K, active)
         for function in PROBLEMS

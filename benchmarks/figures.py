@@ -1,4 +1,4 @@
-"""One figure for a benchmark's record: a row for every case, or lines against a parameter."""
+"""The figure of a benchmark's record: a row for every case, or lines over a parameter."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,19 +10,19 @@ from matplotlib.figure import Figure
 
 from benchmarks.record import Case, Record
 
-#: Of glojax's own ways, and of everyone else.
+#: The colors of glojax's own contestants, and of all others.
 OWN_COLOR, OTHER_COLOR = "#b2182b", "#6b8ba4"
 
 LINE_STYLES = ("-o", "--s", ":^")
 
 
 class Layout(NamedTuple):
-    """How a benchmark is drawn.
+    """The layout of a benchmark's figure.
 
     Attributes:
-        panel: The parameter of which each value has a panel; None for one panel.
-        own: Contestants that are glojax's.
-        x: The parameter that lines run along; None for a row each.
+        panel: The parameter whose values have a panel each; None for one panel.
+        own: The contestants of glojax.
+        x: The parameter on the x axis of lines; None for a row for each case.
     """
 
     panel: str | None
@@ -68,12 +68,12 @@ def draw(record: Record, path: Path) -> None:
             _draw_rows(axes, cases, layout)
         axes.set_title(title, fontsize=10)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Without the drawing library's version the same record gives the same file.
+    # Without the version of the drawing library, the same record gives the same file.
     figure.savefig(path, dpi=110, format="png", metadata={"Software": None})
 
 
 def device_line(record: Record) -> str:
-    """What it was measured on, in a line."""
+    """Return a line about the device."""
     device = record.device
     count = f"{device['count']} x " if device["count"] > 1 else ""
     rate = record.matrix_product_gflops.median
@@ -82,7 +82,7 @@ def device_line(record: Record) -> str:
 
 
 def _draw_rows(axes: Axes, cases: Sequence[Case], layout: Layout) -> None:
-    """The fastest at the top, what failed at the bottom."""
+    """Draw a row for each case, the fastest at the top, failures at the bottom."""
     cases = sorted(cases, key=lambda case: (case.samples.median is None, case.samples.median or 0))
     for row, case in enumerate(cases):
         median, quartiles = case.samples.median, case.samples.quartiles

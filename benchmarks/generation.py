@@ -1,20 +1,20 @@
-"""What generations of fresh losses cost in all, against compiling a training for each loss.
+"""The cost of generations of fresh losses, compared with compiling a training for each loss.
 
     python -m benchmarks.generation
 
-    glojax       `discover` with a `LocalEvaluator`, from nothing: sampling, encoding, cache, compilation, training,
-                 selection, crossover and mutation
+    glojax       `discover` with a `LocalEvaluator`, from the beginning: sampling, compilation, training, selection,
+                 crossover and mutation
     recompiled   every loss that glojax trained, each in a jitted training of its own, with the same network and number
-                 of steps, that ends early as glojax's does; how the losses are found costs it nothing
+                 of steps, which ends as early as glojax's; the losses are given, and take no time to find
 
-Both use all devices of the machine: as many threads take losses from a queue. Before each turn, all that JAX has
-compiled is forgotten.
+Both use all devices of the machine; the second has a thread for each, and a queue of losses. Before each turn, JAX
+forgets all compiled programs.
 """
 
 import queue
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, NamedTuple
 
 import jax
@@ -22,8 +22,6 @@ import jax.numpy as jnp
 import optax
 import tyro
 from flax import nnx
-from glojax.strategies.genetic import GeneticConfig
-from glojax.search.discovery import discover
 from jax import lax
 
 from benchmarks.compile_clock import CompileClock
@@ -33,15 +31,16 @@ from glojax.datasets import load_dataset
 from glojax.evaluation import Evaluation, LocalEvaluator, training_devices
 from glojax.losses import make_loss
 from glojax.networks import DigitsCNN
-from glojax.training import TrainingConfig
+from glojax.search.generations import discover
+from glojax.search.recipes import recipe_of
+from glojax.strategies import GeneticConfig
 
-BATCH_SIZE = 64
-LEARNING_RATE = 0.05
+TRAINING = recipe_of("digits").training
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is measured. The default takes about four minutes on two cores."""
+    """Options of the measurement. The default takes about four minutes on two cores."""
 
     population: int = 20
     steps: int = 200
@@ -53,22 +52,22 @@ class Options:
 
 
 def glojax(population: int, steps: int, generations: int, seed: int) -> Contestant:
-    """The search itself."""
+    """Search."""
     return _from_nothing(lambda: _search(population, steps, generations, seed))
 
 
 def recompiled(expressions: list[str], steps: int) -> Contestant:
-    """One compilation for each expression."""
+    """Compile a training for each expression."""
     return _from_nothing(lambda: _train_all(expressions, steps))
 
 
 def trained_expressions(population: int, steps: int, generations: int, seed: int) -> list[str]:
-    """The losses that the search trains."""
+    """Return the losses that the search trains."""
     return _search(population, steps, generations, seed)
 
 
 def main(options: Options) -> None:
-    """Measure, print and write `results/generation.json`."""
+    """Measure, print, and write `results/generation.json`."""
     search = {name: getattr(options, name) for name in ("population", "steps", "generations", "seed")}
     expressions = call("benchmarks.generation:trained_expressions", **search)
     common: dict[str, Any] = {"details": {"trained": len(expressions)}, "warm_up": False}
@@ -91,7 +90,7 @@ def main(options: Options) -> None:
 
 
 def _from_nothing(work: Callable[[], object]) -> Contestant:
-    """Turns that compile everything anew."""
+    """Return a contestant that compiles everything anew in each turn."""
     clock = CompileClock()
 
     def turn() -> Work:
@@ -104,16 +103,16 @@ def _from_nothing(work: Callable[[], object]) -> Contestant:
 
 
 def _search(population: int, steps: int, generations: int, seed: int) -> list[str]:
-    """Search, and give the expressions of all losses that were trained."""
+    """Search, and return the expressions of all losses that were trained."""
     trained: list[str] = []
 
     def on_evaluation(evaluation: Evaluation, _: int) -> None:
         if evaluation.status in ("trained", "non_finite"):
             trained.append(evaluation.expression)
 
-    evaluator = LocalEvaluator(DigitsCNN, load_dataset("digits"), TrainingConfig(steps, BATCH_SIZE, LEARNING_RATE))
+    evaluator = LocalEvaluator(DigitsCNN, load_dataset("digits"), replace(TRAINING, num_steps=steps))
     genetic = GeneticConfig(population_size=population, num_elites=2)
-    discover(evaluator, genetic, generations, seed, on_evaluation=on_evaluation, on_generation=lambda _: None)
+    discover(evaluator, genetic, generations, seed, on_evaluation=on_evaluation)
     return trained
 
 
@@ -124,7 +123,7 @@ class _State(NamedTuple):
 
 
 def _train_all(expressions: list[str], steps: int) -> list[float]:
-    """Validation accuracies, in the order in which trainings end."""
+    """Return validation accuracies, in the order in which trainings end."""
     dataset = load_dataset("digits")
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
     for expression in expressions:
@@ -148,9 +147,9 @@ def _train_all(expressions: list[str], steps: int) -> list[float]:
 
 
 def _training(expression: str, steps: int) -> Callable[..., jax.Array]:
-    """A jitted training with this loss compiled into it."""
+    """Return a jitted training with this loss compiled into it."""
     loss_fn = make_loss(expression)
-    optimizer = optax.sgd(LEARNING_RATE)
+    optimizer = optax.sgd(TRAINING.learning_rate)
 
     @jax.jit
     def train(training: tuple[jax.Array, jax.Array], validation: tuple[jax.Array, jax.Array]) -> jax.Array:
@@ -159,11 +158,11 @@ def _training(expression: str, steps: int) -> Callable[..., jax.Array]:
 
         def run_step(state: _State) -> _State:
             key = jax.random.fold_in(jax.random.key(0), state.num_steps)
-            places = jax.random.randint(key, (BATCH_SIZE,), 0, labels.shape[0])
+            indices = jax.random.randint(key, (TRAINING.batch_size,), 0, labels.shape[0])
 
             def batch_loss(params: Any) -> jax.Array:
-                logits = nnx.merge(graphdef, params)(images[places])
-                return loss_fn(logits, labels[places]).mean()
+                logits = nnx.merge(graphdef, params)(images[indices])
+                return loss_fn(logits, labels[indices]).mean()
 
             loss, gradient = jax.value_and_grad(batch_loss)(state.params)
             updates, _ = optimizer.update(gradient, optimizer.init(state.params))

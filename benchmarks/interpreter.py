@@ -1,4 +1,4 @@
-"""What a loss costs as a program, as a compiled function, and written by hand.
+"""The cost of a loss as a program, as a compiled function, and written by hand.
 
     python -m benchmarks.interpreter
 
@@ -40,7 +40,7 @@ CROSS_ENTROPY_SIZE = 4
 
 @dataclass(frozen=True)
 class Options:
-    """What is measured. The default takes about three minutes on two cores."""
+    """Options of the measurement. The default takes about three minutes on two cores."""
 
     sizes: tuple[int, ...] = (3, 4, 7, 15, 31, 63)
     """Nodes of the trees: 4, or one less than a power of two."""
@@ -50,7 +50,7 @@ class Options:
 
 
 def program(size: int, classes: int) -> Contestant:
-    """The interpreted tree."""
+    """Interpret the tree."""
     written = LossProgram.from_tree(tree_of_size(size), CAPACITY)
 
     def loss_fn(written: Any, logits: jax.Array, labels: jax.Array) -> jax.Array:
@@ -60,18 +60,18 @@ def program(size: int, classes: int) -> Contestant:
 
 
 def compiled(size: int, classes: int) -> Contestant:
-    """The tree as one straight-line function."""
+    """Compile the tree to one straight-line function."""
     loss = make_loss(tree_of_size(size))
     return _repeated(lambda _, logits, labels: loss(logits, labels), None, size, classes)
 
 
 def by_hand(size: int, classes: int) -> Contestant:
-    """Optax's cross-entropy."""
+    """Take optax's cross-entropy."""
     return _repeated(lambda _, logits, labels: optax.softmax_cross_entropy(logits, labels), None, size, classes)
 
 
 def tree_of_size(size: int) -> LossTree:
-    """Cross-entropy for 4 nodes, else a balanced tree of 2^k - 1; coefficients make its parts different."""
+    """Return cross-entropy for 4 nodes, else a balanced tree of 2^k - 1 whose parts differ by their coefficients."""
     if size == CROSS_ENTROPY_SIZE:
         return LossTree.parse("x * log(y)")
     tree = LossTree.parse("x * y" if size == 3 else "sqrt(y) - x * log(y)")
@@ -84,7 +84,7 @@ def tree_of_size(size: int) -> LossTree:
 
 
 def main(options: Options) -> None:
-    """Measure, print and write `results/interpreter.json`."""
+    """Measure, print, and write `results/interpreter.json`."""
     save(
         measure(
             "interpreter",
@@ -98,7 +98,7 @@ def main(options: Options) -> None:
 
 
 def entries(size: int, classes: int) -> list[Entry]:
-    """The contestants for a tree."""
+    """Return the cases of a tree."""
     functions = {"program": "program", "compiled": "compiled"}
     if size == CROSS_ENTROPY_SIZE:
         functions["optax"] = "by_hand"
@@ -112,7 +112,7 @@ def entries(size: int, classes: int) -> list[Entry]:
 def _repeated(
     loss_fn: Callable[[Any, jax.Array, jax.Array], jax.Array], written: Any, size: int, classes: int
 ) -> Contestant:
-    """Turns of descent on the logits, in which each gradient depends on the one before."""
+    """Return a contestant that descends on the logits, so that each gradient depends on the one before."""
     repetitions = int(min(MOST_REPETITIONS, max(1, NODE_VALUES // (size * BATCH_SIZE * classes))))
     rng = np.random.default_rng(0)
     logits = jnp.asarray(rng.normal(size=(BATCH_SIZE, classes)), jnp.float32)

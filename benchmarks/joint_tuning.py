@@ -1,4 +1,4 @@
-"""The price of tuning several losses together, against as many trainings in populations of one loss.
+"""The cost of tuning several losses together, compared with as many trainings in populations of one loss.
 
     python -m benchmarks.joint_tuning
 
@@ -6,7 +6,7 @@ Three losses with 6, 9 and 10 coefficients are tuned on digits for three generat
 low, so that no training ends early.
 
     together    `tune`: a generation is one population of the members of all three losses
-    apart       the same numbers of trainings, but a generation is of one loss, each in its turn; nothing is tuned
+    apart       the same number of trainings, but each population is of one loss; nothing is tuned
 """
 
 from collections.abc import Callable
@@ -15,26 +15,26 @@ from itertools import count
 from typing import Annotated
 
 import tyro
-from glojax.strategies.coefficients import CoefficientLayout, TuningConfig, default_population_size
 
 from benchmarks.contestant import Contestant, Work
 from benchmarks.measurement import Entry, Turns, measure, save
+from benchmarks.pool_training import train, trainings_of
 from glojax.datasets import load_dataset
-from glojax.evaluation import Candidates, DevicePool, Evaluation, FitnessCache, LocalEvaluator
+from glojax.evaluation import DevicePool, Evaluation, LocalEvaluator, evaluate
 from glojax.expressions import LossTree
 from glojax.networks import DigitsCNN
 from glojax.search.tuning import tune
-from glojax.training import TrainingConfig, make_train
+from glojax.strategies.coefficients import CoefficientLayout, TuningConfig, default_population_size
+from glojax.training import TrainingConfig
 
 LOSSES = tuple(map(LossTree.parse, ("log(y) - x / y", "x - (x * (log(y) - x))^2", "log(y) * (x * log(y)^2 + 1)")))
-MEMBERS = sum(default_population_size(len(CoefficientLayout.of(loss).places)) for loss in LOSSES)
+MEMBERS = sum(default_population_size(len(CoefficientLayout.of(loss).indices)) for loss in LOSSES)
 TUNING = TuningConfig(generations=len(LOSSES), sigma=0.05)
-CAPACITY = 64
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is measured. The default takes about three minutes on two cores."""
+    """Options of the measurement. The default takes about three minutes on two cores."""
 
     steps: int = 200
     """Steps of a training."""
@@ -45,13 +45,15 @@ class Options:
 
 
 def make(way: str, steps: int) -> Contestant:
-    """One of the ways, on all devices."""
+    """Return a contestant that trains one of the ways on all devices."""
     return WAYS[way](steps)
 
 
 def together(steps: int) -> Contestant:
-    """Tuning as it is, with other members in every turn."""
-    evaluator = LocalEvaluator(DigitsCNN, load_dataset("digits"), _training(steps), capacity=CAPACITY)
+    """Tune the losses, with other members in every turn."""
+    evaluator = LocalEvaluator(DigitsCNN, load_dataset("digits"), _training(steps))
+    # Tuning begins with the losses as they are, which only the first turn would train.
+    evaluate(evaluator, LOSSES)
     seeds = count()
 
     def turn() -> Work:
@@ -60,8 +62,6 @@ def together(steps: int) -> Contestant:
         def on_evaluation(evaluation: Evaluation, _: int) -> None:
             taken.append(evaluation.steps)
 
-        # Or the losses themselves, which tuning trains first, would be known from the turn before.
-        evaluator.cache = FitnessCache()
         tune(LOSSES, evaluator, TUNING, next(seeds), on_evaluation=on_evaluation)
         return _work(sum(taken), steps)
 
@@ -69,11 +69,15 @@ def together(steps: int) -> Contestant:
 
 
 def apart(steps: int) -> Contestant:
-    """The trainings alone: first of each loss once, then generations of one loss."""
-    pool = DevicePool(make_train(DigitsCNN, load_dataset("digits"), _training(steps)))
-    populations = [list(LOSSES), *([loss] * MEMBERS for loss in LOSSES)]
-    candidates = [Candidates.over_seeds(trees, [0], CAPACITY) for trees in populations]
-    return Contestant(lambda: _work(sum(int(pool.run_all(each).num_steps.sum()) for each in candidates), steps))
+    """Train populations of one loss each."""
+    pool, config = DevicePool(DigitsCNN, load_dataset("digits")), _training(steps)
+    populations = [trainings_of(pool, config, [loss] * MEMBERS) for loss in LOSSES]
+
+    def turn() -> Work:
+        taken = [int(result.num_steps) for trainings in populations for result in train(pool, config, trainings)]
+        return _work(sum(taken), steps)
+
+    return Contestant(turn)
 
 
 WAYS: dict[str, Callable[[int], Contestant]] = {"together": together, "apart": apart}
@@ -84,15 +88,15 @@ def _training(steps: int) -> TrainingConfig:
 
 
 def _work(taken: int, steps: int) -> Work:
-    """All candidate-steps, or none missing."""
-    expected = (1 + MEMBERS) * len(LOSSES) * steps
+    """Return the work of a turn, in which no training may end early."""
+    expected = MEMBERS * TUNING.generations * steps
     if taken != expected:
         raise RuntimeError(f"{taken} candidate-steps were taken, not {expected}")
     return Work(taken)
 
 
 def main(options: Options) -> None:
-    """Measure, print and write `results/joint_tuning.json`."""
+    """Measure, print, and write `results/joint_tuning.json`."""
     entries = [
         Entry(
             way,

@@ -1,4 +1,4 @@
-"""What a benchmark was measured on: device, versions, commit."""
+"""The device, versions and commit of a measurement."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ PACKAGES = ("glojax", "jax", "jaxlib", "flax", "optax", "numpy", "torch", "evosa
 
 
 def device() -> dict[str, Any]:
-    """Kind and number of the devices that JAX has here, and the processor. It starts JAX's devices."""
+    """Return kind and number of JAX's devices, and the processor. It starts JAX's devices."""
     import jax
 
     devices = jax.local_devices()
@@ -26,19 +26,19 @@ def device() -> dict[str, Any]:
 
 
 def num_cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def processor() -> str:
-    """The processor's name."""
+    """Return the name of the processor."""
     information = Path("/proc/cpuinfo")
     lines = information.read_text().splitlines() if information.exists() else []
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
 def versions() -> dict[str, str | None]:
-    """Of Python and of the packages that matter; None for one that is not installed."""
+    """Return the versions of Python and of `PACKAGES`; None for one that is not installed."""
 
     def installed(package: str) -> str | None:
         try:
@@ -50,7 +50,7 @@ def versions() -> dict[str, str | None]:
 
 
 def commit() -> dict[str, Any] | None:
-    """Hash of the commit, and whether the code is as in it; None outside a repository."""
+    """Return the hash of the commit, and whether the code is as in it; None outside a repository."""
     root = Path(__file__).parent.parent
 
     def git(*arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""The rate of a large float32 matrix product by XLA: what every share of the device's speed is held against."""
+"""The rate of a large float32 matrix product by XLA, the reference for shares of a device's speed."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ PRODUCTS = 5
 
 
 def make() -> Contestant:
-    """Products on one device, which on a CPU uses all cores; a unit is 1e9 floating-point operations."""
+    """Return a contestant that multiplies matrices on one device; a unit is 1e9 floating-point operations."""
     size = SIZES.get(jax.default_backend(), SIZE_ELSEWHERE)
     matrix = jnp.ones((size, size), jnp.float32)
     product = jax.jit(lambda matrix: matrix @ matrix)

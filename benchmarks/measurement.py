@@ -1,9 +1,9 @@
-"""How the benchmarks measure: contestants take turns, each in a process of its own, and all samples are kept.
+"""The measurement of a benchmark: contestants take turns, each in its own process, and all samples are kept.
 
-A heat is a list of cases that are compared with each other. Each has a worker, which lives as long as the heat: a case
-can then have devices and libraries of its own, its peak memory is its own, and if it breaks, it breaks alone. Round by
-round every case has one turn, while the workers of all others sleep. The first turn, which compiles and warms up, is no
-sample. A large matrix product takes its turns with them, and tells what the device can do.
+A heat is a list of cases that are compared with each other. Each has a worker process, which lives as long as the heat:
+so a case has its own devices, libraries and peak memory, and a failure stops no other case. In each round every case
+has one turn, while the workers of all others sleep. The first turn, which compiles and warms up, is not a sample. A
+large matrix product takes turns, too, as a measure of the device.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from benchmarks import machine
 from benchmarks.record import RESULTS, Case, Record, Samples, now
 from benchmarks.worker_process import WorkerFailure, WorkerProcess
 
-#: For what is done once: importing, making data.
+#: Limit of what is done once: importing, making data.
 PREPARE_SECONDS = 120.0
 
 NOT_MEASURED = Samples(())
@@ -26,34 +26,34 @@ NOT_MEASURED = Samples(())
 
 @dataclass(frozen=True)
 class Turns:
-    """How many turns there are, and how long they may take."""
+    """The number of turns, and their time limits."""
 
     rounds: int = 5
-    """Samples of each case, at most."""
+    """Greatest number of samples of a case."""
 
     case_seconds: float = 30.0
-    """A case has no further turn once its samples have taken this long."""
+    """Seconds of samples after which a case has no further turn."""
 
     turn_seconds: float = 60.0
-    """A turn that takes longer is ended, and its case has failed."""
+    """Seconds after which a turn is ended, and its case has failed."""
 
     first_turn_seconds: float = 90.0
-    """The same for the first turn, which compiles."""
+    """The same limit for the first turn, which compiles."""
 
 
 @dataclass
 class Entry:
-    """A case that is to be measured.
+    """A case to measure.
 
     Attributes:
-        contestant: Its name.
-        parameters: What tells it from other cases of this contestant.
-        function: "module:name" of what makes the `Contestant`, in the worker.
-        arguments: Given to it.
-        worker: Cases with the same name here share a process; None for one of its own.
-        details: Taken over into the record.
-        failure: Why it must not be measured; None where it may be.
-        warm_up: Whether its first turn compiles, and is no sample.
+        contestant: The name of its contestant.
+        parameters: The parameters that distinguish it from other cases of this contestant.
+        function: "module:name" of the function that makes the `Contestant`, in the worker.
+        arguments: The arguments of this function.
+        worker: Cases with the same name share a process; None for a process of its own.
+        details: Copied into the record.
+        failure: The reason not to measure it; None to measure it.
+        warm_up: Whether its first turn compiles, and is not a sample.
     """
 
     contestant: str
@@ -73,7 +73,7 @@ class _Turn(NamedTuple):
 
 
 class _Competitor:
-    """An entry in its heat."""
+    """An entry with its worker, and the turns that it has had."""
 
     def __init__(self, entry: Entry, number: int, worker: WorkerProcess):
         self.entry = entry
@@ -85,7 +85,7 @@ class _Competitor:
         self.failure = entry.failure
 
     def prepare(self, turns: Turns) -> None:
-        """Make the contestant, and have its first turn."""
+        """Make the contestant, and let it have its first turn."""
         if self.failure is not None:
             return
         make = {"function": self.entry.function, "arguments": self.entry.arguments}
@@ -95,15 +95,15 @@ class _Competitor:
                 self.first = self._turn(turns.first_turn_seconds)
 
     def compete(self, turns: Turns) -> None:
-        """Have a turn, if there is one to be had."""
+        """Have a turn, unless the case has failed or its time is over."""
         if self.failure is None and sum(turn.seconds for turn in self.turns) < turns.case_seconds:
             with self._failing():
                 self.turns.append(self._turn(turns.turn_seconds))
 
     def case(self, unit_seconds: float) -> Case:
-        """What has come out."""
+        """Return the result."""
         per_unit = Samples(tuple(turn.seconds / turn.units / unit_seconds for turn in self.turns))
-        # What fails halfway has not been measured.
+        # A case that fails later has no samples either.
         samples = per_unit if self.failure is None else Samples(())
         return Case(
             self.entry.contestant,
@@ -130,7 +130,7 @@ class _Competitor:
 
     @contextlib.contextmanager
     def _failing(self) -> Iterator[None]:
-        """Whatever the worker cannot do is the case's failure."""
+        """Record a failure of the worker as that of the case."""
         try:
             yield
         except WorkerFailure as failure:
@@ -146,15 +146,15 @@ def measure(
     configuration: Mapping[str, Any],
     turns: Turns,
 ) -> Record:
-    """Run a benchmark.
+    """Measure the cases of a benchmark.
 
     Args:
-        benchmark: Its name.
+        benchmark: The name of the benchmark.
         heats: The cases; those of one heat take turns.
-        unit: Of the samples, which are times for a unit of work, such as "milliseconds a candidate-step".
-        unit_seconds: How many seconds one of it is.
-        configuration: Recorded, as are the turns.
-        turns: How many, and how long.
+        unit: The unit of the samples, a time for a unit of work, such as "milliseconds a candidate-step".
+        unit_seconds: The seconds of one unit.
+        configuration: Options of the run, which are recorded.
+        turns: The number of turns, and their time limits.
     """
     cases: list[Case] = []
     products: list[float] = []
@@ -174,7 +174,7 @@ def complete_record(
     configuration: Mapping[str, Any],
     matrix_product_gflops: Samples = NOT_MEASURED,
 ) -> Record:
-    """What was measured, whether by taking turns or not, with all that it was measured on."""
+    """Return the record of cases, with device, versions, commit and time."""
     return Record(
         benchmark=benchmark,
         configuration=configuration,
@@ -189,7 +189,7 @@ def complete_record(
 
 
 def _run_heat(heat: Sequence[Entry], turns: Turns) -> tuple[list[_Competitor], _Competitor]:
-    """The competitors after all rounds, and the matrix product."""
+    """Return the competitors after all rounds, and the matrix product."""
     product_entry = Entry("matrix_product", {}, "benchmarks.matrix_product:make", {})
     with contextlib.ExitStack() as stack, _progress() as progress:
         task = progress.add_task("", total=(len(heat) + 1) * (turns.rounds + 1))
@@ -215,10 +215,10 @@ def _run_heat(heat: Sequence[Entry], turns: Turns) -> tuple[list[_Competitor], _
 
 
 def call(function: str, **arguments: Any) -> Any:
-    """What a function ("module:name") gives, in a process of its own.
+    """Call a function ("module:name") in a process of its own, and return its result.
 
     Raises:
-        WorkerFailure: It raises, or takes too long.
+        WorkerFailure: The function raises, or takes too long.
     """
     with WorkerProcess() as worker:
         answer = worker.ask({"do": "call", "function": function, "arguments": arguments}, PREPARE_SECONDS)

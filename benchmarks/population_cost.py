@@ -1,27 +1,28 @@
-"""What a candidate of a population costs, by the size of the population and by how many of it die.
+"""The cost of a candidate of a population, by the size of the population and the number of candidates that die.
 
     python -m benchmarks.population_cost
     python -m benchmarks.population_cost --networks mnist --steps 20    # also: peak memory of 80 MNIST candidates
 
-Candidates die when their loss is no longer finite; here, those that do so die within 20 steps. The time of a population
+A candidate dies when its loss is no longer finite; here, all that die do so within 20 steps. The time of a population
 is shared by all its candidates, dead or alive.
 """
 
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
+import numpy as np
 import tyro
 
 from benchmarks.contestant import Contestant, Work
 from benchmarks.machine import num_cores
 from benchmarks.measurement import Entry, Turns, measure, save
+from benchmarks.pool_training import train, trainings_of
 from benchmarks.population.jax_devices import peak_bytes
-from benchmarks.workloads import CAPACITY, WORKLOADS, loss_trees, random_dataset
-from glojax.evaluation import Candidates, DevicePool
+from benchmarks.workloads import WORKLOADS, loss_trees, random_dataset
+from glojax.evaluation import DevicePool
 from glojax.expressions import LossTree
-from glojax.training import make_train
 
-#: With these factors, y^2 drives probabilities towards 0 so fast that log(y - 0.05) is no number after 2 to 17 steps.
+#: With these factors, y^2 drives probabilities towards 0, and log(y - 0.05) is not a number after 2 to 17 steps.
 DEADLY_FACTORS = (70, 100, 150, 200, 300, 500, 1000, 3000)
 DEADLY_STEPS = 20
 
@@ -48,16 +49,16 @@ class Options:
 
 
 def make(network: str, population: int, dying: float, steps: int) -> Contestant:
-    """One population, on all devices."""
+    """Train one population on all devices."""
     workload = WORKLOADS[network]
-    dataset = random_dataset(workload.image_shape, NUM_IMAGES[network])
-    pool = DevicePool(make_train(workload.network, dataset, replace(workload.config, num_steps=steps)))
+    config = replace(workload.config, num_steps=steps)
+    pool = DevicePool(workload.network, random_dataset(workload.image_shape, NUM_IMAGES[network]))
     num_dying = round(dying * population)
     trees = spread(deadly_trees(num_dying), loss_trees(population - num_dying))
-    candidates = Candidates.over_seeds(trees, [0], CAPACITY)
+    trainings = trainings_of(pool, config, trees)
 
     def turn() -> Work:
-        num_steps = pool.run_all(candidates).num_steps
+        num_steps = np.array([int(result.num_steps) for result in train(pool, config, trainings)])
         num_dead = int((num_steps <= DEADLY_STEPS).sum()) if dying else int((num_steps < steps).sum())
         if num_dead != num_dying or int((num_steps == steps).sum()) != population - num_dying:
             raise RuntimeError(f"{num_dead} candidates died early, not {num_dying}")
@@ -67,15 +68,15 @@ def make(network: str, population: int, dying: float, steps: int) -> Contestant:
 
 
 def deadly_trees(count: int) -> list[LossTree]:
-    """As many losses that end a training of `DigitsCNN` early."""
-    factors = (DEADLY_FACTORS[place % len(DEADLY_FACTORS)] for place in range(count))
+    """Return losses that end a training of `DigitsCNN` early."""
+    factors = (DEADLY_FACTORS[index % len(DEADLY_FACTORS)] for index in range(count))
     return [LossTree.parse(f"{factor}*y^2 + x * log(y - 0.05*1)") for factor in factors]
 
 
 def spread(some: list[LossTree], others: list[LossTree]) -> list[LossTree]:
-    """All of them, both kinds spread evenly."""
-    places = [(place + 0.5) / len(trees) for trees in (some, others) for place in range(len(trees))]
-    both = sorted(zip(places, some + others, strict=True), key=lambda pair: pair[0])
+    """Return all of them, both kinds spread evenly."""
+    positions = [(index + 0.5) / len(trees) for trees in (some, others) for index in range(len(trees))]
+    both = sorted(zip(positions, some + others, strict=True), key=lambda pair: pair[0])
     return [tree for _, tree in both]
 
 

@@ -1,11 +1,11 @@
-"""How fast populations of different losses train, against the other ways to train them.
+"""The speed at which populations of different losses train, compared with other ways to train them.
 
     python -m benchmarks.population_training                    (PyTorch's part: pip install -e '.[bench]')
     python -m benchmarks.population_training --networks mnist --contestants glojax torch_sequential --rounds 7
 
-Every way trains the same networks with the same losses, batch sizes and augmentation, on random images. Those that
+Every way trains the same networks with the same losses, batch sizes and augmentation, on random images. The ways that
 train one candidate after the other cost the same at any population: they are measured with one candidate, and their
-compilation is that of one loss. Nobody but glojax makes fresh parameters and measures accuracy within a turn.
+compilation is that of one loss. Only glojax makes fresh parameters and measures accuracy within a turn.
 
     glojax              `DevicePool`: devices take candidates from a queue, with one compiled program
     glojax_shard_map    `train_population` over a mesh
@@ -45,10 +45,10 @@ ContestantName = Literal[
 
 WAYS = "benchmarks.population"
 
-#: On several devices: the function that makes each.
+#: The functions that make the contestants that use several devices.
 ON_DEVICES = {"glojax": f"{WAYS}.glojax_ways:device_pool", "glojax_shard_map": f"{WAYS}.glojax_ways:shard_map"}
 
-#: A population at once, on one device.
+#: Those that train a population at once, on one device.
 VMAPPED = {
     "flax_vmap_step": f"{WAYS}.flax_ways:vmap_step",
     "flax_vmap_loop": f"{WAYS}.flax_ways:vmap_loop",
@@ -64,12 +64,12 @@ ONE_BY_ONE = {
 
 @dataclass(frozen=True)
 class Options:
-    """What is measured. The default takes about 25 minutes on two cores."""
+    """Options of the measurement. The default takes about 25 minutes on two cores."""
 
     networks: tuple[NetworkName, ...] = get_args(NetworkName)
     contestants: tuple[ContestantName, ...] = get_args(ContestantName)
     populations: tuple[int, ...] = (1, 4)
-    """Numbers of candidates. glojax trains each on all cores or GPUs, and the largest on all numbers of devices."""
+    """Sizes of populations. glojax trains each on all cores or GPUs, and the largest on all numbers of devices."""
 
     devices: tuple[int, ...] | None = None
     """Numbers of devices, virtual ones on a CPU; None for 1, 2, 4 and as many as there are cores, or as GPUs allow."""
@@ -78,7 +78,7 @@ class Options:
 
 
 def main(options: Options) -> None:
-    """Measure, print and write `results/population_training.json`."""
+    """Measure, print, and write `results/population_training.json`."""
     device = call("benchmarks.machine:device")
     on_cpu = device["platform"] == "cpu"
     here = device["cores"] if on_cpu else device["count"]
@@ -100,11 +100,11 @@ def main(options: Options) -> None:
 
 
 def entries(network: str, options: Options, device_numbers: tuple[int, ...], here: int) -> list[Entry]:
-    """The cases of a network.
+    """Return the cases of a network.
 
     Args:
-        network: Its name.
-        options: What is asked for.
+        network: The name of the network.
+        options: Options of the measurement.
         device_numbers: Numbers of devices, for the largest population.
         here: Number of cores, or of GPUs.
     """
@@ -150,9 +150,9 @@ def entries(network: str, options: Options, device_numbers: tuple[int, ...], her
 
 
 def with_rates(case: Case, record: Record) -> Case:
-    """The case with what follows from its median.
+    """Return the case with the rates that follow from its median.
 
-    Rates are for each physical device: a GPU, or the processor, into however many devices it is cut.
+    Rates are those of a physical device: a GPU, or the processor with all its virtual devices.
     """
     median, product = case.samples.median, record.matrix_product_gflops.median
     if median is None or product is None:
@@ -167,7 +167,7 @@ def with_rates(case: Case, record: Record) -> Case:
 
 
 def disagreement(network: str, framework: str, options: Options) -> str | None:
-    """Why nothing of this framework may be timed; None where it agrees with glojax, or nobody asks for it."""
+    """Return why a framework is not timed; None if it agrees with glojax, or is not among the contestants."""
     if not any(contestant.startswith(framework) for contestant in options.contestants):
         return None
     try:

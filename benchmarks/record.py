@@ -1,13 +1,13 @@
-"""What a benchmark has measured, as JSON: one form for all of them.
+"""The results of a benchmark as JSON, in one form for all benchmarks.
 
-format, benchmark, measured      number of this form; name; date and time
+format, benchmark, measured      number of the form; name; date and time
 commit, device, versions         see `benchmarks.machine`
 configuration                    the options of the run
-unit                             of the samples; less is better
+unit                             unit of the samples; less is better
 matrix_product_gflops            samples, median and quartiles of a large float32 matrix product in the same run; no
                                  samples where no times were measured
 cases                            one for each contestant and its parameters: samples, median, quartiles,
-compile_seconds, peak_memory_bytes, details, and failure, which says why there
+compile_seconds, peak_memory_bytes, details, and failure: the reason why there
 are no samples, or null
 """
 
@@ -24,30 +24,30 @@ RESULTS = Path(__file__).parent / "results"
 
 
 class RecordError(Exception):
-    """A file is no record of this form; the message says why, in a line."""
+    """A file is not a record of this form; the message has one line."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What was measured turn by turn."""
+    """The samples of a case, one for each turn."""
 
     values: tuple[float, ...]
 
     @property
     def median(self) -> float | None:
-        """None without samples."""
+        """The median; None without samples."""
         return statistics.median(self.values) if self.values else None
 
     @property
     def quartiles(self) -> tuple[float, float] | None:
-        """First and third; None without samples."""
+        """First and third quartile; None without samples."""
         if len(self.values) < 2:
             return (self.values[0], self.values[0]) if self.values else None
         first, _, third = statistics.quantiles(self.values, n=4, method="inclusive")
         return first, third
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, to six digits."""
+        """Return samples, median and quartiles, to six digits."""
         quartiles = self.quartiles and [_rounded(value) for value in self.quartiles]
         return {
             "samples": [_rounded(value) for value in self.values],
@@ -61,13 +61,13 @@ class Case:
     """One contestant with its parameters.
 
     Attributes:
-        contestant: Its name.
-        parameters: What it was measured with; together with the name they tell the case from others.
-        samples: In the record's unit.
-        compile_seconds: By how much the first turn took longer than the others, or what it says itself.
-        peak_memory_bytes: The most memory that it held; None where it shares its process with others.
-        failure: Why there are no samples; None where there are.
-        details: Whatever else there is to say.
+        contestant: The name of the contestant.
+        parameters: Its parameters, which together with the name distinguish the case from others.
+        samples: The samples in the record's unit.
+        compile_seconds: The time by which the first turn took longer than the others, or the time that it reports.
+        peak_memory_bytes: Its peak memory; None if it shares its process with others.
+        failure: The reason why there are no samples; None if there are.
+        details: Further facts.
     """
 
     contestant: str
@@ -80,16 +80,16 @@ class Case:
 
     @property
     def key(self) -> str:
-        """The same for the same case of another run."""
+        """A text that is the same for the same case of another run."""
         return f"{self.contestant} {json.dumps(dict(self.parameters), sort_keys=True)}"
 
     @property
     def label(self) -> str:
-        """For people."""
+        """The case in words."""
         return " ".join([self.contestant, *(f"{name}={value}" for name, value in self.parameters.items())])
 
     def as_json(self) -> dict[str, Any]:
-        """As `from_json` takes it."""
+        """Return a JSON object that `from_json` reads."""
         compile_seconds = None if self.compile_seconds is None else _rounded(self.compile_seconds)
         return {
             "contestant": self.contestant,
@@ -103,7 +103,7 @@ class Case:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Case":
-        """What `as_json` has written."""
+        """Return the case of a JSON object of `as_json`."""
         return cls(
             contestant=fields["contestant"],
             parameters=fields["parameters"],
@@ -117,7 +117,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Record:
-    """A run of a benchmark; see the module."""
+    """The results of a run of a benchmark; the module explains the fields."""
 
     benchmark: str
     configuration: Mapping[str, Any]
@@ -148,7 +148,7 @@ class Record:
 
     @classmethod
     def read(cls, path: Path) -> "Record":
-        """Read what `write` has written.
+        """Read a record that `write` has written.
 
         Raises:
             RecordError: There is no such file, or it holds something else.
@@ -177,7 +177,7 @@ class Record:
 
 
 def now() -> str:
-    """Date and time, to the second."""
+    """Return date and time, to the second."""
     return datetime.now().astimezone().isoformat(timespec="seconds")
 
 

@@ -1,15 +1,15 @@
-"""A process in which contestants work whenever they are told to, and sleep otherwise.
+"""A process in which contestants do their turns on request, and sleep otherwise.
 
     python -m benchmarks.worker
 
-It reads one request a line, and answers each with one line, both JSON:
+It reads requests and writes answers, each a line of JSON:
 
     {"do": "call", "function": "module:name", "arguments": {...}}                  {"result": ...}
     {"do": "prepare", "case": 0, "function": "module:name", "arguments": {...}}    {"seconds": 0.1}
     {"do": "turn", "case": 0}    {"seconds": 1.5, "units": 40, "compile_seconds": null, "peak_memory_bytes": 500000000}
 
-A function that is prepared gives a `Contestant`. Whatever raises is answered with {"failure": "Type: message"}. The
-process ends with its input.
+A function that is prepared returns a `Contestant`. The answer to a request that raises is {"failure": "Type: message"}.
+The process ends with its input.
 """
 
 import importlib
@@ -25,7 +25,7 @@ from benchmarks.contestant import Contestant
 
 
 def answer(request: dict[str, Any], contestants: dict[int, Contestant]) -> dict[str, Any]:
-    """Do what is asked; `contestants` are those that are ready, by the number of their case."""
+    """Fulfil a request; `contestants` are those that are ready, by the number of their case."""
     if request["do"] == "call":
         return {"result": find(request["function"])(**request["arguments"])}
     start = time.perf_counter()
@@ -39,17 +39,17 @@ def answer(request: dict[str, Any], contestants: dict[int, Contestant]) -> dict[
 
 
 def find(place: str) -> Callable[..., Any]:
-    """The function at "module:name"."""
+    """Return the function of "module:name"."""
     module, _, name = place.partition(":")
     function: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return function
 
 
 def main() -> None:
-    # What libraries print must not get between the answers.
+    # The output of libraries must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    # If memory runs out, a worker shall end, and not who drives it.
+    # If memory runs out, the system shall end a worker, and not the process that drives it.
     score = Path("/proc/self/oom_score_adj")
     if score.exists():
         score.write_text("1000")

@@ -1,4 +1,4 @@
-"""Starting workers and talking to them, whatever becomes of them."""
+"""A worker process, its requests, and its failures."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, Any, Self, cast
 
-#: For every worker: nothing is compiled before it is measured, and several may share a GPU.
+#: Environment of every worker: no compiled program is reused, and several workers may share a GPU.
 ENVIRONMENT = {
     "JAX_ENABLE_COMPILATION_CACHE": "false",
     "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1",
@@ -20,11 +20,11 @@ ENVIRONMENT = {
 
 
 class WorkerFailure(Exception):  # noqa: N818 (a contestant that fails is a result)
-    """What was asked of a worker did not come to its end, for a reason that the message tells."""
+    """A worker did not complete a request; the message tells the reason."""
 
 
 class WorkerProcess:
-    """A process that runs `benchmarks.worker`; see there for the requests.
+    """A process that runs `benchmarks.worker`, where the requests are explained.
 
     As a context manager it ends the process, and those that the process has started.
     """
@@ -62,7 +62,7 @@ class WorkerProcess:
             self._process.stdin.flush()
 
     def receive(self, limit_seconds: float) -> dict[str, Any]:
-        """The answer to the last request.
+        """Return the answer to the last request.
 
         Raises:
             WorkerFailure: The request has failed, or the process has ended or was ended for taking longer than the

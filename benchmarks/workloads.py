@@ -1,4 +1,4 @@
-"""What the training benchmarks train: networks, images, losses, and the arithmetic that a step takes."""
+"""Networks, images and losses of the training benchmarks, and the arithmetic of a step."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from glojax.expressions import LossTree
 from glojax.networks import CifarCNN, DigitsCNN, MnistCNN, NetworkFactory
 from glojax.training import TrainingConfig
 
-#: Expressions that a training survives; a larger population has them again with other coefficients.
+#: Expressions whose trainings stay finite; a larger population repeats them with other coefficients.
 EXPRESSIONS = (
     "log(y) - x / y",
     "x * log(y)",
@@ -32,8 +32,8 @@ class Layer(NamedTuple):
     """A convolution or dense layer: for each image a product of [pixels, inputs] and [inputs, outputs].
 
     Attributes:
-        pixels: Places that the kernel is applied to; 1 for a dense layer.
-        inputs: Values that go into one output: KH * KW * Cin, or the layer's inputs.
+        pixels: Positions that the kernel is applied to; 1 for a dense layer.
+        inputs: Number of values that one output depends on: KH * KW * Cin, or the layer's inputs.
         outputs: Channels or features.
     """
 
@@ -43,14 +43,14 @@ class Layer(NamedTuple):
 
 
 class Workload(NamedTuple):
-    """A network and how it is trained.
+    """A network, and the configuration of its training.
 
     Attributes:
-        network: glojax's.
+        network: The network of glojax.
         parameters: Names of its layers that have parameters, in order.
         layers: Their shapes.
         image_shape: H, W and channels of the data set.
-        config: Batch size, plain SGD, and whatever else belongs to the data set; `num_steps` are those of a turn.
+        config: The configuration of a training; `num_steps` are those of a turn.
         few_steps: Steps of a turn under `jax.vmap`, which may take a hundred times as long.
     """
 
@@ -63,7 +63,7 @@ class Workload(NamedTuple):
 
     @property
     def gigaflop(self) -> float:
-        """Of one step of one candidate, in 1e9 operations."""
+        """The operations of one step of one candidate, in 1e9."""
         return training_flops(self.layers, self.config.batch_size) / 1e9
 
 
@@ -102,28 +102,28 @@ WORKLOADS = {
 
 
 def training_flops(layers: Sequence[Layer], batch_size: int) -> int:
-    """Floating-point operations that the layers' matrix products take in one training step, whoever computes them.
+    """Return the floating-point operations of the layers' matrix products in one training step.
 
     A product of [M, K] and [K, N] is 2 M K N operations. Forward there is one, backward one for the kernel and one for
     the input, which the first layer's images do not need. Pooling, activations, normalisation, loss and update are left
-    out: next to these they are few.
+    out, as they are few.
     """
     products = [2 * batch_size * layer.pixels * layer.inputs * layer.outputs for layer in layers]
     return 3 * sum(products) - products[0]
 
 
 def loss_trees(count: int) -> list[LossTree]:
-    """As many different losses."""
+    """Return `count` different losses."""
     trees = [LossTree.parse(text) for text in EXPRESSIONS]
-    rounds = (1 + 0.1 * (place // len(trees)) for place in range(count))
+    rounds = (1 + 0.1 * (index // len(trees)) for index in range(count))
     return [
-        trees[place % len(trees)] if factor == 1 else _scaled(trees[place % len(trees)], factor)
-        for place, factor in enumerate(rounds)
+        trees[index % len(trees)] if factor == 1 else _scaled(trees[index % len(trees)], factor)
+        for index, factor in enumerate(rounds)
     ]
 
 
 def random_dataset(image_shape: tuple[int, int, int], num_images: int = 10_000, num_evaluated: int = 100) -> Dataset:
-    """Random bytes and labels to train on, and few to evaluate, so that steps are nearly all the work."""
+    """Return a data set of random images and labels; few of them are evaluated, so that steps are most of the work."""
     rng = np.random.default_rng(0)
 
     def split(num_images: int) -> Split:

@@ -1,4 +1,4 @@
-"""Before anything is timed: the networks of all frameworks are the same function, and so are their gradients."""
+"""A check that the networks of all frameworks are the same function, with the same gradients."""
 
 from collections.abc import Callable
 from functools import cache
@@ -24,7 +24,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def check_flax(network: str) -> None:
-    """Give the plain Flax network glojax's parameters, and compare what both make of the same images.
+    """Give the plain Flax network glojax's parameters, and compare logits and gradients for the same images.
 
     Raises:
         RuntimeError: Logits, or gradients of a loss, differ by more than rounding.
@@ -36,7 +36,7 @@ def check_flax(network: str) -> None:
 
 
 def check_torch(network: str) -> None:
-    """The same for the PyTorch network."""
+    """Do the same for the PyTorch network."""
     import torch
 
     from benchmarks.population.torch_networks import layers, torch_loss, torch_network

@@ -1,4 +1,4 @@
-"""The networks as one writes them in Flax without a thought for speed in loops; parameters as in glojax's."""
+"""The networks in plain Flax, with the parameters of glojax's networks."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class PlainCNN(nnx.Module):
         self.output = nnx.Linear(hidden, 10, rngs=rngs)
 
     def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:
-        """Logits [B, 10]."""
+        """Return logits [B, 10]."""
         features = nnx.max_pool(jax.nn.relu(self.block1(images)), (2, 2), (2, 2))
         features = nnx.max_pool(jax.nn.relu(self.block2(features)), (2, 2), (2, 2))
         hidden = jax.nn.relu(self.hidden(features.reshape(images.shape[0], -1)))
@@ -42,7 +42,7 @@ class PlainCifarCNN(nnx.Module):
         self.output = nnx.Linear(192, 10, rngs=rngs)
 
     def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:
-        """Logits [B, 10]."""
+        """Return logits [B, 10]."""
         features = jax.nn.relu(self.convolution1(images))
         features = local_response_norm(nnx.max_pool(features, (3, 3), (2, 2), "SAME"))
         features = local_response_norm(jax.nn.relu(self.convolution2(features)))
@@ -52,14 +52,14 @@ class PlainCifarCNN(nnx.Module):
 
 
 def local_response_norm(images: jax.Array) -> jax.Array:
-    """Over 9 channels, as the TensorFlow CIFAR-10 tutorial has it."""
+    """Normalise over 9 channels, as the TensorFlow CIFAR-10 tutorial does."""
     sums = lax.reduce_window(jnp.square(images), 0.0, lax.add, (1, 1, 1, 9), (1, 1, 1, 1), "SAME")
     normalised: jax.Array = images * (1 + 0.001 / 9 * sums) ** -0.75
     return normalised
 
 
 def plain_network(network: str, rngs: nnx.Rngs) -> Any:
-    """The module for a workload's name."""
+    """Return the network of a workload."""
     if network == "digits":
         return PlainCNN(3, (16, 32), 64, side=8, dropout=0.0, rngs=rngs)
     if network == "mnist":

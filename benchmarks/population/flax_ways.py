@@ -17,26 +17,26 @@ from glojax.losses import LossProgram, interpret, make_loss
 from glojax.losses.objective import objective
 from glojax.training.augmentation import training_images
 
-#: Of parameters and optimizer, program, images, labels and key the new parameters and optimizer.
+#: Maps parameters and optimizer state, program, images, labels and key to new parameters and optimizer state.
 Step = Callable[..., tuple[Any, Any]]
 
 
 def sequential(network: str, steps: int) -> Contestant:
-    """One candidate, one jitted step a call, with its loss compiled into the step."""
+    """Train one candidate, one jitted step a call, with its loss compiled into the step."""
     loss_fn = make_loss(loss_trees(1)[0])
     step = jax.jit(_step(network, lambda _, logits, labels: loss_fn(logits, labels).mean()))
     return _called_step_by_step(step, network, _initial(network), None, 1, steps)
 
 
 def vmap_step(network: str, population: int, steps: int) -> Contestant:
-    """A population under `jax.vmap`, one jitted step a call; batches are shared, losses are interpreted."""
+    """Train a population under `jax.vmap`, one jitted step a call; batches are shared, losses are interpreted."""
     step = jax.jit(jax.vmap(_step(network, _interpreted), in_axes=(0, 0, None, None, None)))
     state, programs = _population(network, population)
     return _called_step_by_step(step, network, state, programs, population, steps)
 
 
 def vmap_loop(network: str, population: int, steps: int) -> Contestant:
-    """The same with all steps in one jitted loop."""
+    """Do the same with all steps in one jitted loop."""
     step = jax.vmap(_step(network, _interpreted), in_axes=(0, 0, None, None, None))
     state, programs = _population(network, population)
     images, labels = _data(network)
@@ -63,12 +63,12 @@ def _step(network: str, loss_fn: Callable[[Any, jax.Array, jax.Array], jax.Array
         state: tuple[Any, Any], program: Any, images: jax.Array, labels: jax.Array, key: jax.Array
     ) -> tuple[Any, Any]:
         params, optimizer_state = state
-        places_key, image_key, dropout_key = jax.random.split(key, 3)
-        places = jax.random.randint(places_key, (config.batch_size,), 0, labels.shape[0])
-        batch = training_images(config.augmentation, image_key, images, places)
+        index_key, image_key, dropout_key = jax.random.split(key, 3)
+        indices = jax.random.randint(index_key, (config.batch_size,), 0, labels.shape[0])
+        batch = training_images(config.augmentation, image_key, images, indices)
 
         def batch_loss(params: Any) -> jax.Array:
-            return loss_fn(program, nnx.merge(graphdef, params)(batch, dropout_key=dropout_key), labels[places])
+            return loss_fn(program, nnx.merge(graphdef, params)(batch, dropout_key=dropout_key), labels[indices])
 
         updates, optimizer_state = optimizer.update(jax.grad(batch_loss)(params), optimizer_state, params)
         return optax.apply_updates(params, updates), optimizer_state
@@ -101,7 +101,7 @@ def _initial(network: str) -> tuple[Any, Any]:
 
 
 def _population(network: str, population: int) -> tuple[Any, LossProgram]:
-    """Initial states and programs, stacked."""
+    """Return initial states and programs, stacked."""
     state = jax.tree.map(lambda leaf: jnp.stack([leaf] * population), _initial(network))
     programs = LossProgram.from_trees(loss_trees(population), CAPACITY)
     return state, jax.tree.map(jnp.asarray, programs)

@@ -6,10 +6,10 @@ from benchmarks.contestant import process_peak_bytes
 
 
 def take_devices(count: int) -> list[jax.Device]:
-    """As many devices, virtual ones on a CPU; to be called before JAX starts.
+    """Return `count` devices, virtual ones on a CPU; must be called before JAX starts.
 
     Raises:
-        RuntimeError: There are fewer.
+        RuntimeError: There are fewer devices.
     """
     jax.config.update("jax_num_cpu_devices", count)
     devices: list[jax.Device] = jax.local_devices()
@@ -19,7 +19,7 @@ def take_devices(count: int) -> list[jax.Device]:
 
 
 def peak_bytes() -> int | None:
-    """The most memory used: of the GPUs together, or of the process on a CPU."""
+    """Return the peak memory of the GPUs together, or of the process on a CPU."""
     statistics = [device.memory_stats() for device in jax.local_devices()]
     if None in statistics:
         return process_peak_bytes()

@@ -23,7 +23,7 @@ OPERATIONS: dict[str, Callable[..., torch.Tensor]] = {
 
 
 def torch_loss(tree: LossTree) -> TorchLoss:
-    """A tree as a chain of PyTorch's own operations, as one would write the loss by hand."""
+    """Return a tree as a chain of PyTorch's operations, as a loss is written by hand."""
 
     def loss_fn(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         probs = torch.softmax(logits, dim=-1).clamp(1e-7, 1)
@@ -42,7 +42,7 @@ def torch_loss(tree: LossTree) -> TorchLoss:
 
 
 def torch_network(network: str) -> nn.Sequential:
-    """The network for a workload's name."""
+    """Return the network of a workload."""
     if network == "digits":
         return _small_network(3, (16, 32), 64, side=8, dropout=0.0)
     if network == "mnist":
@@ -90,7 +90,7 @@ def _cifar_network() -> nn.Sequential:
 
 
 def layers(model: nn.Module) -> Iterator[tuple[nn.Parameter, nn.Parameter, tuple[int, ...]]]:
-    """Weights and bias of each layer that has them, and the shape [Cout, Cin, KH, KW] of the weights.
+    """Return weights and bias of each layer that has them, and the shape [Cout, Cin, KH, KW] of the weights.
 
     The first dense layer is a convolution whose kernel is as large as the image: glojax and PyTorch have the pixels and
     channels that it takes in different orders.
@@ -111,20 +111,20 @@ def layers(model: nn.Module) -> Iterator[tuple[nn.Parameter, nn.Parameter, tuple
 
 
 def decayed_names(model: nn.Module) -> set[str]:
-    """Names of the parameters that weight decay acts on: the weights of the dense layers but the last."""
+    """Return the names of the parameters with weight decay: the weights of all dense layers except the last."""
     dense = [name for name, layer in model.named_children() if isinstance(layer, nn.Linear)]
     return {f"{name}.weight" for name in dense[:-1]}
 
 
-def augmented(images: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """What `glojax.training.augmentation` does to a batch with "cifar", all images at once."""
-    B, size, here = len(places), 24, images.device
+def augmented(images: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
+    """Augment a batch as `glojax.training.augmentation` does with "cifar", all images at once."""
+    B, size, here = len(indices), 24, images.device
     top, left = torch.randint(0, 32 - size + 1, (2, B, 1), device=here)
     flipped = torch.rand(B, 1, device=here) < 0.5
     pixels = torch.arange(size, device=here)
     rows, columns = top + pixels, left + torch.where(flipped, size - 1 - pixels, pixels)
     channels = torch.arange(3, device=here)[:, None, None]
-    batch = images[places[:, None, None, None], channels, rows[:, None, :, None], columns[:, None, None, :]]
+    batch = images[indices[:, None, None, None], channels, rows[:, None, :, None], columns[:, None, None, :]]
     batch = batch.float() / 255 + (2 * torch.rand(B, 1, 1, 1, device=here) - 1) * 63 / 255
     means = batch.mean(dim=(2, 3), keepdim=True)
     batch = (batch - means) * (0.2 + 1.6 * torch.rand(B, 1, 1, 1, device=here)) + means

@@ -23,19 +23,19 @@ NO_LIMIT = 1e6
 
 
 def sequential(network: str, steps: int) -> Contestant:
-    """One candidate, eagerly, on all cores or the first GPU."""
+    """Train one candidate, eagerly, on all cores or the first GPU."""
     torch.set_num_threads(num_cores())
     return _training(network, steps, compiled=False)
 
 
 def compiled(network: str, steps: int) -> Contestant:
-    """The same with network and loss together under `torch.compile`, which is once for each loss."""
+    """Do the same with network and loss together under `torch.compile`, which compiles once for each loss."""
     torch.set_num_threads(num_cores())
     return _training(network, steps, compiled=True)
 
 
 def single(network: str, steps: int, process: int) -> Contestant:
-    """One of several processes: one thread on a core of its own, or a GPU of its own."""
+    """Train in one of several processes, each with one thread on its own core, or with its own GPU."""
     if not torch.cuda.is_available():
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[process % len(cores)]})
@@ -44,7 +44,7 @@ def single(network: str, steps: int, process: int) -> Contestant:
 
 
 def processes(network: str, steps: int, count: int) -> Contestant:
-    """So many processes, each with a candidate of its own, all at once."""
+    """Train in `count` processes at once, each with its own candidate."""
     workers = [WorkerProcess() for _ in range(count)]
     for process, worker in enumerate(workers):
         arguments = {"network": network, "steps": steps, "process": process}
@@ -65,7 +65,7 @@ def processes(network: str, steps: int, count: int) -> Contestant:
 
 
 def stacked(network: str, population: int, steps: int) -> Contestant:
-    """A population with stacked parameters: the network under `vmap`, each candidate's loss on its own logits."""
+    """Train a population with stacked parameters: the network under `vmap`, each candidate's loss on its own logits."""
     torch.set_num_threads(num_cores())
     device, batch_fn = _batches(network)
     models = [torch_network(network).to(device) for _ in range(population)]
@@ -115,7 +115,7 @@ def _training(network: str, steps: int, *, compiled: bool, gpu: int = 0) -> Cont
 
 
 def _batches(network: str, gpu: int = 0) -> tuple[torch.device, Callable[[], tuple[torch.Tensor, torch.Tensor]]]:
-    """The device, and what draws a batch on it."""
+    """Return the device, and a function that draws a batch on it."""
     device = torch.device("cuda", gpu % torch.cuda.device_count()) if torch.cuda.is_available() else torch.device("cpu")
     config = WORKLOADS[network].config
     train = random_dataset(WORKLOADS[network].image_shape).train
@@ -123,9 +123,9 @@ def _batches(network: str, gpu: int = 0) -> tuple[torch.device, Callable[[], tup
     labels = torch.tensor(train.labels.astype(np.int64), device=device)
 
     def draw() -> tuple[torch.Tensor, torch.Tensor]:
-        places = torch.randint(0, len(labels), (config.batch_size,), device=device)
-        batch = augmented(images, places) if config.augmentation == "cifar" else images[places].float() / 255
-        return batch, labels[places]
+        indices = torch.randint(0, len(labels), (config.batch_size,), device=device)
+        batch = augmented(images, indices) if config.augmentation == "cifar" else images[indices].float() / 255
+        return batch, labels[indices]
 
     return device, draw
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 import jax
 
@@ -17,7 +17,7 @@ _log = logging.getLogger("glojax")
 
 @cache
 def cpu_device(index: int) -> jax.Device:
-    """Return the CPU device at an index, which computes with one thread of its own.
+    """Return the CPU device at an index from 0, which computes with one thread of its own.
 
     JAX's own CPU devices share a pool of threads, one for each core or device. XLA sums a product of matrices in an
     order that depends on the number of threads, so a result would depend on the cores that the process may use. The
@@ -25,25 +25,17 @@ def cpu_device(index: int) -> jax.Device:
     `jax.default_device` accept it; a mesh does not.
 
     JAX does not promise to keep the function that makes the client. Without it, one of JAX's own CPU devices is
-    returned, and a warning is logged the first time.
-
-    Args:
-        index: Index of the device, from 0. Of JAX's own devices, there may be fewer: the index wraps around.
-
-    Returns:
-        The same device for the same index.
+    returned, for which the index wraps around, and a warning is logged the first time.
     """
     try:
         from jaxlib.xla_client import make_cpu_client
 
         with _one_thread():
-            client: Any = make_cpu_client(num_devices=1)
-        device: jax.Device = client.devices()[0]
+            return make_cpu_client(num_devices=1).devices()[0]  # type: ignore[attr-defined]
     except (ImportError, TypeError) as error:
         _warn_of_shared_threads(str(error))
-        devices: list[jax.Device] = jax.devices("cpu")
-        device = devices[index % len(devices)]
-    return device
+        devices = jax.devices("cpu")
+        return devices[index % len(devices)]
 
 
 @cache
@@ -64,7 +56,6 @@ def _one_thread() -> Iterator[None]:
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[_THREADS]
-        else:
+        del os.environ[_THREADS]
+        if before is not None:
             os.environ[_THREADS] = before

@@ -20,10 +20,6 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write` on a temporary path in the same folder, then rename that file to `path`.
 
     An earlier file at `path` stays whole until the new one is on the disk.
-
-    Raises:
-        OSError: The disk is full, or cannot be written.
-        Exception: `write` raised it.
     """
     # tempfile makes files that other users cannot read. The suffix stays, by which libraries choose a format.
     unfinished = path.with_name(f"{_UNFINISHED}{uuid.uuid4().hex}-{path.name}")
@@ -38,17 +34,9 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def append(path: Path, data: bytes, *, durable: bool) -> None:
-    """Append to a file; create it if it does not exist.
+    """Append to a file, which is created if it does not exist; `durable` data survives a loss of power, too.
 
     A crash may leave a part of `data`; the rest of the file does not change.
-
-    Args:
-        path: The file.
-        data: The bytes to append.
-        durable: Whether to wait until they are on the disk, so that they survive a loss of power, too.
-
-    Raises:
-        OSError: The disk is full, or cannot be written.
     """
     is_new = durable and not path.exists()
     with open(path, "ab", buffering=0) as file:
@@ -62,22 +50,14 @@ def append(path: Path, data: bytes, *, durable: bool) -> None:
 
 
 class Appender:
-    """Appends to a file, and waits for the disk once in `SYNC_SECONDS`.
-
-    Args:
-        path: The file; the first data creates it.
-    """
+    """Appends to a file, which the first data creates, and waits for the disk once in `SYNC_SECONDS`."""
 
     def __init__(self, path: Path):
         self._path = path
         self._synced = -math.inf
 
     def append(self, data: bytes) -> None:
-        """Append data, which survives the end of the process; a loss of power costs those of `SYNC_SECONDS` at most.
-
-        Raises:
-            OSError: The disk is full, or cannot be written.
-        """
+        """Append data, which survives the end of the process; a loss of power costs those of `SYNC_SECONDS` at most."""
         is_time = time.monotonic() - self._synced >= SYNC_SECONDS
         append(self._path, data, durable=is_time)
         if is_time:

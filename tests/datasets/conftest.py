@@ -21,7 +21,7 @@ from tensorflow_datasets.image_classification import mnist as stock_mnist
 from glojax.datasets.cifar10 import CIFAR10
 from glojax.datasets.dataset import Split
 from glojax.datasets.mnist import MNIST
-from glojax.datasets.publication import Publication, PublishedImages
+from glojax.datasets.publication import Publication, PublishedImages, SplitName
 from tests.datasets.files import labels_in_turn, linked, serve
 from tests.isolation import data_root  # noqa: F401  # a fixture for every test here
 
@@ -48,10 +48,9 @@ def blank_mnist(tmp_path_factory: pytest.TempPathFactory, to_idx: IdxWriter) -> 
     The first ten labels are MNIST's; from then on they are 0 to 9 in turn.
     """
     folder = tmp_path_factory.mktemp("mnist")
-    for prefix, count, first in (
-        ("train", MNIST.num_train, MNIST.first_train_labels),
-        ("t10k", MNIST.num_test, MNIST.first_test_labels),
-    ):
+    prefixes: dict[SplitName, str] = {"train": "train", "test": "t10k"}
+    for split_name, prefix in prefixes.items():
+        count, first = MNIST.num_images[split_name], MNIST.first_labels[split_name]
         (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(to_idx(labels_in_turn(count, first)))
         with (folder / f"{prefix}-images-idx3-ubyte").open("wb") as file:
             file.write(struct.pack(">4B3I", 0, 0, 8, 3, count, 28, 28) + bytes(784) + b"\xff" * 784)
@@ -76,7 +75,7 @@ def blank_cifar10(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cifar") / "cifar-10-batches-bin"
     folder.mkdir()
     records = np.zeros((10_000, 3_073), np.uint8)
-    records[:, 0] = labels_in_turn(10_000, CIFAR10.first_test_labels)
+    records[:, 0] = labels_in_turn(10_000, CIFAR10.first_labels["test"])
     (folder / "test_batch.bin").write_bytes(records.tobytes())
     for number in range(2, 6):
         (folder / f"data_batch_{number}.bin").symlink_to(folder / "test_batch.bin")
@@ -84,7 +83,7 @@ def blank_cifar10(tmp_path_factory: pytest.TempPathFactory) -> Path:
     planes[...] = np.array([1, 2, 3])[:, None, None]
     planes[:, 0, 1] = 4, 5, 6
     planes[:, 1, 0] = 7, 8, 9
-    records[:, 0] = labels_in_turn(10_000, CIFAR10.first_train_labels)
+    records[:, 0] = labels_in_turn(10_000, CIFAR10.first_labels["train"])
     (folder / "data_batch_1.bin").write_bytes(records.tobytes())
     return folder
 
@@ -123,8 +122,8 @@ def tiny_images() -> PublishedImages:
 def tiny_mnist(tiny_images: PublishedImages) -> Publication:
     """A variant of MNIST that consists of those images."""
     assert tiny_images.test is not None
-    first = [tuple(split.labels[:10].tolist()) for split in (tiny_images.train, tiny_images.test)]
-    return replace(MNIST, num_train=20, num_test=12, first_train_labels=first[0], first_test_labels=first[1])
+    train, test = (tuple(split.labels[:10].tolist()) for split in (tiny_images.train, tiny_images.test))
+    return replace(MNIST, num_images={"train": 20, "test": 12}, first_labels={"train": train, "test": test})
 
 
 @pytest.fixture

@@ -178,7 +178,7 @@ def test_rejects_the_cache_of_another_data_set_of_the_same_shape(
     write_cache(tiny_mnist, tiny_images)
 
     with pytest.raises(DatasetError, match=r"holds train images with the labels .* first; expected \[9, 0, 0, "):
-        read_cache(replace(tiny_mnist, first_train_labels=FASHION_MNIST.first_train_labels))
+        read_cache(replace(tiny_mnist, first_labels=FASHION_MNIST.first_labels))
 
 
 def test_a_folder_at_the_path_of_the_cache(tiny_mnist: Publication, tiny_images: PublishedImages) -> None:

@@ -101,7 +101,7 @@ def test_a_held_out_test_set_needs_no_test_files(mnist_folder: Path) -> None:
 
 
 def test_fashion_mnist_names_its_files_alike(mnist_folder: Path, to_idx: IdxWriter) -> None:
-    first = [FASHION_MNIST.first_train_labels, FASHION_MNIST.first_test_labels]
+    first = [*FASHION_MNIST.first_labels.values()]
     with pytest.raises(
         DatasetError, match=re.escape(f"{mnist_folder / FILE_NAMES[1]} holds train images with the labels")
     ):

@@ -82,7 +82,11 @@ def test_rejects_images_in_an_unknown_order(prepared: Path, tiny_mnist: Publicat
 
 
 def test_rejects_other_counts(prepared: Path, tiny_mnist: Publication) -> None:
-    assert_rejected(prepared, replace(tiny_mnist, num_test=13), "holds test images uint8 (12, 28, 28, 1); expected")
+    assert_rejected(
+        prepared,
+        replace(tiny_mnist, num_images={"train": 20, "test": 13}),
+        "holds test images uint8 (12, 28, 28, 1); expected",
+    )
 
 
 def _cut(file: Path) -> None:

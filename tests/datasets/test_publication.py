@@ -2,8 +2,7 @@ from dataclasses import replace
 from typing import get_args
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from glojax.datasets import Split, TestSplit
 from glojax.datasets.cifar10 import CIFAR10
@@ -24,7 +23,7 @@ def numbers(split: Split) -> list[int]:
 
 @given(st.integers(NUM_VALIDATION + NUM_HELD_OUT + 1, 60_000), st.sampled_from(get_args(TestSplit)))
 def test_splits_part_the_images_in_their_order(num_train: int, test_split: TestSplit) -> None:
-    publication = replace(CIFAR10, num_train=num_train, num_test=7)
+    publication = replace(CIFAR10, num_images={"train": num_train, "test": 7})
     images = PublishedImages(numbered(num_train, 0), numbered(7, 100_000), "somewhere")
 
     dataset = publication.make_dataset(images, test_split)

@@ -53,7 +53,7 @@ def test_statuses_say_how_each_evaluation_ended(make: Make) -> None:
     fitness = [evaluation.fitness for evaluation in evaluations]
     assert fitness[1:4] == [None, None, None]
     assert fitness[0] is not None
-    assert fitness[0] == fitness[4] == fitness[5] > 0
+    assert 0 < fitness[0] == fitness[4] == fitness[5]
 
 
 def test_a_known_function_is_not_trained_again(make: Make) -> None:
@@ -223,6 +223,7 @@ def test_an_optimizer_from_outside_trains(make: Make, digits: Dataset) -> None:
     (still,) = evaluations_of(make(config=replace(CONFIG, optimizer=standing_still)), "x * log(y)")
     # A network of zeros takes every image for a 0.
     assert still.status == "trained"
+    assert still.fitness is not None
     assert still.fitness == pytest.approx(np.mean(digits.validation.labels == 0), abs=1e-6)
     (adam,) = evaluations_of(make(config=replace(CONFIG, optimizer="adam")), "x * log(y)")
     assert adam.fitness is not None
@@ -248,5 +249,9 @@ def test_networks_of_different_width_share_no_result(digits: Dataset) -> None:
 
 
 def test_a_network_that_does_not_fit_is_refused(digits: Dataset) -> None:
+    class Narrow(LinearNetwork):
+        def __init__(self, rngs: nnx.Rngs):
+            self.output = nnx.Linear(3, 10, rngs=rngs)
+
     with pytest.raises(ConfigurationError, match="images"):
-        LocalEvaluator(lambda rngs: nnx.Linear(3, 10, rngs=rngs), digits, CONFIG)
+        LocalEvaluator(Narrow, digits, CONFIG)

@@ -2,8 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from glojax.expressions import LossTree, Node
 from glojax.expressions.bounds import FLOAT32_MAX, FLOAT32_MIN, Bounds, node_bounds

@@ -3,8 +3,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from glojax.errors import ExpressionError
 from glojax.expressions import MAX_INTEGER, LossTree, Node

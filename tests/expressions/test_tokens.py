@@ -1,6 +1,5 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from glojax.errors import ExpressionError
 from glojax.expressions.tokens import MAX_TEXT_LENGTH, MAX_TOKENS, error_at, tokenize

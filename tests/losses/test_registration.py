@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from glojax.strategies.genetic import random_tree
 
 import glojax
 from glojax import LossProgram, LossTree, TrainingConfig, canonical, make_loss, make_train, to_latex, train_population
@@ -20,6 +19,7 @@ from glojax.expressions.bounds import node_bounds
 from glojax.losses import compile_tree, interpret, register_operator
 from glojax.losses.objective import objective
 from glojax.losses.operations import OPERATIONS
+from glojax.strategies.genetic import random_tree
 from tests.linear_network import LinearNetwork
 
 BUILT_IN = ["x", "y", "constant", "log", "square", "sqrt", "add", "subtract", "multiply", "divide"]
@@ -197,13 +197,13 @@ def test_a_population_trains_with_it_beside_others() -> None:
     programs = LossProgram.from_trees([parsed(text) for text in texts], 16)
     key = jax.random.key(0)
     together = train_population(train, programs, key)
-    assert together.accuracy["validation"][1] > 0.5
+    assert together.scores["validation"][1] > 0.5
     chunk = train_population(train, programs, key, chunk_size=3)
-    np.testing.assert_allclose(chunk.accuracy["validation"], together.accuracy["validation"], atol=5 / 360)
+    np.testing.assert_allclose(chunk.scores["validation"], together.scores["validation"], atol=5 / 360)
     unregistered = dataclasses.replace(programs, operators=tuple(BUILT_IN))
     for row in (0, 2):
         alone = jax.tree.map(lambda array, row=row: array[row : row + 1], unregistered)
-        assert train_population(train, alone, key).accuracy["validation"][0] == together.accuracy["validation"][row]
+        assert train_population(train, alone, key).scores["validation"][0] == together.scores["validation"][row]
 
 
 def test_what_was_compiled_before_a_registration_knows_it_afterwards() -> None:

@@ -1,21 +1,121 @@
-"""The command line: `python -m glojax.datasets`."""
+"""The command line: `python -m glojax.datasets`. tyro derives it from the parameters and docstrings of the commands."""
 
 import difflib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeAlias
 
+import numpy as np
 import tyro
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
-from glojax.datasets.commands import COMMANDS
-from glojax.errors import ConfigurationError, GlojaxError
+from glojax.datasets.acquisition import fetch, find_local
+from glojax.datasets.cache import data_root
+from glojax.datasets.catalog import DATASETS, load_dataset, publications
+from glojax.datasets.dataset import Dataset, TestSplit
+from glojax.datasets.figure import draw_samples
+from glojax.datasets.progress import FetchDisplay
+from glojax.datasets.publication import Publication
+from glojax.errors import ConfigurationError, DatasetError, GlojaxError
 
 _PROGRAM = "python -m glojax.datasets"
 
 _USAGE = f"""usage: {_PROGRAM} list | fetch NAME | describe NAME
 
 Each command has a --help of its own."""
+
+_Name: TypeAlias = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
+
+
+def list_datasets() -> None:
+    """List the data sets, and whether this machine has them."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for heading in ("name", "image", "classes", "train", "validation", "test", "here as"):
+        table.add_column(heading, justify="left" if heading in ("name", "image", "here as") else "right", no_wrap=True)
+    for name, entry in DATASETS.items():
+        if isinstance(entry, Publication):
+            shape, num_classes, sizes = entry.image_shape, len(entry.class_names), entry.split_sizes("official")
+            location = find_local(entry) or "no"
+        else:
+            dataset = load_dataset(name)
+            shape, num_classes = dataset.image_shape, dataset.num_classes
+            sizes, location = {name: len(split) for name, split in dataset.splits.items()}, "built in"
+        counts = (f"{count:,}" for count in (num_classes, *sizes.values()))
+        table.add_row(escape(name), " x ".join(map(str, shape)), *counts, location)
+    Console().print(table)
+    print(f"Cache and prepared folders: {data_root()} (set TFDS_DATA_DIR for another folder)")
+
+
+def fetch_dataset(name: _Name, *, data_dir: Path | None = None, test_split: TestSplit = "official") -> None:
+    """Download a data set, or read its files, into the cache.
+
+    Args:
+        name: Name of a data set that has files, see `list`.
+        data_dir: Folder with its original files, or one prepared by tensorflow-datasets. By default the network.
+        test_split: held-out does not require the official test images.
+    """
+    if name not in publications():
+        raise DatasetError(
+            f"Cannot fetch {name!r}; expected one of {', '.join(publications())}: other data sets need no fetching."
+        )
+    publication = publications()[name]
+    folder = None if data_dir is None else data_dir.expanduser()
+    with FetchDisplay(Console()):
+        path = fetch(publication, folder, with_test=test_split == "official")
+    print(f"{publication.title} is in {path} ({path.stat().st_size / 1e6:.0f} MB)")
+
+
+def describe_dataset(
+    name: _Name,
+    *,
+    data_dir: Path | None = None,
+    test_split: TestSplit = "official",
+    validation_fraction: float | None = None,
+    figure: Path | None = None,
+) -> None:
+    """Print a data set's splits and labels, and draw some images.
+
+    Args:
+        name: Name of a data set, see `list`, or a path that ends in .npz.
+        data_dir: Folder with its original files, or one prepared by tensorflow-datasets. By default the cache.
+        test_split: held-out takes the last 10,000 training images for the test split.
+        validation_fraction: Share of a .npz file's training images that validates. By default 0.1.
+        figure: Path of the figure. By default NAME.png.
+    """
+    with FetchDisplay(Console()):
+        dataset = load_dataset(name, data_dir, test_split=test_split, validation_fraction=validation_fraction)
+    path = Path(f"{dataset.name}.png") if figure is None else figure.expanduser()
+    draw_samples(dataset, path)
+    Console().print(_label_table(dataset, publications().get(name)))
+    images = dataset.train.images
+    shape = " x ".join(map(str, dataset.image_shape))
+    print(f"images       {shape}, {images.dtype} from {images.min():g} to {images.max():g}")
+    print(f"test split   {dataset.test_split}")
+    print(f"origin       {dataset.origin}")
+    print(f"fingerprint  {dataset.fingerprint}")
+    print(f"figure       {path}")
+
+
+def _label_table(dataset: Dataset, publication: Publication | None) -> Table:
+    """Tabulate the number of images of each label in each split."""
+    table = Table("label", title=escape(dataset.name), show_footer=True, box=SIMPLE)
+    table.columns[0].footer = "all"
+    names = publication.class_names if publication else tuple(str(label) for label in range(dataset.num_classes))
+    counts = [np.bincount(split.labels, minlength=dataset.num_classes) for split in dataset.splits.values()]
+    for name, split in dataset.splits.items():
+        table.add_column(name, justify="right", footer=f"{len(split):,}")
+    for label, row in enumerate(zip(*counts, strict=True)):
+        text = str(label) if names[label] == str(label) else f"{label} {names[label]}"
+        table.add_row(text, *(f"{count:,}" for count in row))
+    return table
+
+
+_COMMANDS: Final[dict[str, Any]] = {"list": list_datasets, "fetch": fetch_dataset, "describe": describe_dataset}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,12 +126,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if arguments else 2
     command = arguments.pop(0)
     try:
-        if command not in COMMANDS:
-            near = difflib.get_close_matches(command, COMMANDS, n=1)
+        if command not in _COMMANDS:
+            near = difflib.get_close_matches(command, _COMMANDS, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ConfigurationError(f"Unknown command {command!r}.{hint} Expected one of {', '.join(COMMANDS)}.")
-        run: Any = COMMANDS[command]
-        tyro.cli(run, args=arguments, prog=f"{_PROGRAM} {command}")
+            raise ConfigurationError(f"Unknown command {command!r}.{hint} Expected one of {', '.join(_COMMANDS)}.")
+        tyro.cli(_COMMANDS[command], args=arguments, prog=f"{_PROGRAM} {command}")
     except GlojaxError as error:
         print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2

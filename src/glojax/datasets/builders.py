@@ -5,16 +5,18 @@ needs TensorFlow. Prepared files have the format array_record, which `as_data_so
 `as_dataset` does not).
 """
 
+import contextlib
 import logging
 import os
+import socket
+import threading
 import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from glojax.datasets.archives import file_sha256, require_sha256
 from glojax.datasets.dataset import Split
-from glojax.datasets.network import can_connect
 from glojax.datasets.prepared import find_prepared
 from glojax.datasets.publication import Publication
 from glojax.errors import DatasetError
@@ -29,29 +31,25 @@ _MAX_CHARACTERS: Final = 600
 
 
 def prepare(publication: Publication, root: Path) -> Path:
-    """Download a publication's original files, verify their SHA-256, and prepare them as array_record.
+    """Download and verify a publication's original files, prepare them as array_record, and return their folder.
 
-    Returns:
-        The prepared folder, `root/NAME/VERSION`. The downloads stay in `root/downloads`.
-
-    Raises:
-        DatasetError: The host does not accept a connection within 1.5 seconds, the download stops early or has another
-            SHA-256, or the folder cannot be written.
+    The folder is `root/NAME/VERSION`. The downloads stay in `root/downloads`.
     """
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.utils import tqdm_utils
+
     builder = make_builder(publication, root)
     url, num_bytes = next(iter(builder.url_infos)), sum(int(info.size) for info in builder.url_infos.values())
     host = urllib.parse.urlsplit(url).hostname
     if not can_connect(url, _PROBE_SECONDS):
         raise DatasetError(f"{host} cannot be reached")
-    _LOGGER.info(
-        "Downloading %s (%.0f MB) from %s",
-        publication.title,
-        num_bytes / 1e6,
-        host,
-        extra={"folder": root / "downloads" / publication.name, "num_bytes": num_bytes},
-    )
+    progress = {"folder": root / "downloads" / publication.name, "num_bytes": num_bytes}
+    _LOGGER.info("Downloading %s (%.0f MB) from %s", publication.title, num_bytes / 1e6, host, extra=progress)
+    config = tfds.download.DownloadConfig(try_download_gcs=False, force_checksums_validation=True)
+    bars_before = tqdm_utils._active
+    tfds.disable_progress_bar()
     try:
-        _download_and_prepare(builder)
+        builder.download_and_prepare(file_format="array_record", download_config=config)
     except DatasetError:
         raise
     # Downloading, checking and writing raise errors of many types, with messages of many lines.
@@ -61,14 +59,13 @@ def prepare(publication: Publication, root: Path) -> Path:
             return prepared
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DatasetError(f"{host}, by tensorflow-datasets: {reason[:_MAX_CHARACTERS]}") from error
+    finally:
+        tfds.display_progress_bar(bars_before)
     return Path(builder.data_dir)
 
 
 def make_builder(publication: Publication, root: Path) -> Any:
-    """Return the publication's `tfds.core.GeneratorBasedBuilder`, which prepares it under a folder.
-
-    The builder's `url_infos` hold the addresses of the original files, with sizes and checksums.
-    """
+    """Return the `tfds.core.GeneratorBasedBuilder`, whose `url_infos` hold the files' addresses, sizes and SHA-256."""
     import tensorflow_datasets as tfds
     from PIL import Image
 
@@ -100,28 +97,29 @@ def make_builder(publication: Publication, root: Path) -> Any:
         def _log_download_bytes(self) -> None:
             """Print nothing; the stock builder prints the size of the download."""
 
-        def _log_download_done(self) -> None:
-            """Print nothing."""
+        _log_download_done = _log_download_bytes
 
     return Builder(data_dir=os.fspath(root))
 
 
-def require_registered_file(publication: Publication, path: Path, file_name: str) -> None:
-    """Raise DatasetError unless a file has the SHA-256 that tensorflow-datasets knows for an original file."""
-    registered = {info.filename: info.checksum for info in make_builder(publication, path.parent).url_infos.values()}
-    require_sha256(file_sha256(path), registered[file_name], str(path))
+def can_connect(url: str, seconds: float) -> bool:
+    """Return whether the host of an http or https address, or the proxy for it, accepts a connection.
 
+    The time limit includes the look-up of the name, which the socket's own time limit does not.
+    """
+    connected = threading.Event()
 
-def _download_and_prepare(builder: Any) -> None:
-    import tensorflow_datasets as tfds
-    from tensorflow_datasets.core.utils import tqdm_utils
+    def connect() -> None:
+        with contextlib.suppress(OSError, ValueError):  # ValueError: the address of the host or proxy is invalid
+            address = urllib.parse.urlsplit(url)
+            proxy = urllib.request.getproxies().get(address.scheme)
+            if proxy and not urllib.request.proxy_bypass(address.hostname or ""):
+                address = urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}")
+            port = address.port or (443 if address.scheme == "https" else 80)
+            socket.create_connection((address.hostname or "", port), timeout=seconds).close()
+            connected.set()
 
-    config = tfds.download.DownloadConfig(
-        try_download_gcs=False, force_checksums_validation=True, register_checksums=False
-    )
-    bars_before = tqdm_utils._active
-    tfds.disable_progress_bar()
-    try:
-        builder.download_and_prepare(file_format="array_record", download_config=config)
-    finally:
-        tfds.display_progress_bar(bars_before)
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return connected.is_set()

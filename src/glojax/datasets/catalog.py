@@ -1,12 +1,18 @@
-"""The table of data sets by name."""
+"""The table of data sets, and loading by name or path."""
 
+import difflib
+import os
 from collections.abc import Callable
-from typing import Final
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Self, get_args
 
+from glojax.datasets.acquisition import acquire, read_local_files
 from glojax.datasets.cifar10 import CIFAR10
-from glojax.datasets.dataset import Dataset
+from glojax.datasets.dataset import Dataset, TestSplit
 from glojax.datasets.digits import load_digits
 from glojax.datasets.mnist import FASHION_MNIST, MNIST
+from glojax.datasets.npz import load_npz
 from glojax.datasets.publication import Publication
 from glojax.errors import DatasetError
 
@@ -26,15 +32,11 @@ def register_dataset(name: str, load_fn: Callable[[], Dataset]) -> None:
     cluster's workers, do not know the name unless they register it, too.
 
     Args:
-        name: Name of the data set, which must not end in `.npz`.
-        load_fn: Function that makes the data set, the same in every call. It is called by each `load_dataset(name)`.
-
-    Raises:
-        DatasetError: The name exists, or ends in `.npz`.
+        name: A new name, which must not end in `.npz`.
+        load_fn: Function that makes the data set, the same in every call. Each `load_dataset(name)` calls it.
 
     Example:
         >>> import numpy as np
-        >>> from glojax.datasets import load_dataset
         >>> images, labels = np.zeros((20, 8, 8), np.uint8), np.arange(20) % 4
         >>> register_dataset("black", lambda: Dataset.from_arrays("black", images, labels, images, labels))
         >>> load_dataset("black").num_classes
@@ -53,3 +55,103 @@ def register_dataset(name: str, load_fn: Callable[[], Dataset]) -> None:
 def publications() -> dict[str, Publication]:
     """Return the data sets of the table that are downloaded, by name."""
     return {name: entry for name, entry in DATASETS.items() if isinstance(entry, Publication)}
+
+
+def load_dataset(
+    name: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str] | None = None,
+    *,
+    test_split: TestSplit = "official",
+    validation_fraction: float | None = None,
+) -> Dataset:
+    """Load a data set into memory, the same in every run and from every source.
+
+    Args:
+        name: A name in `DATASETS`, or the path of a `.npz` file with the arrays `x_train`, `y_train`, `x_test` and
+            `y_test`, as for `Dataset.from_arrays`. The file may define the validation split: as `x_validation` and
+            `y_validation`, or as `validation_indices` into the training images.
+        data_dir: Source of `mnist`, `fashion_mnist` or `cifar10`: a folder with the original files, CIFAR-10's archive,
+            or a folder prepared by tensorflow-datasets. By default the cache, which is filled from the network the
+            first time. `~` stands for the home folder.
+        test_split: "held-out" makes the last 10,000 training images of `mnist`, `fashion_mnist` or `cifar10` the test
+            split, and does not train on them; the official test images are then not required.
+        validation_fraction: Share of each class of a `.npz` file's training images that validates, for a file that does
+            not define the validation split: above 0 and below 1. By default 0.1.
+
+    Example:
+        >>> load_dataset("digits").image_shape
+        (8, 8, 1)
+    """
+    name, folder = os.fspath(name), None if data_dir is None else Path(os.path.expanduser(data_dir))
+    is_file, entry = name.endswith(".npz"), DATASETS.get(name)
+    if test_split not in get_args(TestSplit):
+        raise DatasetError(
+            f"The test split is {test_split!r}; expected one of {', '.join(get_args(TestSplit))}: correct it."
+        )
+    if validation_fraction is not None and not is_file:
+        raise DatasetError(
+            f"Data set {name!r} was given the validation fraction {validation_fraction}; expected none, as its "
+            "validation set is fixed: leave --validation-fraction out."
+        )
+    if isinstance(entry, Publication):
+        with_test = test_split == "official"
+        images = acquire(entry, with_test) if folder is None else read_local_files(entry, folder, with_test)
+        return entry.make_dataset(images, test_split)
+    if entry is None and not is_file:
+        nearest = difflib.get_close_matches(name.lower(), DATASETS, n=1)
+        advice = f"did you mean {nearest[0]!r}?" if nearest else "choose one of these."
+        raise DatasetError(
+            f"Unknown data set {name!r}; expected one of {', '.join(DATASETS)}, or a path that ends in .npz: {advice}"
+        )
+    if folder is not None:
+        raise DatasetError(
+            f"Data set {name!r} was given the folder {folder}; expected none, as its images "
+            f"{'are all in that file' if is_file else 'are built in'}: leave --data-dir out."
+        )
+    if test_split != "official":
+        raise DatasetError(
+            f"Data set {name!r} was given the test split {test_split!r}; expected 'official', as it has one test set: "
+            f"leave --test-split out, or choose one of {', '.join(publications())}."
+        )
+    if entry is None:
+        return load_npz(Path(os.path.expanduser(name)), validation_fraction)
+    dataset: Any = entry()
+    if not isinstance(dataset, Dataset):
+        raise DatasetError(
+            f"The function registered as data set {name!r} returned {type(dataset).__name__}; expected a "
+            "glojax.Dataset: make one, perhaps with Dataset.from_arrays."
+        )
+    return dataset
+
+
+@dataclass(frozen=True)
+class DatasetSource:
+    """The arguments of `load_dataset` and `Dataset.with_train_fraction`, by which another process loads the same data.
+
+    Attributes:
+        train_fraction: Share of each class of the training images to keep.
+        seed: Seed of the choice of training images.
+    """
+
+    name: str
+    data_dir: str | None = None
+    test_split: TestSplit = "official"
+    validation_fraction: float | None = None
+    train_fraction: float = 1.0
+    seed: int = 0
+
+    def absolute(self) -> Self:
+        """Return the same source with absolute paths, which do not depend on the current folder."""
+        name = _absolute(self.name) if self.name.endswith(".npz") else self.name
+        return replace(self, name=name, data_dir=None if self.data_dir is None else _absolute(self.data_dir))
+
+    def load(self) -> Dataset:
+        """Load the data set."""
+        dataset = load_dataset(
+            self.name, self.data_dir, test_split=self.test_split, validation_fraction=self.validation_fraction
+        )
+        return dataset if self.train_fraction == 1 else dataset.with_train_fraction(self.train_fraction, self.seed)
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())

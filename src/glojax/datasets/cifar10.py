@@ -7,10 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from glojax.datasets.archives import read_members
-from glojax.datasets.builders import require_registered_file
+from glojax.datasets.builders import make_builder
 from glojax.datasets.dataset import Split
-from glojax.datasets.publication import Publication, PublishedImages, SplitName
+from glojax.datasets.publication import Publication, PublishedImages
+from glojax.datasets.reading import read_file, read_members, require_sha256
 from glojax.errors import DatasetError
 
 _ARCHIVE: Final = "cifar-10-binary.tar.gz"
@@ -23,8 +23,6 @@ _RECORDS_PER_FILE = 10_000
 #: A record is one byte with the label, then the pixels: planes of red, green and blue, each in row-major order.
 _RECORD_BYTES = 1 + 3 * 32 * 32
 
-_REPAIR: Final = "put CIFAR-10's own file in its place"
-
 
 class _Cifar10(Publication):
     """The one publication in CIFAR-10's binary format."""
@@ -33,12 +31,15 @@ class _Cifar10(Publication):
         """Read the six files from a folder or the folder above it, or else the archive."""
         for folder in (data_dir, data_dir / _FOLDER):
             if any(os.path.exists(folder / name) for name in _TRAIN_FILES):
-                contents = {name: _read_file(folder / name) for name in _file_names(with_test)}
+                names = _file_names(with_test)
+                expected = "a file of CIFAR-10's binary version: check that it exists and its permissions"
+                contents = {name: read_file(folder / name, expected + _test_advice(name)) for name in names}
                 return self._parse(str(folder), contents, origin=f"binary files in {folder}")
         archive = data_dir if os.path.isfile(data_dir) else data_dir / _ARCHIVE
         if not os.path.exists(archive):
             return None
-        require_registered_file(self, archive, _ARCHIVE)
+        checksums = {info.filename: info.checksum for info in make_builder(self, archive.parent).url_infos.values()}
+        require_sha256(read_file(archive), checksums[_ARCHIVE], str(archive))
         return self.read_files({_ARCHIVE: archive}, with_test, origin=f"archive {archive}")
 
     def read_files(self, paths: Mapping[str, Path], with_test: bool, origin: str) -> PublishedImages:
@@ -49,11 +50,10 @@ class _Cifar10(Publication):
 
     def _parse(self, where: str, contents: Mapping[str, bytes], origin: str) -> PublishedImages:
         batches = {name: self._parse_file(f"{where}/{name}", data) for name, data in contents.items()}
-        first_files: dict[SplitName, str] = {"train": _TRAIN_FILES[0], "test": _TEST_FILE}
-        for split_name, name in first_files.items():
-            if name in batches:
-                self.require_first_labels(split_name, batches[name], f"{where}/{name}", _REPAIR)
-        test = batches.pop(_TEST_FILE, None)
+        first, test = batches[_TRAIN_FILES[0]], batches.pop(_TEST_FILE, None)
+        self.require_first_labels("train", first, f"{where}/{_TRAIN_FILES[0]}")
+        if test is not None:
+            self.require_first_labels("test", test, f"{where}/{_TEST_FILE}")
         images = np.concatenate([batch.images for batch in batches.values()])
         labels = np.concatenate([batch.labels for batch in batches.values()])
         return PublishedImages(Split(images, labels), test, origin)
@@ -67,9 +67,8 @@ class _Cifar10(Publication):
                 f"it again{_test_advice(where)}."
             )
         records = np.frombuffer(data, np.uint8).reshape(count, _RECORD_BYTES)
-        labels, last = records[:, 0].astype(np.int32), len(self.class_names) - 1
-        if labels.max() > last:
-            raise DatasetError(f"{where} holds the label {labels.max()}; expected 0 to {last}: {_REPAIR}.")
+        labels = records[:, 0].astype(np.int32)
+        self.require_known_labels(labels, where)
         height, width, channels = self.image_shape
         planes = records[:, 1:].reshape(count, channels, height, width)
         return Split(np.ascontiguousarray(planes.transpose(0, 2, 3, 1), dtype=np.uint8), labels)
@@ -81,26 +80,14 @@ CIFAR10: Final = _Cifar10(
     title="CIFAR-10",
     original_files=f"{_TRAIN_FILES[0]} to {_TRAIN_FILES[-1]} and {_TEST_FILE}, or {_ARCHIVE}",
     image_shape=(32, 32, 3),
-    num_train=50_000,
-    num_test=10_000,
+    num_images={"train": 50_000, "test": 10_000},
     class_names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-    first_train_labels=(6, 9, 9, 4, 1, 1, 2, 7, 8, 3),
-    first_test_labels=(3, 8, 8, 0, 6, 6, 1, 6, 3, 1),
+    first_labels={"train": (6, 9, 9, 4, 1, 1, 2, 7, 8, 3), "test": (3, 8, 8, 0, 6, 6, 1, 6, 3, 1)},
 )
 
 
 def _file_names(with_test: bool) -> tuple[str, ...]:
     return (*_TRAIN_FILES, _TEST_FILE) if with_test else _TRAIN_FILES
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DatasetError(
-            f"{path} cannot be read ({error.strerror}); expected a file of CIFAR-10's binary version: check that it "
-            f"exists and its permissions{_test_advice(path.name)}."
-        ) from error
 
 
 def _test_advice(path: str) -> str:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from glojax.datasets.arrays import Images, as_images, as_indices, as_labels
-from glojax.datasets.stratification import stratified_indices
 from glojax.errors import DatasetError
 
 #: The test images: those that the authors of the data set chose, or others held out of their training images.
@@ -27,10 +26,6 @@ class Split:
         images: Either uint8 pixels, which stand for pixel / 255, or finite, scaled float32 [N, H, W, channels].
         labels: Class of each image, int32, at least 0 [N].
 
-    Raises:
-        DatasetError: A shape or a type is wrong, the counts differ or are 0, a label is negative, or a float image
-            holds NaN or infinity.
-
     Example:
         >>> split = Split(np.zeros((5, 8, 8, 1), np.uint8), np.arange(5, dtype=np.int32))
         >>> len(split)
@@ -41,18 +36,44 @@ class Split:
     labels: NDArray[np.int32]
 
     def __post_init__(self) -> None:
-        _require_images(self.images)
-        _require_labels(self.labels)
-        if len(self.images) != len(self.labels):
+        images, labels = self.images, self.labels
+        if images.ndim != 4 or 0 in images.shape:
             raise DatasetError(
-                f"Got {len(self.images)} images and {len(self.labels)} labels; expected as many labels as images: "
-                "check that both belong to the same split."
+                f"The images have shape {images.shape}; expected [N, H, W, channels], none of them 0: add a last "
+                "axis of 1 to grey images."
             )
-        object.__setattr__(self, "images", _read_only(self.images))
-        object.__setattr__(self, "labels", _read_only(self.labels))
+        if images.dtype not in (np.uint8, np.float32):
+            raise DatasetError(
+                f"The images are {images.dtype}; expected uint8 pixels from 0 to 255, or float32 already scaled: "
+                "convert them with astype."
+            )
+        if images.dtype == np.float32 and not np.isfinite(images).all():
+            raise DatasetError(
+                "The images hold NaN or infinity; expected finite numbers: remove or repair those images."
+            )
+        if labels.ndim != 1 or labels.dtype != np.int32:
+            raise DatasetError(
+                f"The labels are {labels.dtype} of shape {labels.shape}; expected int32 of shape [N], one class number "
+                "for each image: convert them with astype, and one-hot labels with argmax."
+            )
+        if labels.size and labels.min() < 0:
+            raise DatasetError(f"The labels hold {labels.min()}; expected 0 or more: number the classes from 0.")
+        if len(images) != len(labels):
+            raise DatasetError(
+                f"Got {len(images)} images and {len(labels)} labels; expected as many labels as images: check that "
+                "both belong to the same split."
+            )
+        for name, array in (("images", images), ("labels", labels)):
+            view = array.view()
+            view.flags.writeable = False
+            object.__setattr__(self, name, view)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def take(self, indices: NDArray[np.intp] | slice) -> "Split":
+        """Return the images at the indices, with their labels."""
+        return Split(self.images[indices], self.labels[indices])
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,14 +88,6 @@ class Dataset:
         num_classes: Number of classes, at least 2; labels run from 0 to `num_classes` - 1.
         origin: Source of the arrays, in one line: "IDX files in FOLDER", "cache FILE".
         test_split: "official", or "held-out" if the test images are taken from the official training images.
-
-    Raises:
-        DatasetError: The splits' images differ in shape or type, or a label is out of range.
-
-    Example:
-        >>> split = Split(np.zeros((5, 8, 8, 1), np.uint8), np.arange(5, dtype=np.int32))
-        >>> Dataset("toy", split, split, split, num_classes=5).image_shape
-        (8, 8, 1)
     """
 
     name: str
@@ -108,13 +121,6 @@ class Dataset:
                 below 1, which takes the same images every time; or the indices of the training images to take; or a
                 tuple (images, labels) of other images.
 
-        Returns:
-            The data set.
-
-        Raises:
-            DatasetError: Types, shapes or counts do not match, floats lie outside [0, 1], labels are negative or too
-                large, or a split would be empty.
-
         Example:
             >>> images, labels = np.zeros((20, 8, 8), np.uint8), np.arange(20) % 4
             >>> dataset = Dataset.from_arrays("mine", images, labels, images, labels, validation=0.2)
@@ -135,8 +141,7 @@ class Dataset:
                 indices = _share_of_each_class(train.labels, validation)
             else:
                 indices = as_indices(validation, len(train))
-            held_out = _take(train, indices)
-            train = _take(train, np.delete(np.arange(len(train)), indices))
+            held_out, train = train.take(indices), train.take(np.delete(np.arange(len(train)), indices))
         num_classes = 1 + max(int(split.labels.max()) for split in (train, held_out, test))
         return cls(name, train, held_out, test, num_classes)
 
@@ -148,12 +153,6 @@ class Dataset:
         Args:
             fraction: The share of each class to keep, above 0 and at most 1. Every class keeps at least one image.
             seed: Seed of the choice, at least 0.
-
-        Returns:
-            The smaller data set.
-
-        Raises:
-            DatasetError: The fraction or the seed is out of range.
 
         Example:
             >>> split = Split(np.zeros((20, 8, 8, 1), np.uint8), np.arange(20, dtype=np.int32) % 2)
@@ -170,7 +169,7 @@ class Dataset:
                 f"The seed of the choice of training images is {seed}; expected a whole number of at least 0: choose "
                 "another."
             )
-        return replace(self, train=_take(self.train, stratified_indices(self.train.labels, fraction, seed)))
+        return replace(self, train=self.train.take(stratified_indices(self.train.labels, fraction, seed)))
 
     def __post_init__(self) -> None:
         if self.num_classes < 2:
@@ -204,16 +203,23 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the contents, as 64 hexadecimal digits.
-
-        It covers each split's arrays with their shapes and types, and `num_classes`, but neither name nor origin.
-        """
+        """SHA-256 of each split's arrays with their shapes and types, and of `num_classes`, in hexadecimal digits."""
         digest = hashlib.sha256(f"{self.num_classes} classes".encode())
         for split in self.splits.values():
             for array in (split.images, split.labels):
                 digest.update(f"; {array.dtype} {array.shape} ".encode())
                 digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+
+def stratified_indices(labels: NDArray[np.int32], fraction: float, seed: int) -> NDArray[np.intp]:
+    """Choose max(1, round(fraction * n)) of the n images of each class at random, and return their indices, ascending.
+
+    With the same labels and seed, a smaller fraction chooses a subset of the images that a larger one chooses.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    classes = [order[labels[order] == label] for label in np.unique(labels)]
+    return np.sort(np.concatenate([indices[: max(1, round(fraction * len(indices)))] for indices in classes]))
 
 
 def _make_split(which: str, images: ArrayLike, labels: ArrayLike) -> Split:
@@ -238,38 +244,3 @@ def _share_of_each_class(labels: NDArray[np.int32], fraction: Any) -> NDArray[np
             "leaves no image; expected at least one: raise the fraction."
         )
     return np.delete(np.arange(len(labels)), kept)
-
-
-def _take(split: Split, indices: NDArray[np.intp]) -> Split:
-    return Split(split.images[indices], split.labels[indices])
-
-
-def _require_images(images: NDArray[Any]) -> None:
-    if images.ndim != 4 or 0 in images.shape:
-        raise DatasetError(
-            f"The images have shape {images.shape}; expected [N, H, W, channels], none of them 0: add a last axis of 1 "
-            "to grey images."
-        )
-    if images.dtype not in (np.uint8, np.float32):
-        raise DatasetError(
-            f"The images are {images.dtype}; expected uint8 pixels from 0 to 255, or float32 already scaled: convert "
-            "them with astype."
-        )
-    if images.dtype == np.float32 and not np.isfinite(images).all():
-        raise DatasetError("The images hold NaN or infinity; expected finite numbers: remove or repair those images.")
-
-
-def _require_labels(labels: NDArray[Any]) -> None:
-    if labels.ndim != 1 or labels.dtype != np.int32:
-        raise DatasetError(
-            f"The labels are {labels.dtype} of shape {labels.shape}; expected int32 of shape [N], one class number for "
-            "each image: convert them with astype, and one-hot labels with argmax."
-        )
-    if labels.size and labels.min() < 0:
-        raise DatasetError(f"The labels hold {labels.min()}; expected 0 or more: number the classes from 0.")
-
-
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    view = array.view()
-    view.flags.writeable = False
-    return view

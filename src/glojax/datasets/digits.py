@@ -6,28 +6,16 @@ import numpy as np
 
 from glojax.datasets.dataset import Dataset, Split
 
-#: Number of images in each of the validation and the test split, a fifth of all images.
-_NUM_HELD_OUT = 360
-
-#: Seed of the split, the same for every run, whatever its own seed.
-_SPLIT_SEED = 0
+#: Number of images in each of the validation and the test split, and the seed of their choice in every run.
+_NUM_HELD_OUT, _SPLIT_SEED = 360, 0
 
 
 def load_digits() -> Dataset:
-    """Load the digits: 1,077 training, 360 validation and 360 test images.
+    """Load 1,077 training, 360 validation and 360 test images [N, 8, 8, 1] in [0, 1]: the counts 0 to 16, over 16.
 
-    The split is the same in every run, and stratified: every split has the same shares of the classes, to one image.
+    The split is ours, and stratified: every split has the same shares of the ten classes, to one image.
 
-    Returns:
-        Images [N, 8, 8, 1], float32 in [0, 1]: the original counts 0 to 16, over 16. Ten classes.
-
-    Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits (UCI, 1998), test part, from
-    `sklearn.datasets.load_digits`. The split is ours.
-
-    Example:
-        >>> digits = load_digits()
-        >>> [len(split) for split in digits.splits.values()]
-        [1077, 360, 360]
+    Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits (UCI, 1998), test part, from scikit-learn.
     """
     # The import takes a second, and other data sets do not need it.
     from sklearn import __version__ as sklearn_version
@@ -42,6 +30,5 @@ def load_digits() -> Dataset:
         return train_test_split(indices, test_size=_NUM_HELD_OUT, stratify=labels[indices], random_state=_SPLIT_SEED)
 
     rest, test = hold_out(np.arange(len(labels)))
-    train, validation = hold_out(rest)
-    train, validation, test = (Split(images[indices], labels[indices]) for indices in (train, validation, test))
+    train, validation, test = (Split(images[indices], labels[indices]) for indices in (*hold_out(rest), test))
     return Dataset("digits", train, validation, test, num_classes=10, origin=f"scikit-learn {sklearn_version}")

@@ -9,24 +9,17 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from glojax.datasets.dataset import Dataset
-from glojax.errors import DatasetError
+from glojax.datasets.reading import explained
 
-_MAX_CLASSES: Final = 10
-_IMAGES_PER_CLASS: Final = 12
-
-#: Limit of the figure's height, for images that are far higher than wide.
-_MAX_INCHES: Final = 16
-
-#: Width in pixels of the white border to the right of and below each image.
-_FRAME: Final = 2
+_MAX_CLASSES, _IMAGES_PER_CLASS = 10, 12
+_MAX_INCHES: Final = 16  #: Limit of the figure's height, for images that are far higher than wide.
+_FRAME: Final = 2  #: Width in pixels of the white border to the right of and below each image.
 
 
 def sample_mosaic(dataset: Dataset) -> NDArray[np.float32]:
-    """Arrange the first training images of each of the first ten classes in a row.
+    """Arrange the first training images of each of the first ten classes in a row, [rows * (H + 2), 12 * (W + 2), 3].
 
-    Returns:
-        Brightness [rows * (H + 2), 12 * (W + 2), 3], 0 to 1: white where a class has fewer images; grey, from the first
-        channel, unless the images have three channels.
+    It is white where a class has fewer images, and grey, from the first channel, unless the images have three channels.
     """
     height, width, channels = dataset.image_shape
     rows = min(dataset.num_classes, _MAX_CLASSES)
@@ -40,11 +33,7 @@ def sample_mosaic(dataset: Dataset) -> NDArray[np.float32]:
 
 
 def draw_samples(dataset: Dataset, path: Path) -> None:
-    """Draw the mosaic of `sample_mosaic` to a PNG file.
-
-    Raises:
-        DatasetError: The file cannot be written.
-    """
+    """Draw the mosaic of `sample_mosaic` to a PNG file."""
     mosaic = sample_mosaic(dataset)
     height, width, channels = dataset.image_shape
     rows = len(mosaic) // (height + _FRAME)
@@ -53,18 +42,11 @@ def draw_samples(dataset: Dataset, path: Path) -> None:
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.imshow(np.clip(mosaic, 0, 1), interpolation="nearest")
-    axes.set_title(
-        f"{dataset.name}: training images of {height} x {width} x {channels} pixels, one row per label",
-        parse_math=False,
-    )
+    title = f"{dataset.name}: training images of {height} x {width} x {channels} pixels, one row per label"
+    axes.set_title(title, parse_math=False)
     axes.set_yticks([row * (height + _FRAME) + height / 2 for row in range(rows)], [str(row) for row in range(rows)])
     axes.set_xticks([])
     axes.tick_params(length=0)
     axes.set_frame_on(False)
-    try:
+    with explained(OSError, f"Cannot write {path}", "the path of a PNG file: give another as --figure"):
         figure.savefig(path, dpi=120, format="png")
-    except OSError as error:
-        raise DatasetError(
-            f"Cannot write {path} ({error.strerror or error}); expected the path of a PNG file: give another as "
-            "--figure."
-        ) from error

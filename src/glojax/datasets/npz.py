@@ -5,34 +5,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from glojax.datasets.dataset import Dataset
+from glojax.datasets.reading import explained
 from glojax.errors import DatasetError
 
 _REQUIRED: Final = ("x_train", "y_train", "x_test", "y_test")
 _VALIDATION: Final = ("x_validation", "y_validation")
 _INDICES: Final = "validation_indices"
 _KNOWN: Final = (*_REQUIRED, *_VALIDATION, _INDICES)
-
 _DEFAULT_FRACTION: Final = 0.1
 
 
 def load_npz(path: Path, validation_fraction: float | None = None) -> Dataset:
-    """Load a data set from a file that `numpy.savez` or `numpy.savez_compressed` wrote.
-
-    Args:
-        path: The file, after which the data set is named. It holds images `x_train` and `x_test` and labels `y_train`
-            and `y_test`, as `Dataset.from_arrays` takes them, and optionally either `x_validation` and `y_validation`
-            or `validation_indices`.
-        validation_fraction: Share of each class of the training images that validates, for a file that does not define
-            the validation split; by default 0.1.
-
-    Raises:
-        DatasetError: The file cannot be read, lacks an array, or has an unknown array or one of Python objects; the
-            arrays do not match; or both the file and the fraction define the validation split.
-    """
+    """Load a data set, with arrays as `load_dataset` describes them, and name it after the file."""
     names, arrays = _read_arrays(path)
     missing = [key for key in _REQUIRED if key not in arrays]
     if missing:
@@ -70,17 +58,12 @@ def load_npz(path: Path, validation_fraction: float | None = None) -> Dataset:
 
 def _read_arrays(path: Path) -> tuple[list[str], dict[str, NDArray[Any]]]:
     """Read the names of all arrays, and those arrays that `load_npz` uses."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return archive.files, {key: archive[key] for key in _KNOWN if key in archive.files}
-    except OSError as error:
-        raise DatasetError(
-            f"{path} cannot be read ({error.strerror or error}); expected a .npz file: check the path."
-        ) from error
-    # NumPy and zipfile raise errors of many types; some advise to allow pickled objects, which is not safe.
-    except Exception as error:
-        cause = "it holds something else" if "pickled" in str(error) else error
-        raise DatasetError(
-            f"{path} cannot be read ({cause}); expected a .npz file with arrays of numbers, without Python objects: "
-            "save it with numpy.savez."
-        ) from error
+    # NumPy and zipfile raise errors of many types. numpy.load would advise to allow pickled objects, which is not safe.
+    expected = "a .npz file with arrays of numbers, without Python objects: save it with numpy.savez"
+    with (
+        explained(Exception, f"{path} cannot be read", expected),
+        explained(OSError, f"{path} cannot be read", "a .npz file: check the path"),
+        path.open("rb") as file,
+        NpzFile(file, allow_pickle=False) as archive,
+    ):
+        return archive.files, {key: archive[key] for key in _KNOWN if key in archive.files}

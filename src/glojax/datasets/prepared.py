@@ -11,57 +11,35 @@ import numpy as np
 
 from glojax.datasets.dataset import Split
 from glojax.datasets.publication import Publication, PublishedImages, SplitName
+from glojax.datasets.reading import explained
 from glojax.errors import DatasetError
 
 #: The file that tensorflow-datasets writes last, and its key with the record files' format.
 _INFO_FILE, _FORMAT_KEY = "dataset_info.json", "fileFormat"
 
 _RECORDS_PER_READ: Final = 1_000
-
 _REPAIR: Final = "delete it, and prepare it again"
 
 
 def find_prepared(folder: Path, publication: Publication) -> Path | None:
-    """Find the folder with the newest version that tensorflow-datasets prepared; None if there is none.
-
-    Args:
-        folder: The prepared folder itself, `ROOT/NAME/VERSION`, or one of the two folders above it.
-        publication: The data set to find.
-
-    Raises:
-        DatasetError: A folder cannot be read.
-    """
+    """Find the newest `ROOT/NAME/VERSION` that tensorflow-datasets prepared; `folder` is it or is above it."""
     if _is_prepared(folder):
         return folder
-    parents = [parent for parent in (folder, folder / publication.name) if os.path.isdir(parent)]
-    try:
-        entries = [Path(entry) for parent in parents for entry in os.scandir(parent)]
-    except OSError as error:
-        raise DatasetError(
-            f"{error.filename} cannot be read ({error.strerror}); expected a readable folder: check its permissions."
-        ) from error
+    entries: list[Path] = []
+    for parent in (folder, folder / publication.name):
+        if os.path.isdir(parent):
+            with explained(OSError, f"{parent} cannot be read", "a readable folder: check its permissions"):
+                entries += parent.iterdir()
     versions = [entry for entry in entries if re.fullmatch(r"\d+\.\d+\.\d+", entry.name) and _is_prepared(entry)]
     return max(versions, key=lambda path: [int(number) for number in path.name.split(".")], default=None)
 
 
 def read_prepared(folder: Path, publication: Publication, with_test: bool) -> PublishedImages:
-    """Read a prepared folder.
-
-    tensorflow-datasets shuffles images by a hash of their index. This function restores the published order, so that
-    the splits are the same as from any other source.
-
-    Raises:
-        DatasetError: The folder holds another data set, another format than array_record, damaged files, or images in
-            an unknown order.
-    """
+    """Read a prepared folder, and restore the published order: tensorflow-datasets shuffles by a hash of the index."""
     path = folder / _INFO_FILE
-    try:
+    expected = "the file that tensorflow-datasets wrote: delete its folder, and prepare it again"
+    with explained((OSError, ValueError), f"{path} cannot be read", expected):
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DatasetError(
-            f"{path} cannot be read ({error}); expected the file that tensorflow-datasets wrote: delete its folder, "
-            "and prepare it again."
-        ) from error
     found = found if isinstance(found, dict) else {}
     if found.get("name") != publication.name or found.get(_FORMAT_KEY) != "array_record":
         raise DatasetError(
@@ -80,23 +58,20 @@ def _is_prepared(folder: Path) -> bool:
 
 
 def _read_split(folder: Path, publication: Publication, name: SplitName, in_order: bool) -> Split:
-    shape = (publication.num_images(name), *publication.image_shape)
-    try:
-        images, labels = _read_records(folder, name)
+    shape = (publication.num_images[name], *publication.image_shape)
     # The libraries that read records and pictures raise errors of many types.
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DatasetError(
-            f"{folder} cannot be read ({reason}); expected whole array_record files: {_REPAIR}."
-        ) from error
+    with explained(Exception, f"{folder} cannot be read", f"whole array_record files: {_REPAIR}"):
+        images, labels = _read_records(folder, name)
     if images.shape != shape or images.dtype != np.uint8:
         raise DatasetError(
             f"{folder} holds {name} images {images.dtype} {images.shape}; expected uint8 {shape}: {_REPAIR}."
         )
-    if not in_order:
-        order = np.argsort(_shuffled_order(name, len(images)))
-        images, labels = images[order], labels[order]
     split = Split(images, labels)
+    if not in_order:
+        # tensorflow-datasets sorts by a hash of the index, salted with the split's name.
+        from tensorflow_datasets.core.hashing import Hasher
+
+        split = split.take(np.argsort(sorted(range(len(split)), key=Hasher(name).hash_key)))
     publication.require_first_labels(name, split, str(folder), _REPAIR)
     return split
 
@@ -109,18 +84,10 @@ def _read_records(folder: Path, name: str) -> tuple[Any, Any]:
     # Pillow takes a tenth of the time that tensorflow-datasets takes to decode a picture.
     decoders = {"image": tfds.decode.SkipDecoding()}
     records = tfds.builder_from_directory(folder).as_data_source(split=name, decoders=decoders)
-    images, labels = [], []
-    indices = range(len(records))
-    for start in range(0, len(records), _RECORDS_PER_READ):
+    images, labels, indices = [], [], range(len(records))
+    for start in indices[::_RECORDS_PER_READ]:
         for record in records.__getitems__(indices[start : start + _RECORDS_PER_READ]):
             image = np.asarray(Image.open(io.BytesIO(record["image"])))
             images.append(image if image.ndim == 3 else image[..., np.newaxis])
             labels.append(record["label"])
     return np.stack(images), np.array(labels, np.int32)
-
-
-def _shuffled_order(name: str, count: int) -> list[int]:
-    """Return the published index of each record; tensorflow-datasets sorts by a hash, salted with the split's name."""
-    from tensorflow_datasets.core.hashing import Hasher
-
-    return sorted(range(count), key=Hasher(name).hash_key)

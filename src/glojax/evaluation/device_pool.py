@@ -101,8 +101,7 @@ class DevicePool:
         Raises:
             ConfigurationError: Network, data set and configuration do not fit each other.
         """
-        # The lowering of convolutions is no part of it: it changes the rounding, and may be chosen by time.
-        train = replace(self._variant(config).replicas[0], conv_lowering="canonical")
+        (train, *_) = self._variant(config).replicas
         # Functions in the configuration are known by what they compute.
         options = {field.name: getattr(config, field.name) for field in fields(config) if field.name != "learning_rate"}
         return checksum(

@@ -49,16 +49,15 @@ def keep_to_cores(share: int, size: int) -> None:
 
 
 def platform() -> dict[str, str]:
-    """Return what beside the versions may change a result: device kind, XLA's flags, and JAX's own settings.
+    """Return what beside the versions may change a result: the kind of device, and settings of JAX and XLA.
 
-    The number of devices changes no result, and is left out. XLA compiles for the vector instructions of a CPU.
+    XLA compiles for the vector instructions of a CPU. The number of devices changes no result.
     """
-    flags = sorted(flag for flag in os.environ.get("XLA_FLAGS", "").split() if "device_count" not in flag)
     kind = jax.local_devices()[0].device_kind
     of_cpu = {"instructions": _instructions()} if kind == "cpu" else {}
     if kind == "cpu" and cpu_device(0) in jax.devices("cpu"):  # whose threads are as many as the cores
         of_cpu["cores"] = str(num_cores())
-    return {"device_kind": kind, **of_cpu, "xla_flags": " ".join(flags)} | decisive_settings()
+    return {"device_kind": kind} | of_cpu | decisive_settings()
 
 
 def decisive_versions() -> dict[str, str]:

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 
-from glojax.strategies.base import Batch, Strategy
-from glojax.strategies.coefficients import CoefficientSearch, TuningConfig
-from glojax.strategies.genetic import GenerationalSearch, GeneticConfig, SteadyStateSearch
-from glojax.strategies.random_search import RandomSearch
+from glojax.strategies.base import Batch as Batch, Strategy as Strategy
+from glojax.strategies.coefficients import CoefficientSearch as CoefficientSearch, TuningConfig as TuningConfig
+from glojax.strategies.genetic import (
+    GenerationalSearch as GenerationalSearch,
+    GeneticConfig as GeneticConfig,
+    SteadyStateSearch as SteadyStateSearch,
+)
+from glojax.strategies.random_search import RandomSearch as RandomSearch
 
 #: The strategies that discover losses, by their names on the command line; `strategy(config, seed, initial=...,
 #: constraint=...)` makes each.
@@ -14,15 +18,3 @@ DISCOVERY_STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "steady-state": SteadyStateSearch,
     "random": RandomSearch,
 }
-
-__all__ = [
-    "DISCOVERY_STRATEGIES",
-    "Batch",
-    "CoefficientSearch",
-    "GenerationalSearch",
-    "GeneticConfig",
-    "RandomSearch",
-    "SteadyStateSearch",
-    "Strategy",
-    "TuningConfig",
-]

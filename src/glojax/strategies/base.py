@@ -19,22 +19,13 @@ class Strategy(Protocol):
     """
 
     def ask(self, room: int) -> Sequence[LossTree]:
-        """Return the next candidates.
+        """Return the next candidates, at most `room`, which is at least 1.
 
-        Args:
-            room: The greatest number of candidates, at least 1.
-
-        Returns:
-            At most `room` candidates. None at all means that the strategy waits for evaluations or, if none is
-            outstanding, that it has come to its end.
+        None at all means that the strategy waits for evaluations or, if none is outstanding, has come to its end.
         """
 
     def tell(self, tree: LossTree, evaluation: "Evaluation") -> None:
-        """Learn the evaluation of a candidate.
-
-        Args:
-            tree: A candidate as `ask` returned it.
-            evaluation: Its evaluation; the fitness may be None, for unknown.
+        """Learn the evaluation of a candidate that `ask` returned; the fitness is None if it is unknown.
 
         Raises:
             ConfigurationError: The strategy keeps track of its candidates, and this one is not outstanding.
@@ -42,10 +33,9 @@ class Strategy(Protocol):
 
 
 class Batch:
-    """Candidates that a strategy asks for one after the other, and whose evaluations it needs together.
+    """Candidates [B] that a strategy asks for one after the other, and whose evaluations it needs together.
 
-    Args:
-        trees: The candidates [B]; equal ones are evaluated separately.
+    Equal candidates are evaluated separately.
     """
 
     def __init__(self, trees: Sequence[LossTree]):
@@ -73,11 +63,7 @@ class Batch:
         return asked
 
     def tell(self, tree: LossTree, evaluation: "Evaluation") -> None:
-        """Keep the evaluation of a candidate, the first of equal ones.
-
-        Raises:
-            ConfigurationError: The candidate is not outstanding.
-        """
+        """Keep the evaluation of a candidate, the first of equal ones."""
         if not self._outstanding.get(tree):
             raise not_outstanding(tree)
         self._evaluations[self._outstanding[tree].popleft()] = evaluation

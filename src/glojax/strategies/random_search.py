@@ -23,9 +23,6 @@ class RandomSearch:
         initial: The first candidates, of any number.
         constraint: Says whether a tree may be a candidate; others are drawn again.
 
-    Raises:
-        ConfigurationError: An initial candidate is too large or does not meet the constraint.
-
     Example:
         >>> [str(tree) for tree in RandomSearch(GeneticConfig(), seed=0, initial=[LossTree.parse("x * y")]).ask(1)]
         ['x * y']
@@ -46,11 +43,7 @@ class RandomSearch:
         self._constraint = constraint
 
     def ask(self, room: int) -> list[LossTree]:
-        """Return `room` candidates.
-
-        Raises:
-            ConfigurationError: Hardly any drawn tree is small enough and meets the constraint.
-        """
+        """Return `room` candidates."""
         first, self._initial = self._initial[:room], self._initial[room:]
         # One at a time, so that the number of draws for each is limited as if it were asked for alone.
         return first + [draw_trees(self._config, self._rng, 1, self._constraint)[0] for _ in range(room - len(first))]

@@ -32,7 +32,8 @@ def check_training(network: NetworkFactory, dataset: Dataset, config: TrainingCo
     cropped = "" if shape == dataset.image_shape else f", cropped from {dataset.image_shape}"
     if isinstance(network, nnx.Module):
         raise ConfigurationError(
-            f"Got a {type(network).__name__} for the network; expected the class, or what makes one from nnx.Rngs."
+            f"Got a {type(network).__name__} for the network; expected the class, or a function that builds one from "
+            "nnx.Rngs."
         )
     pure, key = PureNetwork(network, shape, dataset.num_classes), jax.eval_shape(lambda: jax.random.key(0))
     try:

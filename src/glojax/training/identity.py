@@ -1,13 +1,169 @@
-"""Placeholder until the room has it."""
+"""The identity of a training: a hash of the computation, not of the names of its parts."""
 
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+
+from glojax.expressions import LossTree
+from glojax.losses import LossProgram
+from glojax.training.metrics import find_metric, mean_score
 from glojax.training.train import Train
+
+#: Settings of JAX that can change a number. Platform, memory, caches and debugging are left out.
+_SETTINGS = (
+    "jax_allow_f16_reductions",
+    "jax_compiler_enable_remat_pass",
+    "jax_default_matmul_precision",
+    "jax_default_prng_impl",
+    "jax_disable_jit",
+    "jax_disable_most_optimizations",
+    "jax_enable_x64",
+    "jax_exec_time_optimization_effort",
+    "jax_explicit_x64_dtypes",
+    "jax_high_dynamic_range_gumbel",
+    "jax_optimization_level",
+    "jax_random_seed_offset",
+    "jax_softmax_custom_jvp",
+    "jax_threefry_partitionable",
+    "jax_use_direct_linearize",
+)
+
+#: Flags of XLA that change no number.
+_HARMLESS_FLAGS = ("--xla_force_host_platform_device_count", "--xla_dump")
+
+#: Parameters of primitives that name, place or schedule what is computed, and rules of derivatives and batching, which
+#: are in the jaxpr of a training step where they are used.
+_IGNORED_PARAMS = {
+    *("jvp_jaxpr_fun", "fwd_jaxpr_thunk", "bwd", "rule", "in_tree", "out_tree", "out_trees"),
+    *("name", "debug_info", "source_info", "name_stack", "ctx_mesh", "compiler_options_kvs", "inline", "keep_unused"),
+    *("donated_invars", "in_shardings", "out_shardings", "in_layouts", "out_layouts", "sharding", "out_sharding"),
+}
+
+_FLOAT, _INT = jax.ShapeDtypeStruct((), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
 
 
 def computation_identity(train: Train) -> str:
-    """Placeholder."""
-    return "placeholder"
+    """Return 32 hex digits that say what a training computes.
+
+    They hash, as jaxprs with the constants in them, the network's initialization, a training step with its batch,
+    gradient, loss and optimizer, and the evaluation. Trainings of different networks, optimizers or metrics have
+    different identities, and so do an edited network or derivative rule and the old one; the same computation under
+    other names has the same. Number of steps, splits, learning rate, values of the data, devices and how convolutions
+    are lowered are left out. The training is traced, on no device.
+    """
+    train = replace(train, data={"train": train.data["train"]}, conv_lowering="canonical")
+    program = LossProgram.from_tree(LossTree.parse("x * y"), capacity=3)
+    abstract, program = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (train, program))
+    key = jax.eval_shape(lambda: jax.random.key(0))
+
+    def step(train: Train, state: Any, program: Any, rate: Any, key: Any, number: Any) -> Any:
+        batch = train._batch(number, key, train._order(number, key))
+        return train._update(state, program, rate, batch)
+
+    def evaluation(train: Train, state: Any) -> Any:
+        return mean_score(find_metric(train.config.metric), train._logits_fn(state), *train.data["train"])
+
+    begin, state = jax.make_jaxpr(lambda train, key: train.begin(key), return_shape=True)(abstract, key)
+    jaxprs = [
+        begin,
+        jax.make_jaxpr(step)(abstract, state, program, _FLOAT, key, _INT),
+        jax.make_jaxpr(evaluation)(abstract, state),
+    ]
+    return _Digests().of(jaxprs)[:32]
 
 
 def decisive_settings() -> dict[str, str]:
-    """Placeholder."""
-    return {}
+    """Return the settings of JAX that can change a number, by name."""
+    flags = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if not flag.startswith(_HARMLESS_FLAGS)]
+    values = jax.config.values
+    settings = {name: str(getattr(jax.config, name, values.get(name))) for name in _SETTINGS}
+    return settings | {"XLA_FLAGS": " ".join(sorted(flags))}
+
+
+class _Digests:
+    """Hashes of values, each inner jaxpr hashed once."""
+
+    def __init__(self) -> None:
+        # Jaxprs are kept, as the id of one that is gone may come again.
+        self._known: dict[int, tuple[Jaxpr, str]] = {}
+
+    def of(self, value: Any) -> str:
+        digest = hashlib.sha256()
+        for word in self._words(value):
+            digest.update(word.encode() + b"\0")
+        return digest.hexdigest()
+
+    def _of_jaxpr(self, jaxpr: Jaxpr) -> str:
+        if id(jaxpr) not in self._known:
+            digest = hashlib.sha256()
+            for word in self._jaxpr_words(jaxpr):
+                digest.update(word.encode() + b"\0")
+            self._known[id(jaxpr)] = jaxpr, digest.hexdigest()
+        return self._known[id(jaxpr)][1]
+
+    def _jaxpr_words(self, jaxpr: Jaxpr) -> Iterator[str]:
+        numbers: dict[Any, int] = {}
+
+        def bound(variable: Any) -> str:
+            numbers[variable] = len(numbers)
+            return _type(variable.aval)
+
+        def used(atom: Any) -> str:
+            return self.of(np.asarray(atom.val)) if isinstance(atom, Literal) else str(numbers[atom])
+
+        yield from map(bound, [*jaxpr.constvars, *jaxpr.invars])
+        for equation in jaxpr.eqns:
+            yield equation.primitive.name
+            yield from map(used, equation.invars)
+            for name, value in sorted(equation.params.items()):
+                if name not in _IGNORED_PARAMS:
+                    yield name
+                    yield from self._words(value)
+            yield from map(bound, equation.outvars)
+        yield "return"
+        yield from map(used, jaxpr.outvars)
+
+    def _words(self, value: Any) -> Iterator[str]:
+        """The words that stand for a value; functions are left out."""
+        if isinstance(value, ClosedJaxpr):
+            yield self._of_jaxpr(value.jaxpr)
+            yield from self._words(value.consts)
+        elif isinstance(value, Jaxpr):
+            yield self._of_jaxpr(value)
+        elif isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+            yield from self._words(jax.random.key_data(value))
+        elif isinstance(value, np.ndarray | np.generic | jax.Array):
+            array = np.asarray(value)
+            yield f"{array.dtype}{array.shape}{hashlib.sha256(array.tobytes()).hexdigest()}"
+        elif isinstance(value, dict):
+            yield "{"
+            for name, part in sorted(value.items(), key=lambda item: str(item[0])):
+                yield str(name)
+                yield from self._words(part)
+            yield "}"
+        elif isinstance(value, tuple | list):
+            yield "("
+            for part in value:
+                yield from self._words(part)
+            yield ")"
+        elif isinstance(value, Enum):
+            yield value.name
+        elif isinstance(value, set | frozenset):
+            yield from sorted(map(self.of, value))
+        elif is_dataclass(value) and not isinstance(value, type):
+            yield from self._words({field.name: getattr(value, field.name) for field in fields(value)})
+        elif isinstance(value, type) or not callable(value):
+            yield re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+
+
+def _type(aval: Any) -> str:
+    return f"{getattr(aval, 'dtype', type(aval).__name__)}{getattr(aval, 'shape', '')}"

@@ -2,8 +2,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from glojax.expressions.tree import LossTree
 from glojax.strategies.genetic import crossover, random_tree

@@ -2,8 +2,7 @@ import dataclasses
 import math
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from glojax.errors import ConfigurationError
 from glojax.expressions import MAX_NODES, LossTree, Node

@@ -3,8 +3,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from glojax.expressions.operators import OPERATORS, SAMPLED_INTEGERS
 from glojax.strategies.genetic import random_node, random_tree

@@ -20,17 +20,14 @@ from glojax.cpu_devices import cpu_device
 from glojax.errors import ConfigurationError
 from glojax.strategies.coefficients.config import TuningConfig
 
-#: Largest step, as a multiple of the initial one, below and above which tuning ends.
+# Limits beyond which tuning ends: of the largest step, as a multiple of the initial one; of the condition number of the
+# covariance matrix; and of the generations in a row without a single finite fitness.
 STEP_RANGE = (1e-11, 1e4)
-
-#: Condition number of the covariance matrix above which tuning ends.
 MAX_CONDITION_NUMBER = 1e14
+MAX_FAILED_GENERATIONS = 5
 
 #: Exponents of two that the square root of the largest variance may have before it is moved to the step size.
 SCALE_EXPONENTS = range(-4, 5)
-
-#: Generations in a row without a single finite fitness after which tuning ends.
-MAX_FAILED_GENERATIONS = 5
 
 
 class CmaEs:
@@ -46,9 +43,6 @@ class CmaEs:
     Attributes:
         population_size: The number of members of a generation, lambda.
         generation: The number of generations told.
-
-    Raises:
-        ConfigurationError: `start` is not a vector, or is not finite.
 
     Source: Hansen, "The CMA Evolution Strategy: A Tutorial" (2016), as evosax implements it. Deviations: members with
     equal fitness rank in the order drawn, while evosax would give them the weight of their mean rank, so that the
@@ -71,17 +65,18 @@ class CmaEs:
         if not np.isfinite(mean).all():
             raise ConfigurationError(f"The start is {mean.tolist()}; expected finite numbers.")
         self._config = config
-        self._seed = seed
         self.population_size = config.population_size or default_population_size(mean.size)
         self.generation = 0
         self._patience = config.patience or 10 + math.ceil(30 * mean.size / self.population_size)
         with _evosax_numerics():
+            self._key = jax.random.key(seed)
             self._algorithm, parameters = _algorithm(self.population_size, mean.size, config.active_weights)
             self._parameters = parameters.replace(std_init=jnp.asarray(config.sigma))
-            state = self._algorithm.init(jax.random.key(seed), jnp.asarray(mean), self._parameters)
+            state = self._algorithm.init(self._key, jnp.asarray(mean), self._parameters)
             # Through NumPy, which has no weak types: with them each call would compile twice.
             self._state: Any = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), state)
-        self._sample: tuple[NDArray[np.float64], Any] | None = None
+        self._members: NDArray[np.float64] | None = None
+        self._drawn_state: Any = None
         self._best_fitness = -math.inf
         self._last_improvement = 0
         self._num_failed = 0
@@ -99,18 +94,16 @@ class CmaEs:
 
     def ask(self) -> NDArray[np.float64]:
         """Return the members [lambda, K] of the next generation; the same until they are told."""
-        return self._members_and_state()[0]
+        if self._members is None:
+            with _evosax_numerics():
+                key = jax.random.fold_in(self._key, self.generation)
+                members, self._drawn_state = self._algorithm.ask(key, self._state, self._parameters)
+                self._members = np.asarray(members)
+        return self._members
 
     def tell(self, fitness: ArrayLike) -> None:
-        """Learn from the fitness of the members that `ask` returns.
-
-        Args:
-            fitness: [lambda], larger is better; numbers that are not finite rank worst.
-
-        Raises:
-            ConfigurationError: There is not one number for each member.
-        """
-        members, state = self._members_and_state()
+        """Learn from the fitness [lambda] of the members that `ask` returns; numbers that are not finite rank worst."""
+        members = self.ask()
         values = np.asarray(fitness, np.float64)
         if values.shape != (len(members),):
             raise ConfigurationError(f"Got fitness of shape {values.shape} for {len(members)} members; give one each.")
@@ -124,21 +117,11 @@ class CmaEs:
             costs = np.empty(len(members))
             costs[np.argsort(-values, kind="stable")] = np.arange(len(members))
             with _evosax_numerics():
-                key = jax.random.key(self._seed)  # evosax expects one, and CMA-ES does not use it
-                self._state, _ = self._algorithm.tell(
-                    key, jnp.asarray(members), jnp.asarray(costs), state, self._parameters
+                self._state, _ = self._algorithm.tell(  # CMA-ES does not use the key
+                    self._key, jnp.asarray(members), jnp.asarray(costs), self._drawn_state, self._parameters
                 )
             self._rescale()
-        self._sample = None
-
-    def _members_and_state(self) -> tuple[NDArray[np.float64], Any]:
-        """Return the members of the next generation, and evosax's state after they were drawn."""
-        if self._sample is None:
-            with _evosax_numerics():
-                key = jax.random.fold_in(jax.random.key(self._seed), self.generation)
-                members, state = self._algorithm.ask(key, self._state, self._parameters)
-                self._sample = np.asarray(members), state
-        return self._sample
+        self._members = None
 
     def _rescale(self) -> None:
         """Move the scale of a very small or large covariance matrix to the step size.

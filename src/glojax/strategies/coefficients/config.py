@@ -13,9 +13,6 @@ from glojax.strategies.coefficients.layout import FreeCoefficients
 class TuningConfig:
     """Settings of CMA-ES; the defaults are the paper's where it gives a value.
 
-    Raises:
-        ConfigurationError: A field is out of its range.
-
     Source: Gonzalez and Miikkulainen (2020), section III-B, gives `sigma`, one coefficient for each node, and weighted
     rank-mu updates. Population size: Hansen, "The CMA Evolution Strategy: A Tutorial" (2016), equation 48. `patience`
     and the number of generations are ours.

@@ -14,7 +14,7 @@ Source: Gonzalez and Miikkulainen (2020), section III-B, has the idea and the ex
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,12 +49,7 @@ class CoefficientLayout:
 
     @classmethod
     def of(cls, tree: LossTree, free: FreeCoefficients = "all") -> "CoefficientLayout":
-        """Return the layout of a tree.
-
-        Args:
-            tree: A loss function, with or without coefficients.
-            free: "all", one coefficient for each node, or "independent", those that no other absorbs; the tree of the
-                layout is then the same function with coefficients of 1 elsewhere.
+        """Return the layout of a tree; if only independent coefficients are free, with 1 for all others.
 
         Raises:
             ConfigurationError: The tree lacks x or y, or a coefficient is not finite.
@@ -65,9 +60,9 @@ class CoefficientLayout:
                 f"Cannot tune {tree}: it lacks {missing}; a loss needs the label x and the probability y."
             )
         layout = cls(tree, tuple(range(tree.size)))
-        layout.tree_of(layout.vector)
+        layout.tree_of(layout.vector)  # refuses coefficients that are not finite, here and below
         if free == "independent":
-            layout = cls(absorbed(tree), _Shape.of(tree).independent(tree))
+            layout = independent_layout(tree)
             layout.tree_of(layout.vector)
         return layout
 
@@ -77,14 +72,7 @@ class CoefficientLayout:
         return np.array([self.tree.nodes[index].coefficient for index in self.indices], np.float64)
 
     def tree_of(self, vector: ArrayLike) -> LossTree:
-        """Return the loss function with other free coefficients, rounded to six significant digits.
-
-        Args:
-            vector: The coefficients [K].
-
-        Raises:
-            ConfigurationError: The vector is of another length, or not finite.
-        """
+        """Return the loss function with other free coefficients [K], rounded to six significant digits."""
         values = np.asarray(vector, np.float64)
         if values.shape != (len(self.indices),):
             raise ConfigurationError(
@@ -99,72 +87,47 @@ class CoefficientLayout:
         return self.tree.with_coefficients(coefficients)
 
 
-def absorbed(tree: LossTree) -> LossTree:
+def independent_layout(tree: LossTree) -> CoefficientLayout:
     """Return the same function with a coefficient of 1 wherever it is not independent.
 
     If a divisor has the coefficient 0, so that the function is undefined, a coefficient becomes NaN.
 
     Example:
-        >>> str(absorbed(LossTree.parse("3.0*(5.0*x + 2.0*y)")))
+        >>> str(independent_layout(LossTree.parse("3.0*(5.0*x + 2.0*y)")).tree)
         '15.0*x + 6.0*y'
     """
-    shape = _Shape.of(tree)
     coefficients = list(tree.coefficients)
+    carriers: list[tuple[int, ...]] = [()] * tree.size  # for each node, the operands that absorb its coefficient
+    absorbed: set[int] = set()
+    starts: list[int] = []
     # Upwards: a node absorbs the coefficients of its operands.
     for index in reversed(range(tree.size)):
-        operands = shape.operands[index]
-        match tree.nodes[index].operator, [coefficients[operand] for operand in operands]:
+        node = tree.nodes[index]
+        operands = [starts.pop() for _ in range(node.arity)]
+        starts.append(index)
+        match node.operator, [coefficients[operand] for operand in operands]:
             case "multiply", (left, right):
                 coefficients[index] *= left * right
+                carriers[index] = tuple(operand for operand in operands if carriers[operand])[:1]
             case "divide", (dividend, divisor):
                 coefficients[index] *= dividend / divisor if divisor else math.nan
+                carriers[index] = tuple(operand for operand in operands[:1] if carriers[operand])
             case "square", (base,):
                 coefficients[index] *= base * base  # base**2 raises an error if it overflows
+            case (("add" | "subtract"), _):
+                carriers[index] = tuple(operands)
+                continue
             case _:
                 continue
+        absorbed.update(operands)
         for operand in operands:
             coefficients[operand] = 1.0
     # Downwards: the carriers of a node absorb its coefficient.
-    for index, carriers in enumerate(shape.carriers):
-        for carrier in carriers:
-            coefficients[carrier] *= coefficients[index]
-        if carriers:
+    for index in range(tree.size):
+        if carriers[index]:
+            absorbed.add(index)
+            for carrier in carriers[index]:
+                coefficients[carrier] *= coefficients[index]
             coefficients[index] = 1.0
-    return tree.with_coefficients(coefficients)
-
-
-class _Shape(NamedTuple):
-    """The indices of the operands of each node, in prefix order, and of the operands that carry its coefficient.
-
-    Both operands of a sum carry its coefficient. The first operand of a product that has carriers itself carries that
-    of the product, and a dividend that has carriers that of the quotient. Other nodes have no carriers.
-    """
-
-    operands: list[tuple[int, ...]]
-    carriers: list[tuple[int, ...]]
-
-    @classmethod
-    def of(cls, tree: LossTree) -> "_Shape":
-        shape = cls([()] * tree.size, [()] * tree.size)
-        starts: list[int] = []
-        for index in reversed(range(tree.size)):
-            node = tree.nodes[index]
-            operands = tuple(starts.pop() for _ in range(node.arity))
-            shape.operands[index] = operands
-            if node.operator in ("add", "subtract"):
-                shape.carriers[index] = operands
-            elif node.operator in ("multiply", "divide"):
-                able = operands if node.operator == "multiply" else operands[:1]
-                shape.carriers[index] = tuple(operand for operand in able if shape.carriers[operand])[:1]
-            starts.append(index)
-        return shape
-
-    def independent(self, tree: LossTree) -> tuple[int, ...]:
-        """Return the indices of the nodes whose coefficient no other absorbs."""
-        absorbed_upwards = {
-            operand
-            for node, operands in zip(tree.nodes, self.operands, strict=True)
-            if node.operator in ("multiply", "divide", "square")
-            for operand in operands
-        }
-        return tuple(index for index in range(tree.size) if not self.carriers[index] and index not in absorbed_upwards)
+    independent = tuple(index for index in range(tree.size) if index not in absorbed)
+    return CoefficientLayout(tree.with_coefficients(coefficients), independent)

@@ -62,10 +62,13 @@ class CoefficientSearch:
     """
 
     def __init__(self, trees: Sequence[LossTree], config: TuningConfig, seed: int):
-        layouts = [CoefficientLayout.of(tree, config.coefficients) for tree in trees]
-        self.losses = [
-            LossTuning(layout, CmaEs(layout.vector, config, _member_seed(seed, layout.tree))) for layout in layouts
-        ]
+        self.losses: list[LossTuning] = []
+        for tree in trees:
+            layout = CoefficientLayout.of(tree, config.coefficients)
+            # The seed of a loss does not depend on the other losses.
+            digest = hashlib.sha256(f"{seed} {layout.tree}".encode()).digest()
+            strategy = CmaEs(layout.vector, config, seed=int.from_bytes(digest[:4]) >> 1)
+            self.losses.append(LossTuning(layout, strategy))
         self.num_rounds = 0
         self.active: list[LossTuning] = []
         self._round = Batch(trees)
@@ -78,11 +81,7 @@ class CoefficientSearch:
         return self._round.ask(room)
 
     def tell(self, tree: LossTree, evaluation: "Evaluation") -> None:
-        """Learn the evaluation of a member; the last one of a round updates the evolution strategies.
-
-        Raises:
-            ConfigurationError: The member is not outstanding.
-        """
+        """Learn the evaluation of a member; the last one of a round updates the evolution strategies."""
         self._round.tell(tree, evaluation)
         if not self._round.is_complete:
             return
@@ -96,9 +95,3 @@ class CoefficientSearch:
             for member in loss.members:
                 loss.found.setdefault(member.tree, member)
         self.num_rounds += 1
-
-
-def _member_seed(seed: int, tree: LossTree) -> int:
-    """Return the seed of a loss, which does not depend on the other losses."""
-    digest = hashlib.sha256(f"{seed} {tree}".encode()).digest()
-    return int.from_bytes(digest[:4]) >> 1

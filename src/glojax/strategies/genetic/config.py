@@ -9,23 +9,15 @@ from glojax.expressions import MAX_NODES
 
 SelectionKind = Literal["roulette", "rank", "tournament"]
 
-#: The number of nodes of the smallest tree that has both `x` and `y`, such as `x * y`.
-_SMALLEST_LOSS = 3
-
 
 @dataclass(frozen=True)
 class GeneticConfig:
     """Settings of the genetic algorithm; the defaults are the paper's where it gives a value.
 
-    Raises:
-        ConfigurationError: A field is of the wrong type or out of its range.
-
     Source: Gonzalez and Miikkulainen (2020), section III-A. `tournament_size`, `max_nodes` and the selection kinds
     `rank` and `tournament` are ours.
 
     Example:
-        >>> GeneticConfig(population_size=20, num_elites=2).crossover_rate
-        0.8
         >>> GeneticConfig(crossover_rate=80)
         Traceback (most recent call last):
             ...
@@ -67,43 +59,36 @@ class GeneticConfig:
     that is read back from a text."""
 
     def __post_init__(self) -> None:
-        self._require_integer("population_size", minimum=1)
-        self._require_integer("num_elites", minimum=0)
-        self._require_integer("initial_depth", minimum=1)
-        self._require_integer("tournament_size", minimum=1)
+        minimums = {"population_size": 1, "num_elites": 0, "initial_depth": 1, "tournament_size": 1}
         if self.max_nodes is not None:
-            self._require_integer("max_nodes", minimum=_SMALLEST_LOSS)
-            if self.max_nodes > MAX_NODES:
+            minimums["max_nodes"] = 3  # the nodes of `x * y`, the smallest tree that has both x and y
+        for name, minimum in minimums.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < minimum:
                 raise ConfigurationError(
-                    f"max_nodes is {self.max_nodes}; expected at most {MAX_NODES}, the most that is read back from a "
-                    "text: lower it."
+                    f"{name} is {value!r}; expected an integer of at least {minimum}: give {minimum} or more."
                 )
         for name in ("crossover_rate", "integer_step_rate", "same_arity_rate", "collapse_rate", "expand_rate"):
-            self._require_probability(name)
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
+                raise ConfigurationError(f"{name} is {value!r}; expected a probability: give a number from 0 to 1.")
+        if self.size_limit > MAX_NODES:
+            raise ConfigurationError(
+                f"max_nodes is {self.max_nodes}; expected at most {MAX_NODES}, the most that is read back from a text: "
+                "lower it."
+            )
         if self.num_elites >= self.population_size:
             raise ConfigurationError(
                 f"num_elites is {self.num_elites} with a population_size of {self.population_size}; expected fewer "
                 "elites than candidates: lower num_elites or raise population_size."
             )
         if self.selection not in get_args(SelectionKind):
+            choices = ", ".join(get_args(SelectionKind))
             raise ConfigurationError(
-                f"selection is {self.selection!r}; expected one of {', '.join(get_args(SelectionKind))}: choose one "
-                "of these."
+                f"selection is {self.selection!r}; expected one of {choices}: choose one of these."
             )
 
     @property
     def size_limit(self) -> int:
         """The greatest number of nodes in a tree: `max_nodes` or, if that is None, `MAX_NODES`."""
         return MAX_NODES if self.max_nodes is None else self.max_nodes
-
-    def _require_integer(self, name: str, minimum: int) -> None:
-        value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < minimum:
-            raise ConfigurationError(
-                f"{name} is {value!r}; expected an integer of at least {minimum}: give {minimum} or more."
-            )
-
-    def _require_probability(self, name: str) -> None:
-        value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
-            raise ConfigurationError(f"{name} is {value!r}; expected a probability: give a number from 0 to 1.")

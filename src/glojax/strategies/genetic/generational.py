@@ -23,11 +23,8 @@ class GenerationalSearch:
     Args:
         config: Settings of the genetic algorithm.
         seed: The seed of the drawing and the breeding.
-        initial: The first candidates of the first generation; the others are random.
+        initial: The first candidates of the first generation, at most all of it; the others are random.
         constraint: Says whether a random tree or a child may be a candidate; others are drawn again.
-
-    Raises:
-        ConfigurationError: There are too many initial candidates, or one is too large or does not meet the constraint.
 
     Source: Gonzalez and Miikkulainen (2020), section III-A. The order among equals is ours.
 
@@ -51,22 +48,13 @@ class GenerationalSearch:
         self._generation = Batch(first_population(config, self._rng, initial, constraint))
 
     def ask(self, room: int) -> tuple[LossTree, ...]:
-        """Return the next candidates of the generation; none while it is being evaluated.
-
-        Raises:
-            ConfigurationError: The fitness cannot be used (see `select_parents`), or hardly any child is small enough
-                and meets the constraint.
-        """
+        """Return the next candidates of the generation; none while it is being evaluated."""
         if self._generation.is_complete:
             self._generation = Batch(self._next_generation())
         return self._generation.ask(room)
 
     def tell(self, tree: LossTree, evaluation: "Evaluation") -> None:
-        """Learn the evaluation of a candidate of the generation.
-
-        Raises:
-            ConfigurationError: The candidate is not outstanding.
-        """
+        """Learn the evaluation of a candidate of the generation."""
         self._generation.tell(tree, evaluation)
 
     def _next_generation(self) -> list[LossTree]:

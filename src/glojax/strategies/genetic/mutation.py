@@ -19,28 +19,17 @@ def mutate(tree: LossTree, config: GeneticConfig, rng: np.random.Generator) -> L
     3. an operator and its operands are replaced by a random leaf (`config.collapse_rate`), or a leaf is replaced by a
        random node with random leaves as operands (`config.expand_rate`).
 
-    `random_node` draws the new nodes; one may equal the node that it replaces. New nodes are not visited.
-
-    Args:
-        tree: The tree.
-        config: The four rates.
-        rng: Source of randomness.
-
-    Returns:
-        The mutated tree, of any size. New nodes have coefficient 1.
+    `random_node` draws the new nodes; one may equal the node that it replaces. New nodes have coefficient 1 and are not
+    visited. The mutated tree may be of any size.
 
     Source: Gonzalez and Miikkulainen (2020), section III-A. The order of the draws, and the limit of `MAX_INTEGER` on
     the magnitude of integers, are ours.
-
-    Example:
-        >>> still = GeneticConfig(integer_step_rate=0, same_arity_rate=0, collapse_rate=0, expand_rate=0)
-        >>> mutate(LossTree.constant(3), still, np.random.default_rng(0)) == LossTree.constant(3)
-        True
     """
 
     def mutate_node(node: Node, *operands: tuple[Node, ...]) -> tuple[Node, ...]:
         if node.operator == "constant" and rng.random() < config.integer_step_rate:
-            node = _step_integer(node, rng)
+            value = node.value + (1 if rng.random() < 0.5 else -1)
+            node = node._replace(value=max(-MAX_INTEGER, min(MAX_INTEGER, value)))
         if rng.random() < config.same_arity_rate:
             node = random_node(rng, arity=node.arity)
         if operands and rng.random() < config.collapse_rate:
@@ -50,9 +39,3 @@ def mutate(tree: LossTree, config: GeneticConfig, rng: np.random.Generator) -> L
         return (node, *chain.from_iterable(operands))
 
     return LossTree(tree.fold(mutate_node))
-
-
-def _step_integer(node: Node, rng: np.random.Generator) -> Node:
-    """Return the integer leaf that is one higher or one lower."""
-    value = node.value + (1 if rng.random() < 0.5 else -1)
-    return node._replace(value=max(-MAX_INTEGER, min(MAX_INTEGER, value)))

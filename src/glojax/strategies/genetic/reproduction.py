@@ -23,26 +23,7 @@ Constraint = Callable[[LossTree], bool]
 def draw_trees(
     config: GeneticConfig, rng: np.random.Generator, number: int, constraint: Constraint = lambda tree: True
 ) -> list[LossTree]:
-    """Draw random trees of at most `config.initial_depth` edges and `config.max_nodes` nodes.
-
-    Args:
-        config: Uses `initial_depth` and `max_nodes`.
-        rng: Source of randomness; the same state gives the same trees.
-        number: The number of trees.
-        constraint: Says whether a tree may be a candidate; others are drawn again.
-
-    Returns:
-        The trees [number]. They may repeat, and may lack `x` or `y`.
-
-    Raises:
-        ConfigurationError: Hardly any drawn tree is small enough and meets the constraint.
-
-    Source: Gonzalez and Miikkulainen (2020), section III-A.
-
-    Example:
-        >>> len(draw_trees(GeneticConfig(), np.random.default_rng(0), 80))
-        80
-    """
+    """Draw random trees of at most `config.initial_depth` edges and `config.max_nodes` nodes; they may repeat."""
     return _gather(lambda: [random_tree(rng, config.initial_depth)], number, config, constraint)
 
 
@@ -54,32 +35,12 @@ def breed(
     number: int = 1,
     constraint: Constraint = lambda tree: True,
 ) -> list[LossTree]:
-    """Breed children until there are at least `number`.
+    """Breed children until there are at least `number`; both valid children of the last pair are returned.
 
     Two parents are selected, cross over with `config.crossover_rate` or are copied, and both children are mutated. A
     child of more than `config.max_nodes` nodes, or one that does not meet the constraint, is discarded, never cut.
 
-    Args:
-        population: The present candidates [P].
-        fitness: Their fitness [P], higher is better, finite; see `select_parents`.
-        config: Settings of the genetic algorithm.
-        rng: Source of randomness; the same state gives the same children.
-        number: At least 1.
-        constraint: Says whether a child may be a candidate.
-
-    Returns:
-        The children: `number` or, if both children of the last pair of parents are valid, perhaps one more.
-
-    Raises:
-        ConfigurationError: The fitness cannot be used, or hardly any child is small enough and meets the constraint.
-
     Source: Gonzalez and Miikkulainen (2020), section III-A. The limits are ours.
-
-    Example:
-        >>> rng = np.random.default_rng(0)
-        >>> parents = draw_trees(GeneticConfig(), rng, 8)
-        >>> len(breed(parents, [0.1, 0.9, 0, 0, 0, 0, 0, 0], GeneticConfig(), rng, 6))
-        6
     """
 
     def draw() -> list[LossTree]:
@@ -94,12 +55,7 @@ def breed(
 def first_population(
     config: GeneticConfig, rng: np.random.Generator, initial: Sequence[LossTree], constraint: Constraint
 ) -> list[LossTree]:
-    """Return the initial candidates, then random ones, `config.population_size` in all.
-
-    Raises:
-        ConfigurationError: There are too many initial candidates, or one is too large or does not meet the constraint;
-            or hardly any drawn tree is small enough and meets it.
-    """
+    """Return the initial candidates, then random ones, `config.population_size` in all."""
     if len(initial) > config.population_size:
         raise ConfigurationError(
             f"Got {len(initial)} initial losses for a population_size of {config.population_size}; give fewer, or "
@@ -110,11 +66,7 @@ def first_population(
 
 
 def require_valid(initial: Sequence[LossTree], config: GeneticConfig, constraint: Constraint) -> None:
-    """Raise an error unless initial candidates keep the limits of all others.
-
-    Raises:
-        ConfigurationError: An initial candidate is too large or does not meet the constraint.
-    """
+    """Raise an error if an initial candidate is too large or does not meet the constraint."""
     for tree in initial:
         if tree.size > config.size_limit:
             raise ConfigurationError(
@@ -139,7 +91,7 @@ def known_fitness(fitness: Sequence[float | None]) -> NDArray[np.float64]:
 def _gather(
     draw: Callable[[], list[LossTree]], number: int, config: GeneticConfig, constraint: Constraint
 ) -> list[LossTree]:
-    """Draw trees until at least `number` keep the limits; all valid ones of the last draw are returned."""
+    """Draw trees until at least `number` keep the limits; return all valid ones of the last draw, too."""
     trees: list[LossTree] = []
     num_draws = 0
     while len(trees) < number:

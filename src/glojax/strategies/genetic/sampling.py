@@ -8,14 +8,9 @@ from glojax.expressions.tree import LossTree
 
 
 def random_node(rng: np.random.Generator, arity: int | None = None) -> Node:
-    """Draw a node with probability proportional to its operator's weight.
+    """Draw a node of an arity (None for any) with probability proportional to its operator's weight.
 
-    Args:
-        rng: Source of randomness.
-        arity: Number of operands that the node must have (0, 1 or 2); None draws from all operators.
-
-    Returns:
-        A node with coefficient 1. A `constant` holds one of `SAMPLED_INTEGERS`, each equally likely.
+    The node has coefficient 1. A `constant` holds one of `SAMPLED_INTEGERS`, each equally likely.
 
     Source: Gonzalez and Miikkulainen (2020), section III-A; the weights are those of `OPERATORS`.
     """
@@ -28,25 +23,13 @@ def random_node(rng: np.random.Generator, arity: int | None = None) -> Node:
 
 
 def random_tree(rng: np.random.Generator, max_depth: int) -> LossTree:
-    """Grow a tree from the root, node by weighted-random node.
-
-    Args:
-        rng: Source of randomness.
-        max_depth: Greatest depth in edges, at least 0. At this depth only leaves are drawn, so 0 gives a leaf alone.
-
-    Returns:
-        A tree with `0 <= depth <= max_depth`.
+    """Grow a tree from the root, node by weighted-random node; at `max_depth` edges only leaves are drawn.
 
     Source: Gonzalez and Miikkulainen (2020), section III-A. The paper's "depth of two" is read as two edges, so that
     `log(y) - x / y` can be drawn.
-
-    Example:
-        >>> tree = random_tree(np.random.default_rng(0), max_depth=2)
-        >>> tree.depth <= 2
-        True
     """
     nodes: list[Node] = []
-    open_depths = [0]  # depths of the places still to be filled, the next one last
+    open_depths = [0]  # depths of the nodes still to be drawn, the next one last
     while open_depths:
         depth = open_depths.pop()
         node = random_node(rng, arity=None if depth < max_depth else 0)

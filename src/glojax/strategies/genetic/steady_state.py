@@ -26,11 +26,8 @@ class SteadyStateSearch:
     Args:
         config: Settings of the genetic algorithm.
         seed: The seed of the drawing and the breeding.
-        initial: The first candidates of the first population; the others are random.
+        initial: The first candidates of the first population, at most all of it; the others are random.
         constraint: Says whether a random tree or a child may be a candidate; others are drawn again.
-
-    Raises:
-        ConfigurationError: There are too many initial candidates, or one is too large or does not meet the constraint.
 
     Source: De Jong and Sarma (1993, Generation gaps revisited) found first in, first out closest to the generational
     algorithm in the lifetime of candidates and the pressure of selection. Replacing the worst, as GENITOR does
@@ -58,29 +55,16 @@ class SteadyStateSearch:
         self._population: deque[tuple[LossTree, float | None]] = deque()
 
     def ask(self, room: int) -> list[LossTree]:
-        """Return the next candidates; none while the first population, or as many others, are being evaluated.
-
-        Raises:
-            ConfigurationError: The fitness cannot be used (see `select_parents`), or hardly any child is small enough
-                and meets the constraint.
-        """
+        """Return the next candidates; none while the first population, or as many others, are being evaluated."""
         room = min(room, self._config.population_size - self._outstanding.total())
-        asked: list[LossTree] = []
-        while len(asked) < room:
-            if not self._next:
-                if len(self._population) < self._config.population_size:
-                    break
-                self._next.extend(breed(*self._trees_and_fitness(), self._config, self._rng, 1, self._constraint))
-            asked.append(self._next.popleft())
+        while len(self._next) < room and len(self._population) == self._config.population_size:
+            self._next.extend(breed(*self._trees_and_fitness(), self._config, self._rng, 1, self._constraint))
+        asked = [self._next.popleft() for _ in range(min(room, len(self._next)))]
         self._outstanding.update(asked)
         return asked
 
     def tell(self, tree: LossTree, evaluation: "Evaluation") -> None:
-        """Add a candidate to the population.
-
-        Raises:
-            ConfigurationError: The candidate is not outstanding.
-        """
+        """Add a candidate to the population."""
         if not self._outstanding[tree]:
             raise not_outstanding(tree)
         self._outstanding[tree] -= 1
