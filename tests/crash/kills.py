@@ -201,10 +201,10 @@ def whole_lines(path: Path) -> bytes:
     return content[: content.rfind(b"\n") + 1]
 
 
-def preloaded(folder: Path) -> Preloaded:
+def preloaded(cache: Path) -> Preloaded:
     """Return a starter of processes that keep their compiled programs in a folder."""
     paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
-    return Preloaded(os.environ | ENVIRONMENT | {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": paths})
+    return Preloaded(os.environ | ENVIRONMENT | {"XDG_CACHE_HOME": str(cache), "PYTHONPATH": paths})
 
 
 def main(options: Options) -> None:
@@ -213,7 +213,7 @@ def main(options: Options) -> None:
     combinations = list(product(STRATEGIES, (False, True))) if options.all else both
     draw = random.Random(options.seed)
     with tempfile.TemporaryDirectory(prefix="glojax-kills-") as folder:
-        processes = preloaded(Path(folder))
+        processes = preloaded(Path(folder) / "cache")
         victims = [Victim(processes, Path(folder), SEARCH, *combination) for combination in combinations]
         with ThreadPoolExecutor(options.jobs) as pool:
             futures = [
