@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from glojax.networks import NETWORKS, CifarCNN, DecayedParam, DigitsCNN, MnistCNN, NetworkFactory, SmallCNN
+from glojax.networks import NETWORKS, CifarCNN, DecayedParam, DigitsCNN, MnistCNN, NetworkFactory, PureNetwork, SmallCNN
 from glojax.networks.layers import ConvolutionBlock
-from glojax.networks.pure_network import fitted
 from tests.networks import references
 from tests.networks.references import random_array
 
@@ -105,12 +104,15 @@ def test_the_cifar_network_starts_as_the_tutorial_has_it() -> None:
 @pytest.mark.parametrize("image_shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3), (9, 15, 2), (1, 2, 1)])
 @pytest.mark.parametrize("num_classes", [2, 10])
 def test_the_small_network_fits_any_images(image_shape: tuple[int, int, int], num_classes: int) -> None:
-    model = nnx.eval_shape(lambda: fitted(SmallCNN, image_shape, num_classes)(nnx.Rngs(0)))
-    assert logits_shape(model, image_shape) == (3, num_classes)
+    pure = PureNetwork(SmallCNN, image_shape, num_classes)
+    params, rest = jax.eval_shape(pure.init, jax.random.key(0))
+    logits = jax.eval_shape(pure.logits, params, rest, jax.ShapeDtypeStruct((3, *image_shape), jnp.float32))
+    assert logits.shape == (3, num_classes)
 
 
 def test_a_network_for_one_kind_of_images_is_taken_as_it_is() -> None:
-    assert fitted(MnistCNN, (8, 8, 1), 3) is MnistCNN
+    params, _ = jax.eval_shape(PureNetwork(MnistCNN, (8, 8, 1), 3).init, jax.random.key(0))
+    assert params["output"]["bias"].shape == (10,)
 
 
 def test_dropout_needs_a_key_and_follows_it() -> None:

@@ -13,8 +13,5 @@ from glojax.networks.small_cnn import SmallCNN as SmallCNN
 
 #: The built-in networks by name.
 NETWORKS: dict[str, NetworkFactory] = {
-    "DigitsCNN": DigitsCNN,
-    "MnistCNN": MnistCNN,
-    "CifarCNN": CifarCNN,
-    "SmallCNN": SmallCNN,
+    network.__name__: network for network in (DigitsCNN, MnistCNN, CifarCNN, SmallCNN)
 }

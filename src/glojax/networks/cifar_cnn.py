@@ -43,5 +43,4 @@ class CifarCNN(nnx.Module):
             return overlapping_max_pool(local_response_norm(features))
 
         features = in_groups(convolutions, images).reshape(images.shape[0], -1)
-        logits: jax.Array = self.output(self.hidden2(jax.nn.relu(self.hidden1(features))))
-        return logits
+        return self.output(self.hidden2(jax.nn.relu(self.hidden1(features))))

@@ -11,7 +11,7 @@ from glojax.networks.ops.convolution import convolve
 from glojax.networks.ops.pooling import max_pool
 from glojax.networks.ops.product import product
 
-GLOROT_UNIFORM = nnx.initializers.glorot_uniform()
+GLOROT = nnx.initializers.glorot_uniform()
 
 
 class DecayedParam(nnx.Param[Any]):
@@ -32,7 +32,7 @@ class ConvolutionBlock(nnx.Module):
         kernel_size: int,
         *,
         pool: Callable[[jax.Array], jax.Array] | None = max_pool,
-        kernel_init: nnx.Initializer = GLOROT_UNIFORM,
+        kernel_init: nnx.Initializer = GLOROT,
         bias: float = 0.0,
         rngs: nnx.Rngs,
     ):
@@ -48,12 +48,7 @@ class ConvolutionBlock(nnx.Module):
 
 
 def dense(
-    in_features: int,
-    out_features: int,
-    *,
-    kernel_init: nnx.Initializer = GLOROT_UNIFORM,
-    bias: float = 0.0,
-    rngs: nnx.Rngs,
+    in_features: int, out_features: int, *, kernel_init: nnx.Initializer = GLOROT, bias: float = 0.0, rngs: nnx.Rngs
 ) -> nnx.Linear:
     """Return a dense layer; all elements of its bias start equal."""
     bias_init = nnx.initializers.constant(bias)

@@ -29,7 +29,5 @@ class MnistCNN(nnx.Module):
     def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:
         """Return logits [B, 10] of images [B, 28, 28, 1]; dropout acts where a key is given."""
         features = in_groups(lambda group: self.block2(self.block1(group)), images).reshape(images.shape[0], -1)
-        hidden = jax.nn.relu(self.hidden(features))
-        hidden = self.dropout(hidden, deterministic=dropout_key is None, rngs=dropout_key)
-        logits: jax.Array = self.output(hidden)
-        return logits
+        hidden = self.dropout(jax.nn.relu(self.hidden(features)), deterministic=dropout_key is None, rngs=dropout_key)
+        return self.output(hidden)

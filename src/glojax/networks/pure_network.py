@@ -9,8 +9,8 @@ from typing import Any
 import jax
 from flax import nnx
 
-#: Builds a network with fresh parameters, as a subclass of `nnx.Module` does when it is called with `nnx.Rngs`, as
-#: `rngs` or as its only argument. One that depends on the data has a class method `for_images(image_shape,
+#: Builds a network with fresh parameters from `nnx.Rngs`, given as `rngs` or as the only argument: a subclass of
+#: `nnx.Module`, or a function. A class that depends on the data has a class method `for_images(image_shape,
 #: num_classes)`, which returns such a builder. See `PureNetwork` for how the network is called.
 NetworkFactory = Callable[..., Any]
 
@@ -23,12 +23,11 @@ class PureNetwork:
     """The initialization and the two calls of a network, as pure functions.
 
     The state has two parts: `params`, which gradients change, holds each `nnx.Param`; `rest` holds everything else,
-    such as batch statistics and the keys and counts of dropout layers. The network maps images [B, H, W, channels] to
-    logits [B, C]. In training it is called as `network(images, dropout_key=key)` where it has that parameter, or as
-    `network(images, rngs=nnx.Rngs(key))` where it has that one, else as `network(images)`; in evaluation always as
-    `network(images)`, which leaves its state as it is. Before a call, `train()` or `eval()` sets the modes of layers.
-
-    `image_shape` is H, W and channels; `num_classes` is C.
+    such as batch statistics and the keys and counts of dropout layers. The network maps images [B, *image_shape], which
+    are [B, H, W, channels], to logits [B, num_classes]. In training it is called as `network(images, dropout_key=key)`
+    where it has that parameter, or as `network(images, rngs=nnx.Rngs(key))` where it has that one, else as
+    `network(images)`; in evaluation always as `network(images)`, which leaves its state as it is. Before a call,
+    `train()` or `eval()` sets the modes of layers.
     """
 
     network: NetworkFactory
@@ -69,16 +68,10 @@ class PureNetwork:
         return nnx.merge(graphdef, params, rest, copy=True)
 
     def _build(self, rngs: nnx.Rngs) -> Any:
-        builder = fitted(self.network, self.image_shape, self.num_classes)
+        for_images = getattr(self.network, "for_images", None)
+        builder = for_images(self.image_shape, self.num_classes) if for_images else self.network
         function = builder.func if isinstance(builder, partial) else builder
         # The metaclass hides the parameters of a class.
         function = function.__init__ if inspect.isclass(function) else function
         with _USUAL_PROMOTION():
             return builder(rngs=rngs) if "rngs" in inspect.signature(function).parameters else builder(rngs)
-
-
-def fitted(network: NetworkFactory, image_shape: tuple[int, int, int], num_classes: int) -> NetworkFactory:
-    """Return the builder of the network for images of this H, W and channels; most build for one kind of image only."""
-    for_images = getattr(network, "for_images", None)
-    builder: NetworkFactory = for_images(image_shape, num_classes) if for_images else network
-    return builder

@@ -39,5 +39,4 @@ class SmallCNN(nnx.Module):
     def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:
         """Return logits [B, num_classes] of images [B, H, W, channels]; there is no dropout."""
         features = self.block2(self.block1(images)).reshape(images.shape[0], -1)
-        logits: jax.Array = self.output(jax.nn.relu(self.hidden(features)))
-        return logits
+        return self.output(jax.nn.relu(self.hidden(features)))

@@ -1,9 +1,8 @@
 """Convolutions that are fast on a CPU, inside a loop.
 
-One compiled program runs the training loop. In a loop, XLA on a CPU is fast with two operations only: convolutions in
-the canonical layout (NHWC images, HWIO kernels, stride 1, forward) and matrix products. Every part of a convolution,
-gradients included, is therefore written as one of these two. The number of images and the size of the patch matrix that
-a product needs decide which.
+In a compiled loop, XLA on a CPU is fast with two operations only: convolutions in the canonical layout (NHWC images,
+HWIO kernels, stride 1, forward) and matrix products. Every part of a convolution, gradients included, is therefore
+written as one of these two. The number of images and the size of the patch matrix that a product needs decide which.
 """
 
 from collections.abc import Sequence
@@ -30,10 +29,9 @@ def forward(images: jax.Array, kernel: jax.Array) -> tuple[jax.Array, jax.Array]
     if _by_winograd(images, kernel.shape):
         return winograd.forward(images, kernel), images
     if images.shape[0] <= GROUP_SIZE or _patch_bytes(images, kernel.shape) > WHOLE_BYTES:
-        return convolution(images, kernel, "SAME"), images
-    Cout = kernel.shape[-1]
+        return convolution(images, kernel), images
     patches = patch_matrix(images, kernel.shape)
-    return (patches @ kernel.reshape(-1, Cout)).reshape(*images.shape[:-1], Cout), patches
+    return (patches @ kernel.reshape(-1, kernel.shape[-1])).reshape(*images.shape[:-1], -1), patches
 
 
 def gradients(saved: jax.Array, kernel: jax.Array, cotangent: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -46,7 +44,7 @@ def gradients(saved: jax.Array, kernel: jax.Array, cotangent: jax.Array) -> tupl
     elif len(saved) <= GROUP_SIZE:
         # The cotangent is the kernel; channels and images are swapped.
         margins = [(size // 2, size // 2) for size in kernel.shape[:2]]
-        swapped = convolution(saved.transpose(3, 1, 2, 0), cotangent.transpose(1, 2, 0, 3), margins)
+        swapped = convolution(saved.transpose(3, 1, 2, 0), cotangent.transpose(1, 2, 0, 3), padding=margins)
         kernel_gradient = swapped.transpose(1, 2, 0, 3)
     else:
         kernel_gradient = _blockwise_kernel_gradient(saved, cotangent, kernel.shape)
@@ -58,13 +56,11 @@ def _by_winograd(saved: jax.Array, kernel_shape: Sequence[int]) -> bool:
 
 
 def convolution(
-    images: jax.Array, kernel: jax.Array, padding: str | Sequence[tuple[int, int]], num_groups: int = 1
+    images: jax.Array, kernel: jax.Array, num_groups: int = 1, padding: str | Sequence[tuple[int, int]] = "SAME"
 ) -> jax.Array:
     """Convolve in the canonical layout, also groups of features along the last axis."""
     layout = ("NHWC", "HWIO", "NHWC")
-    return lax.conv_general_dilated(
-        images, kernel, (1, 1), padding, dimension_numbers=layout, feature_group_count=num_groups
-    )
+    return lax.conv_general_dilated(images, kernel, (1, 1), padding, None, None, layout, num_groups)
 
 
 def patch_matrix(images: jax.Array, kernel_shape: Sequence[int]) -> jax.Array:
@@ -90,7 +86,6 @@ def _blockwise_kernel_gradient(images: jax.Array, cotangent: jax.Array, kernel_s
 
 
 def _patch_bytes(images: jax.Array, kernel_shape: Sequence[int]) -> int:
-    """Return the size of the patch matrix."""
     return images.size * kernel_shape[0] * kernel_shape[1] * images.dtype.itemsize
 
 

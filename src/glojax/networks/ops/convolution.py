@@ -13,16 +13,10 @@ _Arrays = tuple[jax.Array, ...]
 
 
 def convolve(images: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Convolve at stride 1, zero-padded so that the image keeps its size ("SAME").
+    """Convolve images [B, H, W, Cin] with a kernel [KH, KW, Cin, Cout] of odd sides to [B, H, W, Cout] ("SAME").
 
-    `lowered_convolutions` chooses how it is computed, also for a population under `vmap`.
-
-    Args:
-        images: [B, H, W, Cin].
-        kernel: [KH, KW, Cin, Cout], KH and KW odd.
-
-    Returns:
-        [B, H, W, Cout], equal to `jax.lax.conv_general_dilated` up to rounding. Differentiable once, in reverse mode.
+    `lowered_convolutions` chooses how it is computed, also for a population under `vmap`. Equal to
+    `jax.lax.conv_general_dilated` up to rounding; differentiable once, in reverse mode.
     """
     return _convolve(current_lowering.get(), images, kernel)
 

@@ -21,7 +21,6 @@ def in_groups(layers: Callable[[jax.Array], jax.Array], images: jax.Array) -> ja
     B = images.shape[0]
     fitting = [size for size in range(GROUP_SIZE // 2, GROUP_SIZE + 1) if B % size == 0]
     size = max(fitting, default=-(-B // -(-B // GROUP_SIZE)))
-    num_groups = -(-B // size)
-    filled_up = jnp.pad(images, [(0, num_groups * size - B)] + [(0, 0)] * (images.ndim - 1))
-    features: jax.Array = lax.map(layers, filled_up.reshape(num_groups, size, *images.shape[1:]))
-    return features.reshape(num_groups * size, *features.shape[2:])[:B]
+    filled_up = jnp.pad(images, [(0, -B % size)] + [(0, 0)] * (images.ndim - 1))
+    features: jax.Array = lax.map(layers, filled_up.reshape(-1, size, *images.shape[1:]))
+    return features.reshape(-1, *features.shape[2:])[:B]

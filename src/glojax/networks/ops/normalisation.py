@@ -25,20 +25,16 @@ def local_response_norm(images: jax.Array) -> jax.Array:
 
 def _forward(images: jax.Array) -> tuple[jax.Array, jax.Array]:
     # Computing the sums again is faster than writing and reading them.
-    return images * _powers(_sums(images)), images
+    return images * _powers(1 + ALPHA * _over_channels(images * images)), images
 
 
 def _backward(images: jax.Array, cotangent: jax.Array) -> tuple[jax.Array]:
-    sums = _sums(images)
+    sums = 1 + ALPHA * _over_channels(images * images)
     direct = cotangent * _powers(sums)
     return (direct - 2 * 0.75 * ALPHA * images * _over_channels(direct * images / sums),)
 
 
 local_response_norm.defvjp(_forward, _backward)
-
-
-def _sums(images: jax.Array) -> jax.Array:
-    return 1 + ALPHA * _over_channels(images * images)
 
 
 def _over_channels(values: jax.Array) -> jax.Array:

@@ -22,18 +22,18 @@ def forward(lowering: ConvolutionLowering) -> Callable[..., Any]:
 
     @custom_vmap
     def convolve(images: jax.Array, kernel: jax.Array) -> jax.Array:
-        return convolution(images, kernel, "SAME")
+        return convolution(images, kernel)
 
     @convolve.def_vmap
     def rule(P: int, in_batched: list[bool], images: jax.Array, kernels: jax.Array) -> tuple[jax.Array, bool]:
         images_batched, kernels_batched = in_batched
         if not kernels_batched:
-            features = convolution(images.reshape(-1, *images.shape[2:]), kernels, "SAME")
+            features = convolution(images.reshape(-1, *images.shape[2:]), kernels)
             return features.reshape(*images.shape[:-1], -1), True
         if not images_batched:
-            return _separated(convolution(images, _merged(kernels), "SAME"), P), True
+            return _separated(convolution(images, _merged(kernels)), P), True
         if lowering == "grouped":
-            return _separated(convolution(_merged(images), _merged(kernels), "SAME", num_groups=P), P), True
+            return _separated(convolution(_merged(images), _merged(kernels), P), P), True
         if lowering == "patches":
             Cout = kernels.shape[-1]
             product = _patch_matrices(images, kernels.shape[1:]) @ kernels.reshape(P, -1, Cout)
@@ -88,7 +88,7 @@ def _transposed(
 ) -> jax.Array:
     """Return the kernel's gradient as the transpose of the convolution, for which cuDNN has a form of its own."""
     kernel = jax.ShapeDtypeStruct(kernel_shape, cotangent.dtype)
-    transpose = jax.linear_transpose(lambda kernel: convolution(images, kernel, "SAME", num_groups), kernel)
+    transpose = jax.linear_transpose(lambda kernel: convolution(images, kernel, num_groups), kernel)
     gradient: jax.Array
     (gradient,) = transpose(cotangent)
     return gradient
