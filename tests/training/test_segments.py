@@ -127,7 +127,7 @@ def test_whatever_the_number_of_chunks_each_program_is_compiled_once_on_a_device
         result = train_in_segments(jax.device_put(train, jax.devices()[1]), PROGRAMS, KEY, RATES, 2)
     # Six chunks at first, then four, then three.
     assert [int((result.num_steps > step).sum()) for step in (0, 16, 48)] == [12, 7, 5]
-    for name in ("_advance", "_moved"):
+    for name in ("advance", "_moved"):
         assert caplog.text.count(f"Finished XLA compilation of jit({name})") == 1
 
 

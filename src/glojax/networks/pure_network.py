@@ -26,7 +26,7 @@ class PureNetwork:
     such as batch statistics and the keys and counts of dropout layers. The network maps images [B, H, W, channels] to
     logits [B, num_classes]. In training it is called as `network(images, dropout_key=key)` where it has that parameter,
     or as `network(images, rngs=nnx.Rngs(key))` where it has that one, else as `network(images)`; in evaluation
-    as `network(images)`, which leaves its state unchanged. Before a call, `train()` or `eval()` sets the modes of layers.
+    as `network(images)`, which leaves its state as it is. Before each, `train()` or `eval()` sets the modes of layers.
     """
 
     network: NetworkFactory

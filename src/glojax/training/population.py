@@ -1,6 +1,5 @@
 """Many trainings in one compiled program."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -44,10 +43,6 @@ def train_population(
     Returns:
         Results with a leading axis [P].
 
-    Raises:
-        ConfigurationError: `chunk_size` is below 1, keys are not typed, the numbers of programs, keys and rates differ,
-            or the mesh lacks its axis.
-
     Example:
         >>> from glojax.datasets import load_dataset
         >>> from glojax.losses import CATALOG
@@ -75,23 +70,33 @@ def train_population(
             f"Got keys of shape {keys.shape}, programs of shape {programs.length.shape} and learning rates of shape "
             f"{learning_rates.shape}; expected as many of each, in one dimension (LossProgram.from_trees), or one key."
         )
-    results: TrainResult
     if mesh is None:
-        results = _map_population(train, (programs, learning_rates), keys, chunk_size)
+        results: TrainResult = _map_population(train, (programs, learning_rates), keys, chunk_size)
         return results
     if POPULATION_AXIS not in mesh.axis_names:
         raise ConfigurationError(f"The mesh has axes {mesh.axis_names}; expected one named {POPULATION_AXIS!r}.")
     # Without axis types: JAX inserts no sharding of its own, whatever the axis types of the given mesh.
     mesh = Mesh(mesh.devices, mesh.axis_names)
     # Every device takes an equal share: the last candidate is repeated, and its repetitions are dropped afterwards.
-    share = -(-P // mesh.shape[POPULATION_AXIS]) * mesh.shape[POPULATION_AXIS]
-    indices = np.minimum(np.arange(share), P - 1)
-    programs, learning_rates = jax.tree.map(lambda array: array[indices], (programs, learning_rates))
-    split, replicated = NamedSharding(mesh, PartitionSpec(POPULATION_AXIS)), NamedSharding(mesh, PartitionSpec())
-    keys = jax.device_put(keys[indices], split) if keys.ndim else jax.device_put(keys, replicated)
-    candidates = jax.device_put((programs, learning_rates), split)
-    padded = _shard_population(jax.device_put(train, replicated), candidates, keys, chunk_size, mesh)
+    indices = _filled_up(P, mesh.shape[POPULATION_AXIS])
+    candidates = jax.tree.map(lambda array: array[indices], (programs, learning_rates))
+    keys = keys[indices] if keys.ndim else keys
+    share, whole = PartitionSpec(POPULATION_AXIS), PartitionSpec()
+    specs = (whole, share, share if keys.ndim else whole)
+    shardings = tuple(NamedSharding(mesh, spec) for spec in specs)
+    arguments = jax.device_put((train, candidates, keys), shardings)
+    padded = _shard_population(arguments, chunk_size, mesh, specs)
     results = jax.tree.map(lambda array: array[:P], padded)
+    return results
+
+
+@partial(jax.jit, static_argnames=("chunk_size", "mesh", "specs"))
+def _shard_population(
+    arguments: tuple[Any, ...], chunk_size: int, mesh: Mesh, specs: tuple[PartitionSpec, ...]
+) -> TrainResult:
+    function = partial(_map_population, chunk_size=chunk_size)
+    sharded = jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=specs[1], check_vma=False)
+    results: TrainResult = sharded(*arguments)
     return results
 
 
@@ -99,48 +104,31 @@ def train_population(
 def _map_population(
     train: Train, candidates: tuple[LossProgram, jax.Array], keys: jax.Array, chunk_size: int
 ) -> TrainResult:
-    if keys.ndim:
-        return _map(
-            lambda programs, rates, keys: _train_chunk(train, programs, rates, keys), (*candidates, keys), chunk_size
-        )
-    return _map(lambda programs, rates: _train_chunk(train, programs, rates, keys), candidates, chunk_size)
+    """Train one candidate after the other, or one chunk of them."""
 
+    def train_chunk(chunk: tuple[LossProgram, jax.Array, jax.Array | None]) -> TrainResult:
+        programs, rates, own_keys = chunk
+        chunk_keys = keys if own_keys is None else own_keys
+        if chunk_size == 1:
+            # A chunk of one would be slower: under a vmap every operator of every program runs.
+            return train(programs, chunk_keys, rates)
+        state = train.begin(chunk_keys)
+        if own_keys is None:
+            state = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (chunk_size, *leaf.shape)), state)
+        return train.finish(train.advance(state, programs, chunk_keys, rates, 0, train.config.num_steps))
 
-@partial(jax.jit, static_argnames=("chunk_size", "mesh"))
-def _shard_population(
-    train: Train, candidates: tuple[LossProgram, jax.Array], keys: jax.Array, chunk_size: int, mesh: Mesh
-) -> TrainResult:
-    share = PartitionSpec(POPULATION_AXIS)
-    mapped = jax.shard_map(
-        partial(_map_population, chunk_size=chunk_size),
-        mesh=mesh,
-        in_specs=(PartitionSpec(), share, share if keys.ndim else PartitionSpec()),
-        out_specs=share,
-        check_vma=False,
-    )
-    results: TrainResult = mapped(train, candidates, keys)
-    return results
-
-
-def _train_chunk(train: Train, programs: LossProgram, rates: jax.Array, keys: jax.Array) -> TrainResult:
-    """Train one candidate, or K of them in step."""
-    if not programs.length.ndim:
-        # A chunk of one would be slower: under a vmap every operator of every program runs.
-        return train(programs, keys, rates)
-    state = train.begin(keys)
-    if not keys.ndim:
-        state = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (*rates.shape, *leaf.shape)), state)
-    return train.finish(train.advance(state, programs, keys, rates, 0, train.config.num_steps))
-
-
-def _map(function: Callable[..., TrainResult], candidates: tuple[Any, ...], chunk_size: int) -> TrainResult:
-    """Apply the function to each chunk of candidates [P, ...], or to each candidate if chunks are of one."""
+    population = (*candidates, keys if keys.ndim else None)
     results: TrainResult
     if chunk_size == 1:
-        results = lax.map(lambda candidate: function(*candidate), candidates)
+        results = lax.map(train_chunk, population)
         return results
-    P = jax.tree.leaves(candidates)[0].shape[0]
-    indices = np.minimum(np.arange(-(-P // chunk_size) * chunk_size), P - 1).reshape(-1, chunk_size)
-    chunks = _map(function, jax.tree.map(lambda array: array[indices], candidates), 1)
+    P = candidates[1].size
+    indices = _filled_up(P, chunk_size).reshape(-1, chunk_size)
+    chunks = lax.map(train_chunk, jax.tree.map(lambda array: array[indices], population))
     results = jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:])[:P], chunks)
     return results
+
+
+def _filled_up(P: int, multiple: int) -> np.ndarray:
+    """Return the indices below P, the last of them repeated up to a multiple."""
+    return np.minimum(np.arange(-(-P // multiple) * multiple), P - 1)

@@ -11,6 +11,7 @@ A candidate stays in chunks of one width, because another width would round diff
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,23 +28,12 @@ FIRST_SEGMENT = 16
 def train_in_segments(
     train: Train, programs: LossProgram, key: jax.Array, learning_rates: np.ndarray, chunk_size: int
 ) -> TrainResult:
-    """Train P candidates that share a key, on the device that the data is on.
+    """Train P candidates that share a key, on the device that the data is on, `chunk_size` of them at once.
 
     A candidate's result depends neither on the others nor on when they fail. Its index matters only up to rounding,
-    where it is in the remainder.
-
-    Args:
-        train: The training that `make_train` returns.
-        programs: P stacked programs, as NumPy arrays.
-        key: One typed JAX key.
-        learning_rates: [P] float32.
-        chunk_size: Candidates that are trained at once, at least 1.
-
-    Returns:
-        Results with a leading axis [P], as NumPy arrays.
+    where it is in the remainder. Programs, learning rates [P] and results are NumPy arrays.
     """
-    # The first state is committed to the device, as later states are, or a step would be compiled once for the first
-    # segment and again for the others.
+    # The first state is committed to the device, as later states are, or a step would be compiled once more for it.
     here = train.data["train"][1].sharding
     key = jax.device_put(key, here)
     P = len(learning_rates)
@@ -57,64 +47,51 @@ def train_in_segments(
             chunk.state = _advance(train, chunk.state, chosen, key, rates, step, stop)
         # The device has work for all chunks before the first wait.
         for chunk in chunks:
-            indices, rows = chunk.distinct
-            finite[indices] = np.asarray(chunk.state.finite)[rows]
-            num_steps[indices] = np.asarray(chunk.state.num_steps)[rows]
-        chunks = [chunk for _, same in groupby(chunks, lambda chunk: chunk.width) for chunk in _packed([*same], finite)]
+            chunk.write(chunk.state.finite, finite)
+            chunk.write(chunk.state.num_steps, num_steps)
+        groups = groupby(chunks, lambda chunk: len(chunk.indices))
+        chunks = [chunk for _, same in groups for chunk in _packed([*same], finite)]
         step, segment = stop, 2 * segment
     scores = {split: np.zeros(P, np.float32) for split in train.config.splits}
     for chunk in chunks:
-        indices, rows = chunk.distinct
         result = _finish(train, chunk.state)
-        finite[indices] = np.asarray(result.finite)[rows]
+        chunk.write(result.finite, finite)
         for split, values in result.scores.items():
-            scores[split][indices] = np.asarray(values)[rows]
+            chunk.write(values, scores[split])
     return TrainResult(scores, finite, num_steps)  # type: ignore[arg-type]
 
 
 def chunk_bytes(train: Train, capacity: int, chunk_size: int) -> int:
     """Return the bytes of device memory, data aside, that the compiler plans for training so many candidates.
 
-    The evaluation counts too, as it needs more than a step of few images.
-
-    Args:
-        train: The training that `make_train` returns.
-        capacity: Largest number of nodes of a program.
-        chunk_size: Candidates that are trained at once, at least 1.
+    `capacity` is the largest number of nodes of a program. The evaluation may need more memory than a step.
     """
     programs = LossProgram.from_trees([LossTree.parse("x * y")] * chunk_size, capacity)
     key = jax.eval_shape(lambda: jax.random.key(0))
     state = jax.eval_shape(_begin, train, key, chunk_size)
     rates, step = jax.ShapeDtypeStruct((chunk_size,), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
-    advanced = _advance.lower(train, state, programs, key, rates, step, step).compile().memory_analysis()
-    finished = _finish.lower(train, state).compile().memory_analysis()
-    assert advanced is not None
-    assert finished is not None
-    networks = advanced.output_size_in_bytes
-    return int(max(advanced.temp_size_in_bytes, finished.temp_size_in_bytes) + networks)
+    advanced: Any = _advance.lower(train, state, programs, key, rates, step, step).compile().memory_analysis()
+    finished: Any = _finish.lower(train, state).compile().memory_analysis()
+    return int(max(advanced.temp_size_in_bytes, finished.temp_size_in_bytes) + advanced.output_size_in_bytes)
 
 
 @dataclass
 class _Chunk:
-    """Candidates that train in step.
-
-    Attributes:
-        indices: [width] The candidate of each row; a chunk is filled up with repetitions.
-        state: The state of all rows.
-    """
+    """Candidates that train in step: the candidate of each row, where some may be repeated, and the rows' state."""
 
     indices: np.ndarray
     state: TrainState
-
-    @property
-    def width(self) -> int:
-        return len(self.indices)
 
     @property
     def distinct(self) -> tuple[np.ndarray, np.ndarray]:
         """The candidates, each once, and a row of each."""
         indices, rows = np.unique(self.indices, return_index=True)
         return indices, rows
+
+    def write(self, rows: jax.Array, values: np.ndarray) -> None:
+        """Write one value a row to the values [P] of all candidates."""
+        indices, distinct = self.distinct
+        values[indices] = np.asarray(rows)[distinct]
 
 
 def _cut(P: int, chunk_size: int) -> list[np.ndarray]:
@@ -127,7 +104,7 @@ def _cut(P: int, chunk_size: int) -> list[np.ndarray]:
 
 def _packed(chunks: list[_Chunk], finite: np.ndarray) -> list[_Chunk]:
     """Move finite candidates out of the last of these chunks of one width, into rows of failed ones of the first."""
-    width = chunks[0].width
+    width = len(chunks[0].indices)
     training = [rows[finite[indices]] for indices, rows in (chunk.distinct for chunk in chunks)]
     num_kept = -(-sum(map(len, training)) // width)
     moving = [(source, row) for source in range(num_kept, len(chunks)) for row in training[source]]
@@ -144,8 +121,7 @@ def _packed(chunks: list[_Chunk], finite: np.ndarray) -> list[_Chunk]:
 
 def _filled_up(rows: np.ndarray, width: int) -> np.ndarray:
     """Repeat the last row up to this width."""
-    repeated: np.ndarray = rows[np.minimum(np.arange(width), len(rows) - 1)]
-    return repeated
+    return rows[np.minimum(np.arange(width), len(rows) - 1)]
 
 
 @partial(jax.jit, static_argnames="chunk_size")
@@ -155,22 +131,8 @@ def _begin(train: Train, key: jax.Array, chunk_size: int) -> TrainState:
     return state
 
 
-@partial(jax.jit, donate_argnames="state")
-def _advance(
-    train: Train,
-    state: TrainState,
-    programs: LossProgram,
-    key: jax.Array,
-    learning_rates: jax.Array,
-    start: jax.Array,
-    stop: jax.Array,
-) -> TrainState:
-    return train.advance(state, programs, key, learning_rates, start, stop)
-
-
-@jax.jit
-def _finish(train: Train, state: TrainState) -> TrainResult:
-    return train.finish(state)
+_advance = jax.jit(Train.advance, donate_argnames="state")
+_finish = jax.jit(Train.finish)
 
 
 @partial(jax.jit, donate_argnames="target")

@@ -56,12 +56,8 @@ class TrainState(NamedTuple):
     finite: jax.Array
 
 
-class _Batch(NamedTuple):
-    """The data of one step."""
-
-    images: jax.Array
-    one_hot: jax.Array
-    dropout_key: jax.Array
+#: The images, one-hot labels and dropout key of one step.
+_Batch = tuple[jax.Array, jax.Array, jax.Array]
 
 
 @partial(
@@ -101,13 +97,17 @@ class Train:
     ) -> TrainResult:
         """Train one candidate; `learning_rate` replaces the configuration's."""
         rate = jnp.asarray(self.config.learning_rate if learning_rate is None else learning_rate, jnp.float32)
-        state = self.advance(self.begin(key), program, key, rate, 0, self.config.num_steps)
-        return self.finish(state)
+        return self.finish(self.advance(self.begin(key), program, key, rate, 0, self.config.num_steps))
 
     def begin(self, key: jax.Array) -> TrainState:
         """Return the state before the first step, or one for each of the keys [K]."""
-        state: TrainState = _over_keys(key, self._begin)(key)
-        return state
+        if key.ndim:
+            return jax.vmap(self.begin)(key)
+        network_key, _, _ = jax.random.split(key, 3)
+        params, rest = self._pure_network.init(network_key)
+        # An optimizer whose initial state depends on the learning rate is refused.
+        optimizer = gradient_transformation(self.config, self.config.learning_rate)
+        return TrainState(params, rest, optimizer.init(params), jnp.asarray(0, jnp.int32), jnp.asarray(True))
 
     def advance(
         self,
@@ -119,74 +119,80 @@ class Train:
         stop: jax.Array | int,
     ) -> TrainState:
         """Take the steps from `start` to before `stop`, or fewer if all candidates have failed."""
-        images, _ = self.data["train"]
-        steps_per_epoch = images.shape[0] // self.config.batch_size
-        several = state.finite.ndim > 0
-        update = jax.vmap(self._update, in_axes=(0, 0, 0, 0 if key.ndim else None)) if several else self._update
 
         def run_epoch(begin: tuple[jax.Array, TrainState]) -> tuple[jax.Array, TrainState]:
-            epoch = begin[0] // steps_per_epoch
-            order = _over_keys(key, partial(self._order, epoch))(key)
-            last_step = jnp.minimum((epoch + 1) * steps_per_epoch, stop)
+            epoch = begin[0] // self._steps_per_epoch
+            order = self._order(epoch, key)
+            last_step = jnp.minimum((epoch + 1) * self._steps_per_epoch, stop)
 
             def run_step(now: tuple[jax.Array, TrainState]) -> tuple[jax.Array, TrainState]:
                 step, state = now
-                batch = _over_keys(key, partial(self._batch, step))(key, order)
-                return step + 1, update(state, program, learning_rate, batch)
+                batch = self._batch(step, key, order)
+                return step + 1, self._update(state, program, learning_rate, batch)
 
             return lax.while_loop(lambda now: (now[0] < last_step) & now[1].finite.any(), run_step, begin)
 
         begin = (jnp.asarray(start, jnp.int32), state)
-        _, state = lax.while_loop(lambda now: (now[0] < stop) & now[1].finite.any(), run_epoch, begin)
-        return state
+        return lax.while_loop(lambda now: (now[0] < stop) & now[1].finite.any(), run_epoch, begin)[1]
 
     def finish(self, state: TrainState) -> TrainResult:
         """Measure the scores."""
-        several = state.finite.ndim > 0
-        return jax.vmap(self._finish)(state) if several else self._finish(state)
+        if state.finite.ndim:
+            return jax.vmap(self.finish)(state)
+        leaves = [
+            leaf for leaf in jax.tree.leaves((state.params, state.rest)) if jnp.issubdtype(leaf.dtype, jnp.inexact)
+        ]
+        finite = state.finite & jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
+        metric, logits_fn = find_metric(self.config.metric), self._logits_fn(state)
+        scores = {
+            split: jnp.where(finite, mean_score(metric, logits_fn, *self.data[split]), 0)
+            for split in self.config.splits
+        }
+        return TrainResult(scores, finite, state.num_steps)
 
     def predict(self, state: TrainState, split: str) -> jax.Array:
         """Return class probabilities [N, C] of a split's images under one candidate's network, in evaluation."""
         return probabilities(self._logits_fn(state), self.data[split][0])
 
-    def _begin(self, key: jax.Array) -> TrainState:
-        network_key, _, _ = jax.random.split(key, 3)
-        params, rest = self._pure_network.init(network_key)
-        # An optimizer whose initial state depends on the learning rate is refused.
-        optimizer = gradient_transformation(self.config, self.config.learning_rate)
-        return TrainState(params, rest, optimizer.init(params), jnp.asarray(0, jnp.int32), jnp.asarray(True))
+    @property
+    def _steps_per_epoch(self) -> int:
+        return self.data["train"][1].shape[0] // self.config.batch_size
 
     def _order(self, epoch: jax.Array, key: jax.Array) -> jax.Array:
-        """Return the order of the training images in an epoch."""
+        """Return the order of the training images in an epoch, or one for each of the keys [K]."""
+        if key.ndim:
+            return jax.vmap(partial(self._order, epoch))(key)
         _, shuffle_key, _ = jax.random.split(key, 3)
-        _, labels = self.data["train"]
-        order: jax.Array = jax.random.permutation(jax.random.fold_in(shuffle_key, epoch), labels.shape[0])
-        return order
+        return jax.random.permutation(jax.random.fold_in(shuffle_key, epoch), self.data["train"][1].shape[0])
 
     def _batch(self, step: jax.Array, key: jax.Array, order: jax.Array) -> _Batch:
+        """Return the batch of a step, or one for each of the keys [K]."""
+        if key.ndim:
+            return jax.vmap(partial(self._batch, step))(key, order)
         images, labels = self.data["train"]
         batch_size = self.config.batch_size
-        start = step % (labels.shape[0] // batch_size) * batch_size
-        indices = lax.dynamic_slice_in_dim(order, start, batch_size)
+        indices = lax.dynamic_slice_in_dim(order, step % self._steps_per_epoch * batch_size, batch_size)
         _, _, dropout_key = jax.random.split(key, 3)
         # Dropout draws from the key itself; augmentation from one folded in.
         step_key = jax.random.fold_in(dropout_key, step)
         batch = training_images(self.config.augmentation, jax.random.fold_in(step_key, 1), images, indices)
-        return _Batch(batch, jax.nn.one_hot(labels[indices], self.num_classes, dtype=batch.dtype), step_key)
+        return batch, jax.nn.one_hot(labels[indices], self.num_classes, dtype=batch.dtype), step_key
 
     def _update(self, state: TrainState, program: LossProgram, learning_rate: jax.Array, batch: _Batch) -> TrainState:
-        """Take one step."""
+        """Take one step, of one candidate or of K; batches [K] if they have keys of their own."""
+        images, one_hot, dropout_key = batch
+        if state.finite.ndim:
+            in_axes = (0, 0, 0, 0 if dropout_key.ndim else None)
+            return jax.vmap(self._update, in_axes)(state, program, learning_rate, batch)
         config = self.config
-        steps_per_epoch = self.data["train"][1].shape[0] // config.batch_size
-        rate = learning_rate_at(config, learning_rate, state.num_steps, steps_per_epoch)
+        rate = learning_rate_at(config, learning_rate, state.num_steps, self._steps_per_epoch)
         optimizer = gradient_transformation(config, rate)
 
         def loss_fn(params: Any) -> tuple[jax.Array, Any]:
             with self._lowered():
-                logits, rest = self._pure_network.train_logits(params, state.rest, batch.images, batch.dropout_key)
-            losses = objective(interpret, config.class_reduction, config.prob_epsilon, program, batch.one_hot, logits)
-            loss: jax.Array = jnp.mean(losses)
-            return loss, rest
+                logits, rest = self._pure_network.train_logits(params, state.rest, images, dropout_key)
+            losses = objective(interpret, config.class_reduction, config.prob_epsilon, program, one_hot, logits)
+            return jnp.mean(losses), rest
 
         (loss, rest), gradient = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
         # Several of optax's optimizers rely on the usual promotion of dtypes.
@@ -197,21 +203,8 @@ class Train:
         num_steps = state.num_steps + state.finite.astype(jnp.int32)
         return TrainState(params, rest, optimizer_state, num_steps, state.finite & jnp.isfinite(loss))
 
-    def _finish(self, state: TrainState) -> TrainResult:
-        leaves = [
-            leaf for leaf in jax.tree.leaves((state.params, state.rest)) if jnp.issubdtype(leaf.dtype, jnp.inexact)
-        ]
-        finite = state.finite & jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
-        logits_fn = self._logits_fn(state)
-        metric = find_metric(self.config.metric)
-        scores = {
-            split: jnp.where(finite, mean_score(metric, logits_fn, *self.data[split]), 0)
-            for split in self.config.splits
-        }
-        return TrainResult(scores, finite, state.num_steps)
-
     def _logits_fn(self, state: TrainState) -> Callable[[jax.Array], jax.Array]:
-        """Return what maps images [B, ...] as the data set has them to logits [B, C], in evaluation."""
+        """Return the function from images [B, ...] of the data set to logits [B, C], in evaluation."""
 
         def logits_fn(images: jax.Array) -> jax.Array:
             with self._lowered():
@@ -225,9 +218,8 @@ class Train:
         return PureNetwork(self.network, self.image_shape, self.num_classes)
 
     def _lowered(self) -> AbstractContextManager[None]:
-        return lowered_convolutions(
-            self.conv_lowering or ("canonical" if jax.default_backend() == "cpu" else "grouped")
-        )
+        default: ConvolutionLowering = "canonical" if jax.default_backend() == "cpu" else "grouped"
+        return lowered_convolutions(self.conv_lowering or default)
 
 
 def make_train(
@@ -257,17 +249,10 @@ def make_train(
         JAX key and `learning_rate` a scalar that replaces the configuration's.
 
     Raises:
-        ConfigurationError: A batch is larger than the training split, the images are too small for the augmentation,
-            the network does not fit the images, the metric does not score them, or no parameter decays although
-            weight decay is configured.
+        ConfigurationError: Network, data set and configuration do not fit each other.
     """
     check_training(network, dataset, config)
     splits = {"train": dataset.train} | {split: getattr(dataset, split) for split in config.splits}
     data = {split: (jnp.asarray(arrays.images), jnp.asarray(arrays.labels)) for split, arrays in splits.items()}
     shape = augmented_shape(config.augmentation, dataset.image_shape)
     return Train(data, network, shape, dataset.num_classes, config, conv_lowering)
-
-
-def _over_keys(key: jax.Array, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function for one key, or for several along the leading axis of all arguments."""
-    return jax.vmap(function) if key.ndim else function
