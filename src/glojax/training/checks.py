@@ -62,7 +62,13 @@ def check_training(network: NetworkFactory, dataset: Dataset, config: TrainingCo
             "classes; choose a network made for it."
         )
     label = jax.ShapeDtypeStruct((1,), jnp.int32)
-    scores = jax.eval_shape(find_metric(config.metric), jax.ShapeDtypeStruct(logits.shape, jnp.float32), label)
+    try:
+        scores = jax.eval_shape(find_metric(config.metric), jax.ShapeDtypeStruct(logits.shape, jnp.float32), label)
+    except Exception as error:
+        raise ConfigurationError(
+            f"metric {config.metric} cannot be called with logits [B, {dataset.num_classes}] and labels [B]: "
+            f"{_first_line(error)}"
+        ) from error
     if (scores.shape, scores.dtype) != ((1,), jnp.float32):
         raise ConfigurationError(
             f"metric {config.metric} gives {scores.dtype} of shape {scores.shape} for one image; expected [B] float32."

@@ -225,8 +225,9 @@ class Train:
         return PureNetwork(self.network, self.image_shape, self.num_classes)
 
     def _lowered(self) -> AbstractContextManager[None]:
-        default: ConvolutionLowering = "canonical" if jax.default_backend() == "cpu" else "grouped"
-        return lowered_convolutions(self.conv_lowering or default)
+        return lowered_convolutions(
+            self.conv_lowering or ("canonical" if jax.default_backend() == "cpu" else "grouped")
+        )
 
 
 def make_train(
