@@ -1,4 +1,4 @@
-"""How many candidates a device trains at once."""
+"""The number of candidates that a device trains at once."""
 
 import logging
 import threading
@@ -22,15 +22,12 @@ _Result = TypeVar("_Result")
 
 
 class ChunkSize:
-    """The number of candidates that the devices of a pool train at once.
-
-    It is halved for good whenever one of them runs out of memory, be it that it trains, compiles, or only sees how much
-    it needs.
+    """The number of candidates that each device of a pool trains at once; halved for good when one runs out of memory.
 
     Args:
-        train: What `make_train` gives, on the device.
+        train: The trainer on `device`.
         device: One of the pool, whose memory decides.
-        given: The size to begin with; None for 1 on a CPU, and elsewhere for 16 or what the device's memory holds.
+        given: The size to begin with; None for 1 on a CPU, and elsewhere for 16 or as many as the memory holds.
     """
 
     def __init__(self, train: Train, device: jax.Device, given: int | None = None):
@@ -41,27 +38,14 @@ class ChunkSize:
         self._lock = threading.Lock()
 
     def find(self, capacity: int) -> int:
-        """The size; the first time, the device's memory may have to be looked at.
-
-        Args:
-            capacity: Nodes that a program holds.
-
-        Raises:
-            GlojaxError: The device has no memory for a single candidate.
-        """
+        """Return the size for programs of `capacity` nodes; the first call may look at the device's memory."""
         if not self._known:
-            self._size = self.halved_until_it_fits(
-                self._device, lambda size: _fitting(self._train, capacity, self._device, size)
-            )
+            self._size = self.halved_until_it_fits(self._device, lambda size: self._fitting(capacity, size))
             self._known = True
         return self._size
 
     def halved_until_it_fits(self, device: jax.Device, work: Callable[[int], _Result]) -> _Result:
-        """Have a device do some work, again with a smaller size for as long as its memory runs out.
-
-        Args:
-            device: Works.
-            work: Gets the size.
+        """Return `work(size)`; halve the size and call it again whenever the device runs out of memory.
 
         Raises:
             GlojaxError: The device has no memory for a single candidate.
@@ -78,26 +62,20 @@ class ChunkSize:
                         f"{device} has no memory for training a single candidate; lower the batch size, or take a "
                         "smaller network."
                     ) from error
-            self._halve(device, size)
+            with self._lock:
+                if self._size == size:  # otherwise another device has halved it
+                    self._size //= 2
+                    message = "%s ran out of memory with %d candidates at once; going on with %d."
+                    _log.warning(message, device, size, self._size)
 
-    def _halve(self, device: jax.Device, size: int) -> None:
-        with self._lock:
-            # Another device may have done it already.
-            if self._size == size:
-                self._size = size // 2
-                _log.warning(
-                    "%s ran out of memory with %d candidates at once; going on with %d.", device, size, self._size
-                )
-
-
-def _fitting(train: Train, capacity: int, device: jax.Device, most: int) -> int:
-    """The largest power of two, at most so many, whose candidates fit the device's free memory, if it tells that."""
-    statistics = device.memory_stats() or {}
-    if not {"bytes_limit", "bytes_in_use"} <= statistics.keys():
-        return most
-    free = statistics["bytes_limit"] - statistics["bytes_in_use"]
-    each = chunk_bytes(train, capacity, most) / most
-    fitting = max(1, int(SHARE * free / each))
-    size: int = min(most, 2 ** (fitting.bit_length() - 1))
-    _log.info("%s: %d candidates at once, of %.0f MB each.", device, size, each / 1e6)
-    return size
+    def _fitting(self, capacity: int, most: int) -> int:
+        """Return the largest power of two, up to `most`, that fits the free memory; `most` if that is unknown."""
+        statistics = self._device.memory_stats() or {}
+        if not {"bytes_limit", "bytes_in_use"} <= statistics.keys():
+            return most
+        free = statistics["bytes_limit"] - statistics["bytes_in_use"]
+        each = chunk_bytes(self._train, capacity, most) / most
+        fitting = max(1, int(SHARE * free / each))
+        size: int = min(most, 2 ** (fitting.bit_length() - 1))
+        _log.info("%s: %d candidates at once, of %.0f MB each.", self._device, size, each / 1e6)
+        return size
