@@ -9,8 +9,7 @@ Ours: 1, 0.7071 and 0.7719.
 Time: a second.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -20,26 +19,21 @@ from experiments import script
 from experiments.records import Records
 from experiments.report import Report, table
 from experiments.style import LABELS, STYLES, finish, new_figure
-from experiments.trainings import PAPER_LOSSES, Training
+from experiments.trainings import PAPER_LOSSES
 from glojax.expressions import LossTree
 from glojax.losses import CATALOG, compile_tree
 from glojax.reporting.curves import binary_loss_curve
 
-#: As the paper reads them off its plot.
+#: The minima that the paper reads off its plot.
 PAPER = {"cross_entropy": "1", "baikal": "0.71", "baikal_cma": "0.77"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options(script.Places):
-    """Nothing is trained."""
-
-
-def wanted(options: Options, records: Records) -> list[Training]:
-    return []
+Options = script.CommonOptions
+wanted = script.no_trainings
 
 
 def minimum(tree: LossTree) -> float:
-    """The probability of the true one of two classes at which the loss is least; 1 where it falls all the way."""
+    """Return the probability of the true one of two classes at which the loss is least; 1 if it falls everywhere."""
     function = compile_tree(tree)
 
     def loss(right: jax.Array) -> jax.Array:
@@ -69,8 +63,7 @@ def report(options: Options, records: Records) -> Report:
     return Report(table(("loss", "minimum, paper", "minimum, ours"), rows), figure)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    return script.run_script(Options, wanted, report, __doc__, arguments)
+main = partial(script.run_script, Options, wanted, report, __doc__)
 
 
 if __name__ == "__main__":

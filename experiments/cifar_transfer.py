@@ -10,8 +10,8 @@ steps with three seeds (p = 0.0035), 0.6985 over 0.6865 after 2,000 with one.
 Time: about 4 minutes a training of 500 steps, two side by side on two cores; 40 minutes in all.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -34,13 +34,13 @@ from glojax.losses import ClassReduction
 #: The better of 0.02 and 0.05 on the validation set after 500 steps with seed 0: see the table of settings.
 LEARNING_RATES = {"cross_entropy": 0.05, "baikal": 0.02}
 
-#: What was tried with seed 0: learning rate, and how the loss is reduced over the classes.
+#: The settings tried with seed 0: the learning rate, and the reduction of the loss over the classes.
 SETTINGS: tuple[tuple[float, ClassReduction], ...] = ((0.02, "sum"), (0.05, "sum"), (0.05, "mean"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(script.Places):
-    """What to train."""
+class Options(script.CommonOptions):
+    """Options of the trainings."""
 
     dataset: str = "cifar10"
     """Data set: cifar10 or, to try it, another."""
@@ -59,7 +59,7 @@ class Options(script.Places):
 
 
 def long_training(options: Options, loss: str, seed: int) -> Training:
-    """A loss at its learning rate."""
+    """Return the long training of a loss, at its learning rate."""
     return Training(
         seed=seed,
         loss=loss,
@@ -72,7 +72,7 @@ def long_training(options: Options, loss: str, seed: int) -> Training:
 
 
 def setting(options: Options, loss: str, rate: float, reduction: ClassReduction) -> Training:
-    """A short training that tells how much a loss depends on the setting."""
+    """Return the short training of a loss with a setting."""
     return replace(
         long_training(options, loss, seed=0), steps=options.short_steps, learning_rate=rate, class_reduction=reduction
     )
@@ -143,8 +143,7 @@ def _settings(options: Options, records: Records) -> str:
     return table(("loss", *(f"{rate:g}, {reduction}" for rate, reduction in SETTINGS)), rows)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    return script.run_script(Options, wanted, report, __doc__, arguments)
+main = partial(script.run_script, Options, wanted, report, __doc__)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ has 0.9886 on validation and 0.9901 on the test set, over Baikal's 0.9853 and 0.
 Time: about 16 s a member, two side by side on two cores; 15 minutes in all.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from experiments.trainings import PAPER_LOSSES, Training, dataset_name
 
 @dataclass(frozen=True, kw_only=True)
 class Options(SearchOptions):
-    """What to tune, and what to train of it."""
+    """Options of the tuning and of the trainings."""
 
     FINALIST_SEEDS = 1
 
@@ -41,7 +41,7 @@ class Options(SearchOptions):
 
     @property
     def name(self) -> str:
-        """Of the record."""
+        """The name of the record."""
         return (
             f"coefficients/{dataset_name(self.dataset)}_generations_{self.generations}_steps_{self.fitness_steps}"
             f"_seed_{self.seed}"
@@ -65,7 +65,7 @@ def tune(options: Options) -> None:
 
 
 def tuned_loss(options: Options, records: Records) -> str | None:
-    """The result as an expression; None before the tuning has run."""
+    """Return the result as an expression; None before the tuning has run."""
     outcome = options.outcome(records)
     return None if outcome is None else str(outcome["result"]["tuning"][0]["expression"])
 
@@ -88,11 +88,11 @@ def report(options: Options, records: Records) -> Report:
         fields = {"best so far": "best_so_far", "best of the generation": "best_fitness"}
         draw_generations(axes, outcome["tuning"], fields)
         axes.axhline(result["fitness_before"], color="0.6", linewidth=1, label="Baikal untuned")
-        # Failures lie far below all that matters.
+        # Failed members lie far below the range of interest.
         margin = max(0.002, (result["fitness"] - result["fitness_before"]) / 4)
         axes.set_ylim(result["fitness_before"] - margin, result["fitness"] + margin)
         median = np.median([generation["median_fitness"] for generation in outcome["tuning"]])
-        failures = f" In most generations the median member's fitness is {median:.2f}; the figure cuts such off."
+        failures = f" In most generations the median member's fitness is {median:.2f}; the figure cuts them off."
     finish(
         axes,
         title=f"Baikal's coefficients on {options.dataset}, seed {options.seed}",
@@ -115,8 +115,7 @@ def report(options: Options, records: Records) -> Report:
     return Report(f"{table(options.columns, rows)}\n{remark}\n", figure)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    return script.run_script(Options, wanted, report, __doc__, arguments, first=tune)
+main = partial(script.run_script, Options, wanted, report, __doc__, first=tune)
 
 
 if __name__ == "__main__":

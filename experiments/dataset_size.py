@@ -12,8 +12,8 @@ them, with two seeds and more. After 20,000 steps with one seed it is 0.0035 on 
 Time: about 70 s a training of 2,000 steps, two side by side on two cores; 15 to 30 one of 20,000.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -27,7 +27,7 @@ from experiments.trainings import PAPER_LOSSES, Training
 
 @dataclass(frozen=True, kw_only=True)
 class Options(script.Options):
-    """What to train."""
+    """Options of the trainings."""
 
     steps: int = 2000
     """Steps of each training."""
@@ -93,7 +93,7 @@ def report(options: Options, records: Records) -> Report:
 
 
 def _draw(axes: Axes, steps: int, found: dict[str, dict[float, list[float]]]) -> None:
-    # Side by side, so that none hides another.
+    # The losses are drawn side by side, so that none hides another.
     for (loss, by_portion), shift in zip(found.items(), (0.95, 1.0, 1.05), strict=True):
         known = {portion: values for portion, values in by_portion.items() if values}
         if known:
@@ -120,8 +120,7 @@ def _draw(axes: Axes, steps: int, found: dict[str, dict[float, list[float]]]) ->
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    return script.run_script(Options, wanted, report, __doc__, arguments)
+main = partial(script.run_script, Options, wanted, report, __doc__)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ Time: about 8 s a training, two side by side on two cores; 17 minutes for twelve
 the candidates are known or die at once; 5 more for the trainings.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from experiments import script
 from experiments.records import Records
@@ -27,7 +27,7 @@ from glojax.losses import CATALOG
 
 @dataclass(frozen=True, kw_only=True)
 class Options(SearchOptions):
-    """What to search, and what to train of it."""
+    """Options of the search and of the trainings."""
 
     FINALIST_SEEDS = 2
 
@@ -41,14 +41,14 @@ class Options(SearchOptions):
     """Steps after which a candidate's validation accuracy is its fitness."""
 
     train_fraction: float = 0.1818
-    """Share of the training images that candidates are trained on; of MNIST 10,000."""
+    """Share of the training images that candidates are trained on: of MNIST 10,000 images."""
 
     finalists: int = 5
-    """How many of the best losses are trained further."""
+    """Number of the best losses that are trained further."""
 
     @property
     def name(self) -> str:
-        """Of the record."""
+        """The name of the record."""
         return (
             f"discovery/{dataset_name(self.dataset)}_population_{self.population_size}_generations_{self.generations}"
             f"_steps_{self.fitness_steps}_portion_{self.train_fraction:g}_finalists_{self.finalists}_seed_{self.seed}"
@@ -73,7 +73,7 @@ def search(options: Options) -> None:
 
 
 def best_losses(options: Options, records: Records) -> dict[str, float]:
-    """Fitness of the best of the search, in its order; a loss of the paper has its name."""
+    """Return the fitness of the search's finalists, in their order; a loss of the paper goes by its name."""
     outcome = options.outcome(records)
     if outcome is None:
         return {}
@@ -84,8 +84,8 @@ def best_losses(options: Options, records: Records) -> dict[str, float]:
     return {known.get(str(canonical(LossTree.parse(text))), text): fitness for text, fitness in finalists}
 
 
-def as_in_the_search(options: Options, loss: str) -> Training:
-    """What a loss's fitness in the search would be the validation accuracy of."""
+def fitness_training(options: Options, loss: str) -> Training:
+    """Return the training whose validation accuracy is a loss's fitness in the search."""
     training = options.training(loss, options.fitness_steps, options.seed)
     return replace(training, train_fraction=options.train_fraction)
 
@@ -93,7 +93,7 @@ def as_in_the_search(options: Options, loss: str) -> Training:
 def wanted(options: Options, records: Records) -> list[Training]:
     losses = dict.fromkeys([*best_losses(options, records), *PAPER_LOSSES])
     longer = [options.training(loss, options.steps, seed) for seed in options.fresh_seeds for loss in losses]
-    return [as_in_the_search(options, loss) for loss in PAPER_LOSSES] + longer
+    return [fitness_training(options, loss) for loss in PAPER_LOSSES] + longer
 
 
 def report(options: Options, records: Records) -> Report:
@@ -115,22 +115,21 @@ def report(options: Options, records: Records) -> Report:
     ]
     rows = rows or [("the search's best", NOT_RUN, NOT_RUN, NOT_RUN, 0)]
     for loss in PAPER_LOSSES:
-        fitness = records.accuracy(as_in_the_search(options, loss), options.fitness_steps, "validation")
+        fitness = records.accuracy(fitness_training(options, loss), options.fitness_steps, "validation")
         rows.append((LABELS[loss], accuracy_in_words(fitness), *options.measured(records, loss)))
     remark = (
         f"Smaller than the paper's budget: fitness after {options.fitness_steps} steps on {options.train_fraction:.0%} "
         f"of the training images, where the paper has 2,000 on all; {options.generations} generations of "
-        f"{options.population_size}. The search's best are in the order that seeds {options.seed + 1} and "
-        f"{options.seed + 2} have put them in; the accuracies are of fresh seeds ({options.fresh_seeds.start} and up), "
-        "the same for all losses. All are at one learning rate: a loss may owe its place to a larger effective step."
+        f"{options.population_size}. The search's best are in the order that the seeds {options.seed + 1} and "
+        f"{options.seed + 2} give; the accuracies are those of fresh seeds ({options.fresh_seeds.start} and up), the "
+        "same for all losses. All have one learning rate: a loss may owe its rank to a larger effective step."
     )
     return Report(
         f"The best of the search, beside the paper's losses.\n\n{table(options.columns, rows)}\n{remark}\n", figure
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    return script.run_script(Options, wanted, report, __doc__, arguments, first=search)
+main = partial(script.run_script, Options, wanted, report, __doc__, first=search)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Tables and figures of everything that was run: `README.md` and `figures/` beside this file.
+"""Writes the tables and figures of all experiments: `README.md` and `figures/` beside this file.
 
 python -m experiments.draw
 """
@@ -19,7 +19,7 @@ from experiments.style import save
 from experiments.trainings import without_covered
 from glojax.errors import GlojaxError
 
-#: In the paper's order; what it does not have comes last.
+#: In the paper's order; scripts without a counterpart in the paper come last.
 SCRIPTS = (
     "validation_2000_steps",
     "test_accuracy",
@@ -40,10 +40,10 @@ INTRODUCTION = """\
 # Experiments
 
 A script for each table and figure of the paper (Gonzalez and Miikkulainen, 2020), from real runs, and for some that it
-does not have; what is not yet run says so. A script does what it has no record of in `results/`, can be stopped at any
-time, and then goes on where it was; `--seeds` and the like add more. Each record in a folder of `results/` holds the
+does not have. A script does the trainings and searches that have no record in `results/` yet; it can be stopped at any
+time, and the same command goes on. `--seeds` and the like add more. Each record in a folder of `results/` holds the
 command that makes it again, bit for bit on the same machine, given `--results FOLDER` (there is a record here already)
-and, where the cache has no data, `--data-dir FOLDER`. Unless a section says otherwise: MNIST, 55,000 training images,
+and, if the cache has no data, `--data-dir FOLDER`. Unless a section says otherwise: MNIST, 55,000 training images,
 the first 5,000 of the original ones for validation, the official 10,000 for the test; the paper's network; SGD at a
 learning rate of 0.01 in batches of 100; losses summed over the classes. Times are for two CPU cores.
 
@@ -56,7 +56,7 @@ python -m experiments.draw             # this file and the figures
 
 @dataclass(frozen=True)
 class Options:
-    """Where things are."""
+    """Folders."""
 
     results: Path = RESULTS
     """Folder with the records."""
@@ -66,7 +66,7 @@ class Options:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Draw everything; the exit code is 2 where a record cannot be read."""
+    """Draw everything; return the exit code, 2 if a record cannot be read."""
     options = tyro.cli(Options, args=arguments, description=__doc__)
     try:
         records = Records(options.results)
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def section(name: str, records: Records, figures: Path) -> str:
-    """An experiment in Markdown; its figure is drawn, too."""
+    """Return the section of an experiment in Markdown, and draw its figure."""
     module = importlib.import_module(f"experiments.{name}")
     options = module.Options(results=records.folder)
     report = module.report(options, records)
@@ -101,14 +101,14 @@ def section(name: str, records: Records, figures: Path) -> str:
 
 
 def header(module: ModuleType) -> tuple[str, str, str]:
-    """Of a script's docstring: the title without its full stop, what the paper has, and the time that it takes."""
+    """Return the title without its full stop, the paper's result and the time, from a script's docstring."""
     title, *paragraphs = (text.replace("\n", " ") for text in (inspect.getdoc(module) or "").split("\n\n"))
     paper, time = (next(text for text in paragraphs if text.startswith(start)) for start in ("The paper", "Time:"))
     return title.removesuffix("."), paper, time
 
 
 def state(module: ModuleType, options: object, records: Records) -> str:
-    """What of an experiment has not been run; nothing where all has."""
+    """Return a sentence on the parts of an experiment that were not run; empty if all were."""
     wanted = without_covered(module.wanted(options, records))
     missing = records.missing(wanted)
     parts = ["the search"] if isinstance(options, SearchOptions) and options.outcome(records) is None else []

@@ -11,8 +11,8 @@ and 0.9910.
 Time: about 50 s a training on two cores; half an hour in all.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from experiments import script
 from experiments.records import Records
@@ -23,36 +23,36 @@ from experiments.trainings import PAPER_LOSSES, Training
 
 @dataclass(frozen=True, kw_only=True)
 class Options(script.Options):
-    """What to train."""
+    """Options of the trainings."""
 
     steps: int = 2000
     """Steps of each training."""
 
     learning_rates: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
-    """Tried with seed 0; the best on the validation set is the loss's own."""
+    """Learning rates tried with seed 0; the best on the validation set is the loss's own."""
 
     seeds: int = 3
-    """Fresh seeds with which each loss is trained at the shared rate and at its own, and tested."""
+    """Number of fresh seeds with which each loss is tested at the shared rate and at its own."""
 
 
-#: A validation accuracy below this is one of a training that failed.
+#: A training has failed if its validation accuracy is below this.
 FAILURE = 0.5
 
 
 def tried(options: Options, loss: str) -> list[Training]:
-    """What a loss's rate is chosen by."""
+    """Return the trainings that choose the rate of a loss."""
     return [replace(options.training(loss, options.steps), learning_rate=rate) for rate in options.learning_rates]
 
 
 def best_rate(options: Options, records: Records, loss: str) -> float | None:
-    """The rate with the highest validation accuracy, the smallest of equals; None until all were tried."""
+    """Return the rate with the highest validation accuracy, the smallest of equals; None until all were tried."""
     accuracies = [records.accuracy(training, options.steps, "validation") for training in tried(options, loss)]
     known = [accuracy for accuracy in accuracies if accuracy is not None]
     return options.learning_rates[known.index(max(known))] if len(known) == len(accuracies) else None
 
 
 def with_fresh_seeds(options: Options, loss: str, rate: float) -> list[Training]:
-    """What a loss is tested by, at the shared rate and at its own."""
+    """Return the trainings that test a loss at a rate."""
     return [
         replace(options.training(loss, options.steps, seed), learning_rate=rate) for seed in range(1, options.seeds + 1)
     ]
@@ -101,28 +101,28 @@ def report(options: Options, records: Records) -> Report:
 
 
 def _at_the_border(options: Options, records: Records, rates: dict[str, float | None]) -> list[str]:
-    """Which losses might do still better at a rate that was not tried."""
+    """Return sentences on the losses that may have a better rate among those that were not tried."""
     smaller, larger = [None, *options.learning_rates], [*options.learning_rates[1:], None]
     border, cliff = [], []
     for loss, best in rates.items():
         if best is None:
             continue
-        place = options.learning_rates.index(best)
-        following = larger[place]
-        if smaller[place] is None or following is None:
+        index = options.learning_rates.index(best)
+        following = larger[index]
+        if smaller[index] is None or following is None:
             border.append(f"{LABELS[loss]}'s ({best:g})")
-        elif (records.accuracy(tried(options, loss)[place + 1], options.steps, "validation") or 0) < FAILURE:
+        elif (records.accuracy(tried(options, loss)[index + 1], options.steps, "validation") or 0) < FAILURE:
             cliff.append(f"{LABELS[loss]}'s ({best:g}; {following:g} fails)")
     sentences = []
     if border:
-        sentences.append(f"At the border of what was tried: {', '.join(border)}; beyond it may be a better one.")
+        sentences.append(f"At the border of what was tried: {', '.join(border)}; a rate beyond it may be better.")
     if cliff:
-        sentences.append(f"Next to a rate that fails: {', '.join(cliff)}; between the two may be a better one.")
+        sentences.append(f"Next to a rate that fails: {', '.join(cliff)}; a rate between the two may be better.")
     return [" ".join(sentences) + "\n"] if sentences else []
 
 
 def _tests(options: Options, records: Records, rates: dict[str, float | None]) -> str:
-    """Test accuracies at the shared rate and at each loss's own."""
+    """Return a table of the test accuracies at the shared rate and at each loss's own."""
 
     def tested(training: Training) -> list[float]:
         return records.accuracies(training, options.steps, seeds=range(1, options.seeds + 1))
@@ -159,8 +159,7 @@ def _tests(options: Options, records: Records, rates: dict[str, float | None]) -
     return table(header, rows)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    return script.run_script(Options, wanted, report, __doc__, arguments)
+main = partial(script.run_script, Options, wanted, report, __doc__)
 
 
 if __name__ == "__main__":

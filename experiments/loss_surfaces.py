@@ -10,8 +10,7 @@ Ours: the same; for the label 1 Baikal is least at a probability of 0.707.
 Time: a second.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,7 +20,6 @@ from experiments import script
 from experiments.records import Records
 from experiments.report import Report, table
 from experiments.style import LABELS, new_figure
-from experiments.trainings import Training
 from glojax.expressions import LossTree
 from glojax.losses import CATALOG, compile_tree
 
@@ -33,17 +31,12 @@ GREYS = LinearSegmentedColormap.from_list("light greys", ["1.0", "0.45"])
 LABEL_VALUES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options(script.Places):
-    """Nothing is trained."""
-
-
-def wanted(options: Options, records: Records) -> list[Training]:
-    return []
+Options = script.CommonOptions
+wanted = script.no_trainings
 
 
 def surface(tree: LossTree, labels: np.ndarray, probs: np.ndarray) -> np.ndarray:
-    """The loss [labels, probs] of two classes: minus the sum over both, as with one-hot labels."""
+    """Return the loss [labels, probs] of two classes: minus the sum over both, as with one-hot labels."""
     function = compile_tree(tree)
     x, y = (jnp.asarray(grid, jnp.float32) for grid in np.meshgrid(labels, probs, indexing="ij"))
     return -np.asarray(function(x, y) + function(1 - x, 1 - y), np.float64)
@@ -52,13 +45,13 @@ def surface(tree: LossTree, labels: np.ndarray, probs: np.ndarray) -> np.ndarray
 def report(options: Options, records: Records) -> Report:
     figure = new_figure(10, 4.2)
     labels, probs = np.linspace(0, 1, 51), np.linspace(0, 1, 1001)[1:-1]
-    # As fine as a figure needs.
+    # Every tenth value is enough for the figure.
     drawn = slice(4, None, 10)
     minima = []
     for axes, loss in zip(figure.subplots(1, 2), LOSSES, strict=True):
         values = surface(CATALOG[loss], labels, probs)
         levels = np.quantile(values, np.linspace(0, 0.9, 13))
-        # A step of grey for each level, light enough for what is written on it.
+        # A step of grey for each level, light enough for the text on it.
         norm = BoundaryNorm(levels, GREYS.N, extend="both")
         grid = (probs[drawn], labels, values[:, drawn])
         filled = axes.contourf(*grid, levels=levels, cmap=GREYS, norm=norm, extend="both")
@@ -76,8 +69,7 @@ def report(options: Options, records: Records) -> Report:
     return Report(f"{table(header, cells)}\nOn a grid of 0.001, without 0 and 1 themselves.\n", figure)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    return script.run_script(Options, wanted, report, __doc__, arguments)
+main = partial(script.run_script, Options, wanted, report, __doc__)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What probabilities the networks give on the test set of MNIST (figure 7).
+"""Output probabilities of the networks on the test set of MNIST (figure 7).
 
 python -m experiments.output_histograms
 
@@ -12,8 +12,8 @@ Time: 15 to 25 minutes a training, two side by side on two cores. Three of the f
 log(y)`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from experiments.trainings import CONFIDENCE_PENALTY, PAPER_LOSSES, Training
 
 @dataclass(frozen=True, kw_only=True)
 class Options(script.Options):
-    """What to train."""
+    """Options of the trainings."""
 
     steps: int = 20_000
     """Steps of each training; the histogram is taken after three quarters of them."""
@@ -38,10 +38,10 @@ def wanted(options: Options, records: Records) -> list[Training]:
 
 
 def peaks(counts: np.ndarray, num_images: int) -> tuple[float, float]:
-    """The middles of the fullest bins: among the largest probabilities, as many as images, and among the rest."""
+    """Return the middles of two bins: the fullest of the largest `num_images` probabilities, and of the rest."""
     middles = (np.arange(len(counts)) + 0.5) / len(counts)
     from_top = np.cumsum(counts[::-1])[::-1]
-    # The lowest bin such that it and those above hold as many as there are images.
+    # The lowest bin that together with those above it holds as many probabilities as there are images.
     border = int(np.flatnonzero(from_top >= num_images).max())
     upper = border + int(np.argmax(counts[border:]))
     lower = int(np.argmax(counts[: max(border, 1)]))
@@ -70,15 +70,14 @@ def report(options: Options, records: Records) -> Report:
         f"Output probabilities for the test images, ten an image, after {options.steps * 3 // 4:,} steps with seed 0. "
         "The upper peak is that of the largest tenth of them. By the losses alone, a network that could do anything "
         "would put the true class at 1 with cross-entropy, at 0.316 with Baikal, at 0.389 with BaikalCMA and at 0.476 "
-        "with the confidence penalty, and share the rest among the other nine. The penalty has the weight 1, for which "
-        "that is near BaikalCMA's; at a weight of 0.1 it would be 0.9996, hard to tell from cross-entropy's. So how "
-        "much the two look alike is a matter of the weight, which the paper does not give."
+        "with the confidence penalty, and share the rest among the other nine. The penalty has the weight 1, which "
+        "brings its peak near BaikalCMA's; at a weight of 0.1 it would be at 0.9996, near cross-entropy's. So the "
+        "likeness of the two depends on the weight, which the paper does not give."
     )
     return Report(f"{table(header, rows)}\n{remark}\n", figure)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    return script.run_script(Options, wanted, report, __doc__, arguments)
+main = partial(script.run_script, Options, wanted, report, __doc__)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Outcomes as JSON, one file each, which accumulate in `results/`.
+"""Outcomes as JSON files, which accumulate in `results/`.
 
-format                  number of this form
-command                 what makes the record again, bit for bit on the same machine, but for the last three fields
-...                     what was run, on which data, and what came of it; see `training_record` for a training
-versions, device        of the libraries; of the machine
+format                  version of this format
+command                 makes the record again, bit for bit on the same machine, except for the last three fields
+...                     options, data and outcome; see `training_record` for a training, `searches` for a search
+versions, device        the versions of the libraries, and the machine
 commit, measured, seconds
 
-A training's record lies in `results/trainings/DATASET/`, and serves every experiment that asks for such a training.
+A training's record is in `results/trainings/DATASET/`, and serves every experiment that needs such a training.
 """
 
 import json
@@ -21,31 +21,32 @@ from experiments.trainings import Training, dataset_name
 from glojax.datasets import Dataset
 from glojax.errors import GlojaxError
 from glojax.files import write_atomically
+from glojax.training import config_record
 
 FORMAT = 1
 RESULTS = Path(__file__).parent / "results"
 
-#: Fields that differ from one making of a record to the next.
+#: Fields that differ between two runs of a record's command.
 CIRCUMSTANCES = ("commit", "measured", "seconds")
 
-#: Of the code that this process has loaded, whatever the files say when it ends.
+#: The commit when this process has loaded the code; the files may have changed when it ends.
 _COMMIT = machine.commit()
 
 
 class RecordError(GlojaxError):
-    """A file is no record of this form."""
+    """A file is no record of this format."""
 
 
 class Records:
     """The records in a folder.
 
     Args:
-        folder: Where they are; it need not exist yet.
+        folder: The folder, which need not exist yet.
     """
 
     def __init__(self, folder: Path = RESULTS):
         self.folder = folder
-        # A name that begins with a dot is of a write that was broken off.
+        # A name with a leading dot is that of an interrupted write.
         paths = sorted((folder / "trainings").glob("*/[!.]*.json"))
         self.trainings = [(Training(**record["training"]), record) for record in map(read_record, paths)]
 
@@ -55,58 +56,58 @@ class Records:
         self.trainings.append((training, record))
 
     def missing(self, wanted: Sequence[Training]) -> list[Training]:
-        """Those that no record covers."""
+        """Return the trainings that no record covers."""
         return [training for training in wanted if not any(known.covers(training) for known, _ in self.trainings)]
 
     def accuracy(self, training: Training, step: int, split: str = "test") -> float | None:
-        """Accuracy in [0, 1] after a step of such a training, whatever its schedule; None where it was not measured."""
+        """Return the accuracy in [0, 1] after a step of such a training, of any schedule; None if not measured."""
         for known, record in self.trainings:
-            if known.goes_as(training) and step in record["outcome"]["steps"]:
+            if known.has_course_of(training) and step in record["outcome"]["steps"]:
                 return float(record["outcome"][split][record["outcome"]["steps"].index(step)])
         return None
 
     def accuracies(
         self, training: Training, step: int, split: str = "test", seeds: Iterable[int] | None = None
     ) -> list[float]:
-        """As `accuracy`, of several seeds: of all with which it was measured, in their order, where none are given."""
+        """Return the accuracy for each seed with which it was measured, in order; None for all known seeds."""
         if seeds is None:
             seeds = sorted({known.seed for known, _ in self.trainings})
         found = (self.accuracy(replace(training, seed=seed), step, split) for seed in seeds)
         return [accuracy for accuracy in found if accuracy is not None]
 
     def broken_off(self, training: Training) -> list[int]:
-        """Seeds with which such a training's loss did not stay finite: from then on its accuracy is 0."""
+        """Return the seeds with which such a training's loss did not stay finite; its accuracy is 0 from then on."""
         return sorted(
             known.seed
             for known, record in self.trainings
-            if known.goes_as(replace(training, seed=known.seed)) and not record["outcome"]["finite"]
+            if known.has_course_of(replace(training, seed=known.seed)) and not record["outcome"]["finite"]
         )
 
     def outcome(self, training: Training) -> dict[str, Any] | None:
-        """The outcome that covers a training."""
+        """Return the outcome that covers a training; None if there is none."""
         return next((record["outcome"] for known, record in self.trainings if known.covers(training)), None)
 
     def search(self, name: str) -> dict[str, Any] | None:
-        """The record of a search; None where there is none."""
+        """Return the record of a search; None if there is none."""
         path = self.folder / f"{name}.json"
         return read_record(path) if path.exists() else None
 
 
 def training_record(training: Training, dataset: Dataset, outcome: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    """What is written of a training.
+    """Return the record of a training.
 
     Args:
-        training: What was asked for.
-        dataset: What it was trained on.
+        training: The training.
+        dataset: Its data.
         outcome: The accuracies on `validation` and `test` after `steps`; whether it stayed `finite`, and for how many
             steps (`num_steps`); and the `histogram` of the test set's probabilities, or None.
-        seconds: How long it took, compilation and measurements included, beside others on the other cores.
+        seconds: Wall time, compilation and measurements included; in a population since the result before.
     """
     fields = {
         "training": asdict(training),
         "expression": str(training.tree),
-        "network": training.recipe.network,
-        "config": asdict(training.training_config()),
+        "network": training.network,
+        "config": config_record(training.config),
         "dataset": {
             "name": dataset.name,
             "fingerprint": dataset.fingerprint,
@@ -119,7 +120,7 @@ def training_record(training: Training, dataset: Dataset, outcome: Mapping[str, 
 
 
 def record_of(command: str, fields: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    """A record, with versions, machine and circumstances."""
+    """Return a record: the fields with versions, machine, commit and time."""
     record = {
         "format": FORMAT,
         "command": command,
@@ -130,28 +131,28 @@ def record_of(command: str, fields: Mapping[str, Any], seconds: float) -> dict[s
         "measured": datetime.now().astimezone().isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
     }
-    # As it will be read again, with lists for tuples.
+    # The record as it is read back, with lists for tuples.
     again: dict[str, Any] = json.loads(json.dumps(record))
     return again
 
 
 def reproducible(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a record that its command makes again bit for bit."""
+    """Return the part of a record that its command makes again bit for bit."""
     return {name: value for name, value in record.items() if name not in CIRCUMSTANCES}
 
 
 def write_record(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a whole file, or nothing."""
+    """Write a record atomically."""
     text = json.dumps(record, indent=1) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda unfinished: unfinished.write_text(text))
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Read what `write_record` has written.
+    """Read a record.
 
     Raises:
-        RecordError: The file is none of this form.
+        RecordError: The file is no record of this format.
     """
     try:
         record = json.loads(path.read_text())

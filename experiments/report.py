@@ -1,4 +1,4 @@
-"""What an experiment came to: Markdown tables, and the statistics in them."""
+"""The report of an experiment: Markdown tables, and the statistics in them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from experiments.records import Records
 from experiments.style import LABELS
 from experiments.trainings import Training
 
-#: What a table says where there is no record.
+#: The cell of a table without a record.
 NOT_RUN = "not yet run"
 
 
@@ -24,13 +24,13 @@ class Report:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table in Markdown; None is an empty cell."""
+    """Return a table in Markdown; None is an empty cell."""
     lines = [header, ["---"] * len(header), *rows]
     return "".join(f"| {' | '.join('' if cell is None else str(cell) for cell in line)} |\n" for line in lines)
 
 
 def mean_and_sd(values: Sequence[float]) -> str:
-    """Mean and, of two values or more, their sample standard deviation."""
+    """Return the mean and, of two values or more, their sample standard deviation."""
     if not values:
         return NOT_RUN
     mean = f"{np.mean(values):.4f}"
@@ -38,18 +38,18 @@ def mean_and_sd(values: Sequence[float]) -> str:
 
 
 def accuracy_in_words(value: float | None) -> str:
-    """For a table."""
+    """Return an accuracy as the cell of a table."""
     return NOT_RUN if value is None else f"{value:.4f}"
 
 
 def seeds_in_words(*values: Sequence[float]) -> str:
-    """How many values there are of each: one number where all have as many."""
+    """Return the number of values of each; a single number if all have the same."""
     numbers = [str(len(each)) for each in values]
     return numbers[0] if len(set(numbers)) == 1 else " / ".join(numbers)
 
 
 def gain_in_words(before: Sequence[float], after: Sequence[float]) -> str | None:
-    """Difference of the means and, of two values or more each, Welch's confidence interval of 95 %."""
+    """Return the difference of the means and, of two values or more each, Welch's confidence interval of 95 %."""
     if not before or not after:
         return None
     gain = f"{np.mean(after) - np.mean(before):+.4f}"
@@ -60,20 +60,20 @@ def gain_in_words(before: Sequence[float], after: Sequence[float]) -> str | None
 
 
 def broken_off_in_words(records: Records, trainings: Iterable[Training]) -> str:
-    """A sentence on trainings, of any seed, whose loss did not stay finite."""
+    """Return a sentence on the trainings, of any seed, whose loss did not stay finite."""
     broken = [
         f"{LABELS.get(training.loss, training.loss)} with seed {seed} ({training.name})"
         for training in trainings
         for seed in records.broken_off(training)
     ]
     return (
-        "A training whose loss does not stay finite counts with an accuracy of 0 (the paper leaves such out): "
+        "A training whose loss does not stay finite counts with an accuracy of 0 (the paper leaves it out): "
         f"{', '.join(broken) or 'none did so here'}."
     )
 
 
 def welch_p(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Of a two-tailed Welch t-test; None where it is not defined, for one value or constant ones."""
+    """Return the p-value of a two-tailed Welch t-test; None if it is undefined, for one value or constant ones."""
     if min(len(first), len(second)) < 2 or np.ptp(first) == np.ptp(second) == 0:
         return None
     moments = [(np.mean(values), np.std(values, ddof=1), len(values)) for values in (first, second)]
@@ -81,7 +81,7 @@ def welch_p(first: Sequence[float], second: Sequence[float]) -> float | None:
 
 
 def p_in_words(first: Sequence[float], second: Sequence[float]) -> str:
-    """As `welch_p`, for a table."""
+    """Return `welch_p` as the cell of a table."""
     if not first or not second:
         return NOT_RUN
     p_value = welch_p(first, second)

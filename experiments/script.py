@@ -1,4 +1,4 @@
-"""What all scripts of experiments share: options, the run of whatever is missing, and the end."""
+"""The frame of all scripts: options, the trainings that have no record yet, and the report."""
 
 import os
 import signal
@@ -17,12 +17,12 @@ from experiments.runner import train_all
 from experiments.trainings import Training, without_covered
 from glojax.errors import GlojaxError
 from glojax.evaluation import keep_compiled_programs, training_devices
-from glojax.search.recipes import OWN_RECIPE, RECIPES
+from glojax.search.recipes import recipe_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Places:
-    """Where data and records are, and what trains."""
+class CommonOptions:
+    """Options of all scripts: folders and devices."""
 
     data_dir: Path | None = None
     """Folder with the data set's original files, or one prepared by tensorflow-datasets. By default the cache."""
@@ -31,30 +31,35 @@ class Places:
     """Folder for the records."""
 
     devices: int | None = None
-    """How many devices train: GPUs where there are some, else CPU cores. By default all."""
+    """Number of devices that train: GPUs or, without any, CPU cores. By default all."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Places):
-    """Options of an experiment on MNIST or, to try it, on something else."""
+class Options(CommonOptions):
+    """Options of an experiment on MNIST or, to try it, on another data set."""
 
     dataset: str = "mnist"
     """Data set: digits (built in), mnist, fashion_mnist, cifar10, or a path that ends in .npz."""
 
     @property
     def learning_rate(self) -> float:
-        """The data set's own."""
-        return RECIPES.get(self.dataset, OWN_RECIPE).learning_rate
+        """The learning rate of the data set's recipe."""
+        return recipe_of(self.dataset).training.learning_rate
 
     def training(self, loss: str, steps: int, seed: int = 0) -> Training:
-        """On the data set, at its own learning rate."""
+        """Return a training on the data set at the learning rate of its recipe."""
         return Training(loss=loss, steps=steps, learning_rate=self.learning_rate, dataset=self.dataset, seed=seed)
 
 
-OptionsT = TypeVar("OptionsT", bound=Places)
+OptionsT = TypeVar("OptionsT", bound=CommonOptions)
 
-#: What an experiment asks for, which may be more once there are records of some of it.
+#: Returns the trainings of an experiment, which may be more once there are records of some of them.
 Wanted = Callable[[OptionsT, Records], Sequence[Training]]
+
+
+def no_trainings(options: CommonOptions, records: Records) -> list[Training]:
+    """Return no trainings: the experiment needs none."""
+    return []
 
 
 def run_script(
@@ -62,19 +67,19 @@ def run_script(
     wanted: Wanted[OptionsT],
     report: Callable[[OptionsT, Records], Report],
     description: str | None,
-    arguments: Sequence[str] | None,
+    arguments: Sequence[str] | None = None,
     *,
     first: Callable[[OptionsT], None] = lambda options: None,
 ) -> int:
-    """Do what a script asks for and has no record yet, and print what it came to.
+    """Do the trainings of a script that have no record yet, and print its report.
 
     Args:
-        options_type: From these the command line is derived.
-        wanted: What the script asks for.
-        report: What it came to.
-        description: What its help says.
-        arguments: Of the command line; None for the process's own.
-        first: What is to be done before anything is trained.
+        options_type: Defines the command line.
+        wanted: Returns the trainings of the script.
+        report: Returns the report.
+        description: The text of --help.
+        arguments: Arguments of the command line; None for the process's own.
+        first: Called before anything is trained.
 
     Returns:
         The exit code: 0, 2 for a user's mistake, or 130 for an interruption.
@@ -105,7 +110,7 @@ def train_missing(options: OptionsT, wanted: Wanted[OptionsT], console: Console)
 
 
 def start(main: Callable[[], int]) -> None:
-    """Be a process: told to end, it saves what it is at, as when interrupted."""
+    """Run a script as a process; SIGTERM stops it as an interruption does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     exit_code = main()
     sys.stdout.flush()

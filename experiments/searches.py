@@ -1,16 +1,18 @@
-"""Experiments that search: on the command line of glojax, gone on with after a stop, and read into records.
+"""Experiments that search: they run glojax's command line, go on after a stop, and keep the result as a record.
 
-What a search finds is then trained for longer, with seeds that neither the search nor the choice of its finalists has
-seen, beside the paper's losses with the same seeds.
+The losses that a search finds are then trained for longer, beside the paper's losses, with seeds that neither the
+search nor the choice of its finalists has used.
+
+The record of a search has the fields search (the command), options and resolved (both as in the run's `config.json`,
+without paths) and outcome: result, hall_of_fame, generations and tuning. Records made before options held the
+description of a training have, in place of resolved, the field config with it.
 """
 
-import csv
-import json
 import shlex
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,54 +24,57 @@ from experiments.report import mean_and_sd
 from experiments.script import Options
 from glojax.errors import GlojaxError
 from glojax.search.__main__ import main as search
+from glojax.search.config_file import read_config
+from glojax.search.phases import HALL_OF_FAME_SIZE
+from glojax.search.saved_run import load_run
 
-#: Exit codes of a run that was interrupted or told to end.
+#: Exit codes of a run that was interrupted or terminated.
 _STOPPED = (130, 143)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions(Options, ABC):
-    """Of what is found, how much is trained, and with which seeds."""
+    """Options of a search, and of the trainings of its best losses."""
 
-    #: With which the search chooses between its finalists.
+    #: Number of seeds with which the search chooses between its finalists.
     FINALIST_SEEDS: ClassVar[int]
 
     seed: int = 0
-    """Of the search."""
+    """Seed of the search."""
 
     fitness_steps: int
     """Steps after which a candidate's validation accuracy is its fitness."""
 
     steps: int = 2000
-    """Steps for which what it finds is trained, on all images."""
+    """Steps of the trainings of the best losses, on all images."""
 
     seeds: int = 1
-    """Fresh seeds with which it is."""
+    """Number of fresh seeds of these trainings."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """Of the search's record, below the folder of the results."""
+        """The path of the search's record, below the folder of the results and without suffix."""
 
     @property
     def fresh_seeds(self) -> range:
-        """Which the search has not seen: it has its own, and those next to it for its finalists."""
+        """Seeds that the search has not used: it uses its own, and the next ones for its finalists."""
         first = self.seed + 1 + self.FINALIST_SEEDS
         return range(first, first + self.seeds)
 
     def outcome(self, records: Records) -> dict[str, Any] | None:
-        """What came of the search; None before it has run."""
+        """Return the outcome of the search; None before it has run."""
         record = records.search(self.name)
         return None if record is None else record["outcome"]
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Of a table with losses, their fitness, and what `measured` gives of them."""
+        """The header of a table with losses, their fitness and the cells of `measured`."""
         fitness, validation = f"fitness ({self.fitness_steps} steps)", f"validation after {self.steps:,} steps"
         return "loss", fitness, validation, "test", "seeds"
 
     def measured(self, records: Records, loss: str) -> tuple[str, str, int]:
-        """Cells of a table: validation and test accuracy of a loss with the fresh seeds, and how many there are."""
+        """Return cells of a table: validation and test accuracy of a loss with the fresh seeds, and their number."""
         training = self.training(loss, self.steps)
         validation, test = (
             records.accuracies(training, self.steps, split, self.fresh_seeds) for split in ("validation", "test")
@@ -78,7 +83,7 @@ class SearchOptions(Options, ABC):
 
 
 def draw_generations(axes: Axes, generations: Sequence[Mapping[str, Any]], fields: Mapping[str, str]) -> None:
-    """Lines over the generations: of each field, by its label."""
+    """Draw a line over the generations for each field, by its label."""
     numbers = [generation["generation"] for generation in generations]
     for (label, field), style in zip(fields.items(), ("-o", "--s"), strict=True):
         axes.plot(numbers, [generation[field] for generation in generations], style, color="0.2", label=label)
@@ -87,60 +92,55 @@ def draw_generations(axes: Axes, generations: Sequence[Mapping[str, Any]], field
 def record_search(options: SearchOptions, command: Sequence[str], arguments: Sequence[str]) -> None:
     """Run a search to its end, and write its record, unless there is one.
 
-    The run directory is in the user's cache folder until then. A run that was stopped goes on.
+    Until then the run directory is in the user's cache folder. A run that was stopped goes on.
 
     Args:
-        options: What to search on, and where data and records are.
-        command: What makes it again, the data set left out.
-        arguments: For `python -m glojax.search`, data set, devices and run directory left out.
+        options: Options of the experiment.
+        command: The command that makes the record again, without the data set.
+        arguments: Arguments for `python -m glojax.search`, without data set, devices and run directory.
 
     Raises:
         KeyboardInterrupt: The user stopped it.
-        GlojaxError: It failed; it has said why.
+        GlojaxError: It failed, and printed the cause.
     """
     path = options.results / f"{options.name}.json"
     if path.exists():
         return
     dataset = ["--dataset", options.dataset]
-    places = [f"--data-dir={options.data_dir}"] if options.data_dir else []
+    data_dir = [f"--data-dir={options.data_dir}"] if options.data_dir else []
     directory = platformdirs.user_cache_path("glojax") / "experiments" / options.name
     devices = [f"--devices={options.devices}"] if options.devices else []
     if (directory / "config.json").exists():
         code = search(["resume", str(directory), *devices])
     else:
-        # What a process has left that was killed before its first file was whole.
+        # A process that was killed before its first file was complete leaves a folder.
         shutil.rmtree(directory, ignore_errors=True)
-        code = search([*arguments, *dataset, *places, *devices, "--run-dir", str(directory)])
+        code = search([*arguments, *dataset, *data_dir, *devices, "--run-dir", str(directory)])
     if code in _STOPPED:
         raise KeyboardInterrupt
     if code != 0:
         raise GlojaxError(f"The search in {directory} ended with code {code}; see above. To start anew, delete it.")
-    outcome, seconds = _outcome(directory)
-    write_record(path, record_of(shlex.join([*command, *dataset]), outcome, seconds))
+    fields, seconds = _search_fields(directory)
+    write_record(path, record_of(shlex.join([*command, *dataset]), fields, seconds))
     shutil.rmtree(directory)
 
 
-def _outcome(directory: Path) -> tuple[dict[str, Any], float]:
-    """What a run directory says, without times; and how many seconds its generations took."""
-    config = json.loads((directory / "config.json").read_text())
-    lines = {
-        name: [json.loads(line) for line in (directory / f"{name}.jsonl").read_text().splitlines()]
-        for name in ("generations", "tuning")
-        if (directory / f"{name}.jsonl").exists()
-    }
-    seconds = sum(line.pop("seconds") for each in lines.values() for line in each)
-    fame = directory / "hall_of_fame.csv"
-    resolved = {name: value for name, value in config["resolved"].items() if name != "dataset_origin"}
-    # The data's folder is one machine's own.
-    options = {name: value for name, value in config["options"].items() if name != "data_dir"}
-    record = {
-        "search": config["command"],
-        "options": options,
-        "config": resolved,
-        "outcome": {
-            "result": json.loads((directory / "result.json").read_text()),
-            "hall_of_fame": list(csv.DictReader(fame.read_text().splitlines())) if fame.exists() else [],
-            **lines,
+def _search_fields(directory: Path) -> tuple[dict[str, Any], float]:
+    """Return the fields of a record from a run directory, without paths and times; and the seconds of the search."""
+    run = load_run(directory)
+    generations, tuning = ([asdict(record) for record in records] for records in (run.generations, run.tuning))
+    seconds = sum(record.pop("seconds") for record in generations + tuning)
+    fame = [
+        {"fitness": one.fitness, "size": one.tree.size, "expression": one.expression}
+        for one in run.hall_of_fame[:HALL_OF_FAME_SIZE]
+    ]
+    outcome = {"result": run.result, "hall_of_fame": fame, "generations": generations, "tuning": tuning}
+    fields = {
+        "search": run.command,
+        "options": {name: value for name, value in run.options.items() if name != "data_dir"},
+        "resolved": {
+            name: value for name, value in read_config(directory)["resolved"].items() if name != "dataset_origin"
         },
+        "outcome": outcome,
     }
-    return record, seconds
+    return fields, seconds

@@ -1,4 +1,4 @@
-"""How figures look: lines that are told apart in grey, too, and files that are the same for the same records."""
+"""The style of the figures: lines that differ in grey, too, and equal files for equal records."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-#: For each loss its name in words, and how it is drawn.
+#: The name of each loss in words, and the style of its line.
 LABELS = {
     "cross_entropy": "cross-entropy",
     "baikal": "Baikal",
@@ -24,14 +24,14 @@ STYLES: dict[str, dict[str, Any]] = {
 
 
 def new_figure(width: float = 7.0, height: float = 4.2) -> Figure:
-    """An empty figure, in inches."""
+    """Return an empty figure; width and height are in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def finish(axes: Axes, *, title: str, xlabel: str, ylabel: str, legend: bool = True) -> None:
-    """Titles, a grid and, where anything was drawn, a legend; else a note."""
+    """Add titles and a grid and, if anything was drawn, a legend; else a note."""
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     axes.grid(alpha=0.3)
     if not axes.has_data():

@@ -12,8 +12,8 @@ steps 0.9815, 0.9903 and 0.9932 with three seeds, Baikal over cross-entropy p = 
 Time: about 3 minutes a training of 5,000 steps, two side by side on two cores; 15 to 25 one of 20,000.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -29,7 +29,7 @@ from experiments.trainings import PAPER_LOSSES, Training
 
 @dataclass(frozen=True, kw_only=True)
 class Options(script.Options):
-    """What to train."""
+    """Options of the trainings."""
 
     steps: int = 20_000
     """Steps of a full training."""
@@ -61,7 +61,7 @@ def wanted(options: Options, records: Records) -> list[Training]:
 #: Images in MNIST's test set.
 NUM_TEST = 10_000
 
-#: Figure 2: test accuracies of ten networks each, after so many steps.
+#: Figure 2: test accuracies of ten networks each, after this number of steps.
 PAPER_STEPS = 20_000
 PAPER = {
     "cross_entropy": (0.9898, 0.9898, 0.9902, 0.9894, 0.9895, 0.9905, 0.9902, 0.9896, 0.9898, 0.9899),
@@ -71,7 +71,7 @@ PAPER = {
 
 
 def accuracies(options: Options, records: Records, steps: int) -> dict[str, list[float]]:
-    """Test accuracies of each loss after so many steps, one a seed."""
+    """Return the test accuracies of each loss after a number of steps, one for each seed."""
     return {loss: records.accuracies(options.training(loss, steps), steps) for loss in PAPER_LOSSES}
 
 
@@ -126,8 +126,7 @@ def _draw(axes: Axes, steps: int, accuracies: dict[str, list[float]]) -> None:
     finish(axes, title=f"After {steps:,} steps", xlabel="test accuracy", ylabel="")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    return script.run_script(Options, wanted, report, __doc__, arguments)
+main = partial(script.run_script, Options, wanted, report, __doc__)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Does one training, and writes its record: what other scripts train, the command in each record makes again.
+"""One training and its record; the command in each record of a training runs this script.
 
 python -m experiments.train --loss baikal --steps 2000 --learning-rate 0.01
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import tyro
@@ -16,8 +16,8 @@ from experiments.trainings import Training
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(script.Places):
-    """A training, and where things are."""
+class Options(script.CommonOptions):
+    """Options of the training."""
 
     training: Annotated[Training, tyro.conf.OmitArgPrefixes]
 
@@ -35,8 +35,7 @@ def report(options: Options, records: Records) -> Report:
     return Report(table(("step", "validation accuracy", "test accuracy"), rows))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    return script.run_script(Options, wanted, report, __doc__, arguments)
+main = partial(script.run_script, Options, wanted, report, __doc__)
 
 
 if __name__ == "__main__":

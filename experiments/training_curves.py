@@ -10,8 +10,8 @@ evaluation to the next it changes half as much with Baikal as with cross-entropy
 Time: 15 to 25 minutes a training, two side by side on two cores. They are those of `experiments.test_accuracy`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from experiments.trainings import PAPER_LOSSES, Training
 
 @dataclass(frozen=True, kw_only=True)
 class Options(script.Options):
-    """What to train."""
+    """Options of the trainings."""
 
     steps: int = 20_000
     """Steps of each training."""
@@ -35,7 +35,7 @@ def wanted(options: Options, records: Records) -> list[Training]:
     return [full_length(options.training(loss, options.steps)) for loss in PAPER_LOSSES]
 
 
-#: The table says after how many steps this test accuracy was first reached.
+#: The table has the number of steps after which this test accuracy was first reached.
 MILESTONE = 0.98
 
 
@@ -51,7 +51,7 @@ def report(options: Options, records: Records) -> Report:
         steps, accuracies = np.array(outcome["steps"]), np.array(outcome["test"])
         axes.plot(steps, accuracies, label=LABELS[loss], markevery=8, markersize=5, linewidth=1.4, **STYLES[loss])
         reached = steps[accuracies >= MILESTONE]
-        # Over the last quarter, where little is learned any more.
+        # Little is learned in the last quarter.
         wobble = np.abs(np.diff(accuracies[-len(accuracies) // 4 :])).mean() if len(accuracies) > 4 else np.nan
         first = f"{reached[0]:,} steps" if len(reached) else "not reached"
         rows.append((LABELS[loss], first, f"{wobble:.5f}", accuracy_in_words(float(accuracies[-1]))))
@@ -67,8 +67,7 @@ def report(options: Options, records: Records) -> Report:
     return Report(f"{table(header, rows)}\nOne seed (0) of each. Curves below 0.95 are cut off.\n", figure)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    return script.run_script(Options, wanted, report, __doc__, arguments)
+main = partial(script.run_script, Options, wanted, report, __doc__)
 
 
 if __name__ == "__main__":

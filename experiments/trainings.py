@@ -1,4 +1,4 @@
-"""What an experiment asks for: a training, and when it is measured."""
+"""The description of a training in an experiment: the loss, the data, and when it is measured."""
 
 import dataclasses
 import hashlib
@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from glojax.datasets import Dataset
-from glojax.datasets.dataset import TestSplit
+from glojax.datasets import DatasetSource, TestSplit
 from glojax.errors import ConfigurationError
+from glojax.evaluation import FitnessRule
 from glojax.expressions import LossTree, canonical
 from glojax.losses import CATALOG, ClassReduction, find_tree
-from glojax.networks import NETWORKS
-from glojax.search.recipes import OWN_RECIPE, RECIPES, Recipe
-from glojax.training import Train, TrainingConfig, make_train
-from glojax.training.config import MAX_COUNT
+from glojax.search.recipes import recipe_of
+from glojax.training import TrainingConfig
 
 #: The three losses of the paper, in its order.
 PAPER_LOSSES = ("cross_entropy", "baikal", "baikal_cma")
@@ -28,13 +26,13 @@ CONFIDENCE_PENALTY = "confidence_penalty"
 
 LOSSES: dict[str, LossTree] = CATALOG | {CONFIDENCE_PENALTY: LossTree.parse("x * log(y) - y * log(y)")}
 
-#: What of a training says when it ends and is measured, and not how it goes.
+#: Fields that say when a training ends and is measured; they do not change its course.
 _SCHEDULE = ("steps", "evaluate_every", "histogram_at")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """One network trained with one loss: all that its outcome depends on, beside data and code.
+    """One network trained with one loss: everything that its outcome depends on, data and code aside.
 
     Raises:
         ConfigurationError: A number of the schedule is out of range.
@@ -62,7 +60,7 @@ class Training:
     """How the loss is reduced over the classes."""
 
     seed: int = 0
-    """Of initial network, batches and dropout."""
+    """Seed of the initial network, the batches and dropout."""
 
     evaluate_every: int | None = None
     """Steps between two measurements of the accuracies; by default they are measured in the end only."""
@@ -79,28 +77,67 @@ class Training:
             )
 
     @property
-    def recipe(self) -> Recipe:
-        """How networks are trained on the data set."""
-        return RECIPES.get(self.dataset, OWN_RECIPE)._replace(steps=self.steps, learning_rate=self.learning_rate)
+    def network(self) -> str:
+        """The name of the network, by the recipe of the data set."""
+        return recipe_of(self.dataset).network
+
+    @property
+    def config(self) -> TrainingConfig:
+        """The configuration of the training: the recipe of the data set with the fields of this one."""
+        return dataclasses.replace(
+            recipe_of(self.dataset).training,
+            num_steps=self.steps,
+            learning_rate=self.learning_rate,
+            class_reduction=self.class_reduction,
+            splits=("validation", "test"),
+        )
+
+    @property
+    def rule(self) -> FitnessRule:
+        """The fitness rule by which an evaluator does the training."""
+        return FitnessRule((self.seed,), (self.learning_rate,), self.steps, ("validation", "test"))
+
+    def source(self, data_dir: Path | None) -> DatasetSource:
+        """Return the source of the data; its seed is 0 where nothing is drawn."""
+        return DatasetSource(
+            self.dataset,
+            None if data_dir is None else str(data_dir),
+            test_split=self.test_split,
+            train_fraction=self.train_fraction,
+            seed=0 if self.train_fraction == 1 else self.seed,
+        )
 
     @cached_property
     def tree(self) -> LossTree:
-        """The loss, in the canonical form that searches and comparisons train, too."""
-        return canonical(LOSSES[self.loss] if self.loss in LOSSES else find_tree(self.loss))
+        """The loss in its canonical form, which searches and comparisons train, too.
+
+        Raises:
+            ExpressionError: The loss is no expression.
+            ConfigurationError: The loss does not depend on both x and y.
+        """
+        tree = canonical(LOSSES[self.loss] if self.loss in LOSSES else find_tree(self.loss))
+        if not (tree.uses("x") and tree.uses("y")):
+            raise ConfigurationError(f"--loss is {self.loss}; expected a loss that depends on both x and y.")
+        return tree
 
     @property
     def evaluated_steps(self) -> list[int]:
-        """After which steps the accuracies are measured."""
+        """The steps after which the accuracies are measured."""
         every = self.evaluate_every or self.steps
         return sorted({*range(every, self.steps + 1, every), self.steps})
 
     @property
     def stops(self) -> list[int]:
-        """After which steps anything is measured."""
+        """The steps after which anything is measured."""
         return sorted({*self.evaluated_steps, *([self.histogram_at] if self.histogram_at else [])})
 
-    def goes_as(self, other: "Training") -> bool:
-        """Whether both do the same for as long as both last."""
+    @property
+    def is_curve(self) -> bool:
+        """Whether anything beside the accuracies in the end is measured."""
+        return self.evaluated_steps != [self.steps] or self.histogram_at is not None
+
+    def has_course_of(self, other: "Training") -> bool:
+        """Return whether both are the same training up to the end of the shorter one."""
         return all(
             getattr(self, field.name) == getattr(other, field.name)
             for field in dataclasses.fields(self)
@@ -108,16 +145,16 @@ class Training:
         )
 
     def covers(self, other: "Training") -> bool:
-        """Whether this one's outcome has all of the other's in it."""
+        """Return whether this training's outcome contains the other's."""
         return (
-            self.goes_as(other)
+            self.has_course_of(other)
             and set(self.evaluated_steps) >= set(other.evaluated_steps)
             and other.histogram_at in (None, self.histogram_at)
         )
 
     @property
     def name(self) -> str:
-        """For the file of its record; different for different trainings."""
+        """The name of its record's file, which no other training has."""
         loss = self.loss if self.loss in LOSSES else f"loss_{hashlib.sha256(self.loss.encode()).hexdigest()[:8]}"
         parts = [
             loss,
@@ -134,48 +171,28 @@ class Training:
 
     @property
     def command(self) -> str:
-        """What makes its record."""
+        """The command that makes its record."""
         arguments = ["python", "-m", "experiments.train"]
         for field in dataclasses.fields(self):
             flag, value = "--" + field.name.replace("_", "-"), getattr(self, field.name)
             if value is not None:
-                # What begins with a minus would pass for an option.
+                # A value that begins with a minus would be read as an option.
                 arguments += [f"{flag}={value}"] if str(value).startswith("-") else [flag, str(value)]
         return shlex.join(arguments)
 
-    def training_config(self) -> TrainingConfig:
-        """For the trainer."""
-        recipe = self.recipe
-        return TrainingConfig(
-            num_steps=self.steps,
-            batch_size=recipe.batch_size,
-            learning_rate=self.learning_rate,
-            class_reduction=self.class_reduction,
-            splits=("validation", "test"),
-            weight_decay=recipe.weight_decay,
-            decay_every_epochs=recipe.decay_every_epochs,
-            augmentation=recipe.augmentation,
-        )
-
-    def make_train(self, dataset: Dataset) -> Train:
-        """What trains it, and all others that differ in loss, seed, learning rate and length only."""
-        # Rate and length in the configuration would be compiled in; each training is driven with its own.
-        config = dataclasses.replace(self.training_config(), learning_rate=1.0, num_steps=MAX_COUNT)
-        return make_train(NETWORKS[self.recipe.network], dataset, config)
-
 
 def dataset_name(dataset: str) -> str:
-    """For the names of files: that of a known data set, or the stem of a path with a checksum of all of it."""
+    """Return a name for files: that of a known data set, or the stem of a path with a checksum of the path."""
     if not dataset.endswith(".npz"):
         return dataset
     return f"{Path(dataset).stem}_{hashlib.sha256(dataset.encode()).hexdigest()[:8]}"
 
 
 def without_covered(trainings: list[Training]) -> list[Training]:
-    """The trainings but for those that others of them cover; of equal ones the first."""
+    """Return the trainings that no other one covers; of equal ones the first."""
     kept: list[Training] = []
-    for place, training in enumerate(trainings):
-        others = [*kept, *trainings[place + 1 :]]
+    for index, training in enumerate(trainings):
+        others = [*kept, *trainings[index + 1 :]]
         if not any(other.covers(training) for other in others if other != training) and training not in kept:
             kept.append(training)
     return kept

@@ -1,14 +1,15 @@
-"""The folder of a finished run is damaged in many ways; nothing wrong may come out of it.
+"""The folder of a finished run is damaged in many ways; nothing wrong may be read from it.
 
     python -m tests.crash.damage
 
 Each trial damages one or more files of a real run: cut off, emptied, bits flipped, bytes overwritten, lines dropped,
 doubled or swapped, numbers edited, a file deleted or replaced by a folder, values forged under a checksum that fits.
-Then everything that a resumed run reads is read. What may come of it: one of glojax's own errors, or exactly what the
-run had written, as far as it is left. A sample is resumed by the real command line, and must end as the run had, or
-with exit code 2 and one line. `results/damage.json` tells what came of all.
+Then everything that a resumed run reads is read. The outcome is one of glojax's own errors, or exactly the content that
+the run had written, as far as it is left. A sample is resumed by the real command line, and must end as the run had, or
+with exit code 2 and one line. `results/damage.json` has the outcomes.
 """
 
+import contextlib
 import json
 import logging
 import random
@@ -25,15 +26,17 @@ from pathlib import Path
 from typing import Any
 
 import tyro
-from glojax.search.config import RunOptions
-from glojax.search.run_config import read_config, read_options, sealed
 from rich.progress import track
 
 from glojax.errors import GlojaxError
-from glojax.evaluation import TrainingJournal
+from glojax.evaluation import Training, TrainingJournal
+from glojax.expressions import LossTree
+from glojax.search.config_file import read_config, read_options, sealed
 from glojax.search.events import Event, EventLog
 from glojax.search.json_lines import JsonLines
-from glojax.search.run_directory import require_run
+from glojax.search.options import RunOptions
+from glojax.search.run_directory import DISCOVERY_EVENTS, TUNING_EVENTS, require_run
+from glojax.search.saved_run import load_run
 from tests.crash.run_folders import contents
 from tests.search.runs import resume, run
 
@@ -46,14 +49,15 @@ SEARCH = (
 )
 
 LOGS = ("generations.jsonl", "tuning.jsonl", "candidates.jsonl")
+EVENT_LOGS = (DISCOVERY_EVENTS, TUNING_EVENTS)
 
-#: What a forger may write in the place of a value.
+#: Values that a forger may write in the place of another one.
 FORGED: tuple[Any, ...] = (None, -1, 2**63, 1e308, float("nan"), "", "x" * 10_000, [], {}, True, [[]] * 100, "../../x")
 
 
 @dataclass(frozen=True)
 class Options:
-    """How much is tried."""
+    """Numbers of trials."""
 
     trials: int = 10_000
     resumes: int = 30
@@ -103,10 +107,10 @@ def lines_swapped(content: bytes, draw: random.Random) -> bytes:
 
 
 def digit_edited(content: bytes, draw: random.Random) -> bytes:
-    places = [place for place, byte in enumerate(content) if 48 <= byte < 58]
+    indices = [index for index, byte in enumerate(content) if 48 <= byte < 58]
     changed = bytearray(content)
-    if places:
-        changed[draw.choice(places)] = draw.randrange(48, 58)
+    if indices:
+        changed[draw.choice(indices)] = draw.randrange(48, 58)
     return bytes(changed)
 
 
@@ -120,7 +124,7 @@ DAMAGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
 
 
 def damage(folder: Path, draw: random.Random) -> str:
-    """Damage some files of a run, and say which and how."""
+    """Damage some files of a run; return which and how."""
     done = []
     for _ in range(draw.choice((1, 1, 1, 2, 3))):
         path = draw.choice([path for path in sorted(folder.iterdir()) if path.is_file()])
@@ -148,42 +152,53 @@ def damage(folder: Path, draw: random.Random) -> str:
 
 
 def forged(config: dict[str, Any], draw: random.Random) -> dict[str, Any]:
-    """A configuration with some values replaced, and a checksum that fits."""
+    """Return a configuration with some values replaced, and a checksum that fits."""
     for _ in range(draw.choice((1, 1, 3))):
-        place = config
-        while isinstance(inner := place[(name := draw.choice(list(place)))], dict) and inner and draw.random() < 0.8:
-            place = inner
-        place[name] = draw.choice(FORGED)
+        table = config
+        while isinstance(inner := table[(name := draw.choice(list(table)))], dict) and inner and draw.random() < 0.8:
+            table = inner
+        table[name] = draw.choice(FORGED)
     return sealed(config)
 
 
-def events(folder: Path) -> list[Event]:
-    """The order of an asynchronous search, as far as it is to be believed."""
-    return list(EventLog(folder / "events.jsonl").events)
+def events(folder: Path) -> dict[str, list[Event]]:
+    """Return the events of an asynchronous run, by file, as far as they can be trusted."""
+    return {name: list(EventLog(folder / name).events) for name in EVENT_LOGS}
+
+
+def trainings(folder: Path) -> list[Training]:
+    """Return the trainings in the journal of an undamaged run."""
+    records = [json.loads(line) for line in (folder / "trainings.jsonl").read_text().splitlines()]
+    return [
+        Training(one["context"], LossTree.parse(one["expression"]), one["seed"], one["learning_rate"])
+        for one in records
+    ]
 
 
 @dataclass(frozen=True)
 class Original:
-    """What a run had written, as it is read."""
+    """The content of a run as it had written it."""
 
     folder: Path
     config: dict[str, Any]
+    trainings: list[Training]
     journal: TrainingJournal
     logs: dict[str, list[dict[str, Any]]]
-    events: list[Event]
+    events: dict[str, list[Event]]
 
     @classmethod
     def of(cls, folder: Path) -> "Original":
         lines = {name: (folder / name).read_text().splitlines() for name in LOGS}
         logs = {name: [json.loads(line) for line in texts] for name, texts in lines.items()}
-        return cls(folder, read_config(folder), TrainingJournal(folder / "trainings.jsonl"), logs, events(folder))
+        journal = TrainingJournal(folder / "trainings.jsonl")
+        return cls(folder, read_config(folder), trainings(folder), journal, logs, events(folder))
 
 
 def trial(original: Original, folder: Path, draw: random.Random) -> tuple[str, str]:
-    """Damage a copy of a run at `folder`, and read it; what was done, and what came of it.
+    """Damage a copy of a run at `folder`, and read it; return the damage and the outcome.
 
     Raises:
-        AssertionError: Something wrong came of it.
+        AssertionError: Something wrong was read.
     """
     shutil.copytree(original.folder, folder)
     done = damage(folder, draw)
@@ -194,9 +209,14 @@ def trial(original: Original, folder: Path, draw: random.Random) -> tuple[str, s
         if "forged" not in done:
             assert config == original.config, done
         journal = TrainingJournal(folder / "trainings.jsonl")
-        for training, result in journal.results.items():
-            assert str(result) == str(original.journal.results[training]), done
-        assert events(folder) == original.events[: len(events(folder))], done
+        found = {training: result for training in original.trainings if (result := journal.find(training))}
+        assert len(found) == len(journal), done
+        for training, result in found.items():
+            assert str(result) == str(original.journal.find(training)), done
+        for name, trusted in events(folder).items():
+            assert trusted == original.events[name][: len(trusted)], done
+        with contextlib.suppress(GlojaxError):
+            load_run(folder)
         for name, records in original.logs.items():
             log = JsonLines(folder / name)
             for record in records:
@@ -217,28 +237,28 @@ def main(options: Options) -> None:
     slowest = 0.0
     resumed: Counter[str] = Counter()
     draw = random.Random(options.seed)
-    with tempfile.TemporaryDirectory(prefix="glojax-damage-") as place:
-        whole = run(Path(place), *SEARCH, num_devices=1)
+    with tempfile.TemporaryDirectory(prefix="glojax-damage-") as parent:
+        whole = run(Path(parent), *SEARCH, num_devices=1)
         if whole.exit_code != 0:
             sys.exit(whole.errors)
         original, expected = Original.of(whole.directory), contents(whole.directory)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for number in track(range(options.trials), "Trials"):
-            folder = Path(place) / "damaged"
+            folder = Path(parent) / "damaged"
             begin = time.perf_counter()
             _, outcome = trial(original, folder, draw)
             slowest = max(slowest, time.perf_counter() - begin)
             outcomes[outcome] += 1
             shutil.rmtree(folder)
             if number < options.resumes:
-                shutil.copytree(original.folder, Path(place) / "again" / "run")
-                done = damage(Path(place) / "again" / "run", draw)
-                again = resume(Path(place) / "again")
+                shutil.copytree(original.folder, Path(parent) / "again" / "run")
+                done = damage(Path(parent) / "again" / "run", draw)
+                again = resume(Path(parent) / "again")
                 refused = again.exit_code == 2 and "Traceback" not in again.errors
                 if not refused and "forged" not in done and contents(again.directory) != expected:
                     sys.exit(f"{done}: exit code {again.exit_code}, not as the run was\n{again.errors}")
                 resumed["refused" if refused else "ended as the run had"] += 1
-                shutil.rmtree(Path(place) / "again")
+                shutil.rmtree(Path(parent) / "again")
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     record = {
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -2,9 +2,9 @@
 
     python -m tests.crash.faulty_search append half 17 discover --generations 3
 
-fails in the 17th append of the process. What fails: `append`, `sync` or `replace`; how: the process is killed `before`,
-`after` or in the middle of it (`half`), or the disk is `full` from then on. With `count` in the place of the three,
-nothing fails, and the last line of the standard error says how often each operation was called.
+fails in the 17th append of the process. The operation is `append`, `sync` or `replace`. The process is killed `before`
+it, `after` it or in the middle of it (`half`), or the disk is `full` from then on. With `count` in the place of the
+three, nothing fails, and the last line of the standard error says how often each operation was called.
 """
 
 import builtins
@@ -21,7 +21,7 @@ from glojax import files
 
 
 class FaultyLayer:
-    """Takes the place of `os` and of `open` in `glojax.files`."""
+    """Replaces `os` and `open` in `glojax.files`."""
 
     def __init__(self, operation: str = "", moment: str = "", number: int = 0):
         self._fault = operation, number
@@ -50,7 +50,7 @@ class FaultyLayer:
             os.replace(source, target)
 
     def begin(self, operation: str) -> bool:
-        """Count an operation, and fail before it if it is time; whether it is to fail in the middle."""
+        """Count an operation, and fail before it if it is time; return whether it must fail in the middle."""
         self.calls[operation] += 1
         is_time = (operation, self.calls[operation]) == self._fault
         if is_time and self._moment == "before":

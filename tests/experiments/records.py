@@ -1,4 +1,4 @@
-"""Records of trainings that nobody did."""
+"""Invented records of trainings."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ def add(
     validation: Sequence[float] | None = None,
     finite: bool = True,
 ) -> None:
-    """A record with these accuracies after the steps at which the training is measured."""
+    """Add a record with these accuracies after the steps at which the training is measured."""
     outcome = {
         "steps": training.evaluated_steps,
         "validation": list(validation or test),

@@ -1,17 +1,18 @@
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from experiments.records import RESULTS, RecordError, Records, read_record, reproducible, write_record
 from experiments.trainings import Training
+from glojax.training import recorded_config
 from tests.experiments.records import add
 
 TRAINING = Training(loss="baikal", steps=10, learning_rate=0.05, dataset="digits", evaluate_every=5)
 
 
-def test_records_are_found_again_by_whoever_reads_the_folder(tmp_path: Path) -> None:
+def test_records_are_read_back_from_the_folder(tmp_path: Path) -> None:
     records = Records(tmp_path)
     add(records, TRAINING, [0.5, 0.75], [0.25, 0.5])
     for known in (records, Records(tmp_path)):
@@ -38,7 +39,7 @@ def test_accuracies_of_some_seeds_are_of_these(tmp_path: Path) -> None:
     assert records.accuracies(TRAINING, 10, seeds=range(1, 5)) == [0.25, 0.5]
 
 
-def test_trainings_that_broke_off_are_told_by_their_seeds(tmp_path: Path) -> None:
+def test_trainings_that_broke_off_are_returned_by_seed(tmp_path: Path) -> None:
     records = Records(tmp_path)
     for seed, finite in ((1, False), (0, True), (2, False)):
         add(records, replace(TRAINING, seed=seed, steps=5 * (seed + 1)), [0.0] * (seed + 1), finite=finite)
@@ -46,14 +47,14 @@ def test_trainings_that_broke_off_are_told_by_their_seeds(tmp_path: Path) -> Non
     assert records.broken_off(TRAINING) == [1, 2]
 
 
-def test_files_with_one_stem_have_records_of_their_own(tmp_path: Path) -> None:
+def test_files_with_one_stem_have_different_records(tmp_path: Path) -> None:
     records = Records(tmp_path)
     for folder in "ab":
         add(records, replace(TRAINING, dataset=f"{folder}/images.npz"), [0.5, 0.5])
     assert len(list(tmp_path.glob("trainings/images_*/*.json"))) == 2
 
 
-def test_circumstances_aside_a_record_is_what_it_is_made_of(tmp_path: Path) -> None:
+def test_only_the_circumstances_are_not_reproducible(tmp_path: Path) -> None:
     add(Records(tmp_path), TRAINING, [0.5, 0.75])
     record = read_record(next(tmp_path.glob("*/*/*.json")))
     assert record["command"] == TRAINING.command
@@ -84,15 +85,15 @@ def test_committed_records_are_named_after_what_they_hold() -> None:
         assert path == RESULTS / "trainings" / training.dataset / f"{training.name}.json"
 
 
-def test_committed_records_are_of_what_their_trainings_are_today() -> None:
-    """Else they would stand for a loss or a recipe that has changed since."""
+def test_committed_records_have_the_losses_and_the_recipes_of_today() -> None:
+    """A record must not stand for a loss or a recipe that has changed since."""
     data = set()
     for path in (RESULTS / "trainings").glob("*/*.json"):
         record = read_record(path)
         training = Training(**record["training"])
         assert record["expression"] == str(training.tree), path.name
-        assert record["network"] == training.recipe.network, path.name
-        assert record["config"] == json.loads(json.dumps(asdict(training.training_config()))), path.name
+        assert record["network"] == training.network, path.name
+        assert recorded_config(record["config"]) == training.config, path.name
         if training.train_fraction == 1:
             data.add((training.dataset, training.test_split, record["dataset"]["fingerprint"]))
     assert len(data) == len({each[:2] for each in data}), "one data set, two fingerprints"

@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,31 +12,32 @@ import platformdirs
 import pytest
 from rich.console import Console
 
-from experiments import train
+from experiments import curves, train
 from experiments.checkpoints import Progress, checkpoint_path, restore, save
-from experiments.progress import TrainingsDisplay
 from experiments.records import Records, reproducible
 from experiments.runner import train_all
 from experiments.trainings import Training
 from glojax.datasets import load_dataset
-from glojax.errors import DatasetError
+from glojax.errors import ConfigurationError, DatasetError
 from glojax.evaluation import keep_compiled_programs, training_devices
+from glojax.networks import NETWORKS
+from glojax.training import Train, TrainState, make_train
 
 TRAINING = Training(
     loss="baikal", steps=1500, learning_rate=0.05, dataset="digits", evaluate_every=500, histogram_at=700
 )
 
-#: Saves after each segment, so that there is something to go on with whenever it is killed.
+#: Saves after each segment, so that it can be killed at any time.
 PROCESS = """
 import sys
-from experiments import runner, script, train
-runner.CHECKPOINT_SECONDS = 0
+from experiments import curves, script, train
+curves.CHECKPOINT_SECONDS = 0
 script.start(lambda: train.main(sys.argv[1:]))
 """
 
 
 def done(trainings: list[Training], folder: Path, devices: int = 1) -> list[dict[str, object]]:
-    """The reproducible part of the records of trainings done here."""
+    """Do trainings, and return the reproducible part of their records."""
     records = Records(folder)
     train_all(trainings, records, None, training_devices(devices), Console(quiet=True))
     return [reproducible(record) for _, record in sorted(records.trainings, key=lambda pair: pair[0].name)]
@@ -52,7 +52,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, obje
 
 @pytest.fixture
 def checkpoint() -> Path:
-    """Where the training's state is kept."""
+    """The path of the training's state."""
     path = checkpoint_path(TRAINING, load_dataset("digits").fingerprint)
     assert path.is_relative_to(platformdirs.user_cache_path("glojax"))
     assert not path.exists()
@@ -85,19 +85,18 @@ def test_an_interrupted_training_is_saved_and_goes_on_to_the_same_record(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    interrupted = threading.Event()
+    measure = curves._measure
 
-    def interrupt(*arguments: object, **options: object) -> None:
-        # Once: a second interruption would stop the saving, too.
-        if not interrupted.is_set():
-            interrupted.set()
+    def interrupt(training: Training, trainer: Train, state: TrainState, progress: Progress) -> None:
+        measure(training, trainer, state, progress)
+        if progress.step == 500:
             os.kill(os.getpid(), signal.SIGINT)
-            # On a busy machine the training could be at its end before the main thread is told.
+            # On a busy machine the training could be at its end before the main thread handles the signal.
             time.sleep(2)
 
     command = [*TRAINING.command.split()[3:], "--results", str(tmp_path), "--devices", "1"]
     with monkeypatch.context() as patched:
-        patched.setattr(TrainingsDisplay, "on_steps", interrupt)
+        patched.setattr(curves, "_measure", interrupt)
         assert train.main(command) == 130
     assert capsys.readouterr().err == "stopped; the same command goes on from here\n"
     assert checkpoint.exists()
@@ -105,14 +104,30 @@ def test_an_interrupted_training_is_saved_and_goes_on_to_the_same_record(
     assert done([TRAINING], tmp_path) == undisturbed
 
 
-def test_what_comes_of_a_training_does_not_depend_on_the_others(tmp_path: Path) -> None:
+@pytest.mark.parametrize("evaluate_every", [10, None])
+def test_the_outcome_of_a_training_does_not_depend_on_the_others(tmp_path: Path, evaluate_every: int | None) -> None:
     trainings = [
-        replace(TRAINING, loss=loss, learning_rate=rate, steps=20, evaluate_every=10, histogram_at=None)
+        replace(TRAINING, loss=loss, learning_rate=rate, steps=20, evaluate_every=evaluate_every, histogram_at=None)
         for loss, rate in (("baikal", 0.05), ("cross_entropy", 0.1), ("x * log(y - 1)", 0.05))
     ]
     together = done(trainings, tmp_path / "together", devices=2)
     alone = [record for each in trainings for record in done([each], tmp_path / each.name)]
     assert together == sorted(alone, key=lambda record: Training(**record["training"]).name)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("loss", ["baikal", "x * log(y - 1)"])
+def test_a_curve_ends_with_the_accuracies_of_the_training_that_is_measured_once(tmp_path: Path, loss: str) -> None:
+    curve = replace(TRAINING, loss=loss, seed=3, train_fraction=0.5, steps=70, evaluate_every=35, histogram_at=None)
+    records = Records(tmp_path)
+    for training in (curve, replace(curve, evaluate_every=None)):
+        train_all([training], records, None, training_devices(1), Console(quiet=True))
+    measured_twice, measured_once = (record["outcome"] for _, record in records.trainings)
+    assert measured_twice["steps"] == [35, 70]
+    assert measured_once["steps"] == [70]
+    for field in ("validation", "test"):
+        assert measured_twice[field][-1:] == measured_once[field]
+    for field in ("finite", "num_steps"):
+        assert measured_twice[field] == measured_once[field]
 
 
 def test_a_training_that_breaks_off_counts_with_accuracy_0(tmp_path: Path) -> None:
@@ -137,14 +152,27 @@ def test_the_histogram_counts_every_probability(undisturbed: list[dict[str, obje
     assert outcome["test"][-1] > 0.95
 
 
-def test_mistakes_come_out_before_anything_is_trained(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="Unknown data set 'digit'"):
-        train_all([TRAINING, replace(TRAINING, dataset="digit")], Records(tmp_path), None, [], Console(quiet=True))
-    assert threading.active_count() < 50
+@pytest.mark.parametrize(
+    ("mistake", "error", "message"),
+    [
+        (replace(TRAINING, dataset="digit"), DatasetError, "Unknown data set 'digit'"),
+        (
+            replace(TRAINING, loss="log(y)"),
+            ConfigurationError,
+            r"--loss is log\(y\); expected a loss that depends on both",
+        ),
+        (replace(TRAINING, train_fraction=0.01), ConfigurationError, "batch"),
+    ],
+)
+def test_mistakes_are_reported_before_anything_is_trained(
+    tmp_path: Path, mistake: Training, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        train_all([TRAINING, mistake], Records(tmp_path), None, [], Console(quiet=True))
 
 
 def test_a_checkpoint_that_cannot_be_read_is_no_checkpoint(tmp_path: Path) -> None:
-    trainer = TRAINING.make_train(load_dataset("digits"))
+    trainer = make_train(NETWORKS[TRAINING.network], load_dataset("digits"), TRAINING.config)
     key, device = jax.random.key(0), training_devices(1)[0]
     state = jax.tree.map(lambda leaf: np.ones(leaf.shape, leaf.dtype), jax.eval_shape(trainer.begin, key))
     path = tmp_path / "state.npz"

@@ -1,4 +1,4 @@
-"""Every script on digits, as cheap as can be: what it trains, the command in the record trains again, bit for bit."""
+"""Every script on digits, with few steps: the command in a record trains again with the same result, bit for bit."""
 
 import importlib
 import json
@@ -33,7 +33,7 @@ SEARCHES = {
 
 
 def run(name: str, arguments: list[str], results: Path) -> int:
-    """A script's exit code."""
+    """Run a script, and return its exit code."""
     module = train if name == "train" else importlib.import_module(f"experiments.{name}")
     code: int = module.main([*arguments, "--results", str(results), "--devices", "1"])
     return code
@@ -56,7 +56,7 @@ def test_the_command_in_a_record_makes_it_again_bit_for_bit(
     (again,) = (tmp_path / "again").rglob("*.json")
     assert again.relative_to(tmp_path / "again") == path.relative_to(tmp_path / "first")
     assert reproducible(read_record(again)) == reproducible(read_record(path))
-    # All is there: nothing is trained again, and nothing written.
+    # Every record is there: nothing is trained again, and nothing is written.
     before = {path: path.stat().st_mtime_ns for path in first.values()}
     assert run(name, ARGUMENTS[name], tmp_path / "first") == 0
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "first").rglob("*.json")} == before

@@ -58,12 +58,19 @@ def test_a_longer_curve_covers_what_it_passes_through() -> None:
     assert not curve.covers(replace(SHORT, seed=1))
 
 
-def test_of_what_is_asked_for_twice_only_the_most_is_done() -> None:
+def test_trainings_that_others_cover_are_left_out() -> None:
     curve, other = replace(SHORT, steps=20, evaluate_every=5), replace(SHORT, seed=1)
     assert without_covered([SHORT, curve, other, SHORT, other]) == [curve, other]
 
 
-def test_schedules_that_never_come_are_refused() -> None:
+def test_only_trainings_that_are_measured_on_the_way_are_curves() -> None:
+    assert not SHORT.is_curve
+    assert not replace(SHORT, evaluate_every=SHORT.steps).is_curve
+    assert replace(SHORT, evaluate_every=4).is_curve
+    assert replace(SHORT, histogram_at=SHORT.steps).is_curve
+
+
+def test_schedules_outside_of_the_training_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="--histogram-at is 11; expected a step from 1 to the last, 10"):
         replace(SHORT, histogram_at=11)
     with pytest.raises(ConfigurationError, match="--evaluate-every is 0"):

@@ -238,7 +238,7 @@ def test_a_sum_of_many_fractions_is_simplified_in_time() -> None:
 def equal_trees(tree: LossTree) -> Iterator[LossTree]:
     """Trees that differ from one by commutation or re-association at the root."""
     yield tree
-    of, root = LossTree.of, tree.root.operator
+    of, root = LossTree.of, tree.nodes[0].operator
     if root == "square":
         yield of("multiply", *tree.operands * 2)
     if len(tree.operands) < 2:
@@ -247,19 +247,19 @@ def equal_trees(tree: LossTree) -> Iterator[LossTree]:
     for outer, inverse in (("add", "subtract"), ("multiply", "divide")):
         if root == outer:
             yield of(outer, b, a)
-        if root == outer and a.root.operator == outer:
+        if root == outer and a.nodes[0].operator == outer:
             yield of(outer, a.operands[0], of(outer, a.operands[1], b))
-        if root == outer and b.root.operator == inverse:
+        if root == outer and b.nodes[0].operator == inverse:
             yield of(inverse, of(outer, a, b.operands[0]), b.operands[1])
-        if root == inverse and a.root.operator == outer:
+        if root == inverse and a.nodes[0].operator == outer:
             yield of(outer, a.operands[0], of(inverse, a.operands[1], b))
-        if root == inverse and a.root.operator == inverse:
+        if root == inverse and a.nodes[0].operator == inverse:
             yield of(inverse, a.operands[0], of(outer, a.operands[1], b))
-        if root == inverse and b.root.operator == outer:
+        if root == inverse and b.nodes[0].operator == outer:
             yield of(inverse, of(inverse, a, b.operands[0]), b.operands[1])
     if root == "subtract":
         yield of("add", a, of("multiply", LossTree.constant(-1), b))
-        if b.root.operator == "subtract":
+        if b.nodes[0].operator == "subtract":
             yield of("add", of("subtract", a, b.operands[0]), b.operands[1])
 
 
@@ -299,9 +299,9 @@ def trusted(tree: LossTree) -> NDArray[np.bool_]:
         operands = [evaluate(operand, LABELS, PROBS, np.float32) for operand in subtree.operands]
         if not operands:
             continue
-        if subtree.root.operator in ("log", "sqrt", "add", "subtract"):
+        if subtree.nodes[0].operator in ("log", "sqrt", "add", "subtract"):
             good &= ~np.logical_or.reduce([np.isinf(operand) for operand in operands])
-        if subtree.root.operator in ("multiply", "divide", "square"):
+        if subtree.nodes[0].operator in ("multiply", "divide", "square"):
             regular = np.logical_and.reduce([np.isfinite(operand) & (operand != 0) for operand in operands])
             good &= ~regular | (np.isfinite(value) & (value != 0))
     return np.asarray(good, np.bool_)

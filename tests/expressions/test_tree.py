@@ -41,7 +41,7 @@ def test_of_builds_a_tree_from_operands() -> None:
 
 
 def test_counts_nodes_and_edges() -> None:
-    assert (BAIKAL.size, BAIKAL.depth, BAIKAL.root) == (6, 2, Node("subtract"))
+    assert (BAIKAL.size, BAIKAL.depth, BAIKAL.nodes[0]) == (6, 2, Node("subtract"))
     assert LossTree.constant(-3).depth == 0
 
 

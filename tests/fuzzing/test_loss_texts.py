@@ -46,15 +46,15 @@ def test_other_texts_come_from_another_seed() -> None:
 @pytest.mark.parametrize(
     ("wrong", "problem"),
     [
-        (lambda nodes: "x", "AssertionError: not read back"),
-        (lambda nodes: "(" * len(nodes), "ExpressionError: At character"),
-        (lambda nodes: nodes.no_such_name, "AttributeError"),
-        (lambda nodes: endless(), "TooSlowError"),
+        (lambda tree: "x", "AssertionError: not read back"),
+        (lambda tree: "(" * tree.size, "ExpressionError: At character"),
+        (lambda tree: tree.no_such_name, "AttributeError"),
+        (lambda tree: endless(), "TooSlowError"),
     ],
 )
 def test_a_broken_promise_is_noticed(wrong: Callable[..., str], problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tally, "TIME_LIMIT", 0.05)
-    monkeypatch.setattr("glojax.expressions.tree.format_nodes", wrong)
+    monkeypatch.setattr("glojax.expressions.LossTree.__str__", wrong)
     broken = Tally()
     broken.add("log(y) - x / y", outcome)
     assert broken.broken[0]["text"] == "log(y) - x / y"

@@ -87,7 +87,7 @@ def test_a_compiled_tree_agrees_with_numpy(tree: LossTree) -> None:
 @pytest.fixture(scope="module")
 def population() -> list[LossTree]:
     rng = np.random.default_rng(7)
-    return [random_tree(rng, max_depth=1 + place % 5) for place in range(60)]
+    return [random_tree(rng, max_depth=1 + index % 5) for index in range(60)]
 
 
 def test_every_way_to_map_a_population_agrees_with_numpy(population: list[LossTree]) -> None:

@@ -197,13 +197,13 @@ def test_a_population_trains_with_it_beside_others() -> None:
     programs = LossProgram.from_trees([parsed(text) for text in texts], 16)
     key = jax.random.key(0)
     together = train_population(train, programs, key)
-    assert together.accuracy["validation"][1] > 0.5
+    assert together.scores["validation"][1] > 0.5
     chunk = train_population(train, programs, key, chunk_size=3)
-    np.testing.assert_allclose(chunk.accuracy["validation"], together.accuracy["validation"], atol=5 / 360)
+    np.testing.assert_allclose(chunk.scores["validation"], together.scores["validation"], atol=5 / 360)
     unregistered = dataclasses.replace(programs, operators=tuple(BUILT_IN))
     for row in (0, 2):
         alone = jax.tree.map(lambda array, row=row: array[row : row + 1], unregistered)
-        assert train_population(train, alone, key).accuracy["validation"][0] == together.accuracy["validation"][row]
+        assert train_population(train, alone, key).scores["validation"][0] == together.scores["validation"][row]
 
 
 def test_what_was_compiled_before_a_registration_knows_it_afterwards() -> None:

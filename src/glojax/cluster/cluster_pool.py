@@ -52,15 +52,9 @@ class ClusterPool:
     therefore depends neither on the worker nor on the shard if a device trains one candidate at a time, as on a CPU; if
     it trains several, as on a GPU, their number depends on the shard and may change the rounding.
 
-    Args:
-        network: Makes the network to train, from `nnx.Rngs`; a class or function of a module that workers can import.
-        source: Where workers load the data set from.
-        dataset: The data set.
-        workers: The workers.
-        limits: Limits of shards; None for the default ones.
-        chunk_size: Candidates that a device trains at once; None for the best on its kind.
-        conv_lowering: How convolutions are computed; None for the fastest on the first worker's devices.
-        on_progress: Called in each `wait` with the state of the workers.
+    Workers import `network`, a class or function of a module, and load the data set from `source`. They train as
+    `DevicePool` does; all use the convolution lowering that is the fastest for the first one, unless it is given. Each
+    call of `wait` passes the state of the workers to `on_progress`.
     """
 
     def __init__(

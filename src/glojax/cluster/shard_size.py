@@ -34,15 +34,8 @@ class Speed:
 def shard_size(num_left: int, num_slots: int, own: float | None, total: float | None, max_seconds: float) -> int:
     """Return half of a worker's share of the remaining trainings, so that all workers end at about the same time.
 
-    Args:
-        num_left: Trainings that no worker has yet, at least 1.
-        num_slots: Trainings that the worker does at once.
-        own: Trainings per second of this worker; None if unknown, which gives one training for each slot.
-        total: Trainings per second of all workers; None if unknown.
-        max_seconds: Duration of the largest shard.
-
-    Returns:
-        A number from 1 to `num_left`: a multiple of `num_slots` if enough trainings are left.
+    It is a multiple of `num_slots`, the trainings that the worker does at once, if enough are left. `own` and `total`
+    are trainings per second of the worker and of all workers; None if unknown, which gives one training for each slot.
 
     Source: guided self-scheduling (Polychronopoulos and Kuck, 1987), with the half of factoring (Hummel, Schonberg and
     Flynn, 1992).

@@ -14,14 +14,14 @@ from typing import Any
 
 import jax
 
-from glojax.datasets import Dataset, DatasetSource
+from glojax.datasets import DatasetSource
 from glojax.errors import ClusterError
 from glojax.evaluation import DevicePool, Training, decisive_versions, device_names, platform, training_devices
 from glojax.evaluation.journal import recorded_result, result_record
 from glojax.evaluation.runtime import keep_compiled_programs, keep_to_cores
 from glojax.expressions import LossTree
 from glojax.networks import ConvolutionLowering
-from glojax.training import TrainingConfig, TrainResult, recorded_config
+from glojax.training import TrainingConfig, TrainResult, decisive_settings, recorded_config
 from glojax.training.named_functions import import_function
 
 #: What this process has done since it started.
@@ -33,13 +33,11 @@ _devices: list[jax.Device] = []
 #: Two searches that share a scheduler may send shards at the same time.
 _shard_lock = threading.Lock()
 
+_dataset = lru_cache(maxsize=1)(DatasetSource.load)
+
 
 def introduce(options: str) -> str:
-    """Return JSON that describes this worker; the first call chooses its devices.
-
-    Args:
-        options: JSON, the arguments of `_choose_devices`.
-    """
+    """Return JSON that describes this worker; the first call passes `options`, as JSON, to `_choose_devices`."""
     if not _devices:
         _choose_devices(**json.loads(options))
     about = {"host": socket.gethostname(), "num_devices": len(_devices), "backend": jax.default_backend()}
@@ -47,8 +45,8 @@ def introduce(options: str) -> str:
 
 
 def differences(about: Mapping[str, Any], platform: Mapping[str, str]) -> list[str]:
-    """Return how a worker, which `introduce` describes, differs from this process in versions or from a platform."""
-    expected = {"versions": decisive_versions(), "platform": platform}
+    """Return how a worker, which `introduce` describes, differs from a platform or from this process."""
+    expected = {"versions": decisive_versions(), "platform": {**platform, **decisive_settings()}}
     return [
         f"{name} is {about[part].get(name)!r} and not {value!r}"
         for part, values in expected.items()
@@ -76,20 +74,13 @@ def report() -> str:
 
 
 def train_shard(order: str, rows: str) -> str:
-    """Train a shard on all devices of this worker.
+    """Train a shard on all devices of this worker; return JSON for `shard_results`.
 
     Args:
         order: JSON: `config`, as `config_record` returns it; `context` of the trainings on the head; and `pool`: the
             import path of the `network`, the fields of the data set's `source`, its `fingerprint`, the `chunk_size` and
             the convolution `lowering`, None for the fastest on this worker.
         rows: JSON: expression, seed and learning rate of each training.
-
-    Returns:
-        JSON for `shard_results`.
-
-    Raises:
-        GlojaxError: This worker lacks the data set or the network, computes something else than the head, or has no
-            memory for a single training.
     """
     with _shard_lock:
         begin = time.perf_counter()
@@ -160,8 +151,3 @@ def _device_pool(order: str) -> DevicePool:
         chunk_size=work["chunk_size"],
         conv_lowering=work["lowering"],
     )
-
-
-@lru_cache(maxsize=1)
-def _dataset(source: DatasetSource) -> Dataset:
-    return source.load()

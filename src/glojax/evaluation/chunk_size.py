@@ -12,10 +12,10 @@ from glojax.training import Train, chunk_bytes
 
 _log = logging.getLogger(__name__)
 
-#: More at once gain little.
+#: The largest size; larger ones gain little.
 LARGEST = 16
 
-#: Share of the free memory that chunks may fill; the rest is for networks that wait for their turn, and for fragments.
+#: Share of the free memory that chunks may fill; the rest is for networks of waiting chunks, and for fragmentation.
 SHARE = 0.6
 
 _Result = TypeVar("_Result")
@@ -24,10 +24,7 @@ _Result = TypeVar("_Result")
 class ChunkSize:
     """The number of candidates that each device of a pool trains at once; halved for good when one runs out of memory.
 
-    Args:
-        train: The trainer on `device`.
-        device: One of the pool, whose memory decides.
-        given: The size to begin with; None for 1 on a CPU, and elsewhere for 16 or as many as the memory holds.
+    It begins with the given size, or with 1 on a CPU, and elsewhere with 16 or as many as the memory of `device` holds.
     """
 
     def __init__(self, train: Train, device: jax.Device, given: int | None = None):

@@ -1,4 +1,4 @@
-"""The fitness rule: how a loss is trained, and how its trainings become one number."""
+"""The fitness rule: how a loss is trained, and how its trainings give one number."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,7 @@
 """A journal of finished trainings: a line for each, written to a file at once.
 
 The course of a search follows from its options and from the results of its trainings alone. So the journal is all that
-a run has to keep: an interrupted run starts again from the beginning, and reads the results of its trainings here.
+a run has to keep: an interrupted run starts again from the beginning, and takes the known results from the journal.
 """
 
 import hashlib
@@ -70,7 +70,7 @@ class TrainingJournal:
             self._file.append(_line(key, result))
 
     def put_in_order(self) -> None:
-        """Rewrite the file in the order in which the run requested the results, not that in which they came."""
+        """Rewrite the file in the order in which the run requested the results, instead of that in which they came."""
         if self._path is None:
             return
         ordered = {key: self._known[key] for key in self._requested if key in self._known} | self._known
@@ -106,7 +106,7 @@ class TrainingJournal:
         if contradicted:
             faults.append(f"{len(contradicted)} trainings have two different results")
         if faults:
-            message = "%s is damaged: %s. They are left out, and what they held is trained again."
+            message = "%s is damaged: %s. They are left out, and their trainings are done again."
             _log.warning(message, path, ", and ".join(faults))
         if faults or not is_whole:
             self._write(path)

@@ -1,4 +1,4 @@
-"""The choice of the fastest convolution lowering on an accelerator: measured once, and remembered on disk."""
+"""The fastest convolution lowering of an accelerator, which is measured once and kept on disk."""
 
 import contextlib
 import json
@@ -62,7 +62,7 @@ def choices_path() -> Path:
 
 def _seconds(train: Train, device: jax.Device) -> float:
     """Measure a step of all candidates, without compilation; infinite if it cannot be run."""
-    # One image to evaluate, as whole splits would take longer than the steps.
+    # One image is evaluated, as whole splits would take longer than the steps.
     split = train.config.splits[0]
     images, labels = train.data[split]
     data = {"train": train.data["train"], split: (images[:1], labels[:1])}

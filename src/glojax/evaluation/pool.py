@@ -11,7 +11,7 @@ GRACE_SECONDS: Final = 9.0
 
 
 class Training(NamedTuple):
-    """Everything that the result of a training depends on.
+    """A training, by all that its result depends on.
 
     Attributes:
         context: The identity of the computation that trainings share: network, data and configuration.

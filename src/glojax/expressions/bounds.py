@@ -19,16 +19,10 @@ FLOAT32_MAX: Final = (2.0 - 2.0**-23) * 2.0**127
 
 # The relative distance by which an inexact end moves outward, since logarithms differ between devices.
 _MARGIN: Final = 1e-6
-_FLOAT32: Final = struct.Struct("f")
 
 
 class Bounds(NamedTuple):
-    """An interval that holds every value of an expression.
-
-    Attributes:
-        lower: The least value; minus infinity if the expression is not provably finite.
-        upper: The greatest value; infinity if the expression is not provably finite.
-    """
+    """An interval that holds every value of an expression; infinite if the expression is not provably finite."""
 
     lower: float
     upper: float
@@ -48,18 +42,9 @@ _UNKNOWN: Final = Bounds(-math.inf, math.inf)
 
 
 def node_bounds(node: Node, *operands: Bounds) -> Bounds:
-    """Return the bounds of a node's value, from those of its operands.
-
-    Example:
-        >>> node_bounds(Node("log"), Bounds(0.0, 1.0)).finite, node_bounds(Node("log"), Bounds(0.5, 1.0)).finite
-        (False, True)
-    """
-    if not all(operand.finite for operand in operands):
-        return _UNKNOWN
-    bounds = _operator_bounds(node, *operands)
-    if node.coefficient == 1 or not bounds.finite:
-        return bounds
-    return _product(bounds, _float32(node.coefficient))
+    """Return the bounds of a node's value, from those of its operands."""
+    bounds = _operator_bounds(node, *operands) if all(operand.finite for operand in operands) else _UNKNOWN
+    return bounds if node.coefficient == 1 else _product(bounds, _float32(node.coefficient))
 
 
 def _operator_bounds(node: Node, *operands: Bounds) -> Bounds:
@@ -109,4 +94,4 @@ def _float32(*values: float) -> Bounds:
 
 
 def _inexact(value: float) -> bool:
-    return bool(_FLOAT32.unpack(_FLOAT32.pack(value))[0] != value)
+    return struct.unpack("f", struct.pack("f", value)) != (value,)

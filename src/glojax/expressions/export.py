@@ -16,14 +16,9 @@ _ATOM: Final = OPERATORS["constant"].precedence
 
 
 def to_latex(tree: LossTree) -> str:
-    r"""Write a loss function as a LaTeX formula, without dollar signs.
-
-    Args:
-        tree: Any tree. Coefficients are written as numbers; the label and the probability are `x` and `y`.
+    r"""Write a loss function of the label `x` and the probability `y` as a LaTeX formula, without dollar signs.
 
     Example:
-        >>> print(to_latex(LossTree.parse("log(y) - x / y")))
-        \log\left(y\right) - \frac{x}{y}
         >>> print(to_latex(LossTree.parse("0.5*log(y) * (1 - x)^2")))
         0.5 \, \log\left(y\right) \, \left(1 - x\right)^{2}
     """
@@ -39,15 +34,11 @@ class _Latex(NamedTuple):
 
 
 def _latex(node: Node, *operands: _Latex) -> _Latex:
-    if node.coefficient == 1:
-        return _without_coefficient(node, *operands)
-    number = _Latex(_number(node.coefficient), _PRODUCT)
-    if node.operator == "constant" and node.value == 1:
-        return number
-    return _product(number, _without_coefficient(node, *operands))
-
-
-def _without_coefficient(node: Node, *operands: _Latex) -> _Latex:
+    if node.coefficient != 1:
+        number = _Latex(_number(node.coefficient), _PRODUCT)
+        if node.operator == "constant" and node.value == 1:
+            return number
+        return _product(number, _latex(node._replace(coefficient=1.0), *operands))
     template = OPERATORS[node.operator].latex
     match node.operator, operands:
         case "constant", ():
@@ -67,18 +58,16 @@ def _without_coefficient(node: Node, *operands: _Latex) -> _Latex:
 
 def _product(left: _Latex, right: _Latex) -> _Latex:
     first = left.text if left.precedence >= _PRODUCT else _parenthesised(left.text)
-    second = _after(right, _PRODUCT)
-    if second[0].isdigit():
-        second = _parenthesised(second)
+    second = _after(right, _PRODUCT, misread="-0123456789")
     if first == "-1":
         return _Latex(f"-{second}", _PRODUCT)
     return _Latex(OPERATORS["multiply"].latex.format(first, second), _PRODUCT)
 
 
-def _after(operand: _Latex, precedence: int) -> str:
-    """Return an operand after another one, in parentheses if it binds less tightly or begins with a minus."""
-    misread = operand.precedence < precedence or operand.text.startswith("-")
-    return _parenthesised(operand.text) if misread else operand.text
+def _after(operand: _Latex, precedence: int, misread: str = "-") -> str:
+    """Return an operand after another one, in parentheses if it binds less tightly or its first character misleads."""
+    needed = operand.precedence < precedence or operand.text[0] in misread
+    return _parenthesised(operand.text) if needed else operand.text
 
 
 def _parenthesised(text: str) -> str:

@@ -9,17 +9,11 @@ MAX_NODES: Final = 1_000
 
 
 class Node(NamedTuple):
-    """One node of a tree; its value is multiplied by `coefficient`.
+    """One node of a tree."""
 
-    Attributes:
-        operator: A key of `OPERATORS`.
-        value: The integer of a `constant`; 0 otherwise.
-        coefficient: Factor on the node's output (paper, section III-B); 1 unless tuned.
-    """
-
-    operator: str
-    value: int = 0
-    coefficient: float = 1.0
+    operator: str  # a key of `OPERATORS`
+    value: int = 0  # the integer of a `constant`; 0 otherwise
+    coefficient: float = 1.0  # factor on the node's output (paper, section III-B); 1 unless tuned
 
     @property
     def arity(self) -> int:

@@ -67,11 +67,7 @@ OPERATORS: Final[dict[str, Operator]] = {
 
 
 def check_new(operator: Operator) -> None:
-    """Check that an operator can be appended to `OPERATORS`: a function of one or two operands, with a free name.
-
-    Raises:
-        ConfigurationError: It cannot.
-    """
+    """Refuse an operator that is no function of one or two operands, or whose name is taken."""
     symbol, arity = operator.symbol, operator.arity
     symbols = [other.symbol for other in OPERATORS.values()]
     if not isinstance(operator.name, str) or not operator.name.isidentifier() or operator.name in OPERATORS:

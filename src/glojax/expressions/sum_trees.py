@@ -17,10 +17,8 @@ _MOST_FACTORS: Final = 8
 def write_sum(terms: Sum, absorb: bool = True) -> Nodes:
     """Return the tree of a sum: the added terms from small to large, a constant last, and then the subtracted terms.
 
-    Args:
-        terms: The sum.
-        absorb: Whether the coefficient of a term may be multiplied into a sum among its factors, where that is
-            shorter: `x * (1 - y)` for -1 times `x * (y - 1)`.
+    With `absorb`, the coefficient of a term may be multiplied into a sum among its factors, where that is shorter:
+    `x * (1 - y)` for -1 times `x * (y - 1)`.
     """
     best = _write_parts(terms, absorb)
     if any(value.denominator > 1 for value in terms.values()):  # 3 / 4 - x / 4 is (3 - x) / 4

@@ -30,19 +30,12 @@ class TooLargeError(Exception):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Atom:
-    """A value that no rule takes apart; equal only to itself.
-
-    Attributes:
-        nodes: Its tree.
-        bounds: The bounds of its values.
-        addends: The sum, if the atom is a sum of several terms.
-        radicand: The radicand as a term and its coefficient, if the atom is the root of a provably nonnegative value.
-    """
+    """A value that no rule takes apart; equal only to itself."""
 
     nodes: Nodes
     bounds: Bounds
-    addends: "Sum | None" = None
-    radicand: "tuple[Term, Number] | None" = None
+    addends: "Sum | None" = None  # the sum, if the atom is a sum of several terms
+    radicand: "tuple[Term, Number] | None" = None  # if the atom is the root of a provably nonnegative value
 
 
 Number: TypeAlias = Fraction | int
@@ -66,11 +59,7 @@ _LARGEST: Final = 2**64
 
 
 def limited(value: Number, exponent: int = 1) -> Number:
-    """Return the value to an integer power.
-
-    Raises:
-        TooLargeError: The numerator or the denominator is too large.
-    """
+    """Return the value to an integer power, unless its numerator or denominator is too large."""
     if value in (1, -1):
         return 1 if value == 1 or exponent % 2 == 0 else -1
     if abs(exponent) > _LARGEST.bit_length():
@@ -148,9 +137,6 @@ def collect(powers: Iterable[Power], value: Number, below: Container[Atom] = ())
 
     Equal factors are collected, and the square of a root becomes its radicand: the exponent of a root is 0 or 1, or 0
     or -1 for the roots in `below`.
-
-    Raises:
-        TooLargeError: An exponent is beyond `MAX_INTEGER`, or the coefficient too large.
     """
     exponents: dict[Factor, int] = {}
     waiting = list(powers)

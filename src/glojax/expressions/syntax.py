@@ -9,31 +9,16 @@ The grammar is that of Python, for the elements of the operator table:
   with coefficient 0.5, and `0.5*(x + y)` a sum with that coefficient. Elsewhere a decimal literal is the constant 1
   with that coefficient: `y * 0.5` has three nodes.
 
-`format_nodes` writes the fewest parentheses that `parse_nodes` reads back as the same nodes. Neither recurses.
+Neither `Parser` nor the fold of a tree with `format_node` recurses.
 """
 
 import math
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from glojax.errors import ExpressionError
+from glojax.expressions import tokens
 from glojax.expressions.nodes import MAX_NODES, Node
-from glojax.expressions.operators import OPERATORS
-from glojax.expressions.tokens import (
-    EXPONENT,
-    INFIX,
-    LEAVES,
-    POWER,
-    POWER_SIGNS,
-    SIGNS,
-    Token,
-    decimal,
-    error_at,
-    functions,
-    integer,
-    names,
-    tokenize,
-)
+from glojax.expressions.operators import MAX_INTEGER, OPERATORS
 
 _MINUS: Final = OPERATORS["subtract"].symbol
 _TIMES: Final = OPERATORS["multiply"].symbol
@@ -45,116 +30,59 @@ _SIGN: Final = _PRODUCT + 1
 _ATOM: Final = OPERATORS["constant"].precedence
 
 
-def format_nodes(nodes: Sequence[Node]) -> str:
-    """Write the nodes of one tree with the fewest parentheses.
+class FormattedText(NamedTuple):
+    """The text of a subtree, its precedence, and whether it is one number with a point or an exponent."""
 
-    `parse_nodes` reads the text back as the same nodes, if they are at most `MAX_NODES` and each coefficient is finite.
+    text: str
+    precedence: int = _ATOM
+    is_decimal: bool = False
 
-    Example:
-        >>> format_nodes(parse_nodes("((2.5 * x) * (y - (-1 * x)))"))
-        '2.5*x * (y - -x)'
-    """
-    ends = [0] * len(nodes)  # for each node, the index after its subtree
-    starts: list[int] = []
-    for start in reversed(range(len(nodes))):
-        ends[start] = start + 1
-        for _ in range(nodes[start].arity):
-            ends[start] = ends[starts.pop()]
-        starts.append(start)
-    pieces: list[str] = []
-    waiting: list[str | _Part] = [_Part(0)]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, str):
-            pieces.append(part)
-        else:
-            layout, precedence = _layout(nodes, part, ends)
-            waiting += reversed(["(", *layout, ")"] if precedence < part.precedence else layout)
-    return "".join(pieces)
+    def within(self, precedence: int) -> str:
+        """Return the text, in parentheses if it binds less tightly."""
+        return f"({self.text})" if self.precedence < precedence else self.text
 
 
-class _Part(NamedTuple):
-    """A subtree that is not written yet, and the precedence below which its text needs parentheses."""
-
-    start: int
-    precedence: int = 0
-    without_coefficient: bool = False
-
-
-def _layout(nodes: Sequence[Node], part: _Part, ends: Sequence[int]) -> tuple[list[str | _Part], int]:
-    """Return the pieces of a subtree's text, without parentheses around it, and its precedence."""
-    node, left = nodes[part.start], part.start + 1
-    if part.without_coefficient:
-        node = node._replace(coefficient=1.0)
+def format_node(node: Node, *operands: FormattedText) -> FormattedText:
+    """Write a node over its operands with the fewest parentheses that `Parser` reads back as the same nodes."""
     operator = OPERATORS[node.operator]
-    if literal := _literal(node):
-        return [literal], _SIGN if literal.startswith(_MINUS) else _ATOM
     if node.coefficient != 1:
-        prefix = f"{float(node.coefficient)!r}{_TIMES}"
-        return [prefix, _Part(part.start, _SIGN, without_coefficient=True)], _PRODUCT
+        number = repr(float(node.coefficient))
+        if node.operator == "constant" and node.value == 1:
+            return FormattedText(number, _SIGN if number.startswith(_MINUS) else _ATOM, is_decimal=True)
+        factor = format_node(node._replace(coefficient=1.0), *operands)
+        return FormattedText(f"{number}{_TIMES}{factor.within(_SIGN)}", _PRODUCT)
+    if node.operator == "constant":
+        return FormattedText(str(node.value), _SIGN if node.value < 0 else _ATOM)
     if operator.arity == 0:
-        return [operator.symbol], operator.precedence
-    if operator is POWER:
-        return [_Part(left, _ATOM), operator.symbol], operator.precedence
-    right = ends[left]
+        return FormattedText(operator.symbol)
+    if operator is tokens.POWER:
+        return FormattedText(f"{operands[0].within(_ATOM)}{operator.symbol}", operator.precedence)
     if operator.is_function:
-        second: list[str | _Part] = [", ", _Part(right)] if operator.arity == 2 else []
-        return [operator.symbol, "(", _Part(left), *second, ")"], operator.precedence
-    if (node, nodes[left]) == _NEGATION and not _literal(nodes[right])[:1].isdigit():
-        return [_MINUS, _Part(right, _SIGN)], _SIGN
-    first: str | _Part = _Part(left, operator.precedence)
-    if operator.symbol == _TIMES and nodes[left].coefficient != 1 and _literal(nodes[left]):
-        first = f"{_literal(nodes[left])}{_TIMES}1"  # a bare decimal would be the next factor's coefficient
-    return [first, f" {operator.symbol} ", _Part(right, operator.precedence + 1)], operator.precedence
-
-
-def _literal(node: Node) -> str:
-    """Return the text of a node that is one number; an empty text for other nodes."""
-    if node.operator != "constant":
-        return ""
-    if node.coefficient == 1:
-        return str(node.value)
-    return repr(float(node.coefficient)) if node.value == 1 else ""
-
-
-def parse_nodes(text: str) -> tuple[Node, ...]:
-    """Read an expression of at most `MAX_TEXT_LENGTH` characters, `MAX_TOKENS` tokens and `MAX_NODES` nodes.
-
-    Raises:
-        ExpressionError: The text is not an expression or is beyond a limit. The first line of the message says where
-            and why; two more lines point at the character.
-
-    Example:
-        >>> [node.operator for node in parse_nodes("log(y) - x")]
-        ['subtract', 'log', 'y', 'x']
-    """
-    return _Parser(text).parse()
+        return FormattedText(f"{operator.symbol}({', '.join(operand.text for operand in operands)})")
+    left, right = operands
+    is_number = right.precedence == _ATOM and right.text[0].isdigit()
+    if operator.symbol == _TIMES and left.text == "-1" and not is_number:
+        return FormattedText(f"{_MINUS}{right.within(_SIGN)}", _SIGN)
+    first = left.within(operator.precedence)
+    if operator.symbol == _TIMES and left.is_decimal:
+        first += f"{_TIMES}1"  # a bare decimal would be the next factor's coefficient
+    return FormattedText(f"{first} {operator.symbol} {right.within(operator.precedence + 1)}", operator.precedence)
 
 
 class _Pending(NamedTuple):
-    """An element that waits for its last operand: an infix sign, a minus, a coefficient, or an open parenthesis.
-
-    Attributes:
-        position: Index of its character in the text.
-        precedence: An operator that binds no tighter completes it; 0 waits for a closing parenthesis.
-        prefix: The nodes to insert before its operands.
-        num_operands: The number of its operands, which are the latest.
-        coefficient: A factor on the first node's coefficient.
-        starts_term: Whether a term begins after it, so that a coefficient may come.
-        needs_comma: Whether a comma and a second operand must come.
-    """
+    """An element that waits for its last operand: an infix sign, a minus, a coefficient, or an open parenthesis."""
 
     position: int
-    precedence: int
-    prefix: tuple[Node, ...] = ()
+    precedence: int  # an operator that binds no tighter completes the element; 0 waits for a closing parenthesis
+    prefix: tuple[Node, ...] = ()  # the nodes to insert before its operands
     num_operands: int = 1
-    coefficient: float = 1.0
-    starts_term: bool = True
-    needs_comma: bool = False
+    coefficient: float = 1.0  # a factor on the first node's coefficient
+    starts_term: bool = True  # whether a coefficient may follow
+    needs_comma: bool = False  # whether a comma and a second operand must follow
 
 
-class _Parser:
-    """A precedence parser with an explicit stack.
+class Parser:
+    """A precedence parser with an explicit stack, for a text of at most `MAX_NODES` nodes.
 
     `_nodes` holds the finished operands one after the other, and `_starts` the index at which each begins. The parser
     applies an operator to the latest operands by inserting it before the first of them.
@@ -162,51 +90,42 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = tokenize(text)
-        self._index = 0
-        self._functions = functions()
+        self._tokens = tokens.tokenize(text)[::-1]  # the next one last
+        self._functions = tokens.functions()
         self._nodes: list[Node] = []
         self._starts: list[int] = []
         self._pending: list[_Pending] = []
 
     def parse(self) -> tuple[Node, ...]:
-        if self._next.kind == "end":
-            raise error_at(self._text, 0, "the expression is empty; expected something like log(y) - x / y")
+        """Return the nodes of the one tree that the text is, in prefix order."""
+        if self._tokens[-1].kind == "end":
+            raise tokens.error_at(self._text, 0, "the expression is empty; expected something like log(y) - x / y")
         self._read_operand()
         while self._read_operator():
             self._read_operand()
         return tuple(self._nodes)
 
-    @property
-    def _next(self) -> Token:
-        return self._tokens[self._index]
-
-    def _take(self) -> Token:
-        self._index += 1
-        return self._tokens[self._index - 1]
-
-    def _error(self, culprit: "Token | _Pending", problem: str) -> ExpressionError:
-        return error_at(self._text, culprit.position, problem)
+    def _error(self, culprit: tokens.Token | _Pending, problem: str) -> ExpressionError:
+        return tokens.error_at(self._text, culprit.position, problem)
 
     def _read_operand(self) -> None:
         """Read signs, coefficients, functions and opening parentheses, up to and including the next leaf."""
         while True:
-            sign = -1 if self._at_negative_number() else 1
-            if sign < 0:
-                self._take()
-            token = self._take()
+            token, sign = self._tokens.pop(), 1
+            if token.text == _MINUS and self._at_literal():
+                token, sign = self._tokens.pop(), -1
             if token.kind == "integer":
-                return self._add_leaf(Node("constant", sign * integer(self._text, token)))
+                return self._add_leaf(Node("constant", sign * int(self._number(token))))
             if token.kind == "decimal":
-                value = sign * decimal(self._text, token)
-                if self._next.text != _TIMES or (self._pending and not self._pending[-1].starts_term):
+                value = sign * self._number(token)
+                if self._tokens[-1].text != _TIMES or (self._pending and not self._pending[-1].starts_term):
                     return self._add_leaf(Node("constant", 1, value))
-                self._take()
+                self._tokens.pop()
                 self._pending.append(_Pending(token.position, _SIGN, coefficient=value))
-            elif token.text in LEAVES:
-                return self._add_leaf(Node(LEAVES[token.text].name))
+            elif token.text in tokens.LEAVES:
+                return self._add_leaf(Node(tokens.LEAVES[token.text].name))
             elif token.text in self._functions:
-                function, parenthesis = self._functions[token.text], self._take()
+                function, parenthesis = self._functions[token.text], self._tokens.pop()
                 if parenthesis.text != "(":
                     call = f"{token.text}({'y' if function.arity == 1 else 'x, y'})"
                     raise self._error(parenthesis, f"expected '(' after {token.text}, got {parenthesis}; write {call}")
@@ -217,70 +136,69 @@ class _Parser:
             elif token.text == _MINUS:
                 self._pending.append(_Pending(token.position, _SIGN, _NEGATION, starts_term=False))
             elif token.kind == "name":
-                raise self._error(token, f"unknown name {token}; the only names are {names()}")
+                raise self._error(token, f"unknown name {token}; the only names are {tokens.names()}")
             else:
                 calls = [f"{name}(...)" for name in self._functions]
-                raise self._error(token, f"expected {', '.join([*LEAVES, 'a number', *calls])} or '(', got {token}")
+                expected = ", ".join([*tokens.LEAVES, "a number", *calls])
+                raise self._error(token, f"expected {expected} or '(', got {token}")
+
+    def _at_literal(self) -> bool:
+        """Return whether a minus before the next token makes a literal, as in `-2`, but not in `-2^2`: `-(2^2)`."""
+        return self._tokens[-1].kind in ("integer", "decimal") and self._tokens[-2].text not in tokens.POWER_SIGNS
+
+    def _number(self, token: tokens.Token) -> float:
+        value = float(token.text)
+        if token.kind == "integer" and value > MAX_INTEGER:
+            raise self._error(token, f"the integer {token} is too large; float32 counts to {MAX_INTEGER} at most")
+        if math.isinf(value):
+            raise self._error(token, f"the number {token} is too large; expected a finite float64")
+        return value
+
+    def _add_leaf(self, node: Node) -> None:
+        self._starts.append(len(self._nodes))
+        self._nodes.append(node)
 
     def _read_operator(self) -> bool:
         """Read up to and including the next infix sign or comma; return whether there is one."""
         while True:
-            token = self._take()
-            if token.text in POWER_SIGNS:
+            token = self._tokens.pop()
+            if token.text in (")", ",") or token.kind == "end":
+                self._complete(1)
+            if token.text in tokens.POWER_SIGNS:
                 self._read_exponent()
             elif token.text == ")":
-                self._complete(1)
                 if not self._pending:
                     raise self._error(token, "this ')' closes nothing; remove it, or open a '(' before it")
                 if self._pending[-1].needs_comma:
                     raise self._error(token, "expected ',' and a second operand, got ')'")
                 self._apply(self._pending.pop())
-            elif token.text == "," and self._begin_second_operand():
+            elif token.text == "," and self._pending and self._pending[-1].needs_comma:
+                self._pending[-1] = self._pending[-1]._replace(needs_comma=False)
                 return True
-            elif token.text in INFIX:
-                operator = INFIX[token.text]
+            elif token.text in tokens.INFIX:
+                operator = tokens.INFIX[token.text]
                 self._complete(operator.precedence)
                 pending = _Pending(token.position, operator.precedence, (Node(operator.name),), num_operands=2)
                 self._pending.append(pending._replace(starts_term=operator.precedence == _SUM))
                 return True
             elif token.kind == "end":
-                self._complete(1)
                 if self._pending:
                     raise self._error(self._pending[-1], "this '(' is never closed; expected a ')' after it")
                 return False
-            elif token.kind == "name" and token.text not in LEAVES | self._functions:
-                raise self._error(token, f"unknown name {token}; the only names are {names()}")
+            elif token.kind == "name" and token.text not in tokens.LEAVES | self._functions:
+                raise self._error(token, f"unknown name {token}; the only names are {tokens.names()}")
             else:
-                problem = f"expected one of {SIGNS} or the end, got {token}; to multiply, write {_TIMES}"
+                problem = f"expected one of {tokens.SIGNS} or the end, got {token}; to multiply, write {_TIMES}"
                 raise self._error(token, problem)
 
-    def _begin_second_operand(self) -> bool:
-        """Complete the first operand of a function; return whether a comma may follow it."""
-        self._complete(1)
-        if not self._pending or not self._pending[-1].needs_comma:
-            return False
-        self._pending[-1] = self._pending[-1]._replace(needs_comma=False)
-        return True
-
     def _read_exponent(self) -> None:
-        exponent = self._take()
-        if exponent.kind != "integer" or exponent.text != EXPONENT:
-            problem = f"expected the exponent {EXPONENT}, the only one there is, got {exponent}"
+        exponent = self._tokens.pop()
+        if exponent.kind != "integer" or exponent.text != tokens.EXPONENT:
+            problem = f"expected the exponent {tokens.EXPONENT}, the only one there is, got {exponent}"
             raise self._error(exponent, f"{problem}; write a cube as y * y^2")
-        if self._next.text in POWER_SIGNS:
-            raise self._error(self._next, "a power of a power needs parentheses; write (y^2)^2")
-        self._apply(_Pending(exponent.position, POWER.precedence, (Node(POWER.name),)))
-
-    def _at_negative_number(self) -> bool:
-        """Return whether `-2` or the like follows, a literal; in `-2^2`, which is `-(2^2)`, it does not."""
-        if self._next.text != _MINUS:
-            return False
-        number, after = (*self._tokens[self._index + 1 : self._index + 3], self._tokens[-1])[:2]
-        return number.kind in ("integer", "decimal") and after.text not in POWER_SIGNS
-
-    def _add_leaf(self, node: Node) -> None:
-        self._starts.append(len(self._nodes))
-        self._nodes.append(node)
+        if self._tokens[-1].text in tokens.POWER_SIGNS:
+            raise self._error(self._tokens[-1], "a power of a power needs parentheses; write (y^2)^2")
+        self._apply(_Pending(exponent.position, tokens.POWER.precedence, (Node(tokens.POWER.name),)))
 
     def _complete(self, precedence: int) -> None:
         """Apply the pending elements that bind at least as tightly as an operator that follows."""

@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 from glojax.errors import ExpressionError
 from glojax.expressions.nodes import Node
 from glojax.expressions.operators import MAX_INTEGER, OPERATORS
-from glojax.expressions.syntax import format_nodes, parse_nodes
+from glojax.expressions.syntax import Parser, format_node
 
 T = TypeVar("T")
 
@@ -22,10 +22,7 @@ class LossTree:
     """A loss function of the label `x` and the predicted probability `y` of one class.
 
     Attributes:
-        nodes: The nodes in prefix order.
-
-    Raises:
-        ExpressionError: `nodes` is not exactly one tree, or an integer in it is beyond +-`MAX_INTEGER`.
+        nodes: Exactly one tree in prefix order; an integer in it is at most `MAX_INTEGER` in magnitude.
 
     Example:
         >>> tree = LossTree.parse("log(y) - x / y")
@@ -37,7 +34,9 @@ class LossTree:
 
     def __post_init__(self) -> None:
         missing = 1
-        for index, node in enumerate(self.nodes):
+        for node in self.nodes:
+            if missing == 0:
+                break
             if node.operator not in OPERATORS:
                 raise ExpressionError(f"Unknown operator {node.operator!r}; expected one of {', '.join(OPERATORS)}.")
             if node.value and (node.operator != "constant" or abs(node.value) > MAX_INTEGER):
@@ -46,16 +45,16 @@ class LossTree:
                     f"of at most {MAX_INTEGER} in magnitude."
                 )
             missing += node.arity - 1
-            if missing == 0 and index + 1 < len(self.nodes):
-                break
-        if missing != 0 or index + 1 != len(self.nodes):
-            raise ExpressionError("The nodes do not form one tree in prefix order.")
+        else:
+            if missing == 0:
+                return
+        raise ExpressionError("The nodes do not form one tree in prefix order.")
 
     @classmethod
     def of(cls, operator: str, *operands: "LossTree", coefficient: float = 1.0) -> Self:
         """Return the tree whose root is `operator` over the given operands."""
-        nodes = (Node(operator, coefficient=coefficient),)
-        return cls(nodes + tuple(node for operand in operands for node in operand.nodes))
+        root = Node(operator, coefficient=coefficient)
+        return cls((root, *(node for operand in operands for node in operand.nodes)))
 
     @classmethod
     def constant(cls, value: int) -> Self:
@@ -73,26 +72,15 @@ class LossTree:
         return self.fold(lambda node, *depths: 1 + max(depths) if depths else 0)
 
     @property
-    def root(self) -> Node:
-        """The node at index 0."""
-        return self.nodes[0]
-
-    @property
     def coefficients(self) -> tuple[float, ...]:
         """The nodes' coefficients, in prefix order."""
         return tuple(node.coefficient for node in self.nodes)
 
     def with_coefficients(self, coefficients: Sequence[float]) -> "LossTree":
-        """Return the same tree with other coefficients, given in prefix order.
-
-        Raises:
-            ExpressionError: The number of coefficients is not the number of nodes.
-        """
+        """Return the same tree with other coefficients, one for each node in prefix order."""
         if len(coefficients) != self.size:
-            raise ExpressionError(
-                f"Got {len(coefficients)} coefficients for a tree of {self.size} nodes; "
-                "give one for each node, in prefix order."
-            )
+            problem = f"Got {len(coefficients)} coefficients for a tree of {self.size} nodes"
+            raise ExpressionError(f"{problem}; give one for each node, in prefix order.")
         pairs = zip(self.nodes, coefficients, strict=True)
         return LossTree(tuple(node._replace(coefficient=float(value)) for node, value in pairs))
 
@@ -109,7 +97,7 @@ class LossTree:
         return index
 
     def subtree(self, index: int) -> "LossTree":
-        """Return the subtree whose root is the node at `index` (prefix order, 0 to `size` - 1)."""
+        """Return the subtree whose root is the node at `index`, from 0 to `size` - 1."""
         return LossTree(self.nodes[index : self.end(index)])
 
     def replace(self, index: int, replacement: "LossTree") -> "LossTree":
@@ -120,20 +108,12 @@ class LossTree:
     def operands(self) -> tuple["LossTree", ...]:
         """The subtrees directly under the root, from left to right."""
         starts = [1]
-        for _ in range(self.root.arity):
+        for _ in range(self.nodes[0].arity):
             starts.append(self.end(starts[-1]))
         return tuple(map(self.subtree, starts[:-1]))
 
     def fold(self, function: Callable[..., T]) -> T:
-        """Evaluate the tree bottom-up, without recursion.
-
-        Args:
-            function: Takes a node and the values of its operands, and returns the value of the node. It is called once
-                for each node, for the operands before their operator.
-
-        Returns:
-            The value of the root.
-        """
+        """Return the value of the root: `function(node, *values of its operands)`, bottom-up and without recursion."""
         stack: list[T] = []
         for node in reversed(self.nodes):
             stack.append(function(node, *(stack.pop() for _ in range(node.arity))))
@@ -141,13 +121,9 @@ class LossTree:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read an expression such as `"log(y) - x / y"`; see `glojax.expressions.syntax` for the grammar.
-
-        Raises:
-            ExpressionError: The text is not an expression, or is too long.
-        """
-        return cls(parse_nodes(text))
+        """Read an expression such as `"log(y) - x / y"`; see `glojax.expressions.syntax` for the grammar."""
+        return cls(Parser(text).parse())
 
     def __str__(self) -> str:
         """Return the expression with the fewest parentheses; `parse` gives the same tree again."""
-        return format_nodes(self.nodes)
+        return self.fold(format_node).text

@@ -1,7 +1,8 @@
 """Loss functions in the form of optax: of any expression, and of the published losses by name."""
 
 import difflib
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 import jax
 
@@ -10,50 +11,36 @@ from glojax.expressions import LossTree
 from glojax.losses.compiled import compile_tree
 from glojax.losses.objective import DEFAULT_PROB_EPSILON, ClassReduction, as_probabilities, check_objective, objective
 
-
-class PublishedLoss(NamedTuple):
-    """A loss of the literature; `tree` is the expression, and `source` its author, year, equation and deviations."""
-
-    name: str
-    tree: LossTree
-    source: str
-
-
+# The tree of each published loss, and its author, year, equation and our deviations.
 _PUBLISHED: Final = {
-    loss.name: loss
-    for loss in (
-        PublishedLoss(
-            "cross_entropy",
-            LossTree.parse("x * log(y)"),
-            "the standard classification loss; equal to optax.softmax_cross_entropy where no true class is below 1e-7.",
-        ),
-        PublishedLoss(
-            "baikal",
-            LossTree.parse("log(y) - x / y"),
-            "Gonzalez and Miikkulainen (2020), equation 1; summed over classes, where the paper prints the mean. With\n"
-            "two classes its minimum lies at a true-class probability of 0.7071; it keeps networks from certainty.",
-        ),
-        PublishedLoss(
-            "baikal_cma",
-            LossTree.parse("2.7279*(0.9863*log(1.5352*y) - -1.1135*(1.3716*x / (-0.8411*y)))"),
-            "Gonzalez and Miikkulainen (2020), equation 2, Baikal with tuned coefficients; summed over classes, where\n"
-            "the paper prints the mean. With two classes its minimum lies at a true-class probability of 0.7719.",
-        ),
-    )
+    "cross_entropy": (
+        LossTree.parse("x * log(y)"),
+        "the standard classification loss; equal to optax.softmax_cross_entropy where no true class is below 1e-7.",
+    ),
+    "baikal": (
+        LossTree.parse("log(y) - x / y"),
+        "Gonzalez and Miikkulainen (2020), equation 1; summed over classes, where the paper prints the mean. With\n"
+        "two classes its minimum lies at a true-class probability of 0.7071; it keeps networks from certainty.",
+    ),
+    "baikal_cma": (
+        LossTree.parse("2.7279*(0.9863*log(1.5352*y) - -1.1135*(1.3716*x / (-0.8411*y)))"),
+        "Gonzalez and Miikkulainen (2020), equation 2, Baikal with tuned coefficients; summed over classes, where\n"
+        "the paper prints the mean. With two classes its minimum lies at a true-class probability of 0.7719.",
+    ),
 }
 
 #: The tree of each loss that has a name.
-CATALOG: Final[dict[str, LossTree]] = {name: loss.tree for name, loss in _PUBLISHED.items()}
+CATALOG: Final[dict[str, LossTree]] = {name: tree for name, (tree, _) in _PUBLISHED.items()}
+
+#: A loss in the form of optax: of logits [..., C] and labels, [..., C] or integer [...]; it gives [...].
+LossFunction: TypeAlias = Callable[[jax.Array, jax.Array], jax.Array]
 
 # A longer text is not meant as a name.
 _LONGEST_NAME: Final = 50
 
 
 def find_tree(name_or_text: str) -> LossTree:
-    """Return the tree of a catalogued name, or of an expression.
-
-    Raises:
-        ExpressionError: The text is neither.
+    """Return the tree of a name of `CATALOG`, or of an expression.
 
     Example:
         >>> str(find_tree("baikal")), str(find_tree("x * log(y)"))
@@ -72,13 +59,6 @@ def find_tree(name_or_text: str) -> LossTree:
         raise ExpressionError(
             f"Unknown loss {name_or_text!r}.{hint} Expected one of {known}, or an expression such as 'log(y) - x / y'."
         ) from error
-
-
-class LossFunction(Protocol):
-    """A loss in the form of optax."""
-
-    def __call__(self, logits: jax.Array, labels: jax.Array) -> jax.Array:
-        """Return the loss of each example, [...], from logits [..., C] and labels [..., C] or integer [...]."""
 
 
 def make_loss(
@@ -100,12 +80,7 @@ def make_loss(
 
     Returns:
         `loss_fn(logits, labels)`: logits [..., C] floating; labels [..., C] one-hot or soft, or integer [...], from 0
-        to C - 1 (others count as no class at all); gives [...]. Differentiable in the logits. Raises
-        `ConfigurationError` where shapes or dtypes do not fit.
-
-    Raises:
-        ExpressionError: The text is no expression, or the number of coefficients is not the number of nodes.
-        ConfigurationError: `tree` is neither tree nor text, or `class_reduction` or `prob_epsilon` is out of range.
+        to C - 1 (others count as no class at all); gives [...]. Differentiable in the logits.
 
     Example:
         >>> import jax.numpy as jnp
@@ -129,13 +104,9 @@ def make_loss(
     return loss_fn
 
 
-def _function(name: str) -> LossFunction:
-    """Return a published loss as a function, with a docstring."""
-    made = make_loss(name)
-
-    def loss_fn(logits: jax.Array, labels: jax.Array) -> jax.Array:
-        return made(logits, labels)
-
+def _published(name: str) -> LossFunction:
+    """Return a published loss as a function with a name and a docstring, so that it can be pickled."""
+    loss_fn = make_loss(name)
     loss_fn.__name__ = loss_fn.__qualname__ = name
     loss_fn.__doc__ = f"""Minus the sum over the classes of `{CATALOG[name]}`, where y is clipped at 1e-7.
 
@@ -146,11 +117,11 @@ Args:
 Returns:
     [...].
 
-Source: {_PUBLISHED[name].source}
+Source: {_PUBLISHED[name][1]}
 """
     return loss_fn
 
 
-cross_entropy = _function("cross_entropy")
-baikal = _function("baikal")
-baikal_cma = _function("baikal_cma")
+cross_entropy = _published("cross_entropy")
+baikal = _published("baikal")
+baikal_cma = _published("baikal_cma")

@@ -11,11 +11,9 @@ from glojax.losses.operations import OPERATIONS, forward_differentiated
 
 
 def compile_tree(tree: LossTree) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """Return the function of a tree, for tracing under `jit`.
+    """Return `function(labels, probs)`: f(x, y) elementwise, for tracing under `jit`.
 
-    Returns:
-        `function(labels, probs)`: f(x, y) elementwise, of the shape and dtype of `probs`; `labels` has the same.
-        Differentiable in `probs` alone.
+    All arrays have the shape and dtype of `probs`, in which alone the function is differentiable.
 
     Example:
         >>> function = compile_tree(LossTree.parse("x / y^2"))

@@ -18,7 +18,6 @@ _LEAVES: dict[str, Function] = {
 
 
 def _branch(name: str) -> Function:
-    """Return the branch of an operator."""
     if name in _LEAVES:
         return _LEAVES[name]
     operation, arity = OPERATIONS[name], OPERATORS[name].arity
@@ -34,8 +33,8 @@ def interpret(program: LossProgram, labels: jax.Array, probs: jax.Array) -> jax.
 
     Args:
         program: One program of capacity T.
-        labels: x, any shape; of the dtype of `probs`.
-        probs: y, the same shape; floating.
+        labels: x, of the shape and dtype of `probs`.
+        probs: y, of any shape; floating.
 
     Returns:
         f(x, y), of the shape and dtype of `probs`. Differentiable in `probs` alone.

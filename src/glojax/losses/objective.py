@@ -32,20 +32,11 @@ def objective(
     labels: jax.Array,
     logits: jax.Array,
 ) -> jax.Array:
-    """Return the loss of each example under an elementwise function, which may be the interpreter of a program.
+    """Return the loss [...] of each example, from labels and logits [..., C] of one dtype.
 
-    One forward-mode pass computes value and derivative, so that reverse mode never goes through `function`.
-
-    Args:
-        function: `function(program, labels, probs)`, elementwise.
-        class_reduction: How the classes are reduced to one number: "sum" or "mean".
-        prob_epsilon: Lower bound that probabilities are clipped to, in [0, 1).
-        program: The first argument of `function`, a pytree of arrays.
-        labels: [..., C], one-hot or soft; of the dtype of `logits`.
-        logits: [..., C].
-
-    Returns:
-        [...]. Differentiable in `logits` alone, in forward and reverse mode.
+    The elementwise `function(program, labels, probs)` may be the interpreter; `program` is a pytree of arrays. One
+    forward-mode pass computes value and derivative, so that reverse mode never goes through `function`. The loss is
+    differentiable in `logits` alone, in forward and reverse mode.
     """
     return _value_and_gradient(function, class_reduction, prob_epsilon, (program, labels, logits))[0]
 
@@ -72,11 +63,7 @@ def _objective_jvp(
 
 
 def check_objective(class_reduction: str, prob_epsilon: float) -> None:
-    """Check the options of `objective`.
-
-    Raises:
-        ConfigurationError: One is out of range.
-    """
+    """Refuse options of `objective` that are out of range."""
     if class_reduction not in ("sum", "mean"):
         raise ConfigurationError(f"class_reduction is {class_reduction!r}; expected 'sum' or 'mean'.")
     if not 0 <= prob_epsilon < 1:
@@ -84,11 +71,7 @@ def check_objective(class_reduction: str, prob_epsilon: float) -> None:
 
 
 def as_probabilities(labels: jax.Array, logits: jax.Array) -> jax.Array:
-    """Return labels as probabilities [..., C] of the dtype of the logits, from probabilities or from integers [...].
-
-    Raises:
-        ConfigurationError: The shapes or dtypes do not fit.
-    """
+    """Return labels as probabilities [..., C] of the dtype of the logits, from probabilities or from integers [...]."""
     labels, logits = jnp.asarray(labels), jnp.asarray(logits)
     if not jnp.issubdtype(logits.dtype, jnp.floating):
         raise ConfigurationError(f"Logits are of dtype {logits.dtype}; expected floating-point numbers.")

@@ -25,11 +25,9 @@ def _contribution(tangent: jax.Array, derivative: jax.Array) -> jax.Array:
 
 
 def _operation(function: Function, *derivatives: Function) -> Function:
-    """Return a function with the derivative of the rule above.
+    """Return an elementwise function with the derivative of the rule above.
 
-    Args:
-        function: Elementwise.
-        derivatives: For each operand, the partial derivative from the function's value and its operands.
+    For each operand, `derivatives` has the partial derivative, a function of the value and the operands.
     """
 
     @jax.custom_jvp
@@ -87,9 +85,6 @@ def register_operator(operator: Operator, function: Function) -> None:
         function: Takes as many arrays of one shape and dtype and returns another such array, elementwise. JAX must be
             able to differentiate it in forward mode.
 
-    Raises:
-        ConfigurationError: A property of the operator is not as above, or the function does not fit it.
-
     Example:
         >>> from glojax.losses import make_loss
         >>> register_operator(Operator("hyperbolic", "tanh", 1, weight=1.0), jnp.tanh)
@@ -134,9 +129,7 @@ def forward_differentiated(function: Function) -> Function:
     """Return a function that is differentiable in reverse mode, too, by a forward-mode pass through `function`.
 
     The rule above is not linear in the tangents, so that JAX cannot transpose it. It cannot transpose a loop, either.
-
-    Args:
-        function: Elementwise in its last argument, in which alone the result is differentiable.
+    The function is elementwise in its last argument, in which alone the result is differentiable.
     """
 
     @jax.custom_jvp

@@ -41,41 +41,22 @@ class LossProgram:
 
     @classmethod
     def from_tree(cls, tree: LossTree, capacity: int) -> "LossProgram":
-        """Write a tree as a program.
-
-        Args:
-            tree: The loss function.
-            capacity: Length T of the arrays, at least `tree.size`.
-
-        Raises:
-            ExpressionError: The tree has more nodes than `capacity`.
-        """
+        """Write a tree of at most `capacity` nodes as a program."""
         if tree.size > capacity:
             raise ExpressionError(
                 f"A tree of {tree.size} nodes does not fit a program of {capacity}; raise the capacity."
             )
-        nodes = tree.nodes[::-1]
-        opcodes = np.zeros(capacity, np.int32)
-        constants = np.zeros(capacity, np.float32)
-        coefficients = np.zeros(capacity, np.float32)
-        operators = tuple(OPERATORS)
-        opcodes[: tree.size] = [operators.index(node.operator) for node in nodes]
-        constants[: tree.size] = [node.value for node in nodes]
+        nodes, operators = tree.nodes[::-1], tuple(OPERATORS)
+        padding = [0] * (capacity - tree.size)
+        opcodes = np.array([operators.index(node.operator) for node in nodes] + padding, np.int32)
+        constants = np.array([node.value for node in nodes] + padding, np.float32)
         with np.errstate(over="ignore"):
-            coefficients[: tree.size] = tree.coefficients[::-1]
+            coefficients = np.array([node.coefficient for node in nodes] + padding, np.float32)
         return cls(opcodes, constants, coefficients, np.asarray(tree.size, np.int32), operators)
 
     @classmethod
     def from_trees(cls, trees: Sequence[LossTree], capacity: int) -> "LossProgram":
-        """Write P trees as one stacked program: all arrays with a leading axis [P].
-
-        Args:
-            trees: At least one.
-            capacity: Length T of the arrays, at least the size of the largest tree.
-
-        Raises:
-            ExpressionError: There is no tree, or one has more nodes than `capacity`.
-        """
+        """Write P trees of at most `capacity` nodes as one stacked program: all arrays with a leading axis [P]."""
         if not trees:
             raise ExpressionError("There is no tree to write as a program; give at least one.")
         programs = [cls.from_tree(tree, capacity) for tree in trees]

@@ -10,15 +10,10 @@ from glojax.losses import compile_tree
 
 
 class LossCurve(NamedTuple):
-    """A loss along a line of predictions.
+    """A loss along a line of predictions."""
 
-    Attributes:
-        probs: [N] float64; probability of the true class.
-        loss: [N] float64; the loss there, which may be NaN or infinite.
-    """
-
-    probs: np.ndarray
-    loss: np.ndarray
+    probs: np.ndarray  # [N] float64; probability of the true class
+    loss: np.ndarray  # [N] float64; the loss there, which may be NaN or infinite
 
     @property
     def minimum(self) -> float:
@@ -33,11 +28,7 @@ class LossCurve(NamedTuple):
 
 
 def binary_loss_curve(tree: LossTree, num_points: int = 999) -> LossCurve:
-    """Return the loss with two classes over the probability of the true class, `-(f(1, y) + f(0, 1 - y))`.
-
-    Args:
-        tree: The loss function.
-        num_points: The number of probabilities, which are evenly spaced within (0, 1).
+    """Return the loss with two classes, `-(f(1, y) + f(0, 1 - y))`, over evenly spaced probabilities y within (0, 1).
 
     Source: Gonzalez and Miikkulainen (2020), figure 6.
 
@@ -53,10 +44,7 @@ def binary_loss_curve(tree: LossTree, num_points: int = 999) -> LossCurve:
 
 
 def scaled(curve: LossCurve) -> np.ndarray:
-    """Return the loss of a curve, scaled so that its least finite value is 0 and its greatest 1.
-
-    Losses of any scale then compare in shape.
-    """
+    """Return the loss of a curve, scaled so that its least finite value is 0 and its greatest 1, to compare shapes."""
     finite = curve.loss[np.isfinite(curve.loss)]
     if not finite.size or np.ptp(finite) == 0:
         return np.full_like(curve.loss, np.nan)

@@ -42,17 +42,16 @@ def draw_summary(
         path: The PNG file to write.
         title: The title of the picture.
         best: The best loss, as text.
-        generations: Records with `generation`, `best_fitness` and `median_fitness`, as in `generations.jsonl`. An
-            unknown fitness, None, is left out.
-        tuning: Records with `generation`, `loss`, `best_fitness` and `best_so_far`, as in `tuning.jsonl`, which follow
-            the generations. An unknown fitness, None, is left out.
+        generations: Records as in `generations.jsonl`; an unknown fitness, None, is left out.
+        tuning: Records as in `tuning.jsonl`, which follow the generations; an unknown fitness, None, is left out.
         losses: The losses to draw by name, the most important first; at most four.
-        comparison: Records with `name` and `test_accuracy`, as in `result.json`.
+        comparison: Records as in `result.json`.
         test_split: The test set of these accuracies.
     """
     figure = Figure(figsize=(13, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(f"{title}\nbest loss found:  {_shortened(best)}", fontsize=11)
+    shown = best if len(best) <= 100 else f"{best[:97]}..."
+    figure.suptitle(f"{title}\nbest loss found:  {shown}", fontsize=11)
     search, shapes, accuracies = figure.subplots(1, 3)
     _draw_generations(search, generations, tuning)
     _draw_shapes(shapes, losses)
@@ -94,12 +93,8 @@ def _draw_shapes(axes: Axes, losses: Mapping[str, LossTree]) -> None:
     for style, (name, tree) in zip(_STYLES, losses.items(), strict=False):
         curve = binary_loss_curve(tree).above(LEAST_PROB)
         axes.plot(curve.probs, scaled(curve), label=_words(name), **style)
-    axes.set(
-        title="Shape, two classes",
-        xlabel="probability of the true class",
-        ylabel="loss, scaled to its range",
-        xlim=(LEAST_PROB, 1),
-    )
+    axes.set(title="Shape, two classes", xlabel="probability of the true class", ylabel="loss, scaled to its range")
+    axes.set_xlim(LEAST_PROB, 1)
     axes.legend(loc="upper right")
     axes.grid(alpha=0.3)
 
@@ -121,7 +116,3 @@ def _draw_accuracies(axes: Axes, comparison: Sequence[Mapping[str, Any]], test_s
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _shortened(text: str, length: int = 100) -> str:
-    return text if len(text) <= length else text[: length - 3] + "..."

@@ -44,11 +44,7 @@ _DESCRIPTIONS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command.
-
-    Returns:
-        The exit code: 0; 2 for a user's mistake; 130 or 143 after SIGINT or SIGTERM, and 124 where the time was up.
-    """
+    """Run a command."""
     arguments = [_in_parentheses(text) for text in (sys.argv[1:] if arguments is None else arguments)]
     if arguments == ["--version"]:
         print(f"glojax {version('glojax')}")

@@ -3,7 +3,7 @@
 import dataclasses
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,8 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from glojax.cluster.settings import ClusterProgress, Limits, SchedulerSettings, Settings, settings_type
-from glojax.datasets import Dataset, DatasetSource
+from glojax.cluster.settings import Limits, SchedulerSettings, Settings, settings_type
 from glojax.errors import ConfigurationError
-from glojax.evaluation import TrainingPool
-from glojax.networks import ConvolutionLowering, NetworkFactory
 from glojax.search.checks import nearest
 from glojax.search.execution import ExecutionOptions
 
@@ -39,16 +36,7 @@ class WorkersOptions:
 
 
 def read_settings(cluster: str, path: Path | None) -> Settings:
-    """Read the settings of a cluster.
-
-    Args:
-        cluster: local:N, slurm, htcondor, or the address of a scheduler.
-        path: A TOML file; None for the default settings.
-
-    Raises:
-        ConfigurationError: The file cannot be read, or has a setting that is unknown, of a wrong type or out of its
-            range.
-    """
+    """Read the settings of a cluster."""
     wanted = settings_type(cluster)
     if path is None:
         return wanted()
@@ -68,44 +56,12 @@ def read_settings(cluster: str, path: Path | None) -> Settings:
     return settings
 
 
-@dataclasses.dataclass(frozen=True)
-class Cluster:
-    """The workers that train, and the limits of their shards."""
-
-    workers: "WorkerPool"
-    limits: Limits
-
-    def pool(
-        self,
-        network: NetworkFactory,
-        source: DatasetSource,
-        dataset: Dataset,
-        chunk_size: int | None,
-        conv_lowering: ConvolutionLowering | None,
-        on_progress: Callable[[ClusterProgress], None],
-    ) -> TrainingPool:
-        """Return a pool that trains on the workers; see `ClusterPool`."""
-        from glojax.cluster.cluster_pool import ClusterPool
-
-        return ClusterPool(
-            network,
-            source,
-            dataset,
-            self.workers,
-            limits=self.limits,
-            chunk_size=chunk_size,
-            conv_lowering=conv_lowering,
-            on_progress=on_progress,
-        )
-
-
 @contextmanager
-def open_cluster(execution: ExecutionOptions, console: Console) -> Iterator[Cluster | None]:
+def open_cluster(execution: ExecutionOptions, console: Console) -> Iterator["tuple[WorkerPool, Limits] | None"]:
     """Start or join the cluster of the options, and wait for a worker; None if this process trains.
 
-    Raises:
-        ConfigurationError: The settings do not fit the cluster, or a package is not installed.
-        ClusterError: The cluster cannot be reached, or no worker can be used.
+    Yields:
+        The workers, and the limits of their shards.
     """
     if execution.cluster is None:
         yield None
@@ -116,7 +72,7 @@ def open_cluster(execution: ExecutionOptions, console: Console) -> Iterator[Clus
             f"Waiting for a worker of {execution.cluster}, at {workers.address}.", highlight=False, markup=False
         )
         workers.wait_for_workers(1)
-        yield Cluster(workers, settings.limits)
+        yield workers, settings.limits
 
 
 def _workers(cluster: str, settings: Settings, num_devices: int | None) -> AbstractContextManager["WorkerPool"]:

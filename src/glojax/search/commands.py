@@ -24,26 +24,14 @@ from glojax.search.tuning import Tuned, TuningRecord
 
 
 def execute(command: str, options: CommonOptions, console: Console, resume: ResumeOptions | None = None) -> None:
-    """Run a command, from its options to its files and a printed result.
-
-    Args:
-        command: A key of `COMMANDS`.
-        options: Its options.
-        console: Prints the result.
-        resume: How an interrupted run goes on; None begins a run.
-    """
+    """Run a command, from its options to its files and a printed result."""
     _, work = COMMANDS[command]
     with running(options, command, console, resume) as run:
         work(run, options, console)
 
 
 def resume(options: ResumeOptions, console: Console) -> None:
-    """Go on with a run, from the last training that was done, or to more generations.
-
-    Raises:
-        RunDirectoryError: The folder holds no run that can go on.
-        ConfigurationError: More generations are asked of a run that has none, or fewer than it has.
-    """
+    """Go on with a run, from the last training that was done, or to more generations."""
     directory = options.run_dir.expanduser()
     require_run(directory)
     config = read_config(directory)

@@ -107,14 +107,7 @@ def compare(
 def comparison_rule(
     name: str, configured: float, seeds: Sequence[int], learning_rates: Sequence[float] | None = None
 ) -> FitnessRule:
-    """Return the fitness rule of a compared loss; see `compare`.
-
-    Args:
-        name: The name of the loss.
-        configured: The configured learning rate.
-        seeds: The seeds.
-        learning_rates: The rates of all losses; None for those that follow from the name.
-    """
+    """Return the fitness rule of a compared loss; see `compare`."""
     around = [configured * factor for factor in RATE_FACTORS]
     rates = learning_rates or (around if name.endswith(BEST_RATE) else [configured])
     return FitnessRule(tuple(seeds), tuple(rates), splits=("validation", "test"))

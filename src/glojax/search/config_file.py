@@ -42,15 +42,7 @@ def run_config(
     devices: Sequence[str],
     trained_on: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return the content of `config.json`.
-
-    Args:
-        command: `run`, `discover`, `tune` or `compare`.
-        options: The user's options.
-        resolved: What the options come to: the data and the computation.
-        devices: Names of the devices; of a cluster's workers those that were there at the start.
-        trained_on: `platform` where the devices are.
-    """
+    """Return the content of `config.json`."""
     config = {
         "format": FORMAT,
         "command": command,
@@ -82,11 +74,7 @@ def sealed(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_config(directory: Path) -> dict[str, Any]:
-    """Read a run's `config.json`.
-
-    Raises:
-        RunDirectoryError: It cannot be read, is damaged or was changed, or is of another format.
-    """
+    """Read a run's `config.json`."""
     path = directory / FILE
     try:
         config = json.loads(path.read_bytes())
@@ -110,12 +98,7 @@ def read_config(directory: Path) -> dict[str, Any]:
 
 
 def read_options(options_type: type[Options], config: Mapping[str, Any]) -> Options:
-    """Return the user's options as `config.json` has them.
-
-    Raises:
-        RunDirectoryError: The command does not take them.
-        ConfigurationError: One is out of its range.
-    """
+    """Return the user's options as `config.json` has them."""
     settings = dacite.Config(strict=True, cast=[tuple, Path], type_hooks={TrainingConfig: recorded_config})
     try:
         return dacite.from_dict(options_type, config["options"], settings)
@@ -128,14 +111,6 @@ def accept(directory: RunDirectory, current: Mapping[str, Any], allow_change: bo
     """Check whether a run may go on here; an allowed change is written to `config.json`.
 
     More generations than the run began with are no change: what it has done stays as it is.
-
-    Args:
-        directory: The directory of the run.
-        current: The content of `config.json` if the run began now.
-        allow_change: Whether it goes on although its results may change.
-
-    Raises:
-        RunDirectoryError: It may not go on.
     """
     recorded = read_config(directory.path)
     extended = {"generations": current["options"].get("generations")} if "generations" in recorded["options"] else {}

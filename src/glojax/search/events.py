@@ -20,12 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class Event(NamedTuple):
-    """An event in the life of a candidate.
-
-    Attributes:
-        kind: `asked`: the strategy was asked for it; `told`: the strategy was told its evaluation.
-        candidate: Its number, from 0, in the order of asking.
-    """
+    """An event in the life of a candidate."""
 
     kind: Literal["asked", "told"]
     candidate: int
@@ -36,12 +31,6 @@ class EventLog:
 
     Each line has its number and ends with a checksum of the rest. The file is cut off before the first line that is
     damaged, with a warning.
-
-    Args:
-        path: The file; the first event creates it. None keeps the events in memory only.
-
-    Raises:
-        OSError: The file cannot be read or, where it is damaged, written.
     """
 
     def __init__(self, path: Path | None = None):
@@ -56,11 +45,7 @@ class EventLog:
         return self._events
 
     def add(self, event: Event) -> None:
-        """Record the next event. On return it survives the end of the process, and within a second a loss of power.
-
-        Raises:
-            OSError: The disk is full, or cannot be written.
-        """
+        """Record the next event. On return it survives the end of the process, and within a second a loss of power."""
         if self._file is not None:
             self._file.append(_line(len(self._events), event))
         self._events.append(event)

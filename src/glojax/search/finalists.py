@@ -15,15 +15,7 @@ from glojax.search.tuning import Tuned
 
 @dataclass(frozen=True)
 class Finalist:
-    """A loss function that was evaluated again with fresh seeds.
-
-    Attributes:
-        tree: The function in canonical form.
-        fitness: Its fitness in the search.
-        mean_accuracy: The mean of `accuracies`.
-        accuracies: The validation accuracy for each fresh seed.
-        seeds: The seeds.
-    """
+    """A loss function that was evaluated again with fresh seeds."""
 
     tree: LossTree
     fitness: float | None
@@ -58,13 +50,6 @@ def select_discovered(found: Sequence[Discovered], num_finalists: int) -> list[E
 
     Losses that differ in form alone, or only for soft labels, train alike and have the same fitness: one stands for
     all of them.
-
-    Args:
-        found: In the search's order: the best first, of equally fit ones the smallest.
-        num_finalists: The greatest number of finalists.
-
-    Raises:
-        GlojaxError: No loss has a known fitness.
     """
     trained = [one.evaluation for one in found if one.evaluation.fitness is not None]
     if not trained:
@@ -77,12 +62,7 @@ def select_discovered(found: Sequence[Discovered], num_finalists: int) -> list[E
 
 
 def select_tuned(tuned: Sequence[Tuned], num_finalists: int) -> list[Evaluation]:
-    """Return the best members of all losses that were tuned; of equally fit ones those of the latest generation.
-
-    Args:
-        tuned: The results of tuning.
-        num_finalists: The greatest number of finalists; there are fewer if fewer members could be trained.
-    """
+    """Return the best members of all losses that were tuned; of equally fit ones those of the latest generation."""
     found = {one.tree: one for loss in tuned for one in loss.found if one.fitness is not None}
     return sorted(found.values(), key=lambda one: rank(one)[0])[:num_finalists]
 
@@ -92,11 +72,6 @@ def choose(found: Sequence[Evaluation], evaluator: Evaluator, seeds: Sequence[in
 
     The search's own best is the luckiest of many trainings with one seed: with another seed it may do worse, or fail.
     The paper says nothing of this step.
-
-    Args:
-        found: The finalists, in the search's order, which decides between equals.
-        evaluator: Trains them.
-        seeds: Seeds that the search has not used.
     """
     evaluations = evaluate(evaluator, [one.tree for one in found], FitnessRule(tuple(seeds)))
     finalists = []

@@ -5,9 +5,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Self, get_args
 
 from glojax.errors import ConfigurationError
-from glojax.evaluation import Evaluation, Evaluator
+from glojax.evaluation import Evaluation, Evaluator, Status
 from glojax.expressions import LossTree
 from glojax.search.checks import nearest
 from glojax.search.events import EventLog
@@ -15,7 +16,7 @@ from glojax.search.loop import Search, rank
 from glojax.strategies import DISCOVERY_STRATEGIES, GeneticConfig
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GenerationRecord:
     """The summary of a generation: as many candidates as a population holds, told one after the other.
 
@@ -24,11 +25,7 @@ class GenerationRecord:
         best_fitness: The highest fitness in it; None if none is known.
         median_fitness: The median fitness of its candidates, where unknown fitness counts as 0.
         best_expression: The fittest candidate; of equally fit ones the smallest.
-        trained: Candidates trained to the end.
-        non_finite: Candidates whose training was not finite.
-        lacks_variable: Candidates without x or without y.
-        crashed: Candidates that ended three workers of a cluster.
-        cached: Candidates known before, or equal to another one of this generation.
+        trained, non_finite, lacks_variable, crashed, cached: Its candidates of each `Evaluation.status`.
         candidate_steps: Optimizer steps taken in all.
         seconds: Wall time.
     """
@@ -44,6 +41,21 @@ class GenerationRecord:
     cached: int
     candidate_steps: int
     seconds: float
+
+    @classmethod
+    def of(cls, generation: int, evaluations: Sequence[Evaluation], seconds: float, **others: Any) -> Self:
+        """Sum up evaluations; `others` are the fields that a subclass adds or sets by itself."""
+        best = min(evaluations, key=rank)
+        counts = Counter(evaluation.status for evaluation in evaluations)
+        fields = {
+            "best_fitness": best.fitness,
+            "median_fitness": round(statistics.median(evaluation.fitness or 0.0 for evaluation in evaluations), 6),
+            "best_expression": best.expression,
+            "candidate_steps": sum(evaluation.steps for evaluation in evaluations),
+            "seconds": round(seconds, 3),
+        }
+        statuses = {status: counts[status] for status in get_args(Status)}
+        return cls(generation=generation, **fields | statuses | others)
 
 
 @dataclass(frozen=True)
@@ -116,32 +128,9 @@ def discover(
         # The callbacks come last: an exception in one of them leaves everything counted.
         on_evaluation(evaluation, current)
         if is_last:
-            on_generation(_summary(current, evaluations, seconds))
+            on_generation(GenerationRecord.of(current, evaluations, seconds))
 
     made = DISCOVERY_STRATEGIES[strategy](config, seed, initial=initial, constraint=constraint)
     search = Search(made, evaluator, log=log, on_evaluation=take_in)
     search.run(num_generations * config.population_size, time_limit=time_limit)
     return [found[evaluation.tree] for evaluation in search.found]
-
-
-def _summary(number: int, evaluations: Sequence[Evaluation], seconds: float) -> GenerationRecord:
-    best = min(evaluations, key=rank)
-    counts = Counter(evaluation.status for evaluation in evaluations)
-    return GenerationRecord(
-        generation=number,
-        best_fitness=best.fitness,
-        median_fitness=median_fitness(evaluations),
-        best_expression=best.expression,
-        trained=counts["trained"],
-        non_finite=counts["non_finite"],
-        lacks_variable=counts["lacks_variable"],
-        crashed=counts["crashed"],
-        cached=counts["cached"],
-        candidate_steps=sum(evaluation.steps for evaluation in evaluations),
-        seconds=round(seconds, 3),
-    )
-
-
-def median_fitness(evaluations: Sequence[Evaluation]) -> float:
-    """Return the median fitness, where unknown fitness counts as 0."""
-    return round(statistics.median(evaluation.fitness or 0.0 for evaluation in evaluations), 6)

@@ -18,12 +18,6 @@ class JsonLines:
 
     Since a resumed run makes all records again, this finds every change of the file in between. The file is written
     anew from the first line that differs.
-
-    Args:
-        path: The file; the first record creates it.
-
-    Raises:
-        OSError: The file cannot be read.
     """
 
     def __init__(self, path: Path):
@@ -32,14 +26,7 @@ class JsonLines:
         self._position = 0
 
     def append(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Append a record.
-
-        Returns:
-            The record as it stands in the file: a record that was there before keeps its timing.
-
-        Raises:
-            OSError: The disk is full, or cannot be written.
-        """
+        """Append a record."""
         line = (json.dumps(record) + "\n").encode()
         if self._position < len(self._found):
             standing = _parsed(self._found[self._position])
@@ -51,11 +38,7 @@ class JsonLines:
         return record
 
     def finish(self) -> None:
-        """Cut off all lines after the last record.
-
-        Raises:
-            OSError: The disk is full, or cannot be written.
-        """
+        """Cut off all lines after the last record."""
         if self._position < len(self._found):
             self._cut_off()
 

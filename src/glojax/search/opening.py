@@ -31,14 +31,7 @@ from glojax.training import computation_identity, make_train
 
 @contextmanager
 def running(options: CommonOptions, command: str, console: Console, resume: ResumeOptions | None) -> Iterator[Run]:
-    """Check options and data, then open the run directory, so that a mistake in the former leaves no trace.
-
-    Args:
-        options: The options of the run.
-        command: Its command.
-        console: Prints what is trained.
-        resume: How an interrupted run goes on; None begins a run.
-    """
+    """Check options and data, then open the run directory, so that a mistake in the former leaves no trace."""
     if resume is not None:
         # Check it now, and not when hours were waited for workers.
         RunDirectory.reopen(resume.run_dir.expanduser()).release()
@@ -56,10 +49,12 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
         "test_split": dataset.test_split,
     }
     with open_cluster(options.execution, console) as cluster:
-        devices = training_devices(options.execution.devices) if cluster is None else []
-        names = device_names(devices) if cluster is None else cluster.workers.devices
-        trained_on = platform() if cluster is None else cluster.workers.platform
-        current = run_config(command, options, resolved, names, trained_on)
+        if cluster is None:
+            devices = training_devices(options.execution.devices)
+            current = run_config(command, options, resolved, device_names(devices), platform())
+        else:
+            workers, limits = cluster
+            current = run_config(command, options, resolved, workers.devices, workers.platform)
         with _open(options, command, current, resume) as directory:
             journal = directory.open_journal()
             done = "" if resume is None else f"\nGoing on with {directory.path}: {len(journal):,} trainings are done."
@@ -73,13 +68,15 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
                 soft_wrap=True,
             )
             display = Display(console)
-            chunk_size, lowering = options.chunk_size, options.conv_lowering
+            how: Any = {"chunk_size": options.chunk_size, "conv_lowering": options.conv_lowering}
             pool: TrainingPool
             if cluster is None:
-                pool = DevicePool(network, dataset, devices=devices, chunk_size=chunk_size, conv_lowering=lowering)
+                pool = DevicePool(network, dataset, devices=devices, **how)
             else:
-                source = options.dataset_source
-                pool = cluster.pool(network, source, dataset, chunk_size, lowering, display.on_cluster)
+                from glojax.cluster.cluster_pool import ClusterPool  # needs the extra [cluster]
+
+                how |= {"limits": limits, "on_progress": display.on_cluster}
+                pool = ClusterPool(network, options.dataset_source, dataset, workers, **how)
             evaluator = PoolEvaluator(
                 pool,
                 replace(options.training, splits=("validation",)),

@@ -15,7 +15,7 @@ from glojax.search.checks import nearest, require_at_least, require_distinct
 from glojax.search.comparison import BEST_RATE
 from glojax.search.execution import ExecutionOptions
 from glojax.search.recipes import recipe_of
-from glojax.strategies import GeneticConfig, TuningConfig
+from glojax.strategies import DISCOVERY_STRATEGIES, GeneticConfig, TuningConfig
 from glojax.strategies.coefficients import CoefficientLayout
 from glojax.training import TrainingConfig
 
@@ -150,7 +150,8 @@ class DiscoverOptions(SearchOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_at_least(1, generations=self.generations)
-        _ = self.initial_trees
+        if self.initial_losses:
+            DISCOVERY_STRATEGIES[self.chosen_strategy](self.genetic, self.seed, initial=self.initial_trees)
 
     @property
     def initial_trees(self) -> list[LossTree]:

@@ -22,11 +22,7 @@ LINE_SECONDS = 30.0
 
 
 class Display:
-    """Shows the progress of a run's phases; use it in a `with` statement.
-
-    Args:
-        console: Where to show it.
-    """
+    """Shows the progress of a run's phases; use it in a `with` statement."""
 
     def __init__(self, console: Console):
         self._console = console

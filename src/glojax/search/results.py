@@ -60,14 +60,7 @@ def print_tuned(tuned: Sequence[Tuned], console: Console) -> None:
 def print_best(
     best: Finalist, console: Console, comparison: Comparison | None = None, test_split: str = "official"
 ) -> None:
-    """Print the loss that was found, as text and LaTeX, with its accuracies.
-
-    Args:
-        best: The loss that was found.
-        console: Prints.
-        comparison: The comparison, if there is one; the loss comes first in it.
-        test_split: The test set of the comparison.
-    """
+    """Print the loss that was found, as text and LaTeX, with its accuracies."""
     console.print()
     _print(console, f"Best loss found:  {best.tree}")
     _print(console, f"LaTeX:            {to_latex(best.tree)}")

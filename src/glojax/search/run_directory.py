@@ -73,16 +73,7 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: Path | None, command: str) -> "RunDirectory":
-        """Take a new or empty folder.
-
-        Args:
-            path: The folder; None for a new one under `runs`, named after time and command.
-            command: The command of the run.
-
-        Raises:
-            RunDirectoryError: The folder is not empty, is no folder, is in use, or cannot be written, or its disk is
-                full.
-        """
+        """Take a new or empty folder."""
         shown = path or Path("runs")
         try:
             path = shown = path or _unused(Path("runs"), f"{datetime.now():%Y%m%d-%H%M%S}-{command}")
@@ -102,11 +93,7 @@ class RunDirectory:
 
     @classmethod
     def reopen(cls, path: Path) -> "RunDirectory":
-        """Take the folder of a run.
-
-        Raises:
-            RunDirectoryError: The folder holds no run, is in use, or cannot be written, or its disk is full.
-        """
+        """Take the folder of a run."""
         require_run(path)
         try:
             _require_space(path)

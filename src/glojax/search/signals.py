@@ -14,11 +14,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 
 
 class Interruption(KeyboardInterrupt):
-    """The run was told to end.
-
-    Attributes:
-        exit_code: Of the process: 128 and the signal's number, or 124 where the time was up.
-    """
+    """The run was told to end."""
 
     def __init__(self, reason: str, exit_code: int):
         super().__init__(reason)
@@ -30,9 +26,6 @@ def interruptible(time_limit: float | None) -> Iterator[None]:
     """Raise `Interruption` within, on SIGINT, SIGTERM or when the time is up; a second signal ends the process at once.
 
     The exception may be raised at any point: files that are written within must survive that.
-
-    Args:
-        time_limit: Seconds; None for no limit.
     """
     if threading.current_thread() is not threading.main_thread():  # which signals do not reach
         yield

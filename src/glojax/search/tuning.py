@@ -1,54 +1,34 @@
 """Tuning: a search for the coefficients of given losses, and its summary after each generation."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from glojax.evaluation import Evaluation, Evaluator
 from glojax.expressions import LossTree
 from glojax.search.events import EventLog
-from glojax.search.generations import median_fitness
+from glojax.search.generations import GenerationRecord
 from glojax.search.loop import Search, rank
 from glojax.strategies.coefficients import CoefficientSearch, LossTuning, TuningConfig
 
 
-@dataclass(frozen=True)
-class TuningRecord:
-    """The summary of a generation of one loss.
+@dataclass(frozen=True, kw_only=True)
+class TuningRecord(GenerationRecord):
+    """The summary of a generation of one loss; all losses under tuning share its wall time.
 
     Attributes:
-        generation: Its number, from 1.
         loss: The loss as tuning began.
-        best_fitness: The highest fitness in this generation; None if none is known.
-        median_fitness: The median fitness of its members, where unknown fitness counts as 0.
         best_so_far: The highest fitness up to now, with that of the untuned loss; None if none is known.
         best_expression: The loss that has it.
         sigma: The step size of the next generation.
         condition_number: The condition number of the next generation's covariance matrix.
-        trained: Members trained to the end.
-        non_finite: Members whose training was not finite.
-        crashed: Members that ended three workers of a cluster.
-        cached: Members known before, or equal to another one of this generation.
-        candidate_steps: Optimizer steps taken.
-        seconds: Wall time of the generation, which all losses under tuning share.
         stop_reason: Why the tuning of this loss ended here; None if it went on.
     """
 
-    generation: int
     loss: str
-    best_fitness: float | None
-    median_fitness: float
     best_so_far: float | None
-    best_expression: str
     sigma: float
     condition_number: float
-    trained: int
-    non_finite: int
-    crashed: int
-    cached: int
-    candidate_steps: int
-    seconds: float
     stop_reason: str | None
 
 
@@ -131,24 +111,16 @@ def tune(
 
 
 def _record(generation: int, loss: LossTuning, seconds: float) -> TuningRecord:
-    counts = Counter(evaluation.status for evaluation in loss.members)
-    best = loss.best
-    assert best is not None
-    return TuningRecord(
-        generation=generation,
+    assert loss.best is not None
+    return TuningRecord.of(
+        generation,
+        loss.members,
+        seconds,
         loss=str(loss.layout.tree),
-        best_fitness=min(loss.members, key=rank).fitness,
-        median_fitness=median_fitness(loss.members),
-        best_so_far=best.fitness,
-        best_expression=best.expression,
+        best_so_far=loss.best.fitness,
+        best_expression=loss.best.expression,
         sigma=loss.strategy.sigma,
         condition_number=loss.strategy.condition_number,
-        trained=counts["trained"],
-        non_finite=counts["non_finite"],
-        crashed=counts["crashed"],
-        cached=counts["cached"],
-        candidate_steps=sum(evaluation.steps for evaluation in loss.members),
-        seconds=round(seconds, 3),
         stop_reason=loss.strategy.stop_reason,
     )
 

@@ -221,7 +221,7 @@ def test_a_tree_that_is_not_finite_is_refused(free: FreeCoefficients, value: flo
 def test_a_divisor_with_the_factor_zero_is_refused_where_its_factor_moves() -> None:
     tree = LossTree.parse("x / (0.0*y)")
     assert CoefficientLayout.of(tree, "all").tree == tree
-    assert math.isnan(absorbed(tree).root.coefficient)
+    assert math.isnan(absorbed(tree).nodes[0].coefficient)
     with pytest.raises(ConfigurationError, match="not all finite"):
         CoefficientLayout.of(tree, "independent")
 

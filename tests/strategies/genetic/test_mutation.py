@@ -76,12 +76,12 @@ def test_root_becomes_another_of_its_arity(tree: LossTree, assert_rate: CheckRat
     results = draw(tree, only(same_arity_rate=1.0))
     roots: Counter[str] = Counter()
     for result, count in results.items():
-        roots[result.root.operator] += count
+        roots[result.nodes[0].operator] += count
 
     assert {result.size for result in results} == {tree.size}
-    assert roots.keys() == {name for name, operator in OPERATORS.items() if operator.arity == tree.root.arity}
+    assert roots.keys() == {name for name, operator in OPERATORS.items() if operator.arity == tree.nodes[0].arity}
     for name, count in roots.items():
-        assert_rate(count, NUM_DRAWS, share(name, tree.root.arity))
+        assert_rate(count, NUM_DRAWS, share(name, tree.nodes[0].arity))
 
 
 @pytest.mark.parametrize("operator", ["x", "log", "divide"])
@@ -90,7 +90,7 @@ def test_same_arity_rate_holds_for_every_arity(operator: str, assert_rate: Check
     tree = LossTree.of(operator, *[X] * arity)
 
     results = draw(tree, only(same_arity_rate=DEFAULTS.same_arity_rate))
-    changed = sum(count for result, count in results.items() if result.root != tree.root)
+    changed = sum(count for result, count in results.items() if result.nodes[0] != tree.nodes[0])
 
     assert_rate(changed, NUM_DRAWS, 0.05 * (1 - share(operator, arity)))
 
@@ -98,7 +98,7 @@ def test_same_arity_rate_holds_for_every_arity(operator: str, assert_rate: Check
 @pytest.mark.parametrize("tree", [LossTree.of("log", X), LossTree.of("divide", X, Y)], ids=["log", "divide"])
 def test_operators_collapse_to_a_leaf(tree: LossTree, assert_rate: CheckRate) -> None:
     results = draw(tree, only(collapse_rate=DEFAULTS.collapse_rate))
-    collapsed = {result.root: count for result, count in results.items() if result != tree}
+    collapsed = {result.nodes[0]: count for result, count in results.items() if result != tree}
 
     assert_rate(sum(collapsed.values()), NUM_DRAWS, 0.025)
     assert collapsed.keys() == {Node("x"), Node("y"), Node("constant", 1), Node("constant", -1)}
@@ -125,7 +125,7 @@ def test_inner_operators_collapse_too(assert_rate: CheckRate) -> None:
 
 def test_leaves_do_not_collapse_and_operators_do_not_expand() -> None:
     assert draw(X, only(collapse_rate=1.0)).keys() == {X}
-    assert all(result.root == BAIKAL.root for result in draw(BAIKAL, only(expand_rate=1.0)))
+    assert all(result.nodes[0] == BAIKAL.nodes[0] for result in draw(BAIKAL, only(expand_rate=1.0)))
 
 
 def test_leaves_expand_at_their_rate(assert_rate: CheckRate) -> None:
@@ -138,7 +138,7 @@ def test_a_leaf_expands_to_any_element_over_leaves(assert_rate: CheckRate) -> No
     results = draw(X, only(expand_rate=1.0))
     roots: Counter[str] = Counter()
     for result, count in results.items():
-        roots[result.root.operator] += count
+        roots[result.nodes[0].operator] += count
 
     assert {result.depth for result in results} == {0, 1}
     assert roots.keys() == OPERATORS.keys()
