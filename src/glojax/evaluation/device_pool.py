@@ -85,6 +85,7 @@ class DevicePool:
         self._dataset = dataset
         self._given_chunk_size = chunk_size
         self._variants: dict[TrainingConfig, _Variant] = {}
+        self._computations: dict[TrainingConfig, str] = {}
         self._data: dict[str, list[Any]] = {}
         self._capacity = _CAPACITY
         self._lock = threading.Lock()
@@ -97,9 +98,13 @@ class DevicePool:
         # The computation covers functions in the configuration.
         settings = {name: value for name, value in vars(config).items() if is_dataclass(value) or not callable(value)}
         del settings["learning_rate"]
+        # The measured splits are no part of it: search and comparison share what takes a second to trace.
+        traced = replace(config, learning_rate=1.0, splits=("validation",))
+        if traced not in self._computations:
+            self._computations[traced] = computation_identity(self._variant(config).replicas[0])
         return checksum(
             {
-                "computation": computation_identity(self._variant(config).replicas[0]),
+                "computation": self._computations[traced],
                 "config": {name: repr(value) for name, value in settings.items()},
                 "dataset": self._dataset.fingerprint,
                 "settings": decisive_settings(),
