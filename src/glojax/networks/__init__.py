@@ -1,26 +1,20 @@
 """Flax networks, on layers that are fast inside a training loop."""
 
-from glojax.networks.cifar_cnn import CifarCNN
-from glojax.networks.digits_cnn import DigitsCNN
-from glojax.networks.layers import ConvolutionBlock, dense
-from glojax.networks.mnist_cnn import MnistCNN
-from glojax.networks.ops.lowering import ConvolutionLowering, lowered_convolutions
-from glojax.networks.parameters import DecayedParam
-from glojax.networks.pure_network import NetworkFactory, PureNetwork
-from glojax.networks.registry import NETWORKS
-from glojax.networks.small_cnn import SmallCNN
+from glojax.networks.cifar_cnn import CifarCNN as CifarCNN
+from glojax.networks.digits_cnn import DigitsCNN as DigitsCNN
+from glojax.networks.layers import ConvolutionBlock as ConvolutionBlock, DecayedParam as DecayedParam, dense as dense
+from glojax.networks.mnist_cnn import MnistCNN as MnistCNN
+from glojax.networks.ops.lowering import (
+    ConvolutionLowering as ConvolutionLowering,
+    lowered_convolutions as lowered_convolutions,
+)
+from glojax.networks.pure_network import NetworkFactory as NetworkFactory, PureNetwork as PureNetwork
+from glojax.networks.small_cnn import SmallCNN as SmallCNN
 
-__all__ = [
-    "NETWORKS",
-    "CifarCNN",
-    "ConvolutionBlock",
-    "ConvolutionLowering",
-    "DecayedParam",
-    "DigitsCNN",
-    "MnistCNN",
-    "NetworkFactory",
-    "PureNetwork",
-    "SmallCNN",
-    "dense",
-    "lowered_convolutions",
-]
+#: The built-in networks by name.
+NETWORKS: dict[str, NetworkFactory] = {
+    "DigitsCNN": DigitsCNN,
+    "MnistCNN": MnistCNN,
+    "CifarCNN": CifarCNN,
+    "SmallCNN": SmallCNN,
+}

@@ -1,15 +1,12 @@
 """The paper's network for CIFAR-10."""
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
-from glojax.networks.ops.convolution import convolve
+from glojax.networks.layers import ConvolutionBlock, DecayedParam, dense
 from glojax.networks.ops.groups import in_groups
 from glojax.networks.ops.normalisation import local_response_norm
 from glojax.networks.ops.pooling import overlapping_max_pool
-from glojax.networks.ops.product import product
-from glojax.networks.parameters import DecayedParam
 
 
 class CifarCNN(nnx.Module):
@@ -23,52 +20,28 @@ class CifarCNN(nnx.Module):
     0.1, 0.1 and 0; weight decay on the kernels of dense 384 and 192 alone.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> CifarCNN(nnx.Rngs(0))(jnp.zeros((5, 24, 24, 3))).shape
         (5, 10)
     """
 
     def __init__(self, rngs: nnx.Rngs):
-        self.convolution1 = _Convolution(3, bias=0.0, rngs=rngs)
-        self.convolution2 = _Convolution(64, bias=0.1, rngs=rngs)
-        self.hidden1 = _dense(6 * 6 * 64, 384, stddev=0.04, bias=0.1, rngs=rngs)
-        self.hidden2 = _dense(384, 192, stddev=0.04, bias=0.1, rngs=rngs)
-        self.output = _dense(192, 10, stddev=1 / 192, bias=0.0, rngs=rngs)
+        normal = nnx.initializers.truncated_normal
+        self.convolution1 = ConvolutionBlock(3, 64, 5, pool=overlapping_max_pool, kernel_init=normal(0.05), rngs=rngs)
+        self.convolution2 = ConvolutionBlock(64, 64, 5, pool=None, kernel_init=normal(0.05), bias=0.1, rngs=rngs)
+        self.hidden1 = dense(6 * 6 * 64, 384, kernel_init=normal(0.04), bias=0.1, rngs=rngs)
+        self.hidden2 = dense(384, 192, kernel_init=normal(0.04), bias=0.1, rngs=rngs)
+        self.output = dense(192, 10, kernel_init=normal(1 / 192), rngs=rngs)
         for layer in (self.hidden1, self.hidden2):
             layer.kernel = DecayedParam(layer.kernel[...])
 
     def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:
         """Return logits [B, 10] of images [B, 24, 24, 3]; there is no dropout."""
-        first, second = self.convolution1, self.convolution2
 
         def convolutions(images: jax.Array) -> jax.Array:
-            # The first bias and ReLU follow the pooling, on a quarter of the values; both are monotonic.
-            features = jax.nn.relu(overlapping_max_pool(first(images)) + first.bias[...])
-            features = jax.nn.relu(second(local_response_norm(features)) + second.bias[...])
+            features = self.convolution2(local_response_norm(self.convolution1(images)))
             return overlapping_max_pool(local_response_norm(features))
 
         features = in_groups(convolutions, images).reshape(images.shape[0], -1)
         logits: jax.Array = self.output(self.hidden2(jax.nn.relu(self.hidden1(features))))
         return logits
-
-
-class _Convolution(nnx.Module):
-    """5x5 convolution of a group of images to 64 features; the caller adds its bias."""
-
-    def __init__(self, in_features: int, *, bias: float, rngs: nnx.Rngs):
-        normal = nnx.initializers.truncated_normal(0.05)
-        self.kernel = nnx.Param(normal(rngs.params(), (5, 5, in_features, 64), jnp.float32))
-        self.bias = nnx.Param(jnp.full(64, bias, jnp.float32))
-
-    def __call__(self, images: jax.Array) -> jax.Array:
-        return convolve(images, self.kernel[...])
-
-
-def _dense(in_features: int, out_features: int, *, stddev: float, bias: float, rngs: nnx.Rngs) -> nnx.Linear:
-    return nnx.Linear(
-        in_features,
-        out_features,
-        kernel_init=nnx.initializers.truncated_normal(stddev),
-        bias_init=nnx.initializers.constant(bias),
-        dot_general=product,
-        rngs=rngs,
-    )

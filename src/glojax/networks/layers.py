@@ -1,6 +1,7 @@
-"""Layers of the shipped networks."""
+"""Layers and parameters of the shipped networks."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,12 +11,18 @@ from glojax.networks.ops.convolution import convolve
 from glojax.networks.ops.pooling import max_pool
 from glojax.networks.ops.product import product
 
+GLOROT_UNIFORM = nnx.initializers.glorot_uniform()
+
+
+class DecayedParam(nnx.Param[Any]):
+    """A parameter that weight decay acts on; it does not act on an ordinary `nnx.Param`."""
+
 
 class ConvolutionBlock(nnx.Module):
     """Convolution, max-pooling at stride 2, ReLU: [B, H, W, Cin] to [B, H/2, W/2, Cout].
 
-    Bias and ReLU follow the pooling, on a quarter of the values. Both are monotonic, so the result is the same. Kernels
-    start Glorot-uniform, biases at 0. `pool` is `max_pool`, for even H and W, or `overlapping_max_pool`, for any.
+    Bias and ReLU follow the pooling, on a quarter of the values. Both are monotonic, so the result is the same. `pool`
+    is `max_pool`, for even H and W, `overlapping_max_pool`, for any, or None. All elements of the bias start equal.
     """
 
     def __init__(
@@ -24,21 +31,32 @@ class ConvolutionBlock(nnx.Module):
         out_features: int,
         kernel_size: int,
         *,
-        pool: Callable[[jax.Array], jax.Array] = max_pool,
+        pool: Callable[[jax.Array], jax.Array] | None = max_pool,
+        kernel_init: nnx.Initializer = GLOROT_UNIFORM,
+        bias: float = 0.0,
         rngs: nnx.Rngs,
     ):
         shape = (kernel_size, kernel_size, in_features, out_features)
-        self.kernel = nnx.Param(nnx.initializers.glorot_uniform()(rngs.params(), shape, jnp.float32))
-        self.bias = nnx.Param(jnp.zeros(out_features, jnp.float32))
+        self.kernel = nnx.Param(kernel_init(rngs.params(), shape, jnp.float32))
+        self.bias = nnx.Param(jnp.full(out_features, bias, jnp.float32))
         self.pool = pool
 
     def __call__(self, images: jax.Array) -> jax.Array:
         """Return the features [B, H/2, W/2, Cout] of images [B, H, W, Cin]."""
-        return jax.nn.relu(self.pool(convolve(images, self.kernel[...])) + self.bias[...])
+        features = convolve(images, self.kernel[...])
+        return jax.nn.relu((self.pool(features) if self.pool else features) + self.bias[...])
 
 
-def dense(in_features: int, out_features: int, *, rngs: nnx.Rngs) -> nnx.Linear:
-    """Return a dense layer whose kernel starts Glorot-uniform and whose bias starts at 0."""
+def dense(
+    in_features: int,
+    out_features: int,
+    *,
+    kernel_init: nnx.Initializer = GLOROT_UNIFORM,
+    bias: float = 0.0,
+    rngs: nnx.Rngs,
+) -> nnx.Linear:
+    """Return a dense layer; all elements of its bias start equal."""
+    bias_init = nnx.initializers.constant(bias)
     return nnx.Linear(
-        in_features, out_features, kernel_init=nnx.initializers.glorot_uniform(), dot_general=product, rngs=rngs
+        in_features, out_features, kernel_init=kernel_init, bias_init=bias_init, dot_general=product, rngs=rngs
     )

@@ -28,10 +28,7 @@ class PureNetwork:
     `network(images, rngs=nnx.Rngs(key))` where it has that one, else as `network(images)`; in evaluation always as
     `network(images)`, which leaves its state as it is. Before a call, `train()` or `eval()` sets the modes of layers.
 
-    Attributes:
-        network: Builds the module.
-        image_shape: H, W and channels of the images.
-        num_classes: C.
+    `image_shape` is H, W and channels; `num_classes` is C.
     """
 
     network: NetworkFactory

@@ -6,20 +6,15 @@ from functools import partial
 import jax
 from flax import nnx
 
-from glojax.networks.layers import ConvolutionBlock, dense
+from glojax.networks.layers import ConvolutionBlock, DecayedParam, dense
 from glojax.networks.ops.pooling import overlapping_max_pool
-from glojax.networks.parameters import DecayedParam
 
 
 class SmallCNN(nnx.Module):
     """3x3 convolution 16, ReLU, 3x3/2 pool; 3x3 convolution 32, ReLU, 3x3/2 pool; dense 64, ReLU; dense num_classes.
 
-    `for_images` fits it to a data set. Weight decay acts on the kernel of the dense 64.
-
-    Args:
-        rngs: Source of the initial parameters.
-        image_shape: H, W and channels of the images, each at least 1.
-        num_classes: Number of classes, at least 2.
+    `for_images` fits it to a data set with images of `image_shape`, which is H, W and channels. Weight decay acts on
+    the kernel of the dense 64.
 
     Example:
         >>> import jax.numpy as jnp

@@ -41,41 +41,36 @@ def gradients(saved: jax.Array, kernel: jax.Array, cotangent: jax.Array) -> tupl
     if _by_winograd(saved, kernel.shape):
         return winograd.gradients(saved, kernel, cotangent)
     images_gradient, _ = forward(cotangent, jnp.flip(kernel, (0, 1)).swapaxes(2, 3))
-    return images_gradient, kernel_gradient(saved, cotangent, kernel.shape)
+    if saved.ndim == 2:
+        kernel_gradient = saved.T @ cotangent.reshape(-1, kernel.shape[-1])
+    elif len(saved) <= GROUP_SIZE:
+        # The cotangent is the kernel; channels and images are swapped.
+        margins = [(size // 2, size // 2) for size in kernel.shape[:2]]
+        swapped = convolution(saved.transpose(3, 1, 2, 0), cotangent.transpose(1, 2, 0, 3), margins)
+        kernel_gradient = swapped.transpose(1, 2, 0, 3)
+    else:
+        kernel_gradient = _blockwise_kernel_gradient(saved, cotangent, kernel.shape)
+    return images_gradient, kernel_gradient.reshape(kernel.shape)
 
 
 def _by_winograd(saved: jax.Array, kernel_shape: Sequence[int]) -> bool:
     return saved.ndim == 4 and len(saved) <= GROUP_SIZE and winograd.applies(kernel_shape)
 
 
-def kernel_gradient(saved: jax.Array, cotangent: jax.Array, kernel_shape: Sequence[int]) -> jax.Array:
-    """Return the kernel's gradient [KH, KW, Cin, Cout], from what `forward` saved."""
-    if saved.ndim == 2:
-        gradient = saved.T @ cotangent.reshape(-1, kernel_shape[-1])
-    elif len(saved) <= GROUP_SIZE:
-        return _group_kernel_gradient(saved, cotangent, kernel_shape)
-    else:
-        gradient = _blockwise_kernel_gradient(saved, cotangent, kernel_shape)
-    return gradient.reshape(*kernel_shape)
-
-
-def convolution(images: jax.Array, kernel: jax.Array, padding: str | Sequence[tuple[int, int]]) -> jax.Array:
-    """Convolve in the canonical layout."""
-    return lax.conv_general_dilated(images, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+def convolution(
+    images: jax.Array, kernel: jax.Array, padding: str | Sequence[tuple[int, int]], num_groups: int = 1
+) -> jax.Array:
+    """Convolve in the canonical layout, also groups of features along the last axis."""
+    layout = ("NHWC", "HWIO", "NHWC")
+    return lax.conv_general_dilated(
+        images, kernel, (1, 1), padding, dimension_numbers=layout, feature_group_count=num_groups
+    )
 
 
 def patch_matrix(images: jax.Array, kernel_shape: Sequence[int]) -> jax.Array:
     """Return the window around every pixel, [B * H * W, KH * KW * Cin]."""
-    return jnp.concatenate(_shifted(images, kernel_shape, axes=(1, 2)), axis=-1).reshape(
-        -1, kernel_shape[0] * kernel_shape[1] * kernel_shape[2]
-    )
-
-
-def _group_kernel_gradient(images: jax.Array, cotangent: jax.Array, kernel_shape: Sequence[int]) -> jax.Array:
-    """Convolve with the cotangent as the kernel, channels and images swapped."""
-    margins = [(size // 2, size // 2) for size in kernel_shape[:2]]
-    gradient = convolution(images.transpose(3, 1, 2, 0), cotangent.transpose(1, 2, 0, 3), margins)
-    return gradient.transpose(1, 2, 0, 3)
+    patches = jnp.concatenate(_shifted(images, kernel_shape, axes=(1, 2)), axis=-1)
+    return patches.reshape(-1, patches.shape[-1])
 
 
 def _blockwise_kernel_gradient(images: jax.Array, cotangent: jax.Array, kernel_shape: Sequence[int]) -> jax.Array:
@@ -90,8 +85,7 @@ def _blockwise_kernel_gradient(images: jax.Array, cotangent: jax.Array, kernel_s
         patches = jnp.stack(_shifted(block, kernel_shape, axes=(2, 3))).reshape(KH * KW * Cin, -1)
         return total + patches @ lax.dynamic_slice_in_dim(cotangent, index * size, size).reshape(-1, Cout)
 
-    none = jnp.zeros((KH * KW * Cin, Cout), images.dtype)
-    total: jax.Array = lax.fori_loop(0, B // size, add_block, none)
+    total: jax.Array = lax.fori_loop(0, B // size, add_block, jnp.zeros((KH * KW * Cin, Cout), images.dtype))
     return total
 
 

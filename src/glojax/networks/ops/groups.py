@@ -11,16 +11,12 @@ from glojax.networks.ops.lowering import current_lowering
 
 
 def in_groups(layers: Callable[[jax.Array], jax.Array], images: jax.Array) -> jax.Array:
-    """Apply layers to groups of images, one group after the other, or to all at once if convolutions are not canonical.
+    """Return the features [B, ...] that layers, which treat each image by itself, compute of images [B, ...].
 
-    Args:
-        layers: Maps images [G, ...] to features [G, ...], each image by itself.
-        images: [B, ...]. Where B is no multiple of a suitable group size, images of zeros fill up the last group.
-
-    Returns:
-        The features of all images, [B, ...].
+    The layers act on one group of images after the other, or on all at once if convolutions are not canonical. Where B
+    is no multiple of a suitable group size, images of zeros fill up the last group.
     """
-    if current_lowering() != "canonical":
+    if current_lowering.get() != "canonical":
         return layers(images)
     B = images.shape[0]
     fitting = [size for size in range(GROUP_SIZE // 2, GROUP_SIZE + 1) if B % size == 0]

@@ -10,19 +10,15 @@ from typing import Literal
 #: "grouped" convolution, as batched products of "patches" and kernels, or "mapped" over the candidates.
 ConvolutionLowering = Literal["canonical", "grouped", "patches", "mapped"]
 
-_current: ContextVar[ConvolutionLowering] = ContextVar("convolution lowering", default="canonical")
+#: The lowering of the innermost `lowered_convolutions`.
+current_lowering: ContextVar[ConvolutionLowering] = ContextVar("convolution lowering", default="canonical")
 
 
 @contextmanager
 def lowered_convolutions(lowering: ConvolutionLowering) -> Iterator[None]:
     """Compute the convolutions of networks called in this context in this way, gradients included."""
-    token = _current.set(lowering)
+    token = current_lowering.set(lowering)
     try:
         yield
     finally:
-        _current.reset(token)
-
-
-def current_lowering() -> ConvolutionLowering:
-    """Return the lowering of the innermost `lowered_convolutions`, or "canonical"."""
-    return _current.get()
+        current_lowering.reset(token)

@@ -14,13 +14,8 @@ def local_response_norm(images: jax.Array) -> jax.Array:
 
         y_c = x_c / s_c^0.75,   s_c = 1 + alpha * sum of x_k^2 over |k - c| <= 4,   alpha = 0.001 / 9
 
-    As in TensorFlow, alpha weighs the sum; in PyTorch it weighs the mean over the 9 channels.
-
-    Args:
-        images: [..., C].
-
-    Returns:
-        [..., C]. Differentiable once, in reverse mode.
+    As in TensorFlow, alpha weighs the sum; in PyTorch it weighs the mean over the 9 channels. Images are [..., C]; the
+    function is differentiable once, in reverse mode.
 
     Source: Krizhevsky, Sutskever and Hinton (2012), section 3.3; the constants are those of the TensorFlow CIFAR-10
     tutorial and of Gonzalez and Miikkulainen (2020), section IV-A2.

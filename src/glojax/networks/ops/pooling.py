@@ -9,14 +9,9 @@ from jax import lax
 
 @jax.custom_vjp
 def max_pool(images: jax.Array) -> jax.Array:
-    """Return the largest value of each 2x2 window, at stride 2.
+    """Return the largest values [B, H/2, W/2, C] of the 2x2 windows, at stride 2, of images with even H and W.
 
-    Args:
-        images: [B, H, W, C], H and W even.
-
-    Returns:
-        [B, H/2, W/2, C]. A window's gradient goes to the first of its largest values. Differentiable once,
-        in reverse mode.
+    A window's gradient goes to the first of its largest values. Differentiable once, in reverse mode.
     """
     return _max_pool_forward(images)[0]
 
@@ -43,15 +38,11 @@ max_pool.defvjp(_max_pool_forward, _max_pool_backward)
 
 
 def overlapping_max_pool(images: jax.Array) -> jax.Array:
-    """Return the largest value of each 3x3 window, at stride 2, padded so that no pixel is left out ("SAME").
+    """Return the largest values [B, ceil(H/2), ceil(W/2), C] of the 3x3 windows, at stride 2, of images of any size.
 
-    Args:
-        images: [B, H, W, C], of any size. Where a side is even, windows reach over its end by one pixel; where it is
-            odd, over both ends.
-
-    Returns:
-        [B, ceil(H/2), ceil(W/2), C]. A window's gradient goes to the first of its largest values, row by row, as in
-        TensorFlow and PyTorch. Differentiable once, in reverse mode.
+    Windows leave no pixel out ("SAME"): where a side is even, they reach over its end by one pixel; where it is odd,
+    over both ends. A window's gradient goes to the first of its largest values, row by row, as in TensorFlow and
+    PyTorch. Differentiable once, in reverse mode.
     """
     return _overlapping_max_pool(images.shape[1:3], images)
 
@@ -66,8 +57,7 @@ def _overlapping_forward(sides: tuple[int, int], images: jax.Array) -> tuple[jax
     # Windows start at 0, 2, 4, ... of the padded images, and end with them.
     padding = [(0, 0), *((side % 2, 1) for side in sides), (0, 0)]
     padded = jnp.pad(images, padding, constant_values=-jnp.inf)
-    indices = jnp.zeros(padded.shape, jnp.uint8)
-    values, indices = _largest_of_three(padded, indices, axis=2, weight=1)
+    values, indices = _largest_of_three(padded, jnp.zeros(padded.shape, jnp.uint8), axis=2, weight=1)
     return _largest_of_three(values, indices, axis=1, weight=4)
 
 
@@ -93,15 +83,9 @@ def _overlapping_backward(sides: tuple[int, int], indices: jax.Array, cotangent:
 
     def from_window(above: int, left: int) -> jax.Array:
         """Return the pixels' gradient from the window that starts at them, or two pixels above or to the left."""
-        window = (
-            slice(None),
-            slice(1 - above, windows_down + 2 - above),
-            None,
-            slice(1 - left, windows_across + 2 - left),
-            None,
-        )
+        down, across = slice(1 - above, windows_down + 2 - above), slice(1 - left, windows_across + 2 - left)
         here = jnp.uint8(4) * (rows + jnp.uint8(2 * above)) + columns + jnp.uint8(2 * left)
-        return jnp.where(indices[window] == here, cotangent[window], 0)
+        return jnp.where(indices[:, down, None, across, None] == here, cotangent[:, down, None, across, None], 0)
 
     pixels = from_window(0, 0) + from_window(0, 1) + from_window(1, 0) + from_window(1, 1)
     pixels = pixels.reshape(B, 2 * windows_down + 2, 2 * windows_across + 2, C)

@@ -7,83 +7,90 @@ forward convolutions with windows as large as the images, which are slow on acce
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+from jax.custom_batching import custom_vmap, sequential_vmap
 
 from glojax.networks.ops.canonical_convolution import convolution, patch_matrix
+from glojax.networks.ops.lowering import ConvolutionLowering
 
 
-def shared_images(images: jax.Array, kernels: jax.Array) -> jax.Array:
-    """Convolve images [B, H, W, Cin] with kernels [P, KH, KW, Cin, Cout] to [P, B, H, W, Cout]."""
-    return _separated(convolution(images, _merged(kernels), "SAME"), len(kernels))
+def forward(lowering: ConvolutionLowering) -> Callable[..., Any]:
+    """Return the function from images [B, H, W, Cin] and a kernel [KH, KW, Cin, Cout] to features [B, H, W, Cout]."""
+
+    @custom_vmap
+    def convolve(images: jax.Array, kernel: jax.Array) -> jax.Array:
+        return convolution(images, kernel, "SAME")
+
+    @convolve.def_vmap
+    def rule(P: int, in_batched: list[bool], images: jax.Array, kernels: jax.Array) -> tuple[jax.Array, bool]:
+        images_batched, kernels_batched = in_batched
+        if not kernels_batched:
+            features = convolution(images.reshape(-1, *images.shape[2:]), kernels, "SAME")
+            return features.reshape(*images.shape[:-1], -1), True
+        if not images_batched:
+            return _separated(convolution(images, _merged(kernels), "SAME"), P), True
+        if lowering == "grouped":
+            return _separated(convolution(_merged(images), _merged(kernels), "SAME", num_groups=P), P), True
+        if lowering == "patches":
+            Cout = kernels.shape[-1]
+            product = _patch_matrices(images, kernels.shape[1:]) @ kernels.reshape(P, -1, Cout)
+            return product.reshape(*images.shape[:-1], Cout), True
+        return _one_by_one(convolve, in_batched, images, kernels), True
+
+    return convolve
 
 
-def shared_images_gradient(images: jax.Array, cotangents: jax.Array, kernel_shape: tuple[int, ...]) -> jax.Array:
-    """Return the kernels' gradients [P, KH, KW, Cin, Cout] for cotangents [P, B, H, W, Cout]."""
-    P = len(cotangents)
-    wide = (*kernel_shape[:-1], P * kernel_shape[-1])
-    return _separated(plain_kernel_gradient(images, _merged(cotangents), wide), P)
+def kernel_gradient(lowering: ConvolutionLowering, kernel_shape: tuple[int, ...]) -> Callable[..., Any]:
+    """Return the function from images and the cotangent of the features to the kernel's gradient."""
+
+    @custom_vmap
+    def gradient(images: jax.Array, cotangent: jax.Array) -> jax.Array:
+        return _transposed(images, cotangent, kernel_shape)
+
+    @gradient.def_vmap
+    def rule(P: int, in_batched: list[bool], images: jax.Array, cotangents: jax.Array) -> tuple[jax.Array, bool]:
+        images_batched, cotangents_batched = in_batched
+        *window, Cout = kernel_shape
+        if not images_batched:
+            return _separated(_transposed(images, _merged(cotangents), (*window, P * Cout)), P), True
+        if lowering == "mapped" or not cotangents_batched:
+            return _one_by_one(gradient, in_batched, images, cotangents), True
+        if lowering == "grouped":
+            # XLA may compute all groups as one and multiply those of other candidates by zero, so only finite numbers
+            # may enter. A gradient is NaN where the candidate's cotangent is not finite.
+            finite = jnp.isfinite(cotangents).all(axis=(1, 2, 3, 4), keepdims=True)
+            merged = _merged(jnp.where(finite, cotangents, 0))
+            gradients = _transposed(_merged(images), merged, (*window, P * Cout), num_groups=P)
+            return jnp.where(finite, _separated(gradients, P), jnp.nan), True
+        # Patch matrices are written again, which saves memory.
+        products = _patch_matrices(images, kernel_shape).swapaxes(1, 2) @ cotangents.reshape(P, -1, Cout)
+        return products.reshape(P, *kernel_shape), True
+
+    return gradient
 
 
-def plain_kernel_gradient(images: jax.Array, cotangent: jax.Array, kernel_shape: tuple[int, ...]) -> jax.Array:
-    """Return the kernel's gradient for one candidate, as JAX computes it."""
-    return _transposed(lambda kernel: convolution(images, kernel, "SAME"), kernel_shape, cotangent)
-
-
-def grouped(images: jax.Array, kernels: jax.Array) -> jax.Array:
-    """Convolve images [P, B, H, W, Cin] with kernels [P, KH, KW, Cin, Cout] to [P, B, H, W, Cout] at once."""
-    P = len(kernels)
-    return _separated(_grouped(_merged(images), _merged(kernels), P), P)
-
-
-def grouped_gradient(images: jax.Array, cotangents: jax.Array, kernel_shape: tuple[int, ...]) -> jax.Array:
-    """Return the kernels' gradients: the transpose of one grouped convolution, for which cuDNN has a form of its own.
-
-    A gradient is NaN where the candidate's cotangent is not finite. XLA may compute all groups as one and multiply
-    those of other candidates by zero, so only finite numbers may enter.
-    """
-    P = len(images)
-    wide = (*kernel_shape[:-1], P * kernel_shape[-1])
-    merged = _merged(images)
-    finite = jnp.isfinite(cotangents).all(axis=(1, 2, 3, 4), keepdims=True)
-    cotangent = _merged(jnp.where(finite, cotangents, 0))
-    gradients = _separated(_transposed(lambda kernel: _grouped(merged, kernel, P), wide, cotangent), P)
-    return jnp.where(finite, gradients, jnp.nan)
-
-
-def patches(images: jax.Array, kernels: jax.Array) -> jax.Array:
-    """Compute the same as `grouped` by batched products of patch matrices and kernels."""
-    P, Cout = len(kernels), kernels.shape[-1]
-    product = _patch_matrices(images, kernels.shape[1:]) @ kernels.reshape(P, -1, Cout)
-    return product.reshape(*images.shape[:-1], Cout)
-
-
-def patches_gradient(images: jax.Array, cotangents: jax.Array, kernel_shape: tuple[int, ...]) -> jax.Array:
-    """Compute the same as `grouped_gradient`; patch matrices are written again, which saves memory."""
-    P, Cout = len(images), kernel_shape[-1]
-    matrices = _patch_matrices(images, kernel_shape)
-    return (matrices.swapaxes(1, 2) @ cotangents.reshape(P, -1, Cout)).reshape(P, *kernel_shape)
+def _one_by_one(function: Callable[..., Any], in_batched: list[bool], *arrays: jax.Array) -> Any:
+    """Apply the function to one candidate after the other; some arrays have no axis of candidates."""
+    return jax.vmap(sequential_vmap(function), [0 if batched else None for batched in in_batched])(*arrays)
 
 
 def _patch_matrices(images: jax.Array, kernel_shape: tuple[int, ...]) -> jax.Array:
     """Return the patch matrices [P, B * H * W, KH * KW * Cin]."""
-    P, B = images.shape[:2]
-    matrix = patch_matrix(images.reshape(P * B, *images.shape[2:]), kernel_shape)
-    return matrix.reshape(P, -1, matrix.shape[-1])
+    matrix = patch_matrix(images.reshape(-1, *images.shape[2:]), kernel_shape)
+    return matrix.reshape(len(images), -1, matrix.shape[-1])
 
 
-def _grouped(images: jax.Array, kernels: jax.Array, P: int) -> jax.Array:
-    return lax.conv_general_dilated(
-        images, kernels, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=P
-    )
-
-
-def _transposed(function: Callable[[jax.Array], jax.Array], shape: tuple[int, ...], cotangent: jax.Array) -> jax.Array:
-    """Apply the transpose of the linear function of an argument of this shape."""
+def _transposed(
+    images: jax.Array, cotangent: jax.Array, kernel_shape: tuple[int, ...], num_groups: int = 1
+) -> jax.Array:
+    """Return the kernel's gradient as the transpose of the convolution, for which cuDNN has a form of its own."""
+    kernel = jax.ShapeDtypeStruct(kernel_shape, cotangent.dtype)
+    transpose = jax.linear_transpose(lambda kernel: convolution(images, kernel, "SAME", num_groups), kernel)
     gradient: jax.Array
-    (gradient,) = jax.linear_transpose(function, jax.ShapeDtypeStruct(shape, cotangent.dtype))(cotangent)
+    (gradient,) = transpose(cotangent)
     return gradient
 
 

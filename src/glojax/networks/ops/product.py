@@ -7,10 +7,9 @@ import jax.numpy as jnp
 
 
 def product(inputs: jax.Array, kernel: jax.Array, *arguments: Any, **options: Any) -> jax.Array:
-    """Multiply inputs [B, I] by a kernel [I, O], as `nnx.Linear(dot_general=product)`.
+    """Multiply inputs [B, I] by a kernel [I, O], for `nnx.Linear(dot_general=product)`; differentiable in reverse mode.
 
-    The other arguments of `jax.lax.dot_general` are ignored, as matrices have no other axes. Differentiable once, in
-    reverse mode.
+    The other arguments of `jax.lax.dot_general` are ignored, as matrices have no other axes.
     """
     return _product(inputs, kernel)
 

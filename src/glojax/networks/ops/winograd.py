@@ -1,9 +1,8 @@
 """5x5 convolutions with fewer multiplications, for a CPU.
 
-A direct convolution computes a tile of 4x4 features with 5x5 elements of the kernel each, in 400 multiplications for
-each pair of channels. As a product of polynomials, the tile is determined by its values at 8x8 points, which take 64
-multiplications. The transformations of images and kernel to values and back are linear, and pay off where there are
-many channels.
+A tile of 4x4 features takes a direct convolution 400 multiplications for each pair of channels. As a product of
+polynomials, it is determined by its values at 8x8 points, which take 64. The transformations of images and kernel to
+values and back are linear, and pay off where there are many channels.
 
 In float32 the error of features and gradients is 3e-6 to 5e-6 of their root mean square, ten times that of a direct
 convolution; `tests/networks/test_winograd.py` compares them with float64.
