@@ -1,6 +1,6 @@
 """The comparison of losses over fresh seeds, on the validation and the test set."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -9,7 +9,7 @@ from scipy import stats
 
 from glojax.errors import ConfigurationError
 from glojax.evaluation import Evaluation, Evaluator, FitnessRule, evaluate
-from glojax.expressions import LossTree
+from glojax.expressions import LossTree, canonical
 
 #: A loss whose name ends in this is taken at the best, by mean validation accuracy, of these multiples of the
 #: configured learning rate. A search often finds no more than a larger effective step; this tells it apart.
@@ -97,11 +97,22 @@ def compare(
 
     Returns:
         The losses in the given order, and a test between each two.
+
+    Raises:
+        ConfigurationError: A loss lacks x or y.
     """
+    require_variables(losses.values())
     rules = [comparison_rule(name, evaluator.config.learning_rate, seeds, learning_rates) for name in losses]
     evaluations = evaluate(evaluator, list(losses.values()), rules)
     compared = [_compared(name, evaluation) for name, evaluation in zip(losses, evaluations, strict=True)]
     return Comparison(compared, [_welch(first, second) for first, second in combinations(compared, 2)])
+
+
+def require_variables(trees: Iterable[LossTree]) -> None:
+    """Raise ConfigurationError for the first loss that lacks x or y, in canonical form."""
+    for tree in map(canonical, trees):
+        if not (tree.uses("x") and tree.uses("y")):
+            raise ConfigurationError(f"{tree} lacks x or y, and cannot be compared; leave it out.")
 
 
 def comparison_rule(
@@ -122,8 +133,7 @@ def _compared(name: str, evaluation: Evaluation) -> ComparedLoss:
         )
         for rate in dict.fromkeys(trial.learning_rate for trial in evaluation.trials)
     ]
-    if evaluation.learning_rate is None:
-        raise ConfigurationError(f"{evaluation.tree} lacks x or y, and cannot be compared; leave it out.")
+    assert evaluation.learning_rate is not None, "it was trained"
     return ComparedLoss(
         name,
         evaluation.expression,

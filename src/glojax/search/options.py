@@ -12,7 +12,7 @@ from glojax.expressions import LossTree
 from glojax.losses import find_tree
 from glojax.networks import NETWORKS, ConvolutionLowering
 from glojax.search.checks import nearest, require_at_least, require_distinct
-from glojax.search.comparison import BEST_RATE
+from glojax.search.comparison import BEST_RATE, require_variables
 from glojax.search.execution import ExecutionOptions
 from glojax.search.recipes import recipe_of
 from glojax.strategies import DISCOVERY_STRATEGIES, GeneticConfig, TuningConfig
@@ -227,7 +227,7 @@ class CompareOptions(CommonOptions):
         super().__post_init__()
         require_at_least(1, seeds=self.seeds)
         require_distinct("losses", self.losses)
-        _ = self.trees
+        require_variables(self.trees.values())
         if self.learning_rates is None:
             return
         if not self.learning_rates or not all(0 < rate < float("inf") for rate in self.learning_rates):
