@@ -15,9 +15,8 @@ import tyro
 from rich.console import Console
 from rich.logging import RichHandler
 
-from glojax.errors import ConfigurationError, GlojaxError
+from glojax.errors import ConfigurationError, GlojaxError, nearest
 from glojax.evaluation import keep_compiled_programs
-from glojax.search.checks import nearest
 from glojax.search.cluster_options import WorkersOptions, print_workers
 from glojax.search.command_line import with_optimizer_arguments, with_recipe
 from glojax.search.commands import COMMANDS, execute, resume
@@ -53,10 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     try:
         if command not in _DESCRIPTIONS:
-            raise ConfigurationError(
-                f"Unknown command {command!r}.{nearest(command, _DESCRIPTIONS)} "
-                "Expected discover, tune, compare, resume or workers, or options alone."
-            )
+            expected = "Expected discover, tune, compare, resume or workers, or options alone."
+            raise ConfigurationError(f"Unknown command {command!r}.{nearest(command, _DESCRIPTIONS)} {expected}")
         options_type, work = _work(command)
         options = tyro.cli(
             with_recipe(options_type, arguments),
@@ -66,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         execution = options.execution
         handler = RichHandler(console=console, show_time=False, show_path=False)
-        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+        logging.basicConfig(format="%(message)s", handlers=[handler])
         logging.getLogger("glojax").setLevel(logging.INFO)
         keep_compiled_programs()
         if execution.cluster is not None:

@@ -14,8 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from glojax.cluster.settings import Limits, SchedulerSettings, Settings, settings_type
-from glojax.errors import ConfigurationError
-from glojax.search.checks import nearest
+from glojax.errors import ConfigurationError, in_one_line, nearest
 from glojax.search.execution import ExecutionOptions
 
 if TYPE_CHECKING:
@@ -42,35 +41,27 @@ def read_settings(cluster: str, path: Path | None) -> Settings:
         return wanted()
     try:
         given = tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
+        _require_known(given, wanted, path)
+        return dacite.from_dict(wanted, given, dacite.Config(cast=[Path], strict=True))
     except (OSError, ValueError) as error:
-        cause = " ".join(str(error).split())
+        cause = in_one_line(error)
         raise ConfigurationError(f"{path} cannot be read as TOML ({cause}); correct --cluster-config.") from error
-    _require_known(given, wanted, path)
-    try:
-        settings: Settings = dacite.from_dict(wanted, given, dacite.Config(cast=[Path], strict=True))
     except dacite.MissingValueError as error:
         raise ConfigurationError(f"{path} lacks the setting {error.field_path}; add it.") from error
     except dacite.DaciteError as error:
-        cause = " ".join(str(error).split())
-        raise ConfigurationError(f"{path} has a setting of a wrong type: {cause}.") from error
-    return settings
+        raise ConfigurationError(f"{path} has a setting of a wrong type: {in_one_line(error)}.") from error
 
 
 @contextmanager
 def open_cluster(execution: ExecutionOptions, console: Console) -> Iterator["tuple[WorkerPool, Limits] | None"]:
-    """Start or join the cluster of the options, and wait for a worker; None if this process trains.
-
-    Yields:
-        The workers, and the limits of their shards.
-    """
+    """Start or join the cluster, and wait for a worker; yield the workers and their limits, None without a cluster."""
     if execution.cluster is None:
         yield None
         return
     settings = read_settings(execution.cluster, execution.cluster_config)
     with _workers(execution.cluster, settings, execution.devices) as workers:
-        console.print(
-            f"Waiting for a worker of {execution.cluster}, at {workers.address}.", highlight=False, markup=False
-        )
+        waiting = f"Waiting for a worker of {execution.cluster}, at {workers.address}."
+        console.print(waiting, highlight=False, markup=False)
         workers.wait_for_workers(1)
         yield workers, settings.limits
 
@@ -95,7 +86,6 @@ def print_workers(options: WorkersOptions, console: Console) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("worker", "host", "process", "devices", "steps/s", "shards", "trainings", "failures"):
         table.add_column(column, justify="left" if column in ("worker", "host", "devices") else "right")
-    gone = Counter(failure["host"] for failure in failures)
     for address, about in sorted(reports.items()):
         if about is None:
             table.add_row(address, "does not answer")
@@ -105,25 +95,19 @@ def print_workers(options: WorkersOptions, console: Console) -> None:
         table.add_row(address, about["host"], str(about["pid"]), ", ".join(about["devices"]), *counts)
     console.print(table)
     console.print(f"{len(reports)} workers; {len(failures)} were lost, late or refused.", highlight=False)
-    for host, number in gone.most_common():
-        latest = [failure["what"] for failure in failures if failure["host"] == host][-1]
-        console.print(f"  {host}: {number}, at last: {latest}", highlight=False, markup=False, soft_wrap=True)
+    latest_of = {failure["host"]: failure["what"] for failure in failures}
+    for host, number in Counter(failure["host"] for failure in failures).most_common():
+        console.print(f"  {host}: {number}, at last: {latest_of[host]}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _require_known(given: Mapping[str, Any], settings: type, path: Path, prefix: str = "") -> None:
+def _require_known(given: Mapping[str, Any], settings: Any, path: Path, prefix: str = "") -> None:
     """Raise ConfigurationError for the first unknown key, with the nearest known one."""
-    fields = {field.name: field.type for field in dataclasses.fields(settings)}
+    fields: dict[str, Any] = {field.name: field.type for field in dataclasses.fields(settings)}
     for name, value in given.items():
         if name not in fields:
             raise ConfigurationError(
                 f"{path} has the unknown setting {prefix}{name}.{nearest(name, fields)} Expected {', '.join(fields)}."
             )
-        inner = _table_type(fields[name])
-        if inner is not None and isinstance(value, dict):
-            _require_known(value, inner, path, f"{prefix}{name}.")
-
-
-def _table_type(annotation: Any) -> type | None:
-    """Return the dataclass that a setting holds, if it does."""
-    options = [annotation, *getattr(annotation, "__args__", ())]
-    return next((option for option in options if dataclasses.is_dataclass(option) and isinstance(option, type)), None)
+        for inner in (fields[name], *getattr(fields[name], "__args__", ())):
+            if dataclasses.is_dataclass(inner) and isinstance(value, dict):
+                _require_known(value, inner, path, f"{prefix}{name}.")

@@ -1,4 +1,4 @@
-"""What the command line does to arguments and options before they are parsed."""
+"""Changes to arguments and options before the command line parses them."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -14,21 +14,14 @@ _OPTIMIZER = "--optimizer"
 
 
 def with_recipe(options_type: type[Any], arguments: Sequence[str]) -> type[Any]:
-    """Return the options with the defaults of the data set that the arguments name, so that `--help` shows them."""
+    """Return the options with the defaults of the arguments' data set, so that `--help` shows them."""
     dataset = _value("--dataset", arguments)
     if dataset is None or not issubclass(options_type, CommonOptions):
         return options_type
     recipe = recipe_of(dataset)
-    return dataclasses.make_dataclass(
-        options_type.__name__,
-        [
-            ("network", str, recipe.network),
-            ("training", Annotated[TrainingConfig, tyro.conf.OmitArgPrefixes], recipe.training),
-        ],
-        bases=(options_type,),
-        frozen=True,
-        kw_only=True,
-    )
+    training_type = Annotated[TrainingConfig, tyro.conf.OmitArgPrefixes]
+    changed = [("network", str, recipe.network), ("training", training_type, recipe.training)]
+    return dataclasses.make_dataclass(options_type.__name__, changed, bases=(options_type,), frozen=True, kw_only=True)
 
 
 def with_optimizer_arguments(arguments: Sequence[str]) -> list[str]:

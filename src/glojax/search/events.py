@@ -2,14 +2,12 @@
 
 The course of such a search follows from its options, from the results of its trainings, and from this order. The log
 records that a candidate was asked for before it is trained, and that its evaluation was told after its results are in
-the journal, but before anything follows from it. So a crash in between loses no training: all candidates are asked for
-again, and those whose trainings are done come back at once. If a result is missing although its evaluation was told, it
-is trained again, and waited for.
+the journal, but before anything follows from it. So a crash loses no training: all candidates are asked for again, and
+those whose trainings are done come back at once. A missing result is trained again, and waited for.
 """
 
 import json
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -34,21 +32,16 @@ class EventLog:
     """
 
     def __init__(self, path: Path | None = None):
+        self.events: list[Event] = []
         self._file = None if path is None else Appender(path)
-        self._events: list[Event] = []
         if path is not None and path.exists():
             self._load(path)
-
-    @property
-    def events(self) -> Sequence[Event]:
-        """All events so far."""
-        return self._events
 
     def add(self, event: Event) -> None:
         """Record the next event. On return it survives the end of the process, and within a second a loss of power."""
         if self._file is not None:
-            self._file.append(_line(len(self._events), event))
-        self._events.append(event)
+            self._file.append(_line(len(self.events), event))
+        self.events.append(event)
 
     def _load(self, path: Path) -> None:
         lines = path.read_bytes().splitlines(keepends=True)
@@ -62,8 +55,8 @@ class EventLog:
                 outstanding.remove(event.candidate)
             else:
                 break
-            self._events.append(event)
-        whole = len(self._events)
+            self.events.append(event)
+        whole = len(self.events)
         if whole == len(lines):
             return
         # A crash may leave a last line without its end.

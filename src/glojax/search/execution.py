@@ -10,12 +10,19 @@ import tyro
 
 from glojax.cluster.settings import settings_type
 from glojax.errors import ConfigurationError
-from glojax.search.checks import require_at_least
 
 _DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?")
 
 #: Seconds of the longest time limit: about three years.
 _LONGEST = 1e8
+
+
+def require_at_least(minimum: int, **values: int | None) -> None:
+    """Raise ConfigurationError for the first value below `minimum`; None passes."""
+    for name, value in values.items():
+        if value is not None and value < minimum:
+            flag = "--" + name.replace("_", "-")
+            raise ConfigurationError(f"{flag} is {value}; expected a whole number of at least {minimum}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +33,11 @@ class ExecutionOptions:
     """How many devices train: GPUs where there are some, else CPU cores. By default all."""
 
     time_limit: str | None = None
-    """End the run after this time, such as 3h, 90m or 1h30m, so that it can be resumed. By default it runs to its
-    end."""
+    """End the run after this time, such as 3h, 90m or 1h30m, so that it can be resumed. By default no limit."""
 
     cluster: str | None = None
     """Train on other processes or machines: local:N for N workers on this one, slurm, htcondor, or the address of a
-    Dask scheduler that stands already, tcp://HOST:PORT. By default in this process. --devices is then how
-    many CPU cores each worker trains on."""
+    running Dask scheduler, tcp://HOST:PORT. --devices is then the number of CPU cores of each worker."""
 
     cluster_config: Path | None = None
     """TOML file with the cluster's settings; examples are in examples/cluster."""
@@ -58,21 +63,19 @@ class ExecutionOptions:
         if self.time_limit is None:
             return None
         parts = _DURATION.fullmatch(self.time_limit.strip().lower())
-        seconds = (
-            sum(int(part) * unit for part, unit in zip(parts.groups("0"), (3600, 60, 1), strict=True)) if parts else 0
-        )
-        if not 0 < seconds <= _LONGEST:
+        hours, minutes, seconds = map(int, parts.groups("0")) if parts else (0, 0, 0)
+        total = 3600 * hours + 60 * minutes + seconds
+        if not 0 < total <= _LONGEST:
             raise ConfigurationError(
                 f"--time-limit is {self.time_limit!r}; expected hours, minutes and seconds, such as 3h, 90m or 1h30m."
             )
-        return seconds
+        return total
 
     @property
     def cluster_in_words(self) -> str:
         """The options of the cluster in a command that goes on with the run."""
         options = {"--cluster": self.cluster, "--cluster-config": self.cluster_config}
-        given = {name: str(value) for name, value in options.items() if value is not None}
-        return "".join(f" {name} {shlex.quote(value)}" for name, value in given.items())
+        return "".join(f" {name} {shlex.quote(str(value))}" for name, value in options.items() if value is not None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +86,10 @@ class ResumeOptions:
     """The folder of the run."""
 
     generations: int | None = None
-    """Go on to this many generations, also if the run is finished; only what is new is trained. By default those that
-    the run began with."""
+    """Go on to this many generations, also if the run is finished. By default those that the run began with."""
 
     allow_version_change: bool = False
-    """Go on although libraries, data set or device differ from those that the run began with; config.json then says
-    so."""
+    """Go on although libraries, data set or device differ from the run's beginning; config.json then says so."""
 
     execution: Annotated[ExecutionOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=ExecutionOptions)
 

@@ -9,15 +9,11 @@ from glojax.files import append, write_atomically
 
 _log = logging.getLogger(__name__)
 
-#: Fields that may differ between a run and the same run again.
-_TIMING_FIELDS = ("seconds",)
-
 
 class JsonLines:
-    """Appends records to a file; equal records that stand there already, in the same lines, stay.
+    """Appends records to a file; equal records that the file has already, in the same lines, stay.
 
-    Since a resumed run makes all records again, this finds every change of the file in between. The file is written
-    anew from the first line that differs.
+    A resumed run makes all records again: the file is written anew from the first line that differs.
     """
 
     def __init__(self, path: Path):
@@ -30,7 +26,8 @@ class JsonLines:
         line = (json.dumps(record) + "\n").encode()
         if self._position < len(self._found):
             standing = _parsed(self._found[self._position])
-            if standing is not None and _without_timing(standing) == _without_timing(json.loads(line)):
+            # Only the time that a record took may differ.
+            if standing is not None and standing | {"seconds": 0} == json.loads(line) | {"seconds": 0}:
                 self._position += 1
                 return standing
             self._cut_off()
@@ -46,15 +43,11 @@ class JsonLines:
         """Keep only the lines before the present position."""
         is_torn_end = self._position == len(self._found) - 1 and not self._found[-1].endswith(b"\n")
         if not is_torn_end:
-            _log.warning(
-                "%s is damaged or was changed in line %d; from there on it is written anew.",
-                self._path,
-                self._position + 1,
-            )
+            message = "%s is damaged or was changed in line %d; from there on it is written anew."
+            _log.warning(message, self._path, self._position + 1)
         kept = b"".join(self._found[: self._position])
         write_atomically(self._path, lambda unfinished: unfinished.write_bytes(kept))
-        self._found = []
-        self._position = 0
+        self._found, self._position = [], 0
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
@@ -65,7 +58,3 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
-
-
-def _without_timing(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name not in _TIMING_FIELDS}

@@ -1,5 +1,6 @@
 """The opening of a run: checks, data, devices or workers, and the run directory."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ from glojax.evaluation import (
     DevicePool,
     FitnessRule,
     PoolEvaluator,
+    TrainingJournal,
     TrainingPool,
     device_names,
     platform,
@@ -25,15 +27,16 @@ from glojax.search.execution import ResumeOptions
 from glojax.search.options import CommonOptions
 from glojax.search.phases import Run
 from glojax.search.progress import Display
+from glojax.search.results import print_text
 from glojax.search.run_directory import RunDirectory, require_free, unwritable
 from glojax.training import computation_identity, make_train
 
 
 @contextmanager
 def running(options: CommonOptions, command: str, console: Console, resume: ResumeOptions | None) -> Iterator[Run]:
-    """Check options and data, then open the run directory, so that a mistake in the former leaves no trace."""
+    """Check options and data, then open the run directory, so that a mistake leaves no trace."""
     if resume is not None:
-        # Check it now, and not when hours were waited for workers.
+        # Check it now, and not after hours of waiting for workers.
         RunDirectory.reopen(resume.run_dir.expanduser()).release()
     elif options.run_dir is not None:
         require_free(options.run_dir.expanduser())
@@ -56,16 +59,14 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
             workers, limits = cluster
             current = run_config(command, options, resolved, workers.devices, workers.platform)
         with _open(options, command, current, resume) as directory:
-            journal = directory.open_journal()
+            journal = TrainingJournal(directory.path / "trainings.jsonl")
             done = "" if resume is None else f"\nGoing on with {directory.path}: {len(journal):,} trainings are done."
-            console.print(
+            print_text(
                 f"{dataset.name}: {sizes['train']:,} training, {sizes['validation']:,} validation, "
                 f"{sizes['test']:,} test images ({dataset.test_split}), from {dataset.origin}. "
                 f"{options.network}: {options.training.num_steps:,} steps of {options.training.batch_size:,} images "
                 f"by {options.training.optimizer}, {options.rates_in_words}.{done}",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
+                console,
             )
             display = Display(console)
             how: Any = {"chunk_size": options.chunk_size, "conv_lowering": options.conv_lowering}
@@ -84,7 +85,7 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
                 journal=journal,
                 on_training=display.on_training,
             )
-            yield Run(dataset, directory, journal, display, evaluator)
+            yield Run(dataset, directory, display, evaluator)
             journal.put_in_order()
             directory.finish()
 
@@ -98,7 +99,8 @@ def _open(
         directory = RunDirectory.create(options.run_dir and options.run_dir.expanduser(), command)
     else:
         directory = RunDirectory.reopen(resume.run_dir.expanduser())
-    go_on = directory.resume_command + options.execution.cluster_in_words
+    folder = shlex.quote(str(directory.path))
+    go_on = f"python -m glojax.search resume {folder}{options.execution.cluster_in_words}"
     try:
         if resume is None:
             directory.write_json(FILE, current)

@@ -39,11 +39,11 @@ class Tuned:
     Attributes:
         loss: The loss as tuning began.
         start: Its evaluation.
-        best: The best evaluation of the loss, with whatever coefficients; `start` if no member was better.
-        found: Every distinct evaluation of a member, the best first; of equals the latest, which is nearest to where
-            the search went.
+        best: The best evaluation of the loss, with any coefficients; `start` if no member was better.
+        found: Every distinct evaluation of a member, the best first; of equally fit ones the latest, where the search
+            went.
         num_coefficients: The number of coefficients that were tuned.
-        generations: The generations that it took part in.
+        generations: The number of its generations.
         stop_reason: Why it ended.
     """
 
@@ -74,7 +74,7 @@ def tune(
     Args:
         trees: The losses, with the coefficients to start from.
         evaluator: Gives members their fitness.
-        config: Settings of the evolution strategies, one for each loss; None for the paper's.
+        config: Settings of the evolution strategies, one for each loss; by default the paper's.
         seed: The seed of the members.
         log: Keeps the order in which evaluations complete, in which they are then told; None for the order of asking.
         on_evaluation: Called with each evaluation when it is told, and the number of its generation; 0 for the losses
@@ -87,7 +87,6 @@ def tune(
     Raises:
         ConfigurationError: A tree lacks x or y, or has a coefficient that is not finite.
         GlojaxError: A device has no memory for a single candidate, or the log is of another search.
-        OSError: The log or the journal cannot be written.
 
     Source: Gonzalez and Miikkulainen (2020), section III-B.
     """
