@@ -5,8 +5,8 @@
 Each runs in a jitted loop, as in a training: forward alone, and forward with its gradients (of the kernel alone in a
 network's first layer).
 
-    convolve       `glojax.networks.convolution`
-    in groups      the same, a few images at a time (`glojax.networks.groups`)
+    convolve       `glojax.networks.ops.convolution`
+    in groups      the same, a few images at a time (`glojax.networks.ops.groups`)
     lax            `jax.lax.conv_general_dilated`, differentiated by JAX
     4 x LOWERING   a population of four under `vmap`, by each of `glojax.networks.ConvolutionLowering`; in a network's
                    first layer all four have the same images. Time is for one candidate.
@@ -27,8 +27,8 @@ from benchmarks.contestant import Contestant, Work
 from benchmarks.measurement import Entry, Turns, measure, save
 from benchmarks.record import Case, Record
 from glojax.networks import ConvolutionLowering, lowered_convolutions
-from glojax.networks.convolution import convolve
-from glojax.networks.groups import in_groups
+from glojax.networks.ops.convolution import convolve
+from glojax.networks.ops.groups import in_groups
 
 #: Maps images [B, H, W, Cin] and a kernel [KH, KW, Cin, Cout] to features [B, H, W, Cout].
 Form = Callable[[jax.Array, jax.Array], jax.Array]

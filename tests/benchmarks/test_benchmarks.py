@@ -2,15 +2,24 @@
 
 import threading
 import time
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import convolution, evolution_strategy, generation, interpreter, joint_tuning, population_cost
+from benchmarks import (
+    convolution,
+    durability,
+    evolution_strategy,
+    generation,
+    interpreter,
+    joint_tuning,
+    population_cost,
+)
 from benchmarks.compile_clock import CompileClock
-from benchmarks.workloads import loss_trees
+from benchmarks.workloads import WORKLOADS, loss_trees
 from glojax.datasets import load_dataset
 from glojax.expressions import canonical
 from tests.linear_network import LinearNetwork
@@ -81,6 +90,29 @@ def test_a_compiled_training_learns_and_ends_early(monkeypatch: pytest.MonkeyPat
     data = [(jnp.asarray(split.images), jnp.asarray(split.labels)) for split in (dataset.train, dataset.validation)]
     assert float(generation._training("log(y) - x / y", 100)(*data)) > 0.5
     assert float(generation._training("log(x) * y", 10**9)(*data)) < 0.5
+
+
+def test_the_search_names_the_losses_that_it_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation, "DigitsCNN", LinearNetwork)
+    expressions = generation.trained_expressions(population=6, steps=2, generations=2, seed=0)
+    assert 0 < len(expressions) == len(set(expressions)) <= 12
+    assert all({"x", "y"} <= set(expression) for expression in expressions)
+
+
+def test_a_population_is_trained_on_a_pool_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(WORKLOADS, "digits", WORKLOADS["digits"]._replace(network=LinearNetwork))
+    contestant = population_cost.make("digits", population=3, dying=0.0, steps=2)
+    assert [contestant.turn().units for _ in range(2)] == [3, 3]
+
+
+def test_results_are_kept_on_disk_or_in_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(durability, "DigitsCNN", LinearNetwork)
+    monkeypatch.setattr("tempfile.mkdtemp", lambda prefix: str(tmp_path))
+    for function in (durability.on_disk, durability.in_memory):
+        contestant = function(population=2)
+        assert [contestant.turn().units for _ in range(2)] == [2, 2]
+    # Each turn has another seed.
+    assert len((tmp_path / "trainings.jsonl").read_text().splitlines()) == 4
 
 
 @pytest.mark.parametrize("way", joint_tuning.WAYS)

@@ -28,14 +28,24 @@ MakePool = Callable[..., ClusterPool]
 MakeTrainings = Callable[..., list[Training]]
 
 
+#: XLA compiles in half the time without its optimisations. The head must have the same flags.
+FLAGS = "--xla_backend_optimization_level=0"
+
+
+@pytest.fixture(autouse=True)
+def flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XLA_FLAGS", FLAGS)
+
+
 @pytest.fixture(scope="session")
 def workers() -> Iterator[WorkerPool]:
-    # XLA compiles in half the time without its optimisations.
     with (
-        dask.config.set({"distributed.nanny.environ": {"XLA_FLAGS": "--xla_backend_optimization_level=0"}}),
+        dask.config.set({"distributed.nanny.environ": {"XLA_FLAGS": FLAGS}}),
         open_workers("local:2", LocalSettings(), num_devices=1) as workers,
     ):
-        workers.wait_for_workers(2)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XLA_FLAGS", FLAGS)
+            workers.wait_for_workers(2)
         yield workers
 
 
@@ -58,7 +68,7 @@ def make_pool(workers: WorkerPool, digits: Dataset) -> MakePool:
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def make_trainings(workers: WorkerPool, digits: Dataset) -> MakeTrainings:
     def make(
         config: TrainingConfig,

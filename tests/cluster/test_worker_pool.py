@@ -46,6 +46,16 @@ def test_workers_with_other_versions_are_refused(workers: WorkerPool, monkeypatc
         WorkerPool(workers._client, 1).wait_for_workers(1)
 
 
+def test_workers_with_other_settings_than_the_head_are_refused(
+    workers: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")
+    complaint = "XLA_FLAGS is '--xla_backend_optimization_level=0' and not '--xla_cpu_enable_fast_math=true'"
+    with pytest.raises(ClusterError, match=rf"No worker of 2 can be used \(.*: {complaint}\)"):
+        WorkerPool(workers._client, 1).wait_for_workers(1)
+
+
 @pytest.mark.slow
 def test_a_worker_that_dask_gives_up_is_replaced(workers: WorkerPool) -> None:
     workers.wait_for_workers(2)

@@ -25,13 +25,13 @@ class ForkedProcess:
         self._code: int | None = None
 
     def wait(self) -> int:
-        """Wait until the process has ended; its exit code, or minus the number of the signal that ended it."""
+        """Wait for the end; return the exit code, or minus the number of the signal that ended the process."""
         if self._code is None:
             self._code = self._ended.get()
         return self._code
 
     def poll(self) -> int | None:
-        """The exit code; None while the process goes on."""
+        """Return the exit code; None while the process goes on."""
         if self._code is None and not self._ended.empty():
             self._code = self._ended.get()
         return self._code
@@ -46,7 +46,7 @@ class Preloaded:
     """Begins processes that run `main` of a module, which has been imported already.
 
     Args:
-        environment: Of all these processes.
+        environment: The environment of all these processes.
     """
 
     def __init__(self, environment: Mapping[str, str]):
@@ -60,7 +60,8 @@ class Preloaded:
         self._lock = threading.Lock()
         self._begun: SimpleQueue[int] = SimpleQueue()
         self._ends: dict[int, SimpleQueue[int]] = {}
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def begin(self, folder: Path, module: str, *arguments: str) -> ForkedProcess:
         """Begin a process in a folder; its output is appended to `output.txt` there."""
@@ -76,6 +77,10 @@ class Preloaded:
         """End the server; processes that go on are left alone."""
         self._server.kill()
         self._server.wait()
+        self._listener.join()
+        for pipe in (self._server.stdin, self._server.stdout):
+            assert pipe is not None
+            pipe.close()
 
     def _listen(self) -> None:
         assert self._server.stdout is not None

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from glojax.networks import canonical_convolution as canonical
-from glojax.networks.convolution import convolve
-from glojax.networks.lowering import ConvolutionLowering, lowered_convolutions
+from glojax.networks.ops import canonical_convolution as canonical
+from glojax.networks.ops.convolution import convolve
+from glojax.networks.ops.lowering import ConvolutionLowering, lowered_convolutions
 from tests.networks import references
 from tests.networks.references import random_array
 

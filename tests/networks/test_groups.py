@@ -3,10 +3,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from glojax.networks.canonical_convolution import GROUP_SIZE
-from glojax.networks.convolution import convolve
-from glojax.networks.groups import in_groups
-from glojax.networks.lowering import lowered_convolutions
+from glojax.networks.ops.canonical_convolution import GROUP_SIZE
+from glojax.networks.ops.convolution import convolve
+from glojax.networks.ops.groups import in_groups
+from glojax.networks.ops.lowering import lowered_convolutions
 from tests.networks import references
 from tests.networks.references import random_array
 

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from glojax.networks.normalisation import local_response_norm
+from glojax.networks.ops.normalisation import local_response_norm
 
 
 def numpy_local_response_norm(values: np.ndarray) -> np.ndarray:
@@ -25,10 +25,10 @@ def test_normalisation_and_its_gradient_are_those_of_numpy(channels: int, scale:
     ours, pullback = jax.vjp(jax.jit(local_response_norm), jnp.float32(values))
     np.testing.assert_allclose(ours, numpy_local_response_norm(values), rtol=1e-5)
     expected = np.zeros_like(values)
-    for place in range(channels):
+    for index in range(channels):
         stepped = values.astype(np.complex128)
-        stepped[..., place] += 1e-30j
-        expected[..., place] = np.imag((weights * numpy_local_response_norm(stepped)).sum(axis=-1)) / 1e-30
+        stepped[..., index] += 1e-30j
+        expected[..., index] = np.imag((weights * numpy_local_response_norm(stepped)).sum(axis=-1)) / 1e-30
     gradient = pullback(jnp.float32(weights))[0]
     np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from glojax.networks.pooling import max_pool, overlapping_max_pool
+from glojax.networks.ops.pooling import max_pool, overlapping_max_pool
 from tests.networks import references
 from tests.networks.references import random_array
 

@@ -9,7 +9,7 @@ from glojax.datasets import Dataset, Split
 from glojax.expressions import LossTree
 from glojax.losses import LossProgram
 from glojax.networks import MnistCNN
-from glojax.networks.product import product
+from glojax.networks.ops.product import product
 from glojax.training import TrainingConfig, make_train, train_population
 from tests.networks.references import random_array
 

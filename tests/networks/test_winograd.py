@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from glojax.networks import canonical_convolution as canonical, winograd
-from glojax.networks.convolution import convolve
+from glojax.networks.ops import canonical_convolution as canonical, winograd
+from glojax.networks.ops.convolution import convolve
 from tests.networks import references
 from tests.networks.references import random_array
 

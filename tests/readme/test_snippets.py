@@ -1,4 +1,4 @@
-"""What the README shows in Python works as it stands there."""
+"""The README's Python code runs as it stands there."""
 
 import re
 from pathlib import Path
@@ -14,5 +14,7 @@ def test_the_snippets_run_one_after_the_other() -> None:
         # The same lines with budgets of a test.
         exec(re.sub(r"num_steps=\d+", "num_steps=5", snippet), names)
     assert names["loss"].shape == ()
-    assert names["result"].accuracy["validation"].shape == (3,)
+    assert names["result"].scores["validation"].shape == (3,)
     assert names["found"][0].evaluation.fitness > 0
+    assert len(names["search"].evaluations) == 20
+    assert names["search"].best.fitness > 0

@@ -325,7 +325,7 @@ def test_each_strategy_begins_with_the_initial_losses(
 
 
 def test_random_drawing_learns_nothing(use_stand_ins: UseStandIns) -> None:
-    asked = []
+    asked: list[list[LossTree]] = []
     for fitness in (fitness_of, short):
         stand_ins = use_stand_ins(fitness)
         folder = f"run{len(asked)}"
@@ -344,7 +344,7 @@ def test_random_drawing_learns_nothing(use_stand_ins: UseStandIns) -> None:
 
 
 def test_the_strategy_is_steady_state_where_the_order_is_that_of_completion(use_stand_ins: UseStandIns) -> None:
-    texts = []
+    texts: list[str] = []
     for options in (("--asynchronous",), ("--asynchronous", "--strategy", "steady-state"), ()):
         use_stand_ins(short)
         folder = f"run{len(texts)}"

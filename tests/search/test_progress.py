@@ -133,6 +133,7 @@ TUNING = TuningRecord(
     condition_number=3.0,
     trained=7,
     non_finite=2,
+    lacks_variable=0,
     crashed=0,
     cached=0,
     candidate_steps=2300,

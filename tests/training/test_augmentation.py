@@ -45,12 +45,12 @@ def test_crops_are_windows_of_their_images_from_anywhere_in_them() -> None:
     # Each pixel of an image says where it is, and in which image.
     rows, columns, numbers = np.meshgrid(np.arange(30), np.arange(27), np.arange(5), indexing="ij")
     images = np.stack([rows, columns, numbers], axis=-1).astype(np.uint8).transpose(2, 0, 1, 3)
-    places = np.random.default_rng(1).integers(0, 5, NUM_DRAWS)
-    crops = np.asarray(jax.jit(random_crop, static_argnums=3)(KEY, images, places, CROP_SIZE))
+    indices = np.random.default_rng(1).integers(0, 5, NUM_DRAWS)
+    crops = np.asarray(jax.jit(random_crop, static_argnums=3)(KEY, images, indices, CROP_SIZE))
     assert crops.shape == (NUM_DRAWS, CROP_SIZE, CROP_SIZE, 3)
     tops, lefts, _ = crops[:, 0, 0].astype(int).T
-    for crop, top, left, place in zip(crops, tops, lefts, places, strict=True):
-        np.testing.assert_array_equal(crop, images[place, top : top + CROP_SIZE, left : left + CROP_SIZE])
+    for crop, top, left, index in zip(crops, tops, lefts, indices, strict=True):
+        np.testing.assert_array_equal(crop, images[index, top : top + CROP_SIZE, left : left + CROP_SIZE])
     # 7 times 4 corners, all equally likely.
     corners = np.unique(4 * tops + lefts, return_counts=True)[1]
     assert len(corners) == 28
@@ -101,26 +101,26 @@ def test_evaluation_takes_the_centre_standardised(shape: tuple[int, int]) -> Non
 def test_a_training_image_is_cropped_flipped_changed_and_standardised() -> None:
     """Whatever was drawn: brightness and contrast leave an image that the standardisation can be undone on."""
     images = random_images(7, 32, 32)
-    places = jnp.arange(50) % 7
-    batch = np.asarray(training_images("cifar", KEY, jnp.asarray(images), places), np.float64)
+    indices = jnp.arange(50) % 7
+    batch = np.asarray(training_images("cifar", KEY, jnp.asarray(images), indices), np.float64)
     assert batch.shape == (50, 24, 24, 3)
     np.testing.assert_allclose(batch.mean(axis=(1, 2, 3)), 0, atol=1e-5)
     np.testing.assert_allclose(batch.std(axis=(1, 2, 3)), 1, atol=1e-5)
-    for image, place in zip(batch[:10], places[:10].tolist(), strict=True):
+    for image, index in zip(batch[:10], indices[:10].tolist(), strict=True):
         # Contrast and standardisation are linear in each channel, so that one window, flipped or not, correlates fully.
-        windows = np.lib.stride_tricks.sliding_window_view(images[place, :, :, 0].astype(np.float64), (24, 24))
+        windows = np.lib.stride_tricks.sliding_window_view(images[index, :, :, 0].astype(np.float64), (24, 24))
         candidates = [*windows.reshape(-1, 24, 24), *windows[..., ::-1].reshape(-1, 24, 24)]
         assert max(np.corrcoef(image[:, :, 0].ravel(), window.ravel())[0, 1] for window in candidates) > 1 - 1e-9
 
 
 @pytest.mark.parametrize(
-    "augment", [training_images, lambda kind, key, images, places: evaluation_images(kind, images)]
+    "augment", [training_images, lambda kind, key, images, indices: evaluation_images(kind, images)]
 )
 def test_bytes_and_floats_are_the_same_images(augment: Callable[..., jax.Array]) -> None:
     images = random_images(5, 26, 26)
-    places = jnp.arange(5)
-    from_bytes = augment("cifar", KEY, jnp.asarray(images), places)
-    from_floats = augment("cifar", KEY, jnp.float32(images / 255), places)
+    indices = jnp.arange(5)
+    from_bytes = augment("cifar", KEY, jnp.asarray(images), indices)
+    from_floats = augment("cifar", KEY, jnp.float32(images / 255), indices)
     np.testing.assert_allclose(from_bytes, from_floats, atol=1e-5)
 
 
@@ -133,12 +133,12 @@ def test_without_augmentation_images_only_become_floats() -> None:
 
 
 def test_draws_follow_the_key_alone() -> None:
-    images, places = jnp.asarray(random_images(5, 32, 32)), jnp.arange(5)
+    images, indices = jnp.asarray(random_images(5, 32, 32)), jnp.arange(5)
     augment = jax.jit(training_images, static_argnums=0)
-    first, again, other = (augment("cifar", jax.random.key(seed), images, places) for seed in (0, 0, 1))
+    first, again, other = (augment("cifar", jax.random.key(seed), images, indices) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.allclose(first, other)
-    population = jax.vmap(lambda key: training_images("cifar", key, images, places))(jnp.stack([KEY] * 2))
+    population = jax.vmap(lambda key: training_images("cifar", key, images, indices))(jnp.stack([KEY] * 2))
     for candidate in population:
         np.testing.assert_allclose(candidate, first, atol=1e-5)
 

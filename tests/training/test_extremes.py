@@ -47,7 +47,7 @@ def population(neighbours: list[LossTree]) -> LossProgram:
     """Healthy candidates beside others."""
     others = iter(neighbours)
     num_trees = len(neighbours) * GROUP_SIZE // (GROUP_SIZE - 1)
-    trees = [HEALTHY[place % len(HEALTHY)] if place % GROUP_SIZE == 0 else next(others) for place in range(num_trees)]
+    trees = [HEALTHY[index % len(HEALTHY)] if index % GROUP_SIZE == 0 else next(others) for index in range(num_trees)]
     return LossProgram.from_trees(trees, 16)
 
 

@@ -86,6 +86,8 @@ def test_a_training_is_scored_by_any_metric() -> None:
     assert score(f"{__name__}:within_two") == score(within_two)
     with pytest.raises(ConfigurationError, match=r"metric .* gives int32 of shape \(1,\).*expected \[B\] float32"):
         make_train(LinearNetwork, digits, replace(config, metric=lambda logits, labels: labels))
+    with pytest.raises(ConfigurationError, match=r"metric .* cannot be called with logits \[B, 10\] and labels \[B\]"):
+        make_train(LinearNetwork, digits, replace(config, metric=lambda logits: logits))  # type: ignore[arg-type, misc]
 
 
 @pytest.mark.parametrize("num_images", [1, EVALUATION_BATCH_SIZE, 2 * EVALUATION_BATCH_SIZE + 99])

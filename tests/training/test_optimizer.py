@@ -49,6 +49,7 @@ def test_arguments_reach_the_optimizer_in_any_order() -> None:
             r"adam has no argument 'nesterow'\. Did you mean 'nesterov'\? Expected b1, b2",
         ),
         (["adam", "learning_rate=0.9"], "adam has no argument 'learning_rate'"),
+        (["adam", "b1=0.9", "b1=high"], "adam has the argument 'b1' twice"),
         (["adam", "b1=high"], "b1 of adam is 'high'; expected a number"),
         (["adam", "b1=nan"], "b1 of adam is nan; expected a finite number"),
         (["adam", "b1=None"], "optimizer adam b1=None makes no step"),
@@ -64,6 +65,7 @@ def test_arguments_reach_the_optimizer_in_any_order() -> None:
         (["math:no_such_name"], "Cannot import 'math:no_such_name'"),
         (["math:pi"], "'math:pi' is 3.14.*; expected a function"),
         (["math:sin"], "optimizer math:sin makes no step"),
+        (["builtins:dict"], "builtins:dict is no function of a learning rate"),
         ([PATH, "faktor=3"], r"has no argument 'faktor'\. Did you mean 'factor'\?"),
     ],
 )

@@ -21,7 +21,7 @@ from glojax.training import (
 )
 from tests.linear_network import LinearNetwork
 
-#: Some live; some die at the first step; those with a barrier once a probability has come down to it.
+#: Some never fail; some fail at the first step; those with a barrier once a probability has come down to it.
 LOSSES = [
     *("x * log(y)", "x / (y - y)", "log(y) - x / y", "x * log(y - 1)", "3 * x * log(y) - 0.001 * log(y - 0.03)"),
     *("x * sqrt(y) - y^2", "log(x) + y", "x * y", "3 * x * log(y) - 0.001 * log(y - 0.04)", "log(x)", "x - y^2"),
@@ -62,7 +62,7 @@ def assert_packing_changes_nothing(train: Train, chunk_size: int, monkeypatch: p
     return packed
 
 
-def test_some_die_early_some_late_and_some_never(one_by_one: TrainResult) -> None:
+def test_some_fail_early_some_late_and_some_never(one_by_one: TrainResult) -> None:
     steps = one_by_one.num_steps.tolist()
     assert min(steps) == 1
     assert max(steps) == 60
@@ -76,9 +76,9 @@ def test_each_candidate_is_in_one_chunk_and_few_rows_fill_up(chunk_size: int) ->
         *whole, last = segments._cut(P, chunk_size)
         assert [len(chunk) for chunk in whole] == [chunk_size] * len(whole)
         assert list(dict.fromkeys(np.concatenate([*whole, last]).tolist())) == list(range(P))
-        num_members = len(set(last.tolist()))
-        assert num_members == P - chunk_size * len(whole)
-        assert num_members <= len(last) <= min(chunk_size, max(2, 2 * num_members - 1))
+        num_candidates = len(set(last.tolist()))
+        assert num_candidates == P - chunk_size * len(whole)
+        assert num_candidates <= len(last) <= min(chunk_size, max(2, 2 * num_candidates - 1))
         widths |= {len(chunk) for chunk in (*whole, last)}
     # As many programs are compiled.
     assert len(widths) <= max(1, np.ceil(np.log2(chunk_size)))
@@ -96,7 +96,7 @@ def test_a_population_may_be_smaller_than_a_chunk(train: Train, one_by_one: Trai
     assert_close(train_in_segments(train, programs, KEY, RATES[:2], 16), expected)
 
 
-def test_the_dead_take_no_more_steps(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_candidates_take_no_more_steps(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     chunks: list[tuple[int, int]] = []
     advance = segments._advance
 
@@ -106,12 +106,12 @@ def test_the_dead_take_no_more_steps(train: Train, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(segments, "_advance", counting)
     result = train_in_segments(train, PROGRAMS, KEY, RATES, 2)
-    num_alive = {start: int((result.num_steps > start).sum()) for start in (0, 16, 48)}
-    assert chunks == [(0, 16)] * 6 + [(16, 48)] * -(-num_alive[16] // 2) + [(48, 60)] * -(-num_alive[48] // 2)
+    num_training = {start: int((result.num_steps > start).sum()) for start in (0, 16, 48)}
+    assert chunks == [(0, 16)] * 6 + [(16, 48)] * -(-num_training[16] // 2) + [(48, 60)] * -(-num_training[48] // 2)
     assert len(chunks) < 3 * 6
 
 
-def test_a_population_of_the_dead_ends_at_once(train: Train) -> None:
+def test_a_population_that_fails_ends_at_once(train: Train) -> None:
     programs = LossProgram.from_trees([LossTree.parse("log(x)")] * 3, 16)
     result = train_in_segments(train, programs, jax.random.key(0), RATES[:3], 2)
     assert result.num_steps.tolist() == [1, 1, 1]

@@ -63,9 +63,9 @@ def reference_accuracy(digits: Dataset, seed: int) -> float:
 
     per_epoch = len(labels) // CONFIG.batch_size
     for number in range(CONFIG.num_steps):
-        epoch, place = divmod(number, per_epoch)
+        epoch, index = divmod(number, per_epoch)
         order = jax.random.permutation(jax.random.fold_in(shuffle_key, epoch), len(labels))
-        params, state = step(params, state, order[place * CONFIG.batch_size : (place + 1) * CONFIG.batch_size])
+        params, state = step(params, state, order[index * CONFIG.batch_size : (index + 1) * CONFIG.batch_size])
     logits = jax.jit(lambda params, images: nnx.merge(graphdef, params)(images))(params, digits.validation.images)
     return float((np.argmax(logits, axis=-1) == digits.validation.labels).mean())
 
@@ -213,9 +213,9 @@ def reference_logits(dataset: Dataset, config: TrainingConfig, seed: int) -> jax
 
     per_epoch = len(labels) // config.batch_size
     for number in range(config.num_steps):
-        epoch, place = divmod(number, per_epoch)
+        epoch, index = divmod(number, per_epoch)
         order = jax.random.permutation(jax.random.fold_in(shuffle_key, epoch), len(labels))
-        batch = order[place * config.batch_size : (place + 1) * config.batch_size]
+        batch = order[index * config.batch_size : (index + 1) * config.batch_size]
         key = jax.random.fold_in(jax.random.fold_in(step_key, number), 1)
         params = step(params, jnp.float32(config.learning_rate * 0.1 ** (epoch // 2)), key, batch)
     evaluate = jax.jit(lambda params, images: nnx.merge(graphdef, params)(evaluation_images("cifar", images)))

@@ -58,8 +58,8 @@ _RESTART_SECONDS = 120.0
 class WorkerPool:
     """Gives tasks to the workers of a cluster, after checking that each fits the run.
 
-    A worker is refused if its versions, kind of device or XLA flags differ, as its results could differ. The first
-    worker determines the kind and the flags.
+    A worker is refused if its results could differ: its versions and its settings of JAX and XLA must be those of this
+    process, and its kind of device that of the first worker.
 
     Args:
         client: Client of the cluster.

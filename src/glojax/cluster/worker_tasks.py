@@ -31,7 +31,7 @@ from glojax.evaluation import (
 )
 from glojax.expressions import LossTree
 from glojax.networks import ConvolutionLowering
-from glojax.training import TrainingConfig, TrainResult, recorded_config
+from glojax.training import TrainingConfig, TrainResult, decisive_settings, recorded_config
 from glojax.training.named_functions import import_function
 
 #: What this process has done since it started.
@@ -73,9 +73,9 @@ def differences(about: Mapping[str, Any], platform: Mapping[str, str]) -> list[s
 
     Args:
         about: The result of `introduce` on the worker.
-        platform: The platform of the run; its versions are those of this process.
+        platform: The platform of the run. Its versions and the settings of JAX and XLA are those of this process.
     """
-    expected = {"versions": decisive_versions(), "platform": platform}
+    expected = {"versions": decisive_versions(), "platform": {**platform, **decisive_settings()}}
     return [
         f"{name} is {about[part].get(name)!r} and not {value!r}"
         for part, values in expected.items()

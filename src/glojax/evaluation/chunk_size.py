@@ -1,4 +1,4 @@
-"""How many candidates a device trains at once."""
+"""The number of candidates that a device trains at once."""
 
 import logging
 import threading
@@ -12,10 +12,10 @@ from glojax.training import Train, chunk_bytes
 
 _log = logging.getLogger(__name__)
 
-#: More at once gain little.
+#: The largest size; larger ones gain little.
 LARGEST = 16
 
-#: Share of the free memory that chunks may fill; the rest is for networks that wait for their turn, and for fragments.
+#: Share of the free memory that chunks may fill; the rest is for networks of waiting chunks, and for fragmentation.
 SHARE = 0.6
 
 _Result = TypeVar("_Result")
@@ -24,13 +24,12 @@ _Result = TypeVar("_Result")
 class ChunkSize:
     """The number of candidates that the devices of a pool train at once.
 
-    It is halved for good whenever one of them runs out of memory, be it that it trains, compiles, or only sees how much
-    it needs.
+    It is halved for good whenever a device runs out of memory while it trains, compiles, or measures what it needs.
 
     Args:
-        train: What `make_train` gives, on the device.
-        device: One of the pool, whose memory decides.
-        given: The size to begin with; None for 1 on a CPU, and elsewhere for 16 or what the device's memory holds.
+        train: The trainer, on the device.
+        device: A device of the pool, whose memory decides.
+        given: The initial size; None for 1 on a CPU, and elsewhere for 16 or as many as the device's memory holds.
     """
 
     def __init__(self, train: Train, device: jax.Device, given: int | None = None):
@@ -41,10 +40,10 @@ class ChunkSize:
         self._lock = threading.Lock()
 
     def find(self, capacity: int) -> int:
-        """The size; the first time, the device's memory may have to be looked at.
+        """Return the size; the first call may have to measure the needed memory.
 
         Args:
-            capacity: Nodes that a program holds.
+            capacity: Number of nodes that a program holds.
 
         Raises:
             GlojaxError: The device has no memory for a single candidate.
@@ -57,11 +56,11 @@ class ChunkSize:
         return self._size
 
     def halved_until_it_fits(self, device: jax.Device, work: Callable[[int], _Result]) -> _Result:
-        """Have a device do some work, again with a smaller size for as long as its memory runs out.
+        """Let a device do some work, and repeat it with half the size while its memory runs out.
 
         Args:
-            device: Works.
-            work: Gets the size.
+            device: The device that does the work.
+            work: The work, a function of the size.
 
         Raises:
             GlojaxError: The device has no memory for a single candidate.
@@ -82,7 +81,7 @@ class ChunkSize:
 
     def _halve(self, device: jax.Device, size: int) -> None:
         with self._lock:
-            # Another device may have done it already.
+            # Another device may have halved it already.
             if self._size == size:
                 self._size = size // 2
                 _log.warning(
@@ -91,7 +90,7 @@ class ChunkSize:
 
 
 def _fitting(train: Train, capacity: int, device: jax.Device, most: int) -> int:
-    """The largest power of two, at most so many, whose candidates fit the device's free memory, if it tells that."""
+    """Return the largest power of two, up to `most`, of candidates that fit the free memory, if the device tells it."""
     statistics = device.memory_stats() or {}
     if not {"bytes_limit", "bytes_in_use"} <= statistics.keys():
         return most

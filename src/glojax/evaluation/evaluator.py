@@ -75,7 +75,7 @@ def evaluate(
 
 
 class _Function(NamedTuple):
-    """What is evaluated: a canonical tree by a rule."""
+    """A canonical tree, and the rule that evaluates it."""
 
     tree: LossTree
     rule: FitnessRule
@@ -191,9 +191,9 @@ class PoolEvaluator:
         return self._contexts[config]
 
     def _begin(self, function: _Function, context: str, ticket: int) -> list[Training]:
-        """Take in a new function; return its trainings that nobody has done or begun."""
+        """Take in a new function; return its trainings that are neither done nor submitted."""
         grid = function.rule.grid(self.config)
-        # A rate is what a float32 makes of it: so the device gets it, and so the journal has it.
+        # Rates are rounded to float32, as devices and the journal have them.
         trainings = [Training(context, function.tree, seed, _float32(rate)) for rate, seed in grid]
         job = self._jobs[function] = _Job(function, trainings, [ticket])
         missing = []
@@ -217,7 +217,7 @@ class PoolEvaluator:
             self._finish(job)
 
     def _finish(self, job: _Job) -> None:
-        """Complete the evaluation of a function if its last result is in."""
+        """Complete the evaluation of a function if all of its results are known."""
         if not all(training in job.results for training in job.trainings):
             return
         tree, rule = job.function

@@ -1,4 +1,4 @@
-"""The fitness rule: how a loss is trained, and how its trainings become one number."""
+"""The fitness rule: how a loss is trained, and how its trainings give one number."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,14 +36,14 @@ class Trial:
 
     @classmethod
     def of(cls, learning_rate: float, seed: int, result: TrainResult) -> "Trial":
-        """Return the trial that a training with this result was."""
+        """Return the trial of a training with this result."""
         scores = {split: float(score) for split, score in result.scores.items()}
         return cls(learning_rate, seed, scores, bool(result.finite), int(result.num_steps))
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is known of a loss function.
+    """The evaluation of a loss function.
 
     Attributes:
         tree: The function in canonical form.
@@ -83,7 +83,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class FitnessRule:
-    """With which learning rates, seeds and steps a loss is trained, and how that becomes its fitness.
+    """The learning rates, seeds and steps with which a loss is trained, and how the trainings give its fitness.
 
     The fitness is the best, over the learning rates, of the mean validation score over the seeds. A training that was
     not finite scores 0. The paper's rule has one rate and one seed; finalists have fresh seeds; a comparison has
@@ -126,7 +126,7 @@ class FitnessRule:
         return [(rate, seed) for rate in self.learning_rates or (base.learning_rate,) for seed in self.seeds]
 
     def evaluation(self, tree: LossTree, trials: Sequence[Trial]) -> Evaluation:
-        """Return what the trials of a loss, in the order of `grid`, make of it."""
+        """Return the evaluation of a loss by its trials, in the order of `grid`."""
         steps = sum(trial.num_steps for trial in trials)
         by_rate = [trials[start : start + len(self.seeds)] for start in range(0, len(trials), len(self.seeds))]
         # A rate at which no training was finite is not the best if another rate has a fitness, even one of 0.
@@ -141,6 +141,6 @@ class FitnessRule:
 
 
 def _mean_score(trials: Sequence[Trial]) -> float:
-    """The mean validation score, to the nearest number of six decimals, finer than any split resolves."""
+    """Return the mean validation score, rounded to six decimals, finer than any split resolves."""
     scores = np.array([trial.scores[FITNESS_SPLIT] for trial in trials], np.float32)
     return round(float(np.mean(scores, dtype=np.float64)), 6)

@@ -1,7 +1,7 @@
 """A journal of finished trainings: a line for each, written to a file at once.
 
 The course of a search follows from its options and from the results of its trainings alone. So the journal is all that
-a run has to keep: an interrupted run starts again from the beginning, and takes the results that it paid for from here.
+a run has to keep: an interrupted run starts again from the beginning, and takes the known results from the journal.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ _MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
 
 class _Key(NamedTuple):
-    """A training as the file has it."""
+    """A training as it is written in the file."""
 
     context: str
     expression: str
@@ -84,7 +84,7 @@ class TrainingJournal:
             self._file.append(_line(key, result))
 
     def put_in_order(self) -> None:
-        """Rewrite the file in the order in which the run requested the results, not that in which they came.
+        """Rewrite the file in the order in which the run requested the results, instead of that in which they came.
 
         Raises:
             OSError: The disk is full, or cannot be written.
@@ -119,7 +119,7 @@ class TrainingJournal:
             del self._known[key]
         if damaged or contradicted:
             _log.warning(
-                "%s is damaged: %s. They are left out, and what they held is trained again.",
+                "%s is damaged: %s. They are left out, and their trainings are done again.",
                 path,
                 _in_words(damaged, len(contradicted)),
             )

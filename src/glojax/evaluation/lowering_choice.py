@@ -1,4 +1,4 @@
-"""The choice of the fastest convolution lowering on an accelerator: measured once, and remembered on disk."""
+"""The fastest convolution lowering of an accelerator, which is measured once and kept on disk."""
 
 import contextlib
 import json
@@ -35,12 +35,11 @@ def fastest_lowering(train: Train, device: jax.Device) -> ConvolutionLowering:
     """Return the lowering that trains a few candidates in the shortest time, on this network, batch size and device.
 
     Args:
-        train: What `make_train` gives, on the device.
-        device: Trained on.
+        train: The trainer, on the device.
+        device: The device that trains.
 
     Returns:
-        "canonical" on a CPU; elsewhere one of `CHOICES`. A choice on such a device is not measured again, unless one of
-        the lowerings could not be run.
+        "canonical" on a CPU; elsewhere one of `CHOICES`. A choice is measured once, unless a lowering could not be run.
     """
     if device.platform == "cpu":
         return "canonical"
@@ -52,7 +51,7 @@ def fastest_lowering(train: Train, device: jax.Device) -> ConvolutionLowering:
     choice = min(CHOICES, key=lambda lowering: seconds[lowering])
     measured = ", ".join(f"{lowering} {1e3 * each:.3g} ms" for lowering, each in seconds.items())
     _log.info("%s: convolutions %s (a step of %d candidates: %s).", device, choice, CANDIDATES, measured)
-    # A lowering may have failed for want of memory that others used just then.
+    # A lowering may have failed because other programs used the memory.
     if all(map(math.isfinite, seconds.values())):
         _write(path, known | {key: choice})
     return choice
@@ -69,7 +68,7 @@ def _key(train: Train, device: jax.Device) -> str:
 
 def _seconds(train: Train, device: jax.Device) -> float:
     """Measure a step of all candidates, without compilation; infinite if it cannot be run."""
-    # One image to evaluate, as whole splits would take longer than the steps.
+    # One image is evaluated, as whole splits would take longer than the steps.
     split = train.config.splits[0]
     images, labels = train.data[split]
     data = {"train": train.data["train"], split: (images[:1], labels[:1])}

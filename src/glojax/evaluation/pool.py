@@ -1,4 +1,4 @@
-"""The interface of whatever does trainings: the devices of this process, or the workers of a cluster."""
+"""The interface of training pools: the devices of this process, or the workers of a cluster."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
@@ -11,7 +11,7 @@ GRACE_SECONDS: Final = 9.0
 
 
 class Training(NamedTuple):
-    """Everything that the result of a training depends on.
+    """A training, by all that its result depends on.
 
     Attributes:
         context: The identity of the computation that trainings share: network, data and configuration.

@@ -3,8 +3,8 @@
 from glojax.networks.cifar_cnn import CifarCNN
 from glojax.networks.digits_cnn import DigitsCNN
 from glojax.networks.layers import ConvolutionBlock, dense
-from glojax.networks.lowering import ConvolutionLowering, lowered_convolutions
 from glojax.networks.mnist_cnn import MnistCNN
+from glojax.networks.ops.lowering import ConvolutionLowering, lowered_convolutions
 from glojax.networks.parameters import DecayedParam
 from glojax.networks.pure_network import NetworkFactory, PureNetwork
 from glojax.networks.registry import NETWORKS

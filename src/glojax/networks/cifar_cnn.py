@@ -4,20 +4,20 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from glojax.networks.convolution import convolve
-from glojax.networks.groups import in_groups
-from glojax.networks.normalisation import local_response_norm
+from glojax.networks.ops.convolution import convolve
+from glojax.networks.ops.groups import in_groups
+from glojax.networks.ops.normalisation import local_response_norm
+from glojax.networks.ops.pooling import overlapping_max_pool
+from glojax.networks.ops.product import product
 from glojax.networks.parameters import DecayedParam
-from glojax.networks.pooling import overlapping_max_pool
-from glojax.networks.product import product
 
 
 class CifarCNN(nnx.Module):
     """5x5 convolution 64, ReLU, pool, norm; 5x5 convolution 64, ReLU, norm, pool; dense 384, ReLU; dense 192; dense 10.
 
-    Pools are 3x3 at stride 2, the norm is that of local responses, and nothing follows the dense 192.
+    Pools are 3x3 at stride 2, the norm is local response normalization, and no activation follows the dense 192.
 
-    Source: Gonzalez and Miikkulainen (2020), section IV-A2. What is not given there follows the TensorFlow CIFAR-10
+    Source: Gonzalez and Miikkulainen (2020), section IV-A2. The remaining details are those of the TensorFlow CIFAR-10
     tutorial, whose network it is: "SAME" padding; kernels that start truncated normal with a standard deviation of 0.05
     (convolutions), 0.04 (dense 384 and 192) and 1/192 (last layer), cut at two of them; biases that start at 0, 0.1,
     0.1, 0.1 and 0; weight decay on the kernels of dense 384 and 192 alone.
@@ -37,11 +37,11 @@ class CifarCNN(nnx.Module):
             layer.kernel = DecayedParam(layer.kernel[...])
 
     def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:
-        """Logits [B, 10] of images [B, 24, 24, 3]; there is nothing to drop."""
+        """Return logits [B, 10] of images [B, 24, 24, 3]; there is no dropout."""
         first, second = self.convolution1, self.convolution2
 
         def convolutions(images: jax.Array) -> jax.Array:
-            # The first bias and ReLU come after the pooling, on a quarter of the values; both keep order.
+            # The first bias and ReLU follow the pooling, on a quarter of the values; both are monotonic.
             features = jax.nn.relu(overlapping_max_pool(first(images)) + first.bias[...])
             features = jax.nn.relu(second(local_response_norm(features)) + second.bias[...])
             return overlapping_max_pool(local_response_norm(features))
@@ -52,7 +52,7 @@ class CifarCNN(nnx.Module):
 
 
 class _Convolution(nnx.Module):
-    """5x5 convolution of a group of images to 64 features; its bias is for the caller to add."""
+    """5x5 convolution of a group of images to 64 features; the caller adds its bias."""
 
     def __init__(self, in_features: int, *, bias: float, rngs: nnx.Rngs):
         normal = nnx.initializers.truncated_normal(0.05)

@@ -22,7 +22,7 @@ class DigitsCNN(nnx.Module):
         self.output = dense(64, 10, rngs=rngs)
 
     def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:
-        """Logits [B, 10] of images [B, 8, 8, 1]; there is nothing to drop."""
+        """Return logits [B, 10] of images [B, 8, 8, 1]; there is no dropout."""
         features = self.block2(self.block1(images)).reshape(images.shape[0], -1)
         logits: jax.Array = self.output(jax.nn.relu(self.hidden(features)))
         return logits

@@ -1,4 +1,4 @@
-"""What the small networks are made of."""
+"""Layers of the shipped networks."""
 
 from collections.abc import Callable
 
@@ -6,15 +6,15 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from glojax.networks.convolution import convolve
-from glojax.networks.pooling import max_pool
-from glojax.networks.product import product
+from glojax.networks.ops.convolution import convolve
+from glojax.networks.ops.pooling import max_pool
+from glojax.networks.ops.product import product
 
 
 class ConvolutionBlock(nnx.Module):
     """Convolution, max-pooling at stride 2, ReLU: [B, H, W, Cin] to [B, H/2, W/2, Cout].
 
-    Bias and ReLU come after the pooling, on a quarter of the values. Both keep order, so nothing else changes. Kernels
+    Bias and ReLU follow the pooling, on a quarter of the values. Both are monotonic, so the result is the same. Kernels
     start Glorot-uniform, biases at 0. `pool` is `max_pool`, for even H and W, or `overlapping_max_pool`, for any.
     """
 
@@ -33,12 +33,12 @@ class ConvolutionBlock(nnx.Module):
         self.pool = pool
 
     def __call__(self, images: jax.Array) -> jax.Array:
-        """Features of the images."""
+        """Return the features [B, H/2, W/2, Cout] of images [B, H, W, Cin]."""
         return jax.nn.relu(self.pool(convolve(images, self.kernel[...])) + self.bias[...])
 
 
 def dense(in_features: int, out_features: int, *, rngs: nnx.Rngs) -> nnx.Linear:
-    """A dense layer whose kernel starts Glorot-uniform and its bias at 0."""
+    """Return a dense layer whose kernel starts Glorot-uniform and whose bias starts at 0."""
     return nnx.Linear(
         in_features, out_features, kernel_init=nnx.initializers.glorot_uniform(), dot_general=product, rngs=rngs
     )

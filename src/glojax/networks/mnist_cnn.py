@@ -3,14 +3,14 @@
 import jax
 from flax import nnx
 
-from glojax.networks.groups import in_groups
 from glojax.networks.layers import ConvolutionBlock, dense
+from glojax.networks.ops.groups import in_groups
 
 
 class MnistCNN(nnx.Module):
     """5x5 convolution 32, ReLU, 2x2 pool; 5x5 convolution 64, ReLU, 2x2 pool; dense 1024, ReLU, dropout 0.4; dense 10.
 
-    Source: Gonzalez and Miikkulainen (2020), section IV-A1. Padding and initialisation are not given there: ours are
+    Source: Gonzalez and Miikkulainen (2020), section IV-A1. It gives neither padding nor initialization: ours are
     "SAME" and Glorot-uniform with zero biases.
 
     Example:
@@ -27,7 +27,7 @@ class MnistCNN(nnx.Module):
         self.output = dense(1024, 10, rngs=rngs)
 
     def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:
-        """Logits [B, 10] of images [B, 28, 28, 1]."""
+        """Return logits [B, 10] of images [B, 28, 28, 1]; dropout acts where a key is given."""
         features = in_groups(lambda group: self.block2(self.block1(group)), images).reshape(images.shape[0], -1)
         hidden = jax.nn.relu(self.hidden(features))
         hidden = self.dropout(hidden, deterministic=dropout_key is None, rngs=dropout_key)

@@ -6,4 +6,4 @@ from flax import nnx
 
 
 class DecayedParam(nnx.Param[Any]):
-    """A parameter that weight decay acts on; on an ordinary `nnx.Param` it does not."""
+    """A parameter that weight decay acts on; it does not act on an ordinary `nnx.Param`."""

@@ -7,17 +7,17 @@ import jax
 from flax import nnx
 
 from glojax.networks.layers import ConvolutionBlock, dense
+from glojax.networks.ops.pooling import overlapping_max_pool
 from glojax.networks.parameters import DecayedParam
-from glojax.networks.pooling import overlapping_max_pool
 
 
 class SmallCNN(nnx.Module):
     """3x3 convolution 16, ReLU, 3x3/2 pool; 3x3 convolution 32, ReLU, 3x3/2 pool; dense 64, ReLU; dense num_classes.
 
-    It fits itself to the data set that it is trained on. Weight decay acts on the kernel of the dense 64.
+    `for_images` fits it to a data set. Weight decay acts on the kernel of the dense 64.
 
     Args:
-        rngs: For the initial parameters.
+        rngs: Source of the initial parameters.
         image_shape: H, W and channels of the images, each at least 1.
         num_classes: Number of classes, at least 2.
 
@@ -38,11 +38,11 @@ class SmallCNN(nnx.Module):
 
     @classmethod
     def for_images(cls, image_shape: tuple[int, int, int], num_classes: int) -> Callable[[nnx.Rngs], "SmallCNN"]:
-        """What makes the network for such images and classes."""
+        """Return the builder of the network for images of this shape and number of classes."""
         return partial(cls, image_shape=image_shape, num_classes=num_classes)
 
     def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:
-        """Logits [B, num_classes] of images [B, H, W, channels]; there is nothing to drop."""
+        """Return logits [B, num_classes] of images [B, H, W, channels]; there is no dropout."""
         features = self.block2(self.block1(images)).reshape(images.shape[0], -1)
         logits: jax.Array = self.output(jax.nn.relu(self.hidden(features)))
         return logits

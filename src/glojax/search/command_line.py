@@ -8,7 +8,7 @@ import tyro
 
 from glojax.search.options import CommonOptions
 from glojax.search.recipes import recipe_of
-from glojax.training import TrainingConfig
+from glojax.training import Optimizer, TrainingConfig
 
 _OPTIMIZER = "--optimizer"
 
@@ -27,6 +27,9 @@ def with_recipe(options_type: type[Any], arguments: Sequence[str]) -> type[Any]:
 def with_optimizer_arguments(arguments: Sequence[str]) -> list[str]:
     """Return the arguments with the optimizer's own behind its name.
 
+    Raises:
+        ConfigurationError: There is no such optimizer, or it does not take these arguments.
+
     Example:
         >>> with_optimizer_arguments(["--optimizer", "adam", "--seed", "1", "--optimizer.b1", "0.95"])
         ['--seed', '1', '--optimizer', 'adam', 'b1=0.95']
@@ -43,8 +46,9 @@ def with_optimizer_arguments(arguments: Sequence[str]) -> list[str]:
             words.append(f"{flag.removeprefix(f'{_OPTIMIZER}.').replace('-', '_')}={value or next(pending, '')}")
         else:
             others.append(argument)
-    optimizer = [] if name is None and not words else [_OPTIMIZER, name or "sgd", *words]
-    return [*others, *optimizer]
+    if name is None and not words:
+        return others
+    return [*others, _OPTIMIZER, *Optimizer.parse([name or "sgd", *words]).words]
 
 
 def _value(flag: str, arguments: Sequence[str]) -> str | None:

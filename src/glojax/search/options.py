@@ -15,7 +15,7 @@ from glojax.networks import NETWORKS, ConvolutionLowering
 from glojax.search.comparison import BEST_RATE
 from glojax.search.execution import ExecutionOptions, require_at_least
 from glojax.search.recipes import recipe_of
-from glojax.strategies import GeneticConfig, TuningConfig
+from glojax.strategies import DISCOVERY_STRATEGIES, GeneticConfig, TuningConfig
 from glojax.strategies.coefficients import CoefficientLayout
 from glojax.training import TrainingConfig
 
@@ -142,7 +142,8 @@ class DiscoverOptions(SearchOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _ = self.initial_trees
+        if self.initial_losses:
+            DISCOVERY_STRATEGIES[self.chosen_strategy](self.genetic, self.seed, initial=self.initial_trees)
 
     @property
     def initial_trees(self) -> list[LossTree]:

@@ -32,7 +32,8 @@ def check_training(network: NetworkFactory, dataset: Dataset, config: TrainingCo
     cropped = "" if shape == dataset.image_shape else f", cropped from {dataset.image_shape}"
     if isinstance(network, nnx.Module):
         raise ConfigurationError(
-            f"Got a {type(network).__name__} for the network; expected the class, or what makes one from nnx.Rngs."
+            f"Got a {type(network).__name__} for the network; expected the class, or a function that builds one from "
+            "nnx.Rngs."
         )
     pure, key = PureNetwork(network, shape, dataset.num_classes), jax.eval_shape(lambda: jax.random.key(0))
     try:
@@ -61,7 +62,13 @@ def check_training(network: NetworkFactory, dataset: Dataset, config: TrainingCo
             "classes; choose a network made for it."
         )
     label = jax.ShapeDtypeStruct((1,), jnp.int32)
-    scores = jax.eval_shape(find_metric(config.metric), jax.ShapeDtypeStruct(logits.shape, jnp.float32), label)
+    try:
+        scores = jax.eval_shape(find_metric(config.metric), jax.ShapeDtypeStruct(logits.shape, jnp.float32), label)
+    except Exception as error:
+        raise ConfigurationError(
+            f"metric {config.metric} cannot be called with logits [B, {dataset.num_classes}] and labels [B]: "
+            f"{_first_line(error)}"
+        ) from error
     if (scores.shape, scores.dtype) != ((1,), jnp.float32):
         raise ConfigurationError(
             f"metric {config.metric} gives {scores.dtype} of shape {scores.shape} for one image; expected [B] float32."

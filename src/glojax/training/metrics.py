@@ -104,7 +104,7 @@ def mean_score(
         rows = index * batch_size + jnp.arange(batch_size)
         counts = rows < num_images
         rows = jnp.minimum(rows, num_images - 1)
-        logits = logits_fn(images[rows])
+        logits = logits_fn(images[rows]).astype(jnp.float32)
         scores = metric(logits, labels[rows])
         counts &= jnp.isfinite(scores) & ~jnp.isnan(logits).any(axis=-1)
         return _add_exactly(total, jnp.sum(jnp.where(counts, scores, 0)))

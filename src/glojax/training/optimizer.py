@@ -52,9 +52,14 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         arguments = [(name, value.item() if isinstance(value, np.generic) else value) for name, value in self.arguments]
-        object.__setattr__(self, "arguments", tuple(sorted(arguments)))
-        parameters = dict(list(inspect.signature(_function(self.name)).parameters.items())[1:])
-        for name, value in self.arguments:
+        object.__setattr__(self, "arguments", tuple(sorted(arguments, key=lambda pair: pair[0])))
+        try:
+            parameters = dict(list(inspect.signature(_function(self.name)).parameters.items())[1:])
+        except ValueError as error:
+            raise ConfigurationError(f"{self.name} is no function of a learning rate: {error}.") from error
+        for index, (name, value) in enumerate(self.arguments):
+            if index and name == self.arguments[index - 1][0]:
+                raise ConfigurationError(f"{self.name} has the argument {name!r} twice; give it once.")
             if name not in parameters:
                 raise ConfigurationError(
                     f"{self.name} has no argument {name!r}.{nearest(name, parameters)} "

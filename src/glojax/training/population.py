@@ -28,18 +28,18 @@ def train_population(
 ) -> TrainResult:
     """Train P candidates.
 
-    What comes of a candidate depends on its program, key and learning rate alone, never on its place, up to rounding
-    where `chunk_size` is above 1.
+    A candidate's result depends on its program, key and learning rate alone, not on its index, up to rounding where
+    `chunk_size` is above 1.
 
     Args:
-        train: What `make_train` gives.
+        train: The training that `make_train` returns.
         programs: P stacked programs; see `LossProgram.from_trees`.
         keys: [P] typed JAX keys (`jax.random.key`), or one for all candidates. Equal keys give equal initial networks,
-            batches and dropout; one for all lets a chunk draw them once, and its first layer be one convolution.
+            batches and dropout. With one key a chunk draws them once, and its first layer is one convolution.
         learning_rates: [P] float32; None for the configuration's.
-        chunk_size: How many candidates a device trains at once (`vmap`), one chunk after the other. 1 is best on a CPU.
-        mesh: A mesh with an axis "population" over whose devices the candidates are spread by `shard_map`; None for the
-            device that the data is on.
+        chunk_size: Candidates that a device trains at once (`vmap`), one chunk after the other. 1 is best on a CPU.
+        mesh: A mesh with an axis "population", over whose devices `shard_map` spreads the candidates; None for the
+            device of the data.
 
     Returns:
         Results with a leading axis [P].
@@ -81,17 +81,17 @@ def train_population(
         return results
     if POPULATION_AXIS not in mesh.axis_names:
         raise ConfigurationError(f"The mesh has axes {mesh.axis_names}; expected one named {POPULATION_AXIS!r}.")
-    # Inside, JAX shall place nothing by itself, whatever the axis types of the given mesh.
+    # Without axis types: JAX inserts no sharding of its own, whatever the axis types of the given mesh.
     mesh = Mesh(mesh.devices, mesh.axis_names)
-    # Every device takes an equal share: repeat the last candidate to fill up, and drop the repetitions afterwards.
+    # Every device takes an equal share: the last candidate is repeated, and its repetitions are dropped afterwards.
     share = -(-P // mesh.shape[POPULATION_AXIS]) * mesh.shape[POPULATION_AXIS]
-    places = np.minimum(np.arange(share), P - 1)
-    programs, learning_rates = jax.tree.map(lambda array: array[places], (programs, learning_rates))
+    indices = np.minimum(np.arange(share), P - 1)
+    programs, learning_rates = jax.tree.map(lambda array: array[indices], (programs, learning_rates))
     split, replicated = NamedSharding(mesh, PartitionSpec(POPULATION_AXIS)), NamedSharding(mesh, PartitionSpec())
-    keys = jax.device_put(keys[places], split) if keys.ndim else jax.device_put(keys, replicated)
+    keys = jax.device_put(keys[indices], split) if keys.ndim else jax.device_put(keys, replicated)
     candidates = jax.device_put((programs, learning_rates), split)
-    filled_up = _shard_population(jax.device_put(train, replicated), candidates, keys, chunk_size, mesh)
-    results = jax.tree.map(lambda array: array[:P], filled_up)
+    padded = _shard_population(jax.device_put(train, replicated), candidates, keys, chunk_size, mesh)
+    results = jax.tree.map(lambda array: array[:P], padded)
     return results
 
 
@@ -123,9 +123,9 @@ def _shard_population(
 
 
 def _train_chunk(train: Train, programs: LossProgram, rates: jax.Array, keys: jax.Array) -> TrainResult:
-    """One candidate, or K of them in step."""
+    """Train one candidate, or K of them in step."""
     if not programs.length.ndim:
-        # Not a chunk of one: under a vmap every operator of every program would run.
+        # A chunk of one would be slower: under a vmap every operator of every program runs.
         return train(programs, keys, rates)
     state = train.begin(keys)
     if not keys.ndim:
@@ -134,13 +134,13 @@ def _train_chunk(train: Train, programs: LossProgram, rates: jax.Array, keys: ja
 
 
 def _map(function: Callable[..., TrainResult], candidates: tuple[Any, ...], chunk_size: int) -> TrainResult:
-    """The function for each chunk of candidates [P, ...], or each candidate where chunks are of one."""
+    """Apply the function to each chunk of candidates [P, ...], or to each candidate if chunks are of one."""
     results: TrainResult
     if chunk_size == 1:
         results = lax.map(lambda candidate: function(*candidate), candidates)
         return results
     P = jax.tree.leaves(candidates)[0].shape[0]
-    places = np.minimum(np.arange(-(-P // chunk_size) * chunk_size), P - 1).reshape(-1, chunk_size)
-    chunks = _map(function, jax.tree.map(lambda array: array[places], candidates), 1)
+    indices = np.minimum(np.arange(-(-P // chunk_size) * chunk_size), P - 1).reshape(-1, chunk_size)
+    chunks = _map(function, jax.tree.map(lambda array: array[indices], candidates), 1)
     results = jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:])[:P], chunks)
     return results

@@ -25,12 +25,12 @@ from glojax.training.metrics import find_metric, mean_score, probabilities
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class TrainResult:
-    """What came of a training, or of P of them along a leading axis.
+    """The result of a training, or of P of them along a leading axis.
 
     Attributes:
         scores: The mean of the metric for each evaluated split, [...] float32; 0 where the training was not finite.
-        finite: [...] bool; whether loss, gradient and parameters stayed finite to the end.
-        num_steps: [...] int32; steps taken, fewer than asked only where a non-finite loss ended the training.
+        finite: [...] bool; whether loss and network stayed finite to the end; otherwise the training has failed.
+        num_steps: [...] int32; steps taken, fewer than configured only where a non-finite loss ended the training.
     """
 
     scores: dict[str, jax.Array]
@@ -57,7 +57,7 @@ class TrainState(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """What one step trains on."""
+    """The data of one step."""
 
     images: jax.Array
     one_hot: jax.Array
@@ -73,20 +73,20 @@ class _Batch(NamedTuple):
 class Train:
     """Trains fresh networks with any loss programs; see `make_train`.
 
-    A pytree whose leaves are the data, so that it can be given to a jitted function as an argument and be put on a
-    device. Called with one candidate it trains that from begin to end; `begin`, `advance` and `finish` do the same in
-    parts, and for K candidates in step, whose program, learning rate and state have a leading axis [K].
+    A pytree whose leaves are the data, so that it can be an argument of a jitted function and be put on a device. A
+    call trains one candidate from beginning to end; `begin`, `advance` and `finish` do the same in parts, also for K
+    candidates in step, whose program, learning rate and state have a leading axis [K].
 
-    A key is one typed JAX key, which K candidates may share: then they have batches, augmentation and dropout in
-    common, and each is drawn once. Or they have keys [K] of their own.
+    K candidates either share one typed JAX key, and with it batches, augmentation and dropout, which are then drawn
+    once, or have keys [K] of their own.
 
     Attributes:
         data: Images and labels of each split.
-        network: Makes the Flax NNX module.
-        image_shape: H, W and channels of what the network sees.
+        network: Builds the Flax NNX module.
+        image_shape: H, W and channels of the images that the network sees.
         num_classes: C.
         config: Budget and hyperparameters.
-        conv_lowering: How convolutions are computed; None for "canonical" on a CPU and "grouped" elsewhere.
+        conv_lowering: Form of convolutions; None for "canonical" on a CPU and "grouped" elsewhere.
     """
 
     data: dict[str, tuple[jax.Array, jax.Array]]
@@ -105,7 +105,7 @@ class Train:
         return self.finish(state)
 
     def begin(self, key: jax.Array) -> TrainState:
-        """A fresh network, or one for each of the keys [K]."""
+        """Return the state before the first step, or one for each of the keys [K]."""
         state: TrainState = _over_keys(key, self._begin)(key)
         return state
 
@@ -118,7 +118,7 @@ class Train:
         start: jax.Array | int,
         stop: jax.Array | int,
     ) -> TrainState:
-        """Take the steps from `start` to before `stop`, or fewer once no candidate's loss is finite any more."""
+        """Take the steps from `start` to before `stop`, or fewer if all candidates have failed."""
         images, _ = self.data["train"]
         steps_per_epoch = images.shape[0] // self.config.batch_size
         several = state.finite.ndim > 0
@@ -146,7 +146,7 @@ class Train:
         return jax.vmap(self._finish)(state) if several else self._finish(state)
 
     def predict(self, state: TrainState, split: str) -> jax.Array:
-        """Class probabilities [N, C] of a split's images under one candidate's network; without dropout."""
+        """Return class probabilities [N, C] of a split's images under one candidate's network, in evaluation."""
         return probabilities(self._logits_fn(state), self.data[split][0])
 
     def _begin(self, key: jax.Array) -> TrainState:
@@ -157,7 +157,7 @@ class Train:
         return TrainState(params, rest, optimizer.init(params), jnp.asarray(0, jnp.int32), jnp.asarray(True))
 
     def _order(self, epoch: jax.Array, key: jax.Array) -> jax.Array:
-        """Of the training images, in an epoch."""
+        """Return the order of the training images in an epoch."""
         _, shuffle_key, _ = jax.random.split(key, 3)
         _, labels = self.data["train"]
         order: jax.Array = jax.random.permutation(jax.random.fold_in(shuffle_key, epoch), labels.shape[0])
@@ -167,12 +167,12 @@ class Train:
         images, labels = self.data["train"]
         batch_size = self.config.batch_size
         start = step % (labels.shape[0] // batch_size) * batch_size
-        places = lax.dynamic_slice_in_dim(order, start, batch_size)
+        indices = lax.dynamic_slice_in_dim(order, start, batch_size)
         _, _, dropout_key = jax.random.split(key, 3)
-        # Dropout draws from the key itself.
+        # Dropout draws from the key itself; augmentation from one folded in.
         step_key = jax.random.fold_in(dropout_key, step)
-        batch = training_images(self.config.augmentation, jax.random.fold_in(step_key, 1), images, places)
-        return _Batch(batch, jax.nn.one_hot(labels[places], self.num_classes, dtype=batch.dtype), step_key)
+        batch = training_images(self.config.augmentation, jax.random.fold_in(step_key, 1), images, indices)
+        return _Batch(batch, jax.nn.one_hot(labels[indices], self.num_classes, dtype=batch.dtype), step_key)
 
     def _update(self, state: TrainState, program: LossProgram, learning_rate: jax.Array, batch: _Batch) -> TrainState:
         """Take one step."""
@@ -193,7 +193,7 @@ class Train:
         with jax.numpy_dtype_promotion("standard"):
             updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
             params = optax.apply_updates(state.params, updates)
-        # A step after the first loss that is not finite counts no more.
+        # Steps after the first non-finite loss do not count.
         num_steps = state.num_steps + state.finite.astype(jnp.int32)
         return TrainState(params, rest, optimizer_state, num_steps, state.finite & jnp.isfinite(loss))
 
@@ -225,8 +225,9 @@ class Train:
         return PureNetwork(self.network, self.image_shape, self.num_classes)
 
     def _lowered(self) -> AbstractContextManager[None]:
-        default: ConvolutionLowering = "canonical" if jax.default_backend() == "cpu" else "grouped"
-        return lowered_convolutions(self.conv_lowering or default)
+        return lowered_convolutions(
+            self.conv_lowering or ("canonical" if jax.default_backend() == "cpu" else "grouped")
+        )
 
 
 def make_train(
@@ -236,21 +237,20 @@ def make_train(
     *,
     conv_lowering: ConvolutionLowering | None = None,
 ) -> Train:
-    """What trains a fresh network with any loss program.
+    """Return a training of a fresh network with any loss program.
 
     It is pure, and works under `jit`, `vmap`, `lax.map` and `shard_map`. For one key, every program sees the same
     initial network, batches, augmentation and dropout.
 
-    A training ends early once a loss is not finite. That is exact: its fitness is 0 in any case, since plain SGD never
-    makes a non-finite parameter finite again.
+    A non-finite loss ends a training early, whatever the optimizer: such a training has failed, and its scores are 0.
 
     Args:
-        network: Makes the Flax NNX module from `nnx.Rngs`; all of its state must be parameters. One with a class method
-            `for_images(image_shape, num_classes)`, as `SmallCNN` has, is fitted to the data set first.
-        dataset: Trained on and evaluated. Each epoch is a fresh shuffle; images beyond whole batches wait for the next.
+        network: Builds the Flax NNX module from `nnx.Rngs`; see `PureNetwork` for how it is called. One with a class
+            method `for_images(image_shape, num_classes)`, as `SmallCNN` has, is fitted to the data set first.
+        dataset: Each epoch is a fresh shuffle of its training images; those beyond whole batches are left out.
         config: Budget and hyperparameters.
-        conv_lowering: How convolutions are computed; None for "canonical" on a CPU and, elsewhere, for what a device
-            pool finds to be fastest, or "grouped" without one.
+        conv_lowering: Form of convolutions; None for "canonical" on a CPU and, elsewhere, for the fastest that a device
+            pool finds, or "grouped" without one.
 
     Returns:
         `train(program, key, learning_rate=None) -> TrainResult`, where `program` is one `LossProgram`, `key` a typed
@@ -258,8 +258,8 @@ def make_train(
 
     Raises:
         ConfigurationError: A batch is larger than the training split, the images are too small for the augmentation,
-            the network does not fit the images, has state that is not a parameter, or nothing that decays where weight
-            decay is asked for.
+            the network does not fit the images, the metric does not score them, or no parameter decays although
+            weight decay is configured.
     """
     check_training(network, dataset, config)
     splits = {"train": dataset.train} | {split: getattr(dataset, split) for split in config.splits}
@@ -269,5 +269,5 @@ def make_train(
 
 
 def _over_keys(key: jax.Array, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function for one key, or for each of several along the leading axis of all arguments."""
+    """Return the function for one key, or for several along the leading axis of all arguments."""
     return jax.vmap(function) if key.ndim else function

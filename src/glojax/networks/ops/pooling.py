@@ -1,4 +1,4 @@
-"""Max-pooling whose backward pass is fast inside a loop: it spreads gradients by places that the forward pass saved."""
+"""Max-pooling whose backward pass is fast inside a loop: it uses the indices of maxima that the forward pass saved."""
 
 from functools import partial
 
@@ -9,7 +9,7 @@ from jax import lax
 
 @jax.custom_vjp
 def max_pool(images: jax.Array) -> jax.Array:
-    """Largest value of each 2x2 window, at stride 2.
+    """Return the largest value of each 2x2 window, at stride 2.
 
     Args:
         images: [B, H, W, C], H and W even.
@@ -27,14 +27,14 @@ def _max_pool_forward(images: jax.Array) -> tuple[jax.Array, jax.Array]:
     upper_left, upper_right = windows[:, :, 0, :, 0], windows[:, :, 0, :, 1]
     lower_left, lower_right = windows[:, :, 1, :, 0], windows[:, :, 1, :, 1]
     upper, lower = jnp.maximum(upper_left, upper_right), jnp.maximum(lower_left, lower_right)
-    upper_place = (upper_right > upper_left).astype(jnp.uint8)
-    lower_place = (lower_right > lower_left).astype(jnp.uint8) + jnp.uint8(2)
-    return jnp.maximum(upper, lower), jnp.where(lower > upper, lower_place, upper_place)
+    upper_index = (upper_right > upper_left).astype(jnp.uint8)
+    lower_index = (lower_right > lower_left).astype(jnp.uint8) + jnp.uint8(2)
+    return jnp.maximum(upper, lower), jnp.where(lower > upper, lower_index, upper_index)
 
 
-def _max_pool_backward(place: jax.Array, cotangent: jax.Array) -> tuple[jax.Array]:
+def _max_pool_backward(index: jax.Array, cotangent: jax.Array) -> tuple[jax.Array]:
     here = jnp.arange(4, dtype=jnp.uint8).reshape(1, 1, 2, 1, 2, 1)
-    spread = jnp.where(place[:, :, None, :, None] == here, cotangent[:, :, None, :, None], 0)
+    spread = jnp.where(index[:, :, None, :, None] == here, cotangent[:, :, None, :, None], 0)
     B, H, W, C = cotangent.shape
     return (spread.reshape(B, 2 * H, 2 * W, C),)
 
@@ -43,7 +43,7 @@ max_pool.defvjp(_max_pool_forward, _max_pool_backward)
 
 
 def overlapping_max_pool(images: jax.Array) -> jax.Array:
-    """Largest value of each 3x3 window, at stride 2, padded so that no pixel is left out ("SAME").
+    """Return the largest value of each 3x3 window, at stride 2, padded so that no pixel is left out ("SAME").
 
     Args:
         images: [B, H, W, C], of any size. Where a side is even, windows reach over its end by one pixel; where it is
@@ -62,37 +62,37 @@ def _overlapping_max_pool(sides: tuple[int, int], images: jax.Array) -> jax.Arra
 
 
 def _overlapping_forward(sides: tuple[int, int], images: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The largest values, and their places: 4 times the row in the window plus the column."""
+    """Return the largest values and their indices: 4 times the row in the window plus the column."""
     # Windows start at 0, 2, 4, ... of the padded images, and end with them.
     padding = [(0, 0), *((side % 2, 1) for side in sides), (0, 0)]
     padded = jnp.pad(images, padding, constant_values=-jnp.inf)
-    places = jnp.zeros(padded.shape, jnp.uint8)
-    values, places = _largest_of_three(padded, places, axis=2, weight=1)
-    return _largest_of_three(values, places, axis=1, weight=4)
+    indices = jnp.zeros(padded.shape, jnp.uint8)
+    values, indices = _largest_of_three(padded, indices, axis=2, weight=1)
+    return _largest_of_three(values, indices, axis=1, weight=4)
 
 
-def _largest_of_three(values: jax.Array, places: jax.Array, axis: int, weight: int) -> tuple[jax.Array, jax.Array]:
-    """Along one axis, the first of the largest of each value at 0, 2, 4, ... and the two that follow it."""
+def _largest_of_three(values: jax.Array, indices: jax.Array, axis: int, weight: int) -> tuple[jax.Array, jax.Array]:
+    """Return, along one axis, the first largest of each value at 0, 2, 4, ... and the two that follow it."""
     size = values.shape[axis] - 2
-    (first, second, third), (first_place, second_place, third_place) = (
-        [lax.slice_in_dim(array, start, start + size, 2, axis) for start in range(3)] for array in (values, places)
+    (first, second, third), (first_index, second_index, third_index) = (
+        [lax.slice_in_dim(array, start, start + size, 2, axis) for start in range(3)] for array in (values, indices)
     )
     value = jnp.maximum(first, second)
-    place = jnp.where(second > first, second_place + jnp.uint8(weight), first_place)
-    return jnp.maximum(value, third), jnp.where(third > value, third_place + jnp.uint8(2 * weight), place)
+    index = jnp.where(second > first, second_index + jnp.uint8(weight), first_index)
+    return jnp.maximum(value, third), jnp.where(third > value, third_index + jnp.uint8(2 * weight), index)
 
 
-def _overlapping_backward(sides: tuple[int, int], places: jax.Array, cotangent: jax.Array) -> tuple[jax.Array]:
+def _overlapping_backward(sides: tuple[int, int], indices: jax.Array, cotangent: jax.Array) -> tuple[jax.Array]:
     B, windows_down, windows_across, C = cotangent.shape
-    # One window more on every side, whose gradient goes nowhere: each 2x2 pixels then lie in 2x2 windows.
+    # One more window on every side, whose gradient is dropped: each 2x2 pixels then lie in 2x2 windows.
     padding = [(0, 0), (1, 1), (1, 1), (0, 0)]
     cotangent = jnp.pad(cotangent, padding)
-    places = jnp.pad(places, padding, constant_values=255)
+    indices = jnp.pad(indices, padding, constant_values=255)
     rows = jnp.arange(2, dtype=jnp.uint8).reshape(1, 1, 2, 1, 1, 1)
     columns = jnp.arange(2, dtype=jnp.uint8).reshape(1, 1, 1, 1, 2, 1)
 
     def from_window(above: int, left: int) -> jax.Array:
-        """What the pixels get of the window that starts at them, or two pixels above or to the left."""
+        """Return the pixels' gradient from the window that starts at them, or two pixels above or to the left."""
         window = (
             slice(None),
             slice(1 - above, windows_down + 2 - above),
@@ -101,7 +101,7 @@ def _overlapping_backward(sides: tuple[int, int], places: jax.Array, cotangent: 
             None,
         )
         here = jnp.uint8(4) * (rows + jnp.uint8(2 * above)) + columns + jnp.uint8(2 * left)
-        return jnp.where(places[window] == here, cotangent[window], 0)
+        return jnp.where(indices[window] == here, cotangent[window], 0)
 
     pixels = from_window(0, 0) + from_window(0, 1) + from_window(1, 0) + from_window(1, 1)
     pixels = pixels.reshape(B, 2 * windows_down + 2, 2 * windows_across + 2, C)

@@ -1,4 +1,4 @@
-"""A few images at a time, so that what a layer writes for them is still in the cache when the next one reads it."""
+"""Layers on a few images at a time, whose features stay in the cache from one layer to the next."""
 
 from collections.abc import Callable
 
@@ -6,21 +6,19 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from glojax.networks.canonical_convolution import GROUP_SIZE
-from glojax.networks.lowering import current_lowering
+from glojax.networks.ops.canonical_convolution import GROUP_SIZE
+from glojax.networks.ops.lowering import current_lowering
 
 
 def in_groups(layers: Callable[[jax.Array], jax.Array], images: jax.Array) -> jax.Array:
-    """Apply layers to groups of images, one group after the other.
-
-    Where convolutions are not canonical, to all images at once.
+    """Apply layers to groups of images, one group after the other, or to all at once if convolutions are not canonical.
 
     Args:
         layers: Maps images [G, ...] to features [G, ...], each image by itself.
-        images: [B, ...]. Where B is no multiple of a good group's size, the last one is filled up with images of zeros.
+        images: [B, ...]. Where B is no multiple of a suitable group size, images of zeros fill up the last group.
 
     Returns:
-        [B, ...], the features of all images.
+        The features of all images, [B, ...].
     """
     if current_lowering() != "canonical":
         return layers(images)

@@ -1,4 +1,4 @@
-"""The convolution of the networks, whose gradients and batching rule are ours."""
+"""A convolution with gradients and a batching rule of its own."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_batching import custom_vmap
 
-from glojax.networks import canonical_convolution as canonical, population_convolution as population
-from glojax.networks.lowering import ConvolutionLowering, current_lowering
+from glojax.networks.ops import canonical_convolution as canonical, population_convolution as population
+from glojax.networks.ops.lowering import ConvolutionLowering, current_lowering
 
 _Arrays = tuple[jax.Array, ...]
 
@@ -18,15 +18,14 @@ _Arrays = tuple[jax.Array, ...]
 def convolve(images: jax.Array, kernel: jax.Array) -> jax.Array:
     """Convolve at stride 1, zero-padded so that the image keeps its size ("SAME").
 
-    How it is computed, also for a population under `vmap`, is what `lowered_convolutions` says.
+    `lowered_convolutions` chooses how it is computed, also for a population under `vmap`.
 
     Args:
         images: [B, H, W, Cin].
         kernel: [KH, KW, Cin, Cout], KH and KW odd.
 
     Returns:
-        [B, H, W, Cout]; what `jax.lax.conv_general_dilated` gives, up to rounding. Differentiable once,
-        in reverse mode.
+        [B, H, W, Cout], equal to `jax.lax.conv_general_dilated` up to rounding. Differentiable once, in reverse mode.
     """
     return _convolve(current_lowering(), images, kernel)
 
@@ -56,19 +55,19 @@ _convolve.defvjp(_forward, _backward)
 
 
 def _one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, computed for one candidate after the other under `vmap`."""
-    one = custom_vmap(function)
+    """Return the function, computed for one candidate after the other under `vmap`."""
+    sequential = custom_vmap(function)
 
     def rule(axis_size: int, in_batched: list[bool], *arrays: jax.Array) -> tuple[Any, Any]:
         out = _mapped(function, in_batched, arrays)
         return out, jax.tree.map(lambda _: True, out)
 
-    one.def_vmap(rule)
-    return one
+    sequential.def_vmap(rule)
+    return sequential
 
 
 def _population_forward(lowering: ConvolutionLowering) -> Callable[..., Any]:
-    """Images and kernel to features, for accelerators."""
+    """Return the function from images and kernel to features, for accelerators."""
 
     def plain(images: jax.Array, kernel: jax.Array) -> jax.Array:
         return canonical.convolution(images, kernel, "SAME")
@@ -86,13 +85,13 @@ def _population_forward(lowering: ConvolutionLowering) -> Callable[..., Any]:
             return population.patches(images, kernel), True
         return _mapped(plain, in_batched, (images, kernel)), True
 
-    one = custom_vmap(plain)
-    one.def_vmap(rule)
-    return one
+    population_function = custom_vmap(plain)
+    population_function.def_vmap(rule)
+    return population_function
 
 
 def _population_kernel_gradient(lowering: ConvolutionLowering, kernel_shape: tuple[int, ...]) -> Callable[..., Any]:
-    """Images and cotangent to the kernel's gradient, for accelerators."""
+    """Return the function from images and cotangent to the kernel's gradient, for accelerators."""
     plain = partial(population.plain_kernel_gradient, kernel_shape=kernel_shape)
 
     def rule(axis_size: int, in_batched: list[bool], images: jax.Array, cotangent: jax.Array) -> tuple[jax.Array, bool]:
@@ -105,17 +104,17 @@ def _population_kernel_gradient(lowering: ConvolutionLowering, kernel_shape: tup
             return population.grouped_gradient(images, cotangent, kernel_shape), True
         return population.patches_gradient(images, cotangent, kernel_shape), True
 
-    one = custom_vmap(plain)
-    one.def_vmap(rule)
-    return one
+    population_function = custom_vmap(plain)
+    population_function.def_vmap(rule)
+    return population_function
 
 
 def _mapped(function: Callable[..., Any], in_batched: list[bool], arrays: _Arrays) -> Any:
-    """The function for each candidate; some arrays have no axis of candidates."""
+    """Apply the function to each candidate; some arrays have no axis of candidates."""
     batched = [array for array, is_batched in zip(arrays, in_batched, strict=True) if is_batched]
 
-    def one(mine: list[jax.Array]) -> Any:
-        own = iter(mine)
+    def apply(own_arrays: list[jax.Array]) -> Any:
+        own = iter(own_arrays)
         return function(*(next(own) if b else array for array, b in zip(arrays, in_batched, strict=True)))
 
-    return lax.map(one, batched)
+    return lax.map(apply, batched)

@@ -10,11 +10,11 @@ ALPHA = 0.001 / 9
 
 @jax.custom_vjp
 def local_response_norm(images: jax.Array) -> jax.Array:
-    """Scale each value down by what it and its neighbours among the channels amount to.
+    """Divide each value by a power of the sum of squares over its neighbouring channels.
 
         y_c = x_c / s_c^0.75,   s_c = 1 + alpha * sum of x_k^2 over |k - c| <= 4,   alpha = 0.001 / 9
 
-    This is TensorFlow's definition, in which alpha weighs the sum; PyTorch's weighs the mean over the 9 channels.
+    As in TensorFlow, alpha weighs the sum; in PyTorch it weighs the mean over the 9 channels.
 
     Args:
         images: [..., C].
@@ -29,7 +29,7 @@ def local_response_norm(images: jax.Array) -> jax.Array:
 
 
 def _forward(images: jax.Array) -> tuple[jax.Array, jax.Array]:
-    # The sums are cheaper to compute again than to write and read.
+    # Computing the sums again is faster than writing and reading them.
     return images * _powers(_sums(images)), images
 
 
@@ -47,12 +47,12 @@ def _sums(images: jax.Array) -> jax.Array:
 
 
 def _over_channels(values: jax.Array) -> jax.Array:
-    """The sum over the neighbouring channels."""
+    """Return the sum over the neighbouring channels."""
     window = (1,) * (values.ndim - 1) + (2 * RADIUS + 1,)
     total: jax.Array = lax.reduce_window(values, 0.0, lax.add, window, (1,) * values.ndim, "SAME")
     return total
 
 
 def _powers(sums: jax.Array) -> jax.Array:
-    """To the power of -0.75, by roots: several times faster than by logarithms."""
+    """Raise to the power of -0.75 by roots, several times faster than by logarithms."""
     return lax.rsqrt(sums * jnp.sqrt(sums))

@@ -1,9 +1,9 @@
 """Convolutions that are fast on a CPU, inside a loop.
 
-Training is a loop that one compiled program runs, and there XLA on a CPU is fast with two things only: convolutions
-in the canonical layout (NHWC images, HWIO kernels, stride 1, forward) and matrix products. So every part of a
-convolution, gradients included, is written as one of these two; which one, is chosen by the number of images and by the
-size of the patch matrix that a product needs.
+One compiled program runs the training loop. In a loop, XLA on a CPU is fast with two operations only: convolutions in
+the canonical layout (NHWC images, HWIO kernels, stride 1, forward) and matrix products. Every part of a convolution,
+gradients included, is therefore written as one of these two. The number of images and the size of the patch matrix that
+a product needs decide which.
 """
 
 from collections.abc import Sequence
@@ -12,21 +12,21 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from glojax.networks import winograd
+from glojax.networks.ops import winograd
 
-#: Up to so many images are convolved as they are, forward and backward. Groups of 8 to 10 were measured best for the
-#: networks of CIFAR-10 and MNIST on cores with 2 MB of cache each.
+#: Largest number of images that are convolved without a patch matrix, forward and backward. Groups of 8 to 10 were
+#: fastest for the networks of CIFAR-10 and MNIST on cores with 2 MB of cache each.
 GROUP_SIZE = 10
 
-#: A patch matrix of up to this size is written whole, for one product; measured best on cores with 2 MB of cache each.
+#: Largest patch matrix that is written whole, for one product; fastest on cores with 2 MB of cache each.
 WHOLE_BYTES = 2**23
 
-#: A larger one is written in blocks of images of up to this size, or of one image.
+#: Largest block of images that a larger patch matrix is written in, unless one image is larger.
 BLOCK_BYTES = 2**20
 
 
 def forward(images: jax.Array, kernel: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Features, and for the gradients the patch matrix where it was written, else the images."""
+    """Return the features, and for the gradients the patch matrix where it was written, else the images."""
     if _by_winograd(images, kernel.shape):
         return winograd.forward(images, kernel), images
     if images.shape[0] <= GROUP_SIZE or _patch_bytes(images, kernel.shape) > WHOLE_BYTES:
@@ -37,7 +37,7 @@ def forward(images: jax.Array, kernel: jax.Array) -> tuple[jax.Array, jax.Array]
 
 
 def gradients(saved: jax.Array, kernel: jax.Array, cotangent: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Those of images and kernel, from what `forward` saved."""
+    """Return the gradients of images and kernel, from what `forward` saved."""
     if _by_winograd(saved, kernel.shape):
         return winograd.gradients(saved, kernel, cotangent)
     images_gradient, _ = forward(cotangent, jnp.flip(kernel, (0, 1)).swapaxes(2, 3))
@@ -49,7 +49,7 @@ def _by_winograd(saved: jax.Array, kernel_shape: Sequence[int]) -> bool:
 
 
 def kernel_gradient(saved: jax.Array, cotangent: jax.Array, kernel_shape: Sequence[int]) -> jax.Array:
-    """The kernel's gradient [KH, KW, Cin, Cout], from what `forward` saved."""
+    """Return the kernel's gradient [KH, KW, Cin, Cout], from what `forward` saved."""
     if saved.ndim == 2:
         gradient = saved.T @ cotangent.reshape(-1, kernel_shape[-1])
     elif len(saved) <= GROUP_SIZE:
@@ -60,26 +60,26 @@ def kernel_gradient(saved: jax.Array, cotangent: jax.Array, kernel_shape: Sequen
 
 
 def convolution(images: jax.Array, kernel: jax.Array, padding: str | Sequence[tuple[int, int]]) -> jax.Array:
-    """In the canonical layout."""
+    """Convolve in the canonical layout."""
     return lax.conv_general_dilated(images, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
 def patch_matrix(images: jax.Array, kernel_shape: Sequence[int]) -> jax.Array:
-    """The window around every pixel, [B * H * W, KH * KW * Cin]."""
+    """Return the window around every pixel, [B * H * W, KH * KW * Cin]."""
     return jnp.concatenate(_shifted(images, kernel_shape, axes=(1, 2)), axis=-1).reshape(
         -1, kernel_shape[0] * kernel_shape[1] * kernel_shape[2]
     )
 
 
 def _group_kernel_gradient(images: jax.Array, cotangent: jax.Array, kernel_shape: Sequence[int]) -> jax.Array:
-    """One convolution with the cotangent as its kernel, in which channels and images change places."""
+    """Convolve with the cotangent as the kernel, channels and images swapped."""
     margins = [(size // 2, size // 2) for size in kernel_shape[:2]]
     gradient = convolution(images.transpose(3, 1, 2, 0), cotangent.transpose(1, 2, 0, 3), margins)
     return gradient.transpose(1, 2, 0, 3)
 
 
 def _blockwise_kernel_gradient(images: jax.Array, cotangent: jax.Array, kernel_shape: Sequence[int]) -> jax.Array:
-    """The patch matrix, transposed, times the cotangent, in blocks of images whose patches stay in the cache."""
+    """Multiply the transposed patch matrix by the cotangent, in blocks of images whose patches stay in the cache."""
     B = images.shape[0]
     KH, KW, Cin, Cout = kernel_shape
     largest = max(1, B * BLOCK_BYTES // _patch_bytes(images, kernel_shape))
@@ -96,12 +96,12 @@ def _blockwise_kernel_gradient(images: jax.Array, cotangent: jax.Array, kernel_s
 
 
 def _patch_bytes(images: jax.Array, kernel_shape: Sequence[int]) -> int:
-    """Size of the patch matrix."""
+    """Return the size of the patch matrix."""
     return images.size * kernel_shape[0] * kernel_shape[1] * images.dtype.itemsize
 
 
 def _shifted(images: jax.Array, kernel_shape: Sequence[int], axes: tuple[int, int]) -> list[jax.Array]:
-    """The zero-padded images as each element of the kernel sees them, row by row; `axes` are those of H and W."""
+    """Return the zero-padded images as each element of the kernel sees them; `axes` are those of H and W."""
     KH, KW = kernel_shape[:2]
     H, W = (images.shape[axis] for axis in axes)
     padding = [(0, 0)] * images.ndim

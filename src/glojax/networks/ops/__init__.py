@@ -1,0 +1,1 @@
+"""Operations that are fast inside a training loop, each with derivative and batching rules of its own."""
