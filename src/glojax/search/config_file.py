@@ -36,11 +36,7 @@ _IN_WORDS = {"computation": "the network, or how it is trained, computes somethi
 
 
 def run_config(
-    command: str,
-    options: CommonOptions,
-    resolved: Mapping[str, Any],
-    devices: Sequence[str],
-    trained_on: Mapping[str, str],
+    command: str, options: CommonOptions, resolved: dict[str, Any], devices: Sequence[str], platform: dict[str, str]
 ) -> dict[str, Any]:
     """Return the content of `config.json`."""
     names = [field.name for field in fields(options) if field.name not in _EXECUTION]
@@ -50,7 +46,7 @@ def run_config(
         "command": command,
         "options": _as_json(values),
         "resolved": _as_json(resolved),
-        "platform": dict(trained_on),
+        "platform": platform,
         "versions": {"python": python_version()} | decisive_versions() | {name: version(name) for name in _OTHERS},
         "devices": list(devices),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),

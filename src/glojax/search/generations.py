@@ -9,7 +9,7 @@ from typing import Any, Self, get_args
 from glojax.errors import ConfigurationError, nearest
 from glojax.evaluation import Evaluation, Evaluator, Status
 from glojax.expressions import LossTree
-from glojax.search.events import EventLog
+from glojax.search.logs import EventLog
 from glojax.search.loop import Search, rank
 from glojax.strategies import DISCOVERY_STRATEGIES, GeneticConfig
 
@@ -20,11 +20,11 @@ class GenerationRecord:
 
     Attributes:
         generation: Its number, from 1.
-        best_fitness: The highest fitness in it; None if none is known.
-        median_fitness: The median fitness of its candidates, where unknown fitness counts as 0.
+        best_fitness: The highest fitness; None if none is known.
+        median_fitness: The median fitness, where unknown fitness counts as 0.
         best_expression: The fittest candidate; of equally fit ones the smallest.
-        trained, non_finite, lacks_variable, crashed, cached: Its candidates of each `Evaluation.status`.
-        candidate_steps: Optimizer steps taken in all.
+        trained, non_finite, lacks_variable, crashed, cached: The number of candidates of each `Evaluation.status`.
+        candidate_steps: Optimizer steps in all.
         seconds: Wall time.
     """
 
@@ -114,16 +114,15 @@ def discover(
         nonlocal number, start
         found.setdefault(evaluation.tree, Discovered(evaluation, number))
         generation.append(evaluation)
-        current, evaluations = number, generation.copy()
-        is_last = len(generation) == config.population_size
-        if is_last:
-            generation.clear()
+        current, record = number, None
+        if len(generation) == config.population_size:
             number, now = number + 1, time.perf_counter()
-            seconds, start = now - start, now
+            record, start = GenerationRecord.of(current, generation, now - start), now
+            generation.clear()
         # The callbacks come last: an exception in one of them leaves everything counted.
         on_evaluation(evaluation, current)
-        if is_last:
-            on_generation(GenerationRecord.of(current, evaluations, seconds))
+        if record is not None:
+            on_generation(record)
 
     made = DISCOVERY_STRATEGIES[strategy](config, seed, initial=initial, constraint=constraint)
     search = Search(made, evaluator, log=log, on_evaluation=take_in)

@@ -28,12 +28,10 @@ class CommonOptions:
     """The network, the data, the training, and the folder of the results."""
 
     dataset: str = "digits"
-    """Data set: digits (built in), mnist, fashion_mnist, cifar10, or a path that ends in .npz, with the arrays
-    x_train, y_train, x_test and y_test."""
+    """Data set: digits, mnist, fashion_mnist, cifar10, or a .npz file of x_train, y_train, x_test and y_test."""
 
     data_dir: Path | None = None
-    """Folder with the data set's original files, or one prepared by tensorflow-datasets. By default they are
-    downloaded into the cache."""
+    """Folder with the original files, or one prepared by tensorflow-datasets. By default they are downloaded."""
 
     test_split: TestSplit = "official"
     """held-out takes the last 10,000 training images for the test set, and trains on none of them."""
@@ -74,16 +72,6 @@ class CommonOptions:
             raise ConfigurationError(f"Unknown network {self.network!r}.{hint} Expected one of {', '.join(NETWORKS)}.")
 
     @property
-    def rates_in_words(self) -> str:
-        """The learning rate, for the user to read."""
-        return f"learning rate {self.training.learning_rate:g}"
-
-    @property
-    def seeds_of_search(self) -> range:
-        """The seeds with which candidates get their fitness."""
-        return range(self.seed, self.seed + 1)
-
-    @property
     def dataset_source(self) -> DatasetSource:
         """The source of the data set."""
         return DatasetSource(
@@ -104,8 +92,7 @@ class SearchOptions(CommonOptions):
     """Number of seeds that each candidate is trained with; its fitness is the mean."""
 
     asynchronous: bool = False
-    """Tell the strategy each evaluation as soon as it is complete, so that no device waits for a slow candidate. The
-    results depend on the order of completion, which is recorded."""
+    """Tell the strategy each evaluation when it completes: no device waits, and the recorded order counts."""
 
     finalists: int = 10
     """How many of the best losses are evaluated again with fresh seeds; the best by mean accuracy is the result."""
@@ -132,8 +119,7 @@ class DiscoverOptions(SearchOptions):
     """Number of generations, the random first one included."""
 
     strategy: Literal["generational", "steady-state", "random"] | None = None
-    """The genetic algorithm, generational or steady-state, or random search. By default generational, or steady-state
-    with --asynchronous."""
+    """Forms of the genetic algorithm, or random search. By default generational; with --asynchronous steady-state."""
 
     initial_losses: tuple[str, ...] = ()
     """Losses to begin with, as names or expressions; the other candidates of the first generation are random."""
@@ -174,8 +160,8 @@ class TuneOptions(SearchOptions):
     """Options of the tuning of given losses."""
 
     loss: tuple[str, ...]
-    """Losses to tune: names (cross_entropy, baikal, baikal_cma) or expressions of x and y, such as
-    "log(y) - x / y", with or without coefficients to start from. The loss is minus their sum over the classes."""
+    """Losses to tune: names (cross_entropy, baikal, baikal_cma) or expressions of x and y, such as "log(y) - x / y",
+    with or without coefficients to start from. The loss is minus their sum over the classes."""
 
     tuning: TuningConfig = field(default_factory=TuningConfig)
 
@@ -231,13 +217,6 @@ class CompareOptions(CommonOptions):
     def trees(self) -> dict[str, LossTree]:
         """The losses to compare, by name."""
         return {name: find_tree(name.removesuffix(BEST_RATE)) for name in self.losses}
-
-    @property
-    def rates_in_words(self) -> str:
-        """The learning rates, for the user to read."""
-        if self.learning_rates is None:
-            return super().rates_in_words
-        return "each loss at its best learning rate of " + ", ".join(f"{rate:g}" for rate in self.learning_rates)
 
 
 def _require_distinct(name: str, losses: Sequence[str]) -> None:

@@ -7,9 +7,9 @@ from glojax.datasets import Dataset
 from glojax.evaluation import Evaluation, PoolEvaluator
 from glojax.expressions import LossTree
 from glojax.search.comparison import Comparison, compare, comparison_rule
-from glojax.search.events import EventLog
 from glojax.search.finalists import Finalist, choose
 from glojax.search.generations import Discovered, GenerationRecord, discover
+from glojax.search.logs import EventLog
 from glojax.search.options import DiscoverOptions
 from glojax.search.progress import Display
 from glojax.search.run_directory import DISCOVERY_EVENTS, TUNING_EVENTS, RunDirectory
@@ -103,14 +103,7 @@ class Run:
     def _record(self, phase: str, evaluation: Evaluation, generation: int) -> None:
         """Write a line for a new evaluation, and show it."""
         if evaluation.status != "cached":
-            record = {
-                "expression": evaluation.expression,
-                "fitness": evaluation.fitness,
-                "status": evaluation.status,
-                "steps": evaluation.steps,
-                "learning_rate": evaluation.learning_rate,
-                "phase": phase,
-                "generation": generation,
-            }
-            self.directory.append_line("candidates.jsonl", record)
+            names = ("expression", "fitness", "status", "steps", "learning_rate")
+            record = {name: getattr(evaluation, name) for name in names}
+            self.directory.append_line("candidates.jsonl", record | {"phase": phase, "generation": generation})
         self.display.on_evaluation(evaluation)

@@ -26,20 +26,15 @@ class Display:
 
     def __init__(self, console: Console):
         self._console = console
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("elapsed"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-        )
+        done = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+        elapsed = TextColumn("elapsed"), TimeElapsedColumn()
+        left = TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=True)
+        self._bar = Progress(*done, *elapsed, *left)
         self._task = self._bar.add_task("", total=None)
+        self._figures = Text("")
         self._workers = ""
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
         self._counts: Counter[str] = Counter()
-        self._figures = Text("")
         self._steps = self._done = self._total = 0
         self._unit = "candidates"
         self._start = self._next_line = time.perf_counter()

@@ -21,7 +21,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
@@ -31,7 +31,7 @@ from filelock import FileLock, Timeout
 
 from glojax.errors import RunDirectoryError
 from glojax.files import remove_unfinished, write_atomically
-from glojax.search.json_lines import JsonLines
+from glojax.search.logs import JsonLines
 
 #: Free space that a run requires before it starts; a training takes a third of a kilobyte.
 MIN_FREE_BYTES = 64 * 2**20
@@ -45,8 +45,8 @@ _LOCK, _HOLDER = ".lock", ".holder.json"
 class RunDirectory:
     """A folder to which this process alone writes, until it is released; its methods let `OSError` pass."""
 
-    def __init__(self, path: Path):
-        """Lock the folder; call `create` or `reopen` instead."""
+    def __init__(self, path: Path, *, is_new: bool = False):
+        """Lock the folder."""
         self.path = path
         self._lock = FileLock(path / _LOCK, timeout=0)
         self._logs: dict[str, JsonLines] = {}
@@ -60,39 +60,31 @@ class RunDirectory:
             raise RunDirectoryError(f"The file system of {path} knows no locks; give another as --run-dir.") from error
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": f"{datetime.now():%Y-%m-%d %H:%M:%S}"}
         try:
+            if is_new:
+                require_free(path)  # again, now that no other process can write to it
             (path / _HOLDER).write_text(json.dumps(holder) + "\n", encoding="utf-8")
-        except OSError:
+        except (OSError, RunDirectoryError):
             self.release()
             raise
 
     @classmethod
     def create(cls, path: Path | None, command: str) -> "RunDirectory":
         """Take a new or empty folder."""
-        try:
+        with writing(path or Path("runs"), "or give another folder as --run-dir"):
             path = path or _unused(Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{command}")
             require_free(path)
             path.mkdir(parents=True, exist_ok=True)
             _require_space(path)
-            directory = cls(path)
-        except OSError as error:
-            raise unwritable(path or Path("runs"), error, "or give another folder as --run-dir") from error
-        try:
-            require_free(path)  # again, now that no other process can write to it
-        except RunDirectoryError:
-            directory.release()
-            raise
-        return directory
+            return cls(path, is_new=True)
 
     @classmethod
     def reopen(cls, path: Path) -> "RunDirectory":
         """Take the folder of a run."""
         require_run(path)
-        try:
+        with writing(path, "then try again"):
             _require_space(path)
             directory = cls(path)
             remove_unfinished(path)
-        except OSError as error:
-            raise unwritable(path, error, "then try again") from error
         return directory
 
     def write_json(self, name: str, content: Any) -> None:
@@ -103,9 +95,7 @@ class RunDirectory:
     def write_csv(self, name: str, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
         """Write a whole CSV file."""
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+        csv.writer(text, lineterminator="\n").writerows([header, *rows])
         write_atomically(self.path / name, lambda path: path.write_text(text.getvalue(), encoding="utf-8"))
 
     def append_line(self, name: str, record: dict[str, Any]) -> dict[str, Any]:
@@ -140,12 +130,10 @@ def require_run(path: Path) -> None:
 
 def require_free(path: Path) -> None:
     """Raise RunDirectoryError unless a new run may take a folder: it is empty, or does not exist yet."""
-    try:
+    with writing(path, "or give another folder as --run-dir"):
+        if path.exists() and not path.is_dir():
+            raise RunDirectoryError(f"{path} is a file; give a new or empty folder as --run-dir.")
         names = {child.name for child in path.iterdir()} if path.exists() else set()
-    except NotADirectoryError as error:
-        raise RunDirectoryError(f"{path} is a file; give a new or empty folder as --run-dir.") from error
-    except OSError as error:
-        raise unwritable(path, error, "or give another folder as --run-dir") from error
     if names - {_LOCK, _HOLDER}:
         is_run = "config.json" in names
         resume = f", or go on with the run that is there by `python -m glojax.search resume {path}`" if is_run else ""
@@ -154,11 +142,14 @@ def require_free(path: Path) -> None:
         )
 
 
-def unwritable(path: Path, error: OSError, advice: str) -> RunDirectoryError:
-    """Return the error for the user when a file cannot be written."""
-    return RunDirectoryError(
-        f"Cannot write {error.filename or path}: {error.strerror or error}; make room or make it writable, {advice}."
-    )
+@contextlib.contextmanager
+def writing(path: Path, advice: str) -> Iterator[None]:
+    """Raise RunDirectoryError with advice when a file in a folder cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        name, cause = error.filename or path, error.strerror or error
+        raise RunDirectoryError(f"Cannot write {name}: {cause}; make room or make it writable, {advice}.") from error
 
 
 def _require_space(path: Path) -> None:
