@@ -15,7 +15,7 @@ import pytest
 from glojax.cluster.settings import BatchSettings, LocalSettings, SchedulerSettings
 from glojax.errors import ConfigurationError
 from glojax.search.__main__ import main
-from glojax.search.cluster_options import read_settings
+from glojax.search.execution import read_settings
 
 COMPARE = ("compare", "--losses", "baikal", "--cluster")
 EXAMPLES = Path(__file__).parents[2] / "examples" / "cluster"

@@ -18,7 +18,7 @@ from glojax.errors import ClusterError
 from glojax.evaluation import Training, decisive_versions
 from glojax.expressions import LossTree
 from glojax.networks import DigitsCNN
-from glojax.search.cluster_options import WorkersOptions, print_workers
+from glojax.search.execution import WorkersOptions, print_workers
 from tests.cluster.conftest import SHORT, MakePool, MakeTrainings, trained
 
 TREE = LossTree.parse("x * log(y)")

@@ -9,8 +9,8 @@ import glojax
 from glojax.errors import ConfigurationError
 from glojax.evaluation import Evaluation
 from glojax.expressions import LossTree, canonical
-from glojax.search.events import EventLog
 from glojax.search.generations import Discovered, GenerationRecord, discover
+from glojax.search.logs import EventLog
 from glojax.search.loop import rank
 from glojax.strategies import GeneticConfig
 from tests.search.fakes import STEPS, FakeEvaluator

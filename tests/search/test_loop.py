@@ -12,7 +12,7 @@ from glojax.errors import ConfigurationError, RunDirectoryError
 from glojax.evaluation import Evaluation
 from glojax.expressions import LossTree, canonical
 from glojax.search import loop
-from glojax.search.events import Event, EventLog
+from glojax.search.logs import Event, EventLog
 from glojax.search.loop import Search
 from glojax.strategies import (
     CoefficientSearch,

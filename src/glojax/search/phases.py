@@ -1,16 +1,15 @@
 """The phases of a run: each evaluates, shows its progress and writes its files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
 
 from glojax.datasets import Dataset
-from glojax.evaluation import Evaluation, PoolEvaluator, TrainingJournal
+from glojax.evaluation import Evaluation, PoolEvaluator
 from glojax.expressions import LossTree
 from glojax.search.comparison import Comparison, compare, comparison_rule
-from glojax.search.events import EventLog
 from glojax.search.finalists import Finalist, choose
 from glojax.search.generations import Discovered, GenerationRecord, discover
+from glojax.search.logs import EventLog
 from glojax.search.options import DiscoverOptions
 from glojax.search.progress import Display
 from glojax.search.run_directory import DISCOVERY_EVENTS, TUNING_EVENTS, RunDirectory
@@ -23,21 +22,22 @@ HALL_OF_FAME_SIZE = 20
 
 @dataclass(frozen=True)
 class Run:
-    """What all phases of a run need."""
+    """The parts that all phases of a run use, and the summaries and results of discovery and tuning."""
 
     dataset: Dataset
     directory: RunDirectory
-    journal: TrainingJournal
     display: Display
     evaluator: PoolEvaluator
+    generations: list[GenerationRecord] = field(default_factory=list)
+    tuning: list[TuningRecord] = field(default_factory=list)
+    tuned: list[Tuned] = field(default_factory=list)
 
-    def discover(self, options: DiscoverOptions) -> tuple[list[Discovered], list[GenerationRecord]]:
-        """Search for losses; return what was found, the best first, and the record of each generation."""
-        generations: list[GenerationRecord] = []
+    def discover(self, options: DiscoverOptions) -> list[Discovered]:
+        """Search for losses; return them, the best first."""
 
         def on_generation(record: GenerationRecord) -> None:
             record = GenerationRecord(**self.directory.append_line("generations.jsonl", asdict(record)))
-            generations.append(record)
+            self.generations.append(record)
             self.display.on_generation(record, options.generations)
 
         self.display.start_phase("Search", options.generations * options.genetic.population_size, "candidates")
@@ -48,7 +48,7 @@ class Run:
             options.seed,
             strategy=options.chosen_strategy,
             initial=options.initial_trees,
-            log=self._log(DISCOVERY_EVENTS, options.asynchronous),
+            log=EventLog(self.directory.path / DISCOVERY_EVENTS) if options.asynchronous else None,
             on_evaluation=lambda evaluation, generation: self._record("discovery", evaluation, generation),
             on_generation=on_generation,
         )
@@ -60,17 +60,14 @@ class Run:
                 for number, one in enumerate(found[:HALL_OF_FAME_SIZE], start=1)
             ),
         )
-        return found, generations
+        return found
 
-    def tune(
-        self, losses: Sequence[LossTree], config: TuningConfig, seed: int, asynchronous: bool = False
-    ) -> tuple[list[Tuned], list[TuningRecord]]:
-        """Tune the coefficients of losses; return a result for each, and the records of its generations."""
-        records: list[TuningRecord] = []
+    def tune(self, losses: Sequence[LossTree], config: TuningConfig, seed: int, asynchronous: bool) -> list[Tuned]:
+        """Tune the coefficients of losses; return a result for each."""
 
         def on_record(record: TuningRecord) -> None:
             record = TuningRecord(**self.directory.append_line("tuning.jsonl", asdict(record)))
-            records.append(record)
+            self.tuning.append(record)
             self.display.on_tuning(record, config.generations)
 
         members = 0
@@ -78,16 +75,16 @@ class Run:
             num_coefficients = len(CoefficientLayout.of(tree, config.coefficients).indices)
             members += config.population_size or default_population_size(num_coefficients)
         self.display.start_phase("Tuning", len(losses) + members * config.generations, "candidates")
-        tuned = tune(
+        self.tuned[:] = tune(
             losses,
             self.evaluator,
             config,
             seed,
-            log=self._log(TUNING_EVENTS, asynchronous),
+            log=EventLog(self.directory.path / TUNING_EVENTS) if asynchronous else None,
             on_evaluation=lambda evaluation, generation: self._record("tuning", evaluation, generation),
             on_record=on_record,
         )
-        return tuned, records
+        return self.tuned
 
     def choose(self, finalists: Sequence[Evaluation], seeds: Sequence[int]) -> list[Finalist]:
         """Evaluate the finalists again with fresh seeds; the best first."""
@@ -99,24 +96,14 @@ class Run:
     ) -> Comparison:
         """Compare losses on validation and test set."""
         config = self.evaluator.config
-        rules = [comparison_rule(name, config.learning_rate, seeds, learning_rates) for name in losses]
+        rules = (comparison_rule(name, config.learning_rate, seeds, learning_rates) for name in losses)
         self.display.start_phase("Comparison", sum(len(rule.grid(config)) for rule in rules), "trainings")
         return compare(losses, self.evaluator, seeds, learning_rates=learning_rates)
-
-    def _log(self, name: str, asynchronous: bool) -> EventLog | None:
-        return self.directory.open_events(name) if asynchronous else None
 
     def _record(self, phase: str, evaluation: Evaluation, generation: int) -> None:
         """Write a line for a new evaluation, and show it."""
         if evaluation.status != "cached":
-            record: dict[str, Any] = {
-                "expression": evaluation.expression,
-                "fitness": evaluation.fitness,
-                "status": evaluation.status,
-                "steps": evaluation.steps,
-                "learning_rate": evaluation.learning_rate,
-                "phase": phase,
-                "generation": generation,
-            }
-            self.directory.append_line("candidates.jsonl", record)
+            names = ("expression", "fitness", "status", "steps", "learning_rate")
+            record = {name: getattr(evaluation, name) for name in names}
+            self.directory.append_line("candidates.jsonl", record | {"phase": phase, "generation": generation})
         self.display.on_evaluation(evaluation)
