@@ -51,13 +51,7 @@ _WATCH: Final = 'while kill -0 "$0" 2>/dev/null; do sleep 2; done; exec "$@"'
 
 @contextlib.contextmanager
 def open_workers(cluster: str, settings: Settings, num_devices: int | None = None) -> Iterator[WorkerPool]:
-    """Start a cluster, or connect to one; end its workers at the end of the `with` statement, if it was started.
-
-    Args:
-        cluster: local:N, slurm, htcondor, or the address of a scheduler.
-        settings: Settings of the type that `settings_type` returns for the cluster.
-        num_devices: CPU devices of each worker; None for all of its cores, which local workers share.
-    """
+    """Start a cluster, or connect to one; end its workers at the end of the `with` statement, if it was started."""
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with dask.config.set(_DASK):
         if isinstance(settings, LocalSettings):

@@ -42,11 +42,7 @@ class ChunkSize:
         return self._size
 
     def halved_until_it_fits(self, device: jax.Device, work: Callable[[int], _Result]) -> _Result:
-        """Return `work(size)`; halve the size and call it again whenever the device runs out of memory.
-
-        Raises:
-            GlojaxError: The device has no memory for a single candidate.
-        """
+        """Return `work(size)`; halve the size and call it again whenever the device runs out of memory."""
         while True:
             size = self._size
             try:

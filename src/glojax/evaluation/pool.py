@@ -34,11 +34,7 @@ class TrainingPool(Protocol):
     """Does trainings, in any order; raises GlojaxError if a device has no memory for a single candidate."""
 
     def context(self, config: TrainingConfig) -> str:
-        """Return the identity of what trainings with this configuration compute, at any learning rate.
-
-        Raises:
-            ConfigurationError: Network, data set and configuration do not fit each other.
-        """
+        """Return the identity of what trainings with this configuration compute, at any learning rate."""
 
     def room(self, config: TrainingConfig) -> int:
         """Return the number of trainings that would begin at once."""

@@ -25,11 +25,7 @@ _VECTOR: Final = re.compile(r"(avx|fma|sse|ssse|f16c|amx|asimd|sve)\w*")
 
 
 def training_devices(number: int | None = None) -> list[jax.Device]:
-    """Return the devices that train in this process, always the same ones; on a CPU those of `cpu_device`.
-
-    Args:
-        number: How many; None for all accelerators, or for as many as there are cores.
-    """
+    """Return the devices that train in this process, always the same ones; on a CPU those of `cpu_device`."""
     if number is not None and number < 1:
         raise ConfigurationError(f"{number} devices were asked for; expected at least 1.")
     if jax.default_backend() == "cpu":
