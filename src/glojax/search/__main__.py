@@ -20,8 +20,7 @@ from glojax.errors import ConfigurationError, GlojaxError, nearest
 from glojax.evaluation import keep_compiled_programs
 from glojax.search.commands import COMMANDS, execute, resume
 from glojax.search.execution import ResumeOptions, WorkersOptions, print_workers
-from glojax.search.options import CommonOptions
-from glojax.search.recipes import recipe_of
+from glojax.search.options import CommonOptions, recipe_of
 from glojax.search.signals import Interruption, interruptible
 from glojax.training import Optimizer, TrainingConfig
 

@@ -15,10 +15,9 @@ from glojax.search.comparison import BEST_RATE, Comparison
 from glojax.search.config_file import FILE, read_config, read_options
 from glojax.search.execution import ResumeOptions
 from glojax.search.finalists import Finalist, select_discovered, select_tuned
-from glojax.search.opening import running
 from glojax.search.options import CommonOptions, CompareOptions, DiscoverOptions, RunOptions, TuneOptions
-from glojax.search.phases import Run
 from glojax.search.results import print_best, print_comparison, print_text, print_tuned
+from glojax.search.run import Run, running
 from glojax.search.run_directory import require_run
 from glojax.search.tuning import Tuned
 

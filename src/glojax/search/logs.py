@@ -43,15 +43,18 @@ class JsonLines:
 
     def finish(self) -> None:
         """Cut off all lines after the last record."""
-        if self._position == len(self._found):
-            return
-        is_torn_end = self._position == len(self._found) - 1 and not self._found[-1].endswith(b"\n")
-        if not is_torn_end:
-            message = "%s is damaged or was changed in line %d; from there on it is written anew."
-            _log.warning(message, self._path, self._position + 1)
-        kept = b"".join(self._found[: self._position])
-        write_atomically(self._path, lambda unfinished: unfinished.write_bytes(kept))
+        message = "%s is damaged or was changed in line %d; from there on it is written anew."
+        _keep(self._position, self._found, self._path, message)
         self._found, self._position = [], 0
+
+
+def _keep(number: int, lines: list[bytes], path: Path, message: str) -> None:
+    """Keep so many lines of a file, and warn of the loss, except of a last line without its end, left by a crash."""
+    rest = lines[number:]
+    if len(rest) > 1 or (rest and rest[0].endswith(b"\n")):
+        _log.warning(message, path, number + 1)
+    if rest:
+        write_atomically(path, lambda unfinished: unfinished.write_bytes(b"".join(lines[:number])))
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
@@ -101,13 +104,8 @@ class EventLog:
             else:
                 break
             self.events.append(event)
-        whole, rest = lines[: len(self.events)], lines[len(self.events) :]
-        # A crash may leave a last line without its end.
-        if len(rest) > 1 or (rest and rest[0].endswith(b"\n")):
-            lost = "from there on the order of completion is lost, and the search may go on otherwise than it did."
-            _log.warning("%s is damaged in line %d: %s", path, len(whole) + 1, lost)
-        if rest:
-            write_atomically(path, lambda unfinished: unfinished.write_bytes(b"".join(whole)))
+        lost = "from there on the order of completion is lost, and the search may go on otherwise than it did."
+        _keep(len(self.events), lines, path, f"%s is damaged in line %d: {lost}")
 
 
 def _line(number: int, event: Event) -> bytes:
