@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, get_args
 
-from glojax.errors import ConfigurationError, nearest
 from glojax.evaluation import Evaluation, Evaluator, Status
 from glojax.expressions import LossTree
 from glojax.search.logs import EventLog
 from glojax.search.loop import Search, rank
-from glojax.strategies import DISCOVERY_STRATEGIES, GeneticConfig
+from glojax.strategies import GeneticConfig, find_strategy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,9 +102,6 @@ def discover(
     Source: Gonzalez and Miikkulainen (2020), section III-A, for the default.
     """
     config = config or GeneticConfig()
-    if strategy not in DISCOVERY_STRATEGIES:
-        hint, known = nearest(strategy, DISCOVERY_STRATEGIES), ", ".join(DISCOVERY_STRATEGIES)
-        raise ConfigurationError(f"Unknown strategy {strategy!r}.{hint} Expected one of {known}.")
     generation: list[Evaluation] = []
     found: dict[LossTree, Discovered] = {}
     number, start = 1, time.perf_counter()
@@ -124,7 +120,7 @@ def discover(
         if record is not None:
             on_generation(record)
 
-    made = DISCOVERY_STRATEGIES[strategy](config, seed, initial=initial, constraint=constraint)
+    made = find_strategy(strategy)(config, seed, initial=initial, constraint=constraint)
     search = Search(made, evaluator, log=log, on_evaluation=take_in)
     search.run(num_generations * config.population_size, time_limit=time_limit)
     return [found[evaluation.tree] for evaluation in search.found]

@@ -14,7 +14,7 @@ from glojax.losses import find_tree
 from glojax.networks import NETWORKS, ConvolutionLowering
 from glojax.search.comparison import BEST_RATE, require_variables
 from glojax.search.execution import ExecutionOptions, require_at_least
-from glojax.strategies import DISCOVERY_STRATEGIES, GeneticConfig, TuningConfig
+from glojax.strategies import GeneticConfig, TuningConfig, find_strategy
 from glojax.strategies.coefficients import CoefficientLayout
 from glojax.training import TrainingConfig
 
@@ -146,8 +146,12 @@ class DiscoverOptions(SearchOptions):
     generations: int = 25
     """Number of generations, the random first one included."""
 
-    strategy: Literal["generational", "steady-state", "random"] | None = None
-    """Forms of the genetic algorithm, or random search. By default generational; with --asynchronous steady-state."""
+    preset: Literal["paper"] = "paper"
+    """The defaults of the search: paper is the method of Gonzalez and Miikkulainen (2020)."""
+
+    strategy: str | None = None
+    """generational or steady-state, forms of the genetic algorithm, or random, which learns nothing. By default
+    generational; with --asynchronous steady-state."""
 
     initial_losses: tuple[str, ...] = ()
     """Losses to begin with, as names or expressions; the other candidates of the first generation are random."""
@@ -156,8 +160,9 @@ class DiscoverOptions(SearchOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        strategy = find_strategy(self.chosen_strategy)
         if self.initial_losses:
-            DISCOVERY_STRATEGIES[self.chosen_strategy](self.genetic, self.seed, initial=self.initial_trees)
+            strategy(self.genetic, self.seed, initial=self.initial_trees)
 
     @property
     def initial_trees(self) -> list[LossTree]:
