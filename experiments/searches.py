@@ -25,7 +25,7 @@ from experiments.script import Options
 from glojax.errors import GlojaxError
 from glojax.search.__main__ import main as search
 from glojax.search.config_file import read_config
-from glojax.search.phases import HALL_OF_FAME_SIZE
+from glojax.search.run import HALL_OF_FAME_SIZE
 from glojax.search.saved_run import load_run
 
 #: Exit codes of a run that was interrupted or terminated.

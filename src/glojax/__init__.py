@@ -5,59 +5,35 @@
 compiled program, and `discover`, `tune` and `compare` search for losses; `Search` drives any strategy.
 """
 
-from glojax import losses
-from glojax.datasets import Dataset, load_dataset
-from glojax.errors import GlojaxError
-from glojax.evaluation import Evaluation, Evaluator, FitnessRule, LocalEvaluator, evaluate
-from glojax.expressions import LossTree, canonical, to_latex
-from glojax.losses import LossProgram, make_loss
-from glojax.search.comparison import compare
-from glojax.search.generations import Discovered, discover
-from glojax.search.loop import Search
-from glojax.search.saved_run import SavedRun, load_run
-from glojax.search.tuning import tune
-from glojax.strategies import (
-    CoefficientSearch,
-    GenerationalSearch,
-    GeneticConfig,
-    RandomSearch,
-    SteadyStateSearch,
-    Strategy,
-    TuningConfig,
+from glojax import losses as losses
+from glojax.datasets import Dataset as Dataset, load_dataset as load_dataset
+from glojax.errors import GlojaxError as GlojaxError
+from glojax.evaluation import (
+    Evaluation as Evaluation,
+    Evaluator as Evaluator,
+    FitnessRule as FitnessRule,
+    LocalEvaluator as LocalEvaluator,
+    evaluate as evaluate,
 )
-from glojax.training import Optimizer, TrainingConfig, make_train, train_population
-
-__all__ = [
-    "CoefficientSearch",
-    "Dataset",
-    "Discovered",
-    "Evaluation",
-    "Evaluator",
-    "FitnessRule",
-    "GenerationalSearch",
-    "GeneticConfig",
-    "GlojaxError",
-    "LocalEvaluator",
-    "LossProgram",
-    "LossTree",
-    "Optimizer",
-    "RandomSearch",
-    "SavedRun",
-    "Search",
-    "SteadyStateSearch",
-    "Strategy",
-    "TrainingConfig",
-    "TuningConfig",
-    "canonical",
-    "compare",
-    "discover",
-    "evaluate",
-    "load_dataset",
-    "load_run",
-    "losses",
-    "make_loss",
-    "make_train",
-    "to_latex",
-    "train_population",
-    "tune",
-]
+from glojax.expressions import LossTree as LossTree, canonical as canonical, to_latex as to_latex
+from glojax.losses import LossProgram as LossProgram, make_loss as make_loss
+from glojax.search.comparison import compare as compare
+from glojax.search.generations import Discovered as Discovered, discover as discover
+from glojax.search.loop import Search as Search
+from glojax.search.saved_run import SavedRun as SavedRun, load_run as load_run
+from glojax.search.tuning import tune as tune
+from glojax.strategies import (
+    CoefficientSearch as CoefficientSearch,
+    GenerationalSearch as GenerationalSearch,
+    GeneticConfig as GeneticConfig,
+    RandomSearch as RandomSearch,
+    SteadyStateSearch as SteadyStateSearch,
+    Strategy as Strategy,
+    TuningConfig as TuningConfig,
+)
+from glojax.training import (
+    Optimizer as Optimizer,
+    TrainingConfig as TrainingConfig,
+    make_train as make_train,
+    train_population as train_population,
+)

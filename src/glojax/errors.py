@@ -3,6 +3,9 @@
 Each message says what glojax received, what it expected and what to do; the command line prints it and exits with 2.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class GlojaxError(Exception):
     """The base of every error that glojax raises on purpose."""
@@ -26,3 +29,14 @@ class RunDirectoryError(GlojaxError):
 
 class ClusterError(GlojaxError):
     """A cluster cannot be reached, or cannot meet a request."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return a hint with the known word that is most like `word`, or nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def in_one_line(error: Exception) -> str:
+    """Return an error's message without line breaks."""
+    return " ".join(str(error).split())

@@ -15,7 +15,7 @@ import pytest
 from glojax.cluster.settings import BatchSettings, LocalSettings, SchedulerSettings
 from glojax.errors import ConfigurationError
 from glojax.search.__main__ import main
-from glojax.search.cluster_options import read_settings
+from glojax.search.execution import read_settings
 
 COMPARE = ("compare", "--losses", "baikal", "--cluster")
 EXAMPLES = Path(__file__).parents[2] / "examples" / "cluster"
@@ -125,8 +125,8 @@ def test_encryption_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> No
     from glojax.cluster import launch
 
     monkeypatch.setitem(sys.modules, "cryptography", None)
-    with pytest.raises(ConfigurationError, match=r"need cryptography: pip install 'glojax\[cluster\]'"):
-        launch.temporary_security()
+    with pytest.raises(ConfigurationError, match=r"not installed \(cryptography\): pip install 'glojax\[cluster\]'"):
+        launch.batch_cluster("slurm", BatchSettings(), "glojax-test")
 
 
 def test_an_extra_that_is_not_installed(complaint: Complaint, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from distributed import Security
 
-from glojax.cluster.launch import temporary_security
 from tests.cluster.slurm_node import free_port
 from tests.search.runs import ENVIRONMENT
 
@@ -45,7 +45,7 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 
 @pytest.mark.slow
 def test_a_search_ends_with_one_line_when_its_scheduler_is_killed(tmp_path: Path, processes: Processes) -> None:
-    keys = temporary_security()
+    keys = Security.temporary()
     for name, attribute in (("ca", "tls_ca_file"), ("cert", "tls_client_cert"), ("key", "tls_client_key")):
         (tmp_path / f"{name}.pem").write_text(getattr(keys, attribute))
     (tmp_path / "cluster.toml").write_text(SETTINGS)

@@ -8,7 +8,7 @@ import pytest
 
 from glojax.cluster.launch import batch_cluster
 from glojax.cluster.settings import BatchSettings
-from glojax.search.cluster_options import read_settings
+from glojax.search.execution import read_settings
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "cluster"
 

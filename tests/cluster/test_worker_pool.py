@@ -9,7 +9,7 @@ import dask
 import pytest
 from rich.console import Console
 
-from glojax.cluster import health, worker_pool, worker_tasks
+from glojax.cluster import worker_pool, worker_tasks
 from glojax.cluster.cluster_pool import ClusterPool
 from glojax.cluster.worker import Outcome
 from glojax.cluster.worker_pool import WorkerPool
@@ -18,7 +18,7 @@ from glojax.errors import ClusterError
 from glojax.evaluation import Training, decisive_versions
 from glojax.expressions import LossTree
 from glojax.networks import DigitsCNN
-from glojax.search.cluster_options import WorkersOptions, print_workers
+from glojax.search.execution import WorkersOptions, print_workers
 from tests.cluster.conftest import SHORT, MakePool, MakeTrainings, trained
 
 TREE = LossTree.parse("x * log(y)")
@@ -40,7 +40,7 @@ def addresses(workers: WorkerPool) -> list[str]:
 def test_workers_with_other_versions_are_refused(workers: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
     versions = decisive_versions()
     monkeypatch.setattr(worker_tasks, "decisive_versions", lambda: versions | {"glojax_code": "other"})
-    monkeypatch.setattr(health, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(worker_pool, "PATIENCE_SECONDS", 1.0)
     expected = f"No worker of 2 can be used (.*: glojax_code is '{versions['glojax_code']}' and not 'other')."
     with pytest.raises(ClusterError, match=re.escape(expected).replace(r"\.\*", ".*")):
         WorkerPool(workers._client, 1).wait_for_workers(1)
@@ -49,7 +49,7 @@ def test_workers_with_other_versions_are_refused(workers: WorkerPool, monkeypatc
 def test_workers_with_other_settings_than_the_head_are_refused(
     workers: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(worker_pool, "PATIENCE_SECONDS", 1.0)
     monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")
     complaint = "XLA_FLAGS is '--xla_backend_optimization_level=0' and not '--xla_cpu_enable_fast_math=true'"
     with pytest.raises(ClusterError, match=rf"No worker of 2 can be used \(.*: {complaint}\)"):
@@ -144,7 +144,7 @@ def test_a_worker_without_memory_is_ended_and_replaced(workers: WorkerPool) -> N
 def test_workers_without_the_data_set_are_refused(
     workers: WorkerPool, digits: Dataset, source: DatasetSource, complaint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(worker_pool, "PATIENCE_SECONDS", 1.0)
     pool = ClusterPool(DigitsCNN, source, digits, WorkerPool(workers._client, 1))
     pool.submit(SHORT, [Training("0" * 16, TREE, seed, 0.05) for seed in (0, 1)])
     with pytest.raises(ClusterError, match=rf"No worker of 2 can be used \(.*{complaint}"):
@@ -154,7 +154,7 @@ def test_workers_without_the_data_set_are_refused(
 def test_workers_that_compute_something_else_are_refused(
     workers: WorkerPool, digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(worker_pool, "PATIENCE_SECONDS", 1.0)
     pool = ClusterPool(DigitsCNN, DatasetSource("digits"), digits, WorkerPool(workers._client, 1))
     pool.submit(SHORT, [Training("0" * 16, TREE, seed, 0.05) for seed in (0, 1)])
     complaint = r"glojax\.networks\.digits_cnn:DigitsCNN on .* computes something else than on the head"

@@ -32,8 +32,7 @@ from glojax.errors import GlojaxError
 from glojax.evaluation import Training, TrainingJournal
 from glojax.expressions import LossTree
 from glojax.search.config_file import read_config, read_options, sealed
-from glojax.search.events import Event, EventLog
-from glojax.search.json_lines import JsonLines
+from glojax.search.logs import Event, EventLog, JsonLines
 from glojax.search.options import RunOptions
 from glojax.search.run_directory import DISCOVERY_EVENTS, TUNING_EVENTS, require_run
 from glojax.search.saved_run import load_run

@@ -24,7 +24,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import product
@@ -204,7 +204,9 @@ def whole_lines(path: Path) -> bytes:
 def preloaded(cache: Path) -> Preloaded:
     """Return a starter of processes that keep their compiled programs in a folder."""
     paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
-    return Preloaded(os.environ | ENVIRONMENT | {"XDG_CACHE_HOME": str(cache), "PYTHONPATH": paths})
+    # Programs that compile fast are kept, too, as there are many of them.
+    keep = {"XDG_CACHE_HOME": str(cache), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    return Preloaded(os.environ | ENVIRONMENT | keep | {"PYTHONPATH": paths})
 
 
 def main(options: Options) -> None:
@@ -222,9 +224,12 @@ def main(options: Options) -> None:
                 )
                 for number in range(options.kills)
             ]
-            kills = [future.result() for future in track(futures, "Kills")]
+            kills: list[Kill] = []
+            # The results are written after each kill, so that nothing is lost when this process ends early.
+            for future in track(as_completed(futures), "Kills", total=len(futures)):
+                kills.append(future.result())
+                write(options.results, victims, kills)
         processes.close()
-    write(options.results, victims, kills)
     different = sum(not kill.equal for kill in kills)
     print(f"{len(kills)} kills, {len(kills) - different} ended as they should, {different} did not")
     sys.exit(1 if different else 0)

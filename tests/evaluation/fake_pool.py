@@ -4,7 +4,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from glojax.errors import ConfigurationError
-from glojax.evaluation import Trained, Training, recorded_result
+from glojax.evaluation import Trained, Training
+from glojax.evaluation.journal import recorded_result
 from glojax.training import TrainingConfig, TrainResult
 
 STEPS = 10

@@ -3,7 +3,8 @@ from collections.abc import Sequence
 import pytest
 
 from glojax.errors import ConfigurationError
-from glojax.evaluation import Evaluation, FitnessRule, Trial, crashed_result
+from glojax.evaluation import Evaluation, FitnessRule, Trial
+from glojax.evaluation.journal import crashed_result
 from glojax.expressions import LossTree
 from glojax.training import TrainingConfig
 from tests.evaluation.fake_pool import scalar_result

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from glojax.evaluation import Training, TrainingJournal, checksum, recorded_result
+from glojax.evaluation import Training, TrainingJournal, checksum
+from glojax.evaluation.journal import recorded_result
 from glojax.expressions import LossTree
 from glojax.training import TrainResult
 

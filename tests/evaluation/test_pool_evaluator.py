@@ -6,15 +6,8 @@ from pathlib import Path
 import pytest
 
 from glojax.errors import ConfigurationError, ExpressionError
-from glojax.evaluation import (
-    Completed,
-    Evaluation,
-    FitnessRule,
-    PoolEvaluator,
-    TrainingJournal,
-    crashed_result,
-    evaluate,
-)
+from glojax.evaluation import Completed, Evaluation, FitnessRule, PoolEvaluator, TrainingJournal, evaluate
+from glojax.evaluation.journal import crashed_result
 from glojax.expressions import LossTree
 from glojax.training import TrainingConfig, TrainResult
 from tests.evaluation.fake_pool import STEPS, FakePool, scalar_result

@@ -20,7 +20,7 @@ def test_what_happens_is_recorded(asynchronous: FinishedRun) -> None:
     assert asynchronous.exit_code == 0, asynchronous.errors
     events = asynchronous.json_lines("events.jsonl")
     assert [one["candidate"] for one in events if one["event"] == "asked"] == list(range(16))
-    assert sorted(one["candidate"] for one in events if one["event"] == "back") == list(range(16))
+    assert sorted(one["candidate"] for one in events if one["event"] == "told") == list(range(16))
     assert [one["generation"] for one in asynchronous.json_lines("generations.jsonl")] == [1, 2]
     assert "Best loss found: " in asynchronous.output
 

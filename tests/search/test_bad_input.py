@@ -45,6 +45,7 @@ def complaint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         (("compare", "--losses", "log(y"), "At character 4: this '(' is never closed"),
         (("compare", "--losses", "baikal", "x * y", "baikal"), "--losses has 'baikal' more than once"),
         (("compare", "--losses"), "--losses"),
+        ((*COMPARE, "x / (y - y)"), "x / 0 lacks x or y, and cannot be compared; leave it out"),
         (("compare", "--losses", "bakal_best_rate"), "Unknown loss 'bakal'. Did you mean 'baikal'?"),
         ((*COMPARE, "--learning-rates", "0.1", "0"), "--learning-rates are 0.1 0; expected positive numbers"),
         ((*COMPARE, "--learning-rates", "0.1", "nan"), "--learning-rates are 0.1 nan"),

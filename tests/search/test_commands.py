@@ -9,7 +9,7 @@ import pytest
 
 from glojax.evaluation import FitnessRule, PoolEvaluator
 from glojax.expressions import LossTree, canonical
-from glojax.search import opening
+from glojax.search import run as run_module
 from glojax.search.__main__ import main
 from tests.search.fakes import FakeEvaluator, fitness_of
 
@@ -61,7 +61,7 @@ def use_stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> UseStandIn
     def use(fitness: Fitness) -> StandIns:
         stand_ins = StandIns(fitness)
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(opening, "PoolEvaluator", stand_ins.make_evaluator)
+        monkeypatch.setattr(run_module, "PoolEvaluator", stand_ins.make_evaluator)
         return stand_ins
 
     return use
@@ -203,7 +203,7 @@ def test_each_finalist_of_a_tuning_is_trained_once(
 
 
 def train_for_real(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "PoolEvaluator", PoolEvaluator)
+    monkeypatch.setattr(run_module, "PoolEvaluator", PoolEvaluator)
 
 
 def tuning_lines(run_dir: str) -> list[dict[str, Any]]:
@@ -325,7 +325,7 @@ def test_each_strategy_begins_with_the_initial_losses(
 
 
 def test_random_drawing_learns_nothing(use_stand_ins: UseStandIns) -> None:
-    asked = []
+    asked: list[list[LossTree]] = []
     for fitness in (fitness_of, short):
         stand_ins = use_stand_ins(fitness)
         folder = f"run{len(asked)}"
@@ -344,7 +344,7 @@ def test_random_drawing_learns_nothing(use_stand_ins: UseStandIns) -> None:
 
 
 def test_the_strategy_is_steady_state_where_the_order_is_that_of_completion(use_stand_ins: UseStandIns) -> None:
-    texts = []
+    texts: list[str] = []
     for options in (("--asynchronous",), ("--asynchronous", "--strategy", "steady-state"), ()):
         use_stand_ins(short)
         folder = f"run{len(texts)}"

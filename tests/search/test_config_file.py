@@ -8,10 +8,9 @@ import tyro
 
 from glojax.errors import ConfigurationError, RunDirectoryError
 from glojax.evaluation import platform
-from glojax.search.command_line import with_optimizer_arguments, with_recipe
+from glojax.search.__main__ import with_optimizer_arguments, with_recipe
 from glojax.search.config_file import FORMAT, accept, read_config, read_options, run_config, sealed
-from glojax.search.options import CommonOptions, CompareOptions, DiscoverOptions, RunOptions, TuneOptions
-from glojax.search.recipes import RECIPES
+from glojax.search.options import RECIPES, CommonOptions, CompareOptions, DiscoverOptions, RunOptions, TuneOptions
 from glojax.search.run_directory import RunDirectory
 from glojax.strategies import GeneticConfig, TuningConfig
 from glojax.training import Optimizer, TrainingConfig

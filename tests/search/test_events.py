@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from glojax.search.events import Event, EventLog
+from glojax.search.logs import Event, EventLog
 
 EVENTS = [Event("asked", 0), Event("asked", 1), Event("told", 1), Event("asked", 2)]
 

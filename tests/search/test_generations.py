@@ -9,9 +9,8 @@ import glojax
 from glojax.errors import ConfigurationError
 from glojax.evaluation import Evaluation
 from glojax.expressions import LossTree, canonical
-from glojax.search import loop
-from glojax.search.events import EventLog
 from glojax.search.generations import Discovered, GenerationRecord, discover
+from glojax.search.logs import EventLog
 from glojax.search.loop import rank
 from glojax.strategies import GeneticConfig
 from tests.search.fakes import STEPS, FakeEvaluator
@@ -140,7 +139,7 @@ def test_a_time_limit_ends_a_discovery_with_what_it_has(monkeypatch: pytest.Monk
         now += 1
         return wait()
 
-    monkeypatch.setattr(loop.time, "monotonic", lambda: now)
+    monkeypatch.setattr("glojax.search.loop.time.monotonic", lambda: now)
     monkeypatch.setattr(evaluator, "wait", slow_wait)
     limited = Discovery(evaluator, time_limit=12)
     assert now == 12

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from glojax.search.json_lines import JsonLines
+from glojax.search.logs import JsonLines
 
 
 def record(generation: int, seconds: float = 1.0) -> dict[str, Any]:

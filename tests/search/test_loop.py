@@ -12,7 +12,7 @@ from glojax.errors import ConfigurationError, RunDirectoryError
 from glojax.evaluation import Evaluation
 from glojax.expressions import LossTree, canonical
 from glojax.search import loop
-from glojax.search.events import Event, EventLog
+from glojax.search.logs import Event, EventLog
 from glojax.search.loop import Search
 from glojax.strategies import (
     CoefficientSearch,
@@ -214,7 +214,7 @@ def test_a_time_limit_ends_the_search_which_can_go_on(monkeypatch: pytest.Monkey
         now += 1
         return wait()
 
-    monkeypatch.setattr(loop.time, "monotonic", lambda: now)
+    monkeypatch.setattr("glojax.search.loop.time.monotonic", lambda: now)
     monkeypatch.setattr(trainer, "wait", slow_wait)
     search = Search(STRATEGIES["generational"](), trainer)
     search.run(BUDGET, time_limit=0)
@@ -292,7 +292,7 @@ def test_a_search_by_hand_tells_in_the_order_of_asking_or_with_a_log_as_it_is_to
 ) -> None:
     log = EventLog() if is_asynchronous else None
     search = Search(STRATEGIES[name](), evaluator(1), log=log)
-    expected = []
+    expected: list[Evaluation] = []
     while len(expected) < 30:
         trees = search.ask(4)
         assert 1 <= len(trees) <= 4

@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from glojax.cluster.settings import ClusterProgress
-from glojax.evaluation import Evaluation, Status, recorded_result
+from glojax.evaluation import Evaluation, Status
+from glojax.evaluation.journal import recorded_result
 from glojax.expressions import LossTree
 from glojax.search import progress
 from glojax.search.generations import GenerationRecord
@@ -133,6 +134,7 @@ TUNING = TuningRecord(
     condition_number=3.0,
     trained=7,
     non_finite=2,
+    lacks_variable=0,
     crashed=0,
     cached=0,
     candidate_steps=2300,

@@ -15,7 +15,7 @@ from glojax.errors import ConfigurationError
 from glojax.evaluation import Evaluation, Evaluator, LocalEvaluator, training_devices
 from glojax.expressions import LossTree
 from glojax.networks import DigitsCNN
-from glojax.search.events import EventLog
+from glojax.search.logs import EventLog
 from glojax.search.loop import rank
 from glojax.search.tuning import Tuned, TuningRecord, tune
 from glojax.strategies import TuningConfig

@@ -5,7 +5,7 @@ import dataclasses
 import json
 import logging
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
@@ -21,8 +21,10 @@ from glojax.cluster.worker_tasks import shard_results, train_shard
 from glojax.cpu_devices import cpu_device
 from glojax.datasets import Dataset, DatasetSource
 from glojax.errors import ClusterError, ConfigurationError
-from glojax.evaluation import GRACE_SECONDS, DevicePool, Trained, Training, crashed_result
+from glojax.evaluation import DevicePool, Trained, Training
 from glojax.evaluation.chunk_size import LARGEST
+from glojax.evaluation.journal import crashed_result
+from glojax.evaluation.pool import GRACE_SECONDS
 from glojax.networks import ConvolutionLowering, NetworkFactory
 from glojax.training import TrainingConfig, config_record
 from glojax.training.named_functions import import_path
@@ -50,18 +52,9 @@ class ClusterPool:
     therefore depends neither on the worker nor on the shard if a device trains one candidate at a time, as on a CPU; if
     it trains several, as on a GPU, their number depends on the shard and may change the rounding.
 
-    Args:
-        network: Makes the network to train, from `nnx.Rngs`; a class or function of a module that workers can import.
-        source: Where workers load the data set from.
-        dataset: The data set.
-        workers: The workers.
-        limits: Limits of shards; None for the default ones.
-        chunk_size: Candidates that a device trains at once; None for the best on its kind.
-        conv_lowering: How convolutions are computed; None for the fastest on the first worker's devices.
-        on_progress: Called again and again with the state of the workers.
-
-    Raises:
-        ConfigurationError: Workers could not import the network.
+    Workers import `network`, a class or function of a module, and load the data set from `source`. They train as
+    `DevicePool` does; all use the convolution lowering that is the fastest for the first one, unless it is given. Each
+    call of `wait` passes the state of the workers to `on_progress`.
     """
 
     def __init__(
@@ -94,15 +87,11 @@ class ClusterPool:
         self._retries = deque[_Shard]()
         self._in_flight: dict[str, _Shard] = {}
         self._results: list[Trained] = []
-        # A worker compiles anew for each configuration.
-        self._speeds: dict[tuple[str, TrainingConfig], Speed] = {}
+        # By address and configuration, as a worker compiles anew for each configuration.
+        self._speeds: dict[tuple[str, TrainingConfig], Speed] = defaultdict(Speed)
 
     def context(self, config: TrainingConfig) -> str:
-        """Return the identity of what trainings with this configuration compute; see `Training`.
-
-        Raises:
-            ConfigurationError: Network, data set and configuration do not fit each other.
-        """
+        """Return the identity of what trainings compute; see `TrainingPool`."""
         # The head leaves accelerators to the workers.
         with jax.default_device(cpu_device(0)):
             return self._head.context(config)
@@ -113,16 +102,8 @@ class ClusterPool:
         return max(0, num_slots - len(self._left) - sum(len(shard.trainings) for shard in self._retries))
 
     def submit(self, config: TrainingConfig, trainings: Sequence[Training]) -> None:
-        """Add trainings, which begin as soon as a worker is free and `wait` is called.
-
-        Args:
-            config: The configuration of all of them.
-            trainings: Trainings whose context belongs to `config`.
-
-        Raises:
-            ConfigurationError: The configuration has a function that workers could not import.
-        """
-        config_record(config)
+        """Add trainings, which begin as soon as a worker is free and `wait` is called."""
+        config_record(config)  # raises ConfigurationError for a function that workers could not import
         self._left.extend((config, training) for training in trainings)
 
     def wait(self) -> list[Trained]:
@@ -131,17 +112,17 @@ class ClusterPool:
         Raises:
             ClusterError: The scheduler is gone, all workers have been refused, or a training has ended three workers
                 before any other succeeded.
-            Exception: An error that a worker raised and that is an error of the program.
         """
         self._hand_out()
         for outcome in self._workers.wait():
             self._receive(outcome)
         self._hand_out()
         self._on_progress(ClusterProgress(len(self._workers.workers), len(self._in_flight), self._num_retries))
-        return self._taken_results()
+        results, self._results = self._results, []
+        return results
 
     def cancel(self) -> list[Trained]:
-        """Drop all trainings that have not begun; wait up to `GRACE_SECONDS` for the others, and return results."""
+        """Drop trainings that have not begun, and wait for the others; see `TrainingPool`."""
         self._left.clear()
         self._retries.clear()
         end = time.monotonic() + GRACE_SECONDS
@@ -153,9 +134,6 @@ class ClusterPool:
                         self._keep_results(outcome, shard, outcome.text)
         self._in_flight.clear()
         self._workers.cancel()
-        return self._taken_results()
-
-    def _taken_results(self) -> list[Trained]:
         results, self._results = self._results, []
         return results
 
@@ -183,66 +161,61 @@ class ClusterPool:
         """Take a shard for a worker from the trainings that are left; they share a configuration."""
         config, _ = self._left[0]
         workers = self._workers.workers
-        speeds = [self._speed(other, config).trainings_per_second for other in workers]
+        speeds = [self._speeds[other.address, config].trainings_per_second for other in workers]
         known = [speed for speed in speeds if speed is not None]
         # A new worker is assumed to be as fast as the others are on average.
         total = sum(known) * len(workers) / len(known) if known else None
-        own = self._speed(worker, config).trainings_per_second
+        own = self._speeds[worker.address, config].trainings_per_second
         size = shard_size(len(self._left), self._num_slots(worker), own, total, self._limits.shard_seconds)
         shard = _Shard(config, [])
         while self._left and len(shard.trainings) < size and self._left[0][0] == config:
             shard.trainings.append(self._left.popleft()[1])
         return shard
 
-    def _speed(self, worker: Worker, config: TrainingConfig) -> Speed:
-        return self._speeds.setdefault((worker.address, config), Speed())
-
     def _num_slots(self, worker: Worker) -> int:
-        """Trainings that a worker does at once."""
+        """Return the number of trainings that a worker does at once."""
         return worker.num_devices * (self._chunk_size or (1 if worker.backend == "cpu" else LARGEST))
 
     def _time_limit(self, worker: Worker, shard: _Shard) -> float:
-        """Seconds after which a shard is late: longer after each failure, which a busy machine may have caused."""
-        limits, steps_per_second = self._limits, self._speed(worker, shard.config).steps_per_second
-        if steps_per_second is None:
-            seconds = limits.first_seconds
-        else:
+        """Return the seconds after which a shard is late: more after each failure, which a busy machine may cause."""
+        limits, seconds = self._limits, self._limits.first_seconds
+        if steps_per_second := self._speeds[worker.address, shard.config].steps_per_second:
             num_slots = self._num_slots(worker)
             num_steps = -(-len(shard.trainings) // num_slots) * num_slots * shard.config.num_steps
             seconds = limits.slack_factor * num_steps / steps_per_second + limits.slack_seconds
         return seconds * limits.slack_factor**shard.failures
 
     def _receive(self, outcome: Outcome) -> None:
-        """Keep the results of a shard, or have its trainings tried again."""
+        """Keep the results of a shard, or retry its trainings; a failure is the end of the worker."""
         shard = self._in_flight.pop(outcome.worker.address)
         if outcome.text is not None:
             self._keep_results(outcome, shard, outcome.text)
             return
         self._num_retries += 1
-        if not _counts_as_failure(outcome.error):
+        if isinstance(outcome.error, (*LACKING, CancelledError)):  # no failure of the shard
             self._retries.append(shard)
             return
+        if outcome.error is not None and not isinstance(outcome.error, FATAL):
+            raise outcome.error  # an error of the program
         shard.failures += 1
-        if len(shard.trainings) > 1:
-            middle = len(shard.trainings) // 2
+        tree = shard.trainings[0].tree
+        if middle := len(shard.trainings) // 2:
             halves = shard.trainings[:middle], shard.trainings[middle:]
             self._retries.extend(_Shard(shard.config, half) for half in halves)
-            return
-        if shard.failures < MAX_FAILURES:
+        elif shard.failures < MAX_FAILURES:
             self._retries.append(shard)
-            return
-        (training,) = shard.trainings
-        if not self._has_succeeded:
+        elif not self._has_succeeded:
             raise ClusterError(
-                f"No training has been done, and {training.tree} has ended {MAX_FAILURES} workers, alone. See that "
-                "they have memory, and time, for one."
+                f"No training has been done, and {tree} has ended {MAX_FAILURES} workers, alone. See that they have "
+                "memory, and time, for one."
             )
-        _log.warning("%s has ended %d workers, alone: it counts as crashed.", training.tree, MAX_FAILURES)
-        self._results.append((training, crashed_result(shard.config.splits)))
+        else:
+            _log.warning("%s has ended %d workers, alone: it counts as crashed.", tree, MAX_FAILURES)
+            self._results.append((shard.trainings[0], crashed_result(shard.config.splits)))
 
     def _keep_results(self, outcome: Outcome, shard: _Shard, text: str) -> None:
         results, seconds, lowering = shard_results(text)
-        self._speed(outcome.worker, shard.config).add(results, seconds)
+        self._speeds[outcome.worker.address, shard.config].add(results, seconds)
         if outcome.worker.backend != "cpu":
             self._lowering = self._lowering or lowering
         self._has_succeeded = True
@@ -260,18 +233,3 @@ def _import_path(network: NetworkFactory) -> str:
             "that workers can import."
         )
     return path
-
-
-def _counts_as_failure(error: Exception | None) -> bool:
-    """Return whether a shard has ended its worker, which died, was late, or raised one of `FATAL`.
-
-    It has not if the worker lacked something, or the connection to the scheduler broke.
-
-    Raises:
-        Exception: The error itself, if it is none of these but an error of the program.
-    """
-    if error is None or isinstance(error, FATAL):
-        return True
-    if isinstance(error, (*LACKING, CancelledError)):
-        return False
-    raise error

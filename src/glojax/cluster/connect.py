@@ -7,7 +7,6 @@ import queue
 import re
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -23,24 +22,18 @@ CONNECT_SECONDS: Final = 10
 
 @contextlib.contextmanager
 def connected(address: str, settings: SchedulerSettings) -> Iterator[Client]:
-    """Connect a client to the scheduler at `address`.
-
-    Raises:
-        ClusterError: The scheduler does not answer within ten seconds.
-        ConfigurationError: The address asks for encryption and there are no certificates, or the scheduler is on
-            another machine and the settings do not allow unencrypted messages.
-    """
+    """Connect a client to the scheduler at `address`; raise ClusterError if it does not answer within ten seconds."""
     url = urlsplit(address)
     security = None
     if url.scheme == "tls":
         if settings.tls is None:
             raise ConfigurationError(f"{address} needs certificates; name them as [tls] in --cluster-config.")
-        files = {name: _existing_file(path) for name, path in vars(settings.tls).items()}
+        paths = [path.expanduser() for path in vars(settings.tls).values()]
+        if missing := [path for path in paths if not path.is_file()]:
+            raise ConfigurationError(f"There is no file {missing[0]}; correct [tls] in --cluster-config.")
+        ca_file, cert_file, key_file = map(str, paths)
         security = Security(
-            tls_ca_file=files["ca_file"],
-            tls_client_cert=files["cert_file"],
-            tls_client_key=files["key_file"],
-            require_encryption=True,
+            tls_ca_file=ca_file, tls_client_cert=cert_file, tls_client_key=key_file, require_encryption=True
         )
     elif not (settings.unencrypted or _is_local(url.hostname or "")):
         raise ConfigurationError(
@@ -64,10 +57,9 @@ def _require_answer(address: str, security: Security | None) -> None:
     def run() -> None:
         try:
             asyncio.run(ask())
+            answer.put(None)
         except Exception as error:
             answer.put(error)
-        else:
-            answer.put(None)
 
     threading.Thread(target=run, daemon=True).start()
     cause = f"nothing within {CONNECT_SECONDS} s"
@@ -82,13 +74,6 @@ def _require_answer(address: str, security: Security | None) -> None:
         f"The scheduler at {address} does not answer ({cause}); start one with `dask scheduler`, or correct the "
         "address."
     )
-
-
-def _existing_file(path: Path) -> str:
-    path = path.expanduser()
-    if not path.is_file():
-        raise ConfigurationError(f"There is no file {path}; correct [tls] in --cluster-config.")
-    return str(path)
 
 
 def _is_local(host: str) -> bool:

@@ -9,13 +9,12 @@ import socket
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any, Final, TypeVar
+from collections.abc import Iterator
+from typing import Any, Final
 
 import dask
 import platformdirs
 from distributed import Client, LocalCluster, Security
-from distributed.deploy.spec import SpecCluster
 
 from glojax.cluster.connect import CONNECT_SECONDS, connected
 from glojax.cluster.settings import BatchSettings, LocalSettings, Settings
@@ -46,25 +45,13 @@ _DASK: Final = {
     "distributed.scheduler.worker-ttl": "120s",
 }
 
-_Cluster = TypeVar("_Cluster", bound=SpecCluster)
-
 #: A shell command that waits for the end of a process, and then cancels its jobs.
 _WATCH: Final = 'while kill -0 "$0" 2>/dev/null; do sleep 2; done; exec "$@"'
 
 
 @contextlib.contextmanager
 def open_workers(cluster: str, settings: Settings, num_devices: int | None = None) -> Iterator[WorkerPool]:
-    """Start a cluster, or connect to one; end its workers at the end of the `with` statement, if it was started.
-
-    Args:
-        cluster: local:N, slurm, htcondor, or the address of a scheduler.
-        settings: Settings of the type that `settings_type` returns for the cluster.
-        num_devices: CPU devices of each worker; None for all of its cores, which local workers share.
-
-    Raises:
-        ClusterError: The scheduler does not answer within ten seconds, or this machine cannot submit jobs.
-        ConfigurationError: The settings do not fit the cluster.
-    """
+    """Start a cluster, or connect to one; end its workers at the end of the `with` statement, if it was started."""
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with dask.config.set(_DASK):
         if isinstance(settings, LocalSettings):
@@ -83,11 +70,10 @@ def open_workers(cluster: str, settings: Settings, num_devices: int | None = Non
 @contextlib.contextmanager
 def _local(number: int, settings: LocalSettings) -> Iterator[Client]:
     """Start child processes. Only this machine reaches them, hence without encryption."""
-
-    def make() -> LocalCluster:
-        # By default each worker has an equal share of the machine's memory.
-        memory = {} if settings.memory is None else {"memory_limit": settings.memory}
-        return LocalCluster(
+    # By default each worker has an equal share of the machine's memory.
+    memory = {} if settings.memory is None else {"memory_limit": settings.memory}
+    with _checked_settings():
+        cluster = LocalCluster(
             n_workers=number,
             threads_per_worker=1,
             host=_LOOPBACK,
@@ -95,17 +81,17 @@ def _local(number: int, settings: LocalSettings) -> Iterator[Client]:
             silence_logs=logging.CRITICAL,
             **memory,
         )
-
-    with _started(make) as running, Client(running, timeout=CONNECT_SECONDS) as client:
+    with cluster, Client(cluster, timeout=CONNECT_SECONDS) as client:
         # Dask gives up a worker that fails twice within its timeout; `adapt` replaces it.
-        running.adapt(minimum=number, maximum=number)
+        cluster.adapt(minimum=number, maximum=number)
         yield client
 
 
-def _started(make: Callable[[], _Cluster]) -> _Cluster:
-    """Make a cluster; raise ConfigurationError if Dask rejects its settings."""
+@contextlib.contextmanager
+def _checked_settings() -> Iterator[None]:
+    """Raise ConfigurationError if Dask rejects the settings of a cluster."""
     try:
-        return make()
+        yield
     except (ValueError, RuntimeError, OSError) as error:
         raise ConfigurationError(
             f"The cluster cannot be started ({' '.join(str(error).split())}); correct --cluster-config."
@@ -119,12 +105,16 @@ def _batch(kind: str, settings: BatchSettings) -> Iterator[Client]:
         raise ClusterError(f"There is no {submit} on this machine; start the search where jobs can be submitted.")
     name = f"glojax-{socket.gethostname()}-{os.getpid()}"
     which = [f"--name={name}"] if kind == "slurm" else ["-constraint", f'JobBatchName == "{name}"']
-    with (
-        _started(lambda: batch_cluster(kind, settings, name)) as cluster,
-        Client(cluster, timeout=CONNECT_SECONDS) as client,
-    ):
+    with _checked_settings():
+        cluster = batch_cluster(kind, settings, name)
+    with cluster, Client(cluster, timeout=CONNECT_SECONDS) as client:
         if kind == "slurm":
-            _require_accepted(cluster.job_script())
+            # Dask would wait forever for a job that Slurm refuses.
+            command, script = ["sbatch", "--test-only"], cluster.job_script()
+            tried = subprocess.run(command, input=script, capture_output=True, text=True, check=False)
+            if tried.returncode != 0:
+                cause = " ".join(tried.stderr.split())
+                raise ClusterError(f"Slurm refuses the jobs ({cause}); correct --cluster-config.")
         # In its own session, so that it outlives this process.
         subprocess.Popen(
             ["/bin/sh", "-c", _WATCH, str(os.getpid()), cancel, *which],
@@ -139,17 +129,17 @@ def _batch(kind: str, settings: BatchSettings) -> Iterator[Client]:
 
 
 def batch_cluster(kind: str, settings: BatchSettings, name: str) -> Any:
-    """Return a `dask_jobqueue` cluster without jobs, encrypted with its own keys.
-
-    Args:
-        kind: "slurm" or "htcondor".
-        settings: Settings of its jobs.
-        name: Name of its jobs.
-
-    Raises:
-        ConfigurationError: A package is not installed, or the shared folder cannot be written.
-    """
-    slurm, htcondor = _job_queues()
+    """Return a `dask_jobqueue` cluster of a kind, "slurm" or "htcondor", without jobs, encrypted with its own keys."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        import cryptography  # noqa: F401  # for the keys
+        from dask_jobqueue.htcondor import HTCondorCluster
+        from dask_jobqueue.slurm import SLURMCluster
+    except ImportError as error:
+        raise ConfigurationError(
+            f"Batch systems need packages that are not installed ({error.name}): pip install 'glojax[cluster]'"
+        ) from error
+    signal.signal(signal.SIGINT, handler)  # dask_jobqueue has replaced it
     shared = settings.shared_folder or platformdirs.user_cache_path("glojax") / "cluster"
     try:
         shared = shared.expanduser().absolute()
@@ -169,7 +159,7 @@ def batch_cluster(kind: str, settings: BatchSettings, name: str) -> Any:
         "worker_extra_args": ["--no-dashboard"],
         "job_script_prologue": [*settings.prologue, _NO_TRIM],
         "log_directory": settings.log_folder and str(settings.log_folder.expanduser()),
-        "security": temporary_security(),
+        "security": Security.temporary(),
         "shared_temp_directory": str(shared),
         "scheduler_options": scheduler,
         "silence_logs": logging.CRITICAL,
@@ -178,7 +168,7 @@ def batch_cluster(kind: str, settings: BatchSettings, name: str) -> Any:
         warnings.simplefilter("ignore")
         if kind == "slurm":
             nowhere = [] if settings.log_folder else ["--output=/dev/null"]
-            return slurm(
+            return SLURMCluster(
                 queue=settings.queue,
                 account=settings.account,
                 walltime=settings.walltime,
@@ -187,42 +177,4 @@ def batch_cluster(kind: str, settings: BatchSettings, name: str) -> Any:
                 **options,
             )
         extra = {**settings.submit_options, "batch_name": name}
-        return htcondor(disk=settings.disk, job_extra_directives=extra, **options)
-
-
-def _job_queues() -> tuple[type[Any], type[Any]]:
-    """Import Dask's cluster classes for Slurm and HTCondor."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        from dask_jobqueue.htcondor import HTCondorCluster
-        from dask_jobqueue.slurm import SLURMCluster
-    except ImportError as error:
-        raise ConfigurationError(
-            f"Batch systems need packages that are not installed ({error.name}): pip install 'glojax[cluster]'"
-        ) from error
-    # dask_jobqueue replaces the handler.
-    signal.signal(signal.SIGINT, handler)
-    return SLURMCluster, HTCondorCluster
-
-
-def _require_accepted(job_script: str) -> None:
-    """Raise ClusterError if Slurm would refuse the job, for which Dask would wait forever."""
-    tried = subprocess.run(["sbatch", "--test-only"], input=job_script, capture_output=True, text=True, check=False)
-    if tried.returncode != 0:
-        cause = " ".join(tried.stderr.split())
-        raise ClusterError(f"Slurm refuses the jobs ({cause}); correct --cluster-config.")
-
-
-def temporary_security() -> Security:
-    """Return keys and certificates for one run.
-
-    Raises:
-        ConfigurationError: `cryptography` is not installed.
-    """
-    try:
-        security: Security = Security.temporary()
-    except ImportError as error:
-        raise ConfigurationError(
-            "Encrypted messages to workers on other machines need cryptography: pip install 'glojax[cluster]'"
-        ) from error
-    return security
+        return HTCondorCluster(disk=settings.disk, job_extra_directives=extra, **options)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from glojax.errors import ConfigurationError
 
-KINDS: Final = ("local:N", "slurm", "htcondor", "tcp://HOST:PORT", "tls://HOST:PORT")
+_KINDS: Final = ("local:N", "slurm", "htcondor", "tcp://HOST:PORT", "tls://HOST:PORT")
 
 
 class ClusterProgress(NamedTuple):
@@ -22,16 +22,13 @@ class ClusterProgress(NamedTuple):
 
 @dataclass(frozen=True)
 class Limits:
-    """The size of a shard, and the time that a worker may take for it.
-
-    A shard is late after `slack_factor` times its expected duration, in which every training takes all of its steps,
-    plus `slack_seconds`.
+    """The size of a shard, and the time after which it is late: factor times expected duration, plus slack.
 
     Attributes:
         shard_seconds: Expected duration of the largest shard with more than one training for each device.
         first_seconds: Time limit while the speed of a worker is unknown: it loads the data set, and compiles.
         slack_seconds: Time added to the limit of each shard.
-        slack_factor: Factor of the expected duration; each retry of a training multiplies its limit by this, too.
+        slack_factor: Factor of the duration if every training takes all steps, once more for each retry.
     """
 
     shard_seconds: float = 10.0
@@ -50,7 +47,7 @@ class LocalSettings:
     """Settings of worker processes on this machine.
 
     Attributes:
-        memory: Memory of each worker, such as "4GB"; a worker that needs more is ended. By default an equal share.
+        memory: Memory of each worker, such as "4GB"; a worker that needs more is ended. None for an equal share.
         limits: Limits of shards.
     """
 
@@ -90,8 +87,7 @@ class BatchSettings:
         jobs: Number of jobs that are kept running.
         cores: CPU cores of each job.
         memory: Memory of each job, such as "8GB".
-        walltime: Slurm's time limit of a job, such as "04:00:00", by default half an hour; another job follows. A
-            training must fit into it.
+        walltime: Slurm's time limit of a job, into which a training must fit; by default half an hour.
         queue: Slurm's partition.
         account: Slurm's account.
         disk: Disk space of each HTCondor job.
@@ -99,12 +95,10 @@ class BatchSettings:
         submit_options: Further lines of HTCondor's submit file, such as request_gpus = "1".
         prologue: Commands to run before the worker starts, such as "module load cuda".
         python: The interpreter on the nodes; by default this one.
-        host: Name or IP address of this machine on the nodes' network, where the scheduler listens.
-        interface: Network interface where the scheduler listens instead, such as "ib0". Without `host` and `interface`
-            only this machine can reach it.
+        host: Name or IP address where the scheduler listens; by default only this machine can reach it.
+        interface: Network interface where the scheduler listens instead, such as "ib0".
         log_folder: Where jobs write their output; by default nowhere.
-        shared_folder: A folder that the nodes can read, for the keys of the run, which are removed at its end unless it
-            is killed; by default in the user's cache.
+        shared_folder: A folder that the nodes can read, for the keys of the run; by default in the user's cache.
         limits: Limits of shards.
     """
 
@@ -137,14 +131,7 @@ Settings: TypeAlias = LocalSettings | SchedulerSettings | BatchSettings
 
 
 def settings_type(cluster: str) -> type[Settings]:
-    """Return the type of a cluster's settings.
-
-    Args:
-        cluster: local:N, slurm, htcondor, or the address of a scheduler.
-
-    Raises:
-        ConfigurationError: `cluster` is none of these.
-    """
+    """Return the type of the settings of a cluster: local:N, slurm, htcondor, or the address of a scheduler."""
     if cluster in ("slurm", "htcondor"):
         return BatchSettings
     if re.fullmatch(r"local:[1-9]\d{0,3}", cluster):
@@ -153,4 +140,4 @@ def settings_type(cluster: str) -> type[Settings]:
         where = urlsplit(cluster)
         if where.scheme in ("tcp", "tls") and where.hostname and where.port and not where.path:
             return SchedulerSettings
-    raise ConfigurationError(f"--cluster is {cluster!r}; expected one of {', '.join(KINDS)}.")
+    raise ConfigurationError(f"--cluster is {cluster!r}; expected one of {', '.join(_KINDS)}.")

@@ -9,16 +9,11 @@ _WEIGHT = 0.5
 
 
 class Speed:
-    """The measured speed of a worker, from its second shard on: during the first one it compiles.
-
-    Attributes:
-        trainings_per_second: Exponential moving average over shards; None until it is known.
-        steps_per_second: Average since the second shard; None until it is known.
-    """
+    """The measured speed of a worker, None until its second shard: during the first one it compiles."""
 
     def __init__(self) -> None:
-        self.trainings_per_second: float | None = None
-        self.steps_per_second: float | None = None
+        self.trainings_per_second: float | None = None  # an exponential moving average over shards
+        self.steps_per_second: float | None = None  # the average of all shards
         self._is_first = True
         self._steps, self._seconds = 0, 0.0
 
@@ -37,19 +32,10 @@ class Speed:
 
 
 def shard_size(num_left: int, num_slots: int, own: float | None, total: float | None, max_seconds: float) -> int:
-    """Return the size of a worker's next shard: half of its share of the remaining trainings.
+    """Return half of a worker's share of the remaining trainings, so that all workers end at about the same time.
 
-    All workers then end at about the same time.
-
-    Args:
-        num_left: Trainings that no worker has yet, at least 1.
-        num_slots: Trainings that the worker does at once.
-        own: Trainings per second of this worker; None if unknown, which gives one training for each slot.
-        total: Trainings per second of all workers; None if unknown.
-        max_seconds: Duration of the largest shard.
-
-    Returns:
-        A number from 1 to `num_left`: a multiple of `num_slots` if enough trainings are left.
+    It is a multiple of `num_slots`, the trainings that the worker does at once, if enough are left. `own` and `total`
+    are trainings per second of the worker and of all workers; None if unknown, which gives one training for each slot.
 
     Source: guided self-scheduling (Polychronopoulos and Kuck, 1987), with the half of factoring (Hummel, Schonberg and
     Flynn, 1992).

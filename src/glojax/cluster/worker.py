@@ -25,7 +25,7 @@ class Worker:
         host: Name of its machine; its address until it has introduced itself.
         backend: "cpu", "gpu" or "tpu".
         num_devices: Number of devices that it trains on; 0 until it has introduced itself.
-        refusal: Why it is given no work; None if it can be given work.
+        refusal: Why it is given no work, if so.
         task: Its running task, if any: an introduction, a check that it still responds, or a shard.
         has_shard: Whether the running task is a shard.
         deadline: When the running task is late, by `time.monotonic`.
@@ -50,7 +50,7 @@ class Worker:
 
     @property
     def is_idle(self) -> bool:
-        """Whether the worker is usable and has no task."""
+        """Whether the worker can be given work now."""
         return self.is_usable and self.task is None
 
     def end_task(self) -> bool:
@@ -60,14 +60,7 @@ class Worker:
 
 
 class Outcome(NamedTuple):
-    """The end of a shard.
-
-    Attributes:
-        worker: The worker that had the shard.
-        text: The result; None if the shard failed.
-        error: The exception that the task raised; None if the worker died or was ended because it was late. A worker
-            whose task raised one of `FATAL` is ended, too.
-    """
+    """The end of a shard: its result as text, or None and the error; no error if the worker died or was late."""
 
     worker: Worker
     text: str | None

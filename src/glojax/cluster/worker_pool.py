@@ -19,7 +19,6 @@ from distributed.client import ClosedClientError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
-from glojax.cluster.health import PATIENCE_SECONDS, Health
 from glojax.cluster.worker import FATAL, LACKING, Outcome, Worker
 from glojax.cluster.worker_tasks import differences, introduce, report
 from glojax.errors import ClusterError
@@ -29,30 +28,28 @@ _log = logging.getLogger(__name__)
 #: The topic of Dask's event log that holds failures of workers.
 TOPIC = "glojax-failures"
 
-#: Time between two looks at the list of workers.
-POLL_SECONDS = 0.5
-
 #: What Dask raises if the scheduler is gone.
 _GONE: Final = (OSError, ValueError, RuntimeError, AttributeError, ClosedClientError)
 
-#: How long a worker may take to report its counts.
-_REPORT_SECONDS = 10.0
+#: Time between two looks at the list of workers.
+POLL_SECONDS = 0.5
+
+#: How long all workers may be refused before the cluster is given up.
+PATIENCE_SECONDS = 30.0
 
 #: How long an idle worker may take to respond.
 RESPONSE_SECONDS = 30.0
-
-#: How long a worker may take to import glojax and find its devices.
-INTRODUCTION_SECONDS = 300.0
 
 #: How long a worker may be idle before a check that it still responds. A worker that froze or lost its connection must
 #: not be given a shard, to which its failure would be attributed.
 IDLE_SECONDS = 5.0
 
-#: How long fetching one result may block everything else.
-_FETCH_SECONDS = 2.0
-
-#: How long a nanny may take to replace a worker.
-_RESTART_SECONDS = 120.0
+_SCHEDULER_SECONDS = 30.0  # how long the scheduler may be silent before the cluster is given up
+_WARNING_SECONDS = 60.0  # between two warnings that there is no worker
+_INTRODUCTION_SECONDS = 300.0  # for a worker to import glojax and find its devices
+_REPORT_SECONDS = 10.0  # for all workers to report their counts
+_FETCH_SECONDS = 2.0  # for fetching one result, which blocks everything else
+_RESTART_SECONDS = 120.0  # for a nanny to replace a worker
 
 
 class WorkerPool:
@@ -78,8 +75,7 @@ class WorkerPool:
         self._is_shared = is_shared
         self._workers: dict[str, Worker] = {}
         self._done: queue.SimpleQueue[tuple[Worker, Future[str]]] = queue.SimpleQueue()
-        self._next_poll = time.monotonic()
-        self._health = Health(self.address)
+        self._next_poll = self._answered = self._usable = self._warned = time.monotonic()
         self._ended: set[str] = set()
         self.platform: dict[str, str] = {}
 
@@ -99,28 +95,9 @@ class WorkerPool:
         return str(getattr(self._client.scheduler, "address", "an unknown address"))
 
     def wait_for_workers(self, number: int) -> None:
-        """Wait until `number` workers can be given work.
-
-        Raises:
-            ClusterError: The scheduler is gone, or all workers have been refused.
-        """
+        """Wait until `number` workers can be given work; see `wait`."""
         while len(self.workers) < number:
             self.wait()
-
-    def assign(self, worker: Worker, seconds: float, function: Callable[..., str], *arguments: str) -> None:
-        """Give an idle worker a shard.
-
-        Args:
-            worker: The worker.
-            seconds: Time after which the shard is late.
-            function: A function of a module that the worker can import.
-            arguments: Arguments of the function.
-
-        Raises:
-            ClusterError: The scheduler is gone.
-        """
-        worker.has_shard = True
-        self._submit(worker, seconds, function, *arguments)
 
     def wait(self) -> list[Outcome]:
         """Return the outcomes of shards; wait up to half a second for the first one.
@@ -149,12 +126,7 @@ class WorkerPool:
                 worker.end_task()
 
     def reports(self) -> tuple[dict[str, dict[str, Any] | None], list[dict[str, Any]]]:
-        """Return the counts of all workers, and the failures so far.
-
-        Returns:
-            The result of `worker_tasks.report` by address, None for a worker that does not answer; and a record of each
-            failure (`address`, `host`, `what`), in order of time.
-        """
+        """Return the counts of all workers by address (see `report`; None for a silent one), and all failures."""
         reports: dict[str, dict[str, Any] | None] = dict.fromkeys(self._client.nthreads())
 
         def ask(address: str) -> None:
@@ -169,9 +141,13 @@ class WorkerPool:
             thread.join(max(0.0, end - time.monotonic()))
         return dict(reports), [record for _, record in self._client.get_events(TOPIC)]
 
-    def _submit(self, worker: Worker, seconds: float, function: Callable[..., str], *arguments: str) -> None:
+    def assign(
+        self, worker: Worker, seconds: float, function: Callable[..., str], *arguments: str, is_shard: bool = True
+    ) -> None:
+        """Give an idle worker a task: a function that it can import, which is late after so many seconds."""
+        worker.has_shard = is_shard
         # Other clients may keep a worker busy for any time before it answers.
-        is_unlimited = self._is_shared and not worker.has_shard
+        is_unlimited = self._is_shared and not is_shard
         worker.deadline = float("inf") if is_unlimited else time.monotonic() + seconds
         try:
             worker.task = task = self._client.submit(
@@ -223,13 +199,7 @@ class WorkerPool:
         # Answers may be unread if this process was stopped or busy since the last poll: extend the deadlines.
         for worker in self._workers.values():
             worker.deadline += now - self._next_poll
-        try:
-            present = set(self._client.nthreads(callback_timeout=PATIENCE_SECONDS))
-            self._health.scheduler_answered()
-        except _GONE as error:
-            # A client that has lost its scheduler tries to reconnect for a while.
-            self._health.scheduler_failed(_line(error), is_final=self._client.status in ("closing", "closed"))
-            present = set(self._workers)
+        present = self._present()
         self._next_poll = time.monotonic() + POLL_SECONDS
         for worker in list(self._workers.values()):
             if worker.address not in present:
@@ -240,19 +210,42 @@ class WorkerPool:
                 self._replace(worker)
                 yield self._remove(worker)
             elif worker.is_idle and time.monotonic() - worker.last_response > IDLE_SECONDS:
-                self._submit(worker, RESPONSE_SECONDS, report)
+                self.assign(worker, RESPONSE_SECONDS, report, is_shard=False)
         self._ended &= present
         for address in present - self._workers.keys() - self._ended:
-            self._add(address)
-        self._health.check(self._workers.values())
+            used = {worker.index for worker in self._workers.values()}
+            index = next(number for number in count() if number not in used)
+            worker = self._workers[address] = Worker(address, index, address)
+            options = {"num_devices": self._num_devices, "index": index if self._share_machine else None}
+            self.assign(worker, _INTRODUCTION_SECONDS, introduce, json.dumps(options), is_shard=False)
+        self._check_usable()
 
-    def _add(self, address: str) -> None:
-        """Add a new worker, and have it introduce itself."""
-        used = {worker.index for worker in self._workers.values()}
-        index = next(number for number in count() if number not in used)
-        worker = self._workers[address] = Worker(address, index, address)
-        options = {"num_devices": self._num_devices, "index": index if self._share_machine else None}
-        self._submit(worker, INTRODUCTION_SECONDS, introduce, json.dumps(options))
+    def _present(self) -> set[str]:
+        """Return the addresses of the workers that the scheduler knows."""
+        try:
+            present = set(self._client.nthreads(callback_timeout=_SCHEDULER_SECONDS))
+        except _GONE as error:
+            # A client that has lost its scheduler tries to reconnect for a while.
+            is_closed = self._client.status in ("closing", "closed")
+            if is_closed or time.monotonic() - self._answered > _SCHEDULER_SECONDS:
+                raise ClusterError(f"The scheduler of the cluster is gone ({_line(error)}).") from error
+            return set(self._workers)
+        self._answered = time.monotonic()
+        return present
+
+    def _check_usable(self) -> None:
+        """Raise ClusterError if all workers have been refused for too long; log a warning if there is no worker."""
+        now = time.monotonic()
+        refused = [worker for worker in self._workers.values() if worker.refusal is not None]
+        if not refused or len(refused) < len(self._workers):
+            self._usable = now
+        elif now - self._usable > PATIENCE_SECONDS:
+            raise ClusterError(f"No worker of {len(refused)} can be used ({refused[0].host}: {refused[0].refusal}).")
+        if self._workers:
+            self._warned = now
+        elif now - self._warned > _WARNING_SECONDS:
+            _log.warning("There is no worker; waiting for one, which must be able to reach %s.", self.address)
+            self._warned = now
 
     def _remove(self, worker: Worker) -> Outcome | None:
         del self._workers[worker.address]

@@ -1,7 +1,6 @@
-"""The tasks of a worker: it introduces itself, trains shards, and reports its counts.
+"""The tasks of a worker, with text as arguments and results: introduce itself, train shards, and report its counts.
 
-Arguments and results are text. A worker loads the data set itself, and keeps it, with the compiled programs, for the
-next shard.
+A worker loads the data set itself, and keeps it, with the compiled programs, for the next shard.
 """
 
 import json
@@ -15,20 +14,11 @@ from typing import Any
 
 import jax
 
-from glojax.datasets import Dataset, DatasetSource
+from glojax.datasets import DatasetSource
 from glojax.errors import ClusterError
-from glojax.evaluation import (
-    DevicePool,
-    Training,
-    decisive_versions,
-    device_names,
-    keep_compiled_programs,
-    keep_to_cores,
-    platform,
-    recorded_result,
-    result_record,
-    training_devices,
-)
+from glojax.evaluation import DevicePool, Training, decisive_versions, device_names, platform, training_devices
+from glojax.evaluation.journal import recorded_result, result_record
+from glojax.evaluation.runtime import keep_compiled_programs, keep_to_cores
 from glojax.expressions import LossTree
 from glojax.networks import ConvolutionLowering
 from glojax.training import TrainingConfig, TrainResult, decisive_settings, recorded_config
@@ -43,38 +33,19 @@ _devices: list[jax.Device] = []
 #: Two searches that share a scheduler may send shards at the same time.
 _shard_lock = threading.Lock()
 
+_dataset = lru_cache(maxsize=1)(DatasetSource.load)
+
 
 def introduce(options: str) -> str:
-    """Describe this worker. The first call chooses its devices.
-
-    Args:
-        options: JSON: `num_devices` of a CPU, None for all cores; `index` of the worker if it shares the machine with
-            the head, where it takes the GPU of that index, or its own `num_devices` cores; None elsewhere.
-
-    Returns:
-        JSON: `host`, `pid`, `num_devices`, `backend`, `platform` and `versions`.
-    """
+    """Return JSON that describes this worker; the first call passes `options`, as JSON, to `_choose_devices`."""
     if not _devices:
         _choose_devices(**json.loads(options))
-    return json.dumps(
-        {
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "num_devices": len(_devices),
-            "backend": jax.default_backend(),
-            "platform": platform(),
-            "versions": decisive_versions(),
-        }
-    )
+    about = {"host": socket.gethostname(), "num_devices": len(_devices), "backend": jax.default_backend()}
+    return json.dumps(about | {"platform": platform(), "versions": decisive_versions()})
 
 
 def differences(about: Mapping[str, Any], platform: Mapping[str, str]) -> list[str]:
-    """Return why a worker does not fit a run, one text for each reason.
-
-    Args:
-        about: The result of `introduce` on the worker.
-        platform: The platform of the run. Its versions and the settings of JAX and XLA are those of this process.
-    """
+    """Return how a worker, which `introduce` describes, differs from a platform or from this process."""
     expected = {"versions": decisive_versions(), "platform": {**platform, **decisive_settings()}}
     return [
         f"{name} is {about[part].get(name)!r} and not {value!r}"
@@ -85,6 +56,7 @@ def differences(about: Mapping[str, Any], platform: Mapping[str, str]) -> list[s
 
 
 def _choose_devices(num_devices: int | None, index: int | None) -> None:
+    """Take devices of a CPU, None for all cores; with an index on the head's machine the GPU or cores of that index."""
     keep_compiled_programs()
     if index is not None:
         # A signal from the terminal is for the head, which ends its workers in order.
@@ -102,20 +74,13 @@ def report() -> str:
 
 
 def train_shard(order: str, rows: str) -> str:
-    """Train a shard on all devices of this worker.
+    """Train a shard on all devices of this worker; return JSON for `shard_results`.
 
     Args:
         order: JSON: `config`, as `config_record` returns it; `context` of the trainings on the head; and `pool`: the
             import path of the `network`, the fields of the data set's `source`, its `fingerprint`, the `chunk_size` and
             the convolution `lowering`, None for the fastest on this worker.
         rows: JSON: expression, seed and learning rate of each training.
-
-    Returns:
-        JSON: the `results` in order, their duration in `seconds`, and the `lowering`.
-
-    Raises:
-        GlojaxError: This worker lacks the data set or the network, computes something else than the head, or has no
-            memory for a single training.
     """
     with _shard_lock:
         begin = time.perf_counter()
@@ -156,7 +121,7 @@ def _train(pool: DevicePool, config: TrainingConfig, trainings: list[Training]) 
 
 @lru_cache(maxsize=4)
 def _prepared(order: str) -> tuple[DevicePool, TrainingConfig, str]:
-    """Return what a shard is trained with: a device pool, a configuration, and the context, which has been checked."""
+    """Return the device pool, the configuration and the context of an order, after checking the context."""
     work = json.loads(order)
     pool, config = _device_pool(json.dumps(work["pool"])), recorded_config(work["config"])
     if (context := pool.context(config)) != work["context"]:
@@ -186,8 +151,3 @@ def _device_pool(order: str) -> DevicePool:
         chunk_size=work["chunk_size"],
         conv_lowering=work["lowering"],
     )
-
-
-@lru_cache(maxsize=1)
-def _dataset(source: DatasetSource) -> Dataset:
-    return source.load()

@@ -1,6 +1,5 @@
 """The command line: `python -m glojax.datasets`. tyro derives it from the parameters and docstrings of the commands."""
 
-import difflib
 import os
 import sys
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from glojax.datasets.dataset import Dataset, TestSplit
 from glojax.datasets.figure import draw_samples
 from glojax.datasets.progress import FetchDisplay
 from glojax.datasets.publication import Publication
-from glojax.errors import ConfigurationError, DatasetError, GlojaxError
+from glojax.errors import ConfigurationError, DatasetError, GlojaxError, nearest
 
 _PROGRAM = "python -m glojax.datasets"
 
@@ -127,9 +126,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = arguments.pop(0)
     try:
         if command not in _COMMANDS:
-            near = difflib.get_close_matches(command, _COMMANDS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ConfigurationError(f"Unknown command {command!r}.{hint} Expected one of {', '.join(_COMMANDS)}.")
+            raise ConfigurationError(
+                f"Unknown command {command!r}.{nearest(command, _COMMANDS)} Expected one of {', '.join(_COMMANDS)}."
+            )
         tyro.cli(_COMMANDS[command], args=arguments, prog=f"{_PROGRAM} {command}")
     except GlojaxError as error:
         print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)

@@ -1,8 +1,7 @@
 """A pool of local devices: each takes the next block of trainings whenever it is free.
 
-Every device runs the same single-device programs, on the same chunks of candidates however many devices there are. So
-the result of a training is bitwise the same with any number of devices of one kind, and a device whose candidates die
-early does not wait for the others.
+Every device runs the same programs on the same chunks of candidates, however many devices there are. So the result of a
+training is bitwise the same with any number of devices of one kind, and no device waits for another.
 """
 
 import queue
@@ -10,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import is_dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -19,10 +18,10 @@ import numpy as np
 
 from glojax.datasets import Dataset
 from glojax.evaluation.chunk_size import ChunkSize
-from glojax.evaluation.devices import training_devices
 from glojax.evaluation.journal import checksum
 from glojax.evaluation.lowering_choice import fastest_lowering
 from glojax.evaluation.pool import GRACE_SECONDS, Trained, Training
+from glojax.evaluation.runtime import training_devices
 from glojax.losses import LossProgram
 from glojax.networks import ConvolutionLowering, NetworkFactory
 from glojax.training import (
@@ -40,10 +39,17 @@ from glojax.training import (
 _CAPACITY = 64
 
 
+class _Variant(NamedTuple):
+    """The trainer of one configuration: a replica for each device, and how many candidates each trains at once."""
+
+    replicas: list[Train]
+    chunk_size: ChunkSize
+
+
 class _Block(NamedTuple):
     """Trainings that a device takes at a time; those of a chunk share a seed. Their outcome is put into `done`."""
 
-    variant: "_Variant"
+    variant: _Variant
     trainings: list[Training]
     capacity: int
     done: "queue.SimpleQueue[_Outcome]"
@@ -53,23 +59,14 @@ class _Block(NamedTuple):
 _Outcome = tuple[_Block, TrainResult | BaseException]
 
 
-@dataclass(frozen=True)
-class _Variant:
-    """The trainer of one configuration: a replica for each device, and how many candidates each trains at once."""
-
-    replicas: list[Train]
-    chunk_size: ChunkSize
-
-
 class DevicePool:
-    """Does trainings on several devices; see `TrainingPool`.
+    """A `TrainingPool` that trains on several devices.
 
     Args:
         network: Makes the network to train, from `nnx.Rngs`.
         dataset: Trained on and evaluated; each device holds a copy.
-        devices: The devices; None for those of `training_devices`.
-        chunk_size: Candidates that a device trains at once; None for 1 on a CPU, and elsewhere for 16 or as many as its
-            memory holds. It is halved when a device runs out of memory.
+        devices: Devices to train on; None for those of `training_devices`.
+        chunk_size: Candidates that a device trains at once; None for the best on its kind. See `ChunkSize`.
         conv_lowering: How convolutions are computed; None for the fastest on the first device.
     """
 
@@ -88,6 +85,7 @@ class DevicePool:
         self._dataset = dataset
         self._given_chunk_size = chunk_size
         self._variants: dict[TrainingConfig, _Variant] = {}
+        self._computations: dict[TrainingConfig, str] = {}
         self._data: dict[str, list[Any]] = {}
         self._capacity = _CAPACITY
         self._lock = threading.Lock()
@@ -96,39 +94,30 @@ class DevicePool:
         self._forget_progress()
 
     def context(self, config: TrainingConfig) -> str:
-        """Return the identity of what trainings with this configuration compute; their learning rate is not part of it.
-
-        Raises:
-            ConfigurationError: Network, data set and configuration do not fit each other.
-        """
-        (train, *_) = self._variant(config).replicas
-        # Functions in the configuration are known by what they compute.
-        options = {field.name: getattr(config, field.name) for field in fields(config) if field.name != "learning_rate"}
+        """Return the identity of what trainings compute; see `TrainingPool`."""
+        # The computation covers functions in the configuration.
+        settings = {name: value for name, value in vars(config).items() if is_dataclass(value) or not callable(value)}
+        del settings["learning_rate"]
+        # The measured splits are no part of it: search and comparison share what takes a second to trace.
+        traced = replace(config, learning_rate=1.0, splits=("validation",))
+        if traced not in self._computations:
+            self._computations[traced] = computation_identity(self._variant(config).replicas[0])
         return checksum(
             {
-                "computation": computation_identity(train),
-                "config": {name: repr(value) for name, value in options.items() if not _is_function(value)},
+                "computation": self._computations[traced],
+                "config": {name: repr(value) for name, value in settings.items()},
                 "dataset": self._dataset.fingerprint,
                 "settings": decisive_settings(),
             }
         )
 
     def room(self, config: TrainingConfig) -> int:
-        """Return the number of trainings of one seed for which devices are free: a chunk for each device.
-
-        Raises:
-            GlojaxError: The first device has no memory for a single candidate.
-        """
+        """Return the number of trainings of one seed for which devices are free: a chunk for each device."""
         idle = max(0, len(self.devices) - self._num_in_progress)
         return idle * self._variant(config).chunk_size.find(self._capacity) if idle else 0
 
     def submit(self, config: TrainingConfig, trainings: Sequence[Training]) -> None:
-        """Queue trainings.
-
-        Raises:
-            ConfigurationError: Network, data set and configuration do not fit each other.
-            GlojaxError: The first device has no memory for a single candidate.
-        """
+        """Queue trainings."""
         variant = self._variant(config)
         largest = max(training.tree.size for training in trainings)
         self._capacity = max(self._capacity, 2 ** (largest - 1).bit_length())
@@ -142,16 +131,11 @@ class DevicePool:
                     self._threads[index].start()
 
     def wait(self) -> list[Trained]:
-        """Wait for the results of a block.
-
-        Raises:
-            GlojaxError: A device has no memory for a single candidate.
-            Exception: Anything else that a device raises.
-        """
+        """Wait for the results of a block; raise the error that ended it."""
         return self._receive(*self._done.get())
 
     def cancel(self) -> list[Trained]:
-        """Drop queued blocks, and wait up to `GRACE_SECONDS` for those in progress; errors of devices are dropped."""
+        """Drop queued blocks, wait for those in progress, and return their results, without errors of devices."""
         with self._lock:
             self._queued.clear()
             threads = list(self._threads.values())
@@ -167,7 +151,7 @@ class DevicePool:
         return trained
 
     def _forget_progress(self) -> None:
-        """Forget blocks in progress; their outcomes go into a queue that is read no more."""
+        """Forget the blocks in progress, whose outcomes go into a queue that is no longer read."""
         self._num_in_progress = 0
         self._done: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
 
@@ -181,19 +165,17 @@ class DevicePool:
     def _work(self, index: int) -> None:
         """Train blocks on a device until none is queued."""
         device = self.devices[index]
-        while block := self._next_block(index):
+        while True:
+            with self._lock:
+                if not self._queued:
+                    del self._threads[index]
+                    return
+                block = self._queued.popleft()
             train_block = partial(_train_block, device, block.variant.replicas[index], block.trainings, block.capacity)
             try:
                 block.done.put((block, block.variant.chunk_size.halved_until_it_fits(device, train_block)))
             except BaseException as error:
                 block.done.put((block, error))
-
-    def _next_block(self, index: int) -> _Block | None:
-        with self._lock:
-            if self._queued:
-                return self._queued.popleft()
-            del self._threads[index]
-            return None
 
     def _cut(self, variant: _Variant, trainings: Sequence[Training]) -> list[list[Training]]:
         """Cut trainings into blocks: single ones, or each device's share of the chunks with the same seed."""
@@ -225,12 +207,8 @@ class DevicePool:
         return self._variants[config]
 
 
-def _is_function(value: Any) -> bool:
-    return callable(value) and not hasattr(value, "__dataclass_fields__")
-
-
 def _shares(trainings: list[Training], chunk_size: int, num_devices: int) -> list[list[Training]]:
-    """Whole chunks for each device; only the last chunk may be smaller."""
+    """Return whole chunks for each device; only the last chunk may be smaller."""
     starts = np.arange(0, len(trainings), chunk_size)
     bounds = [int(share[0]) for share in np.array_split(starts, min(len(starts), num_devices))]
     return [trainings[start:stop] for start, stop in zip(bounds, [*bounds[1:], len(trainings)], strict=True)]

@@ -1,8 +1,9 @@
 """From loss functions to their fitness, in a stream."""
 
+import functools
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 from typing import NamedTuple, Protocol
 
 import jax
@@ -30,7 +31,7 @@ class Evaluator(Protocol):
 
     @property
     def config(self) -> TrainingConfig:
-        """The configuration of the trainings, where a fitness rule says nothing else."""
+        """The configuration of the trainings, unless a fitness rule overrides it."""
 
     @property
     def room(self) -> int:
@@ -54,12 +55,12 @@ def evaluate(
     Args:
         evaluator: Nothing else may be in progress in it.
         trees: Loss functions.
-        rules: How they are trained: a rule for all, or one for each tree; None for the evaluator's own.
+        rules: A rule for all, or one for each tree; None for the evaluator's own.
 
     Returns:
         The evaluations, in the order of the trees.
     """
-    each = [rules] * len(trees) if rules is None or isinstance(rules, FitnessRule) else list(rules)
+    each = rules if isinstance(rules, Sequence) else [rules] * len(trees)
     completed: dict[int, Evaluation] = {}
     tickets: dict[int, int] = {}
     try:
@@ -74,38 +75,28 @@ def evaluate(
     return [completed[tickets[index]] for index in range(len(trees))]
 
 
-class _Function(NamedTuple):
-    """A canonical tree, and the rule that evaluates it."""
-
-    tree: LossTree
-    rule: FitnessRule
+#: A canonical tree, and the rule by which it is evaluated.
+_Function = tuple[LossTree, FitnessRule]
 
 
 @dataclass
 class _Job:
-    """A function whose trainings are not all done; `results` are in the order of `trainings`."""
+    """A function whose trainings are not all done."""
 
     function: _Function
     trainings: list[Training]
-    tickets: list[int] = field(default_factory=list)
+    tickets: list[int]
     results: dict[Training, TrainResult] = field(default_factory=dict)
 
 
 class PoolEvaluator:
     """Evaluates losses by the trainings that a pool does.
 
-    A candidate is trained in its canonical form, so that its fitness depends on the function, the configuration, the
-    rule and the seeds alone. A function that is known already, or is submitted twice, is trained once.
+    A candidate is trained in its canonical form, so that its fitness depends on the function, the configuration and the
+    rule alone. A function that is known already, or is submitted twice, is trained once.
 
     Args:
-        pool: Does the trainings.
-        config: The configuration of a training.
-        rule: How a loss gets its fitness, unless `submit` gets another rule.
-        journal: Keeps the results of single trainings; None for a new one in memory. Evaluators may share one.
-        on_training: Called with the result of each training that an evaluation needs, as soon as it is known.
-
-    Raises:
-        ConfigurationError: Network, data set and configuration do not fit each other.
+        pool: Does the trainings. The other arguments are those of `LocalEvaluator`.
     """
 
     def __init__(
@@ -122,9 +113,9 @@ class PoolEvaluator:
         self._pool = pool
         self._rule = rule or FitnessRule()
         self._on_training = on_training
-        self._contexts: dict[TrainingConfig, str] = {}
+        self._context = functools.cache(pool.context)
         self._context(self._rule.config(config))
-        self._tickets = count()
+        self._tickets = itertools.count()
         self._known: dict[_Function, Evaluation] = {}
         self._jobs: dict[_Function, _Job] = {}
         self._awaited: dict[Training, list[_Job]] = {}
@@ -136,24 +127,20 @@ class PoolEvaluator:
         return -(-self._pool.room(self._rule.config(self.config)) // len(self._rule.grid(self.config)))
 
     def submit(self, trees: Sequence[LossTree], rule: FitnessRule | None = None) -> Sequence[int]:
-        """Evaluate losses; see `Evaluator`.
-
-        Raises:
-            ConfigurationError: Network, data set and the rule's configuration do not fit each other.
-            ExpressionError: An argument is no tree.
-        """
+        """Evaluate losses; see `Evaluator`."""
         rule = rule or self._rule
-        functions = [_Function(canonical(tree), rule) for tree in trees]
+        canonical_trees = [canonical(tree) for tree in trees]
         config = rule.config(self.config)
         tickets = [next(self._tickets) for _ in trees]
         missing: list[Training] = []
-        for ticket, function in zip(tickets, functions, strict=True):
+        for ticket, tree in zip(tickets, canonical_trees, strict=True):
+            function = tree, rule
             if function in self._known:
                 self._completed.append(Completed(ticket, self._known[function].again()))
             elif function in self._jobs:
                 self._jobs[function].tickets.append(ticket)
-            elif not (function.tree.uses("x") and function.tree.uses("y")):
-                self._known[function] = evaluation = Evaluation(function.tree, None, "lacks_variable", 0)
+            elif not (tree.uses("x") and tree.uses("y")):
+                self._known[function] = evaluation = Evaluation(tree, None, "lacks_variable", 0)
                 self._completed.append(Completed(ticket, evaluation))
             else:
                 missing += self._begin(function, self._context(config), ticket)
@@ -162,15 +149,14 @@ class PoolEvaluator:
         return tickets
 
     def wait(self) -> list[Completed]:
-        """Wait for evaluations; see `Evaluator`.
-
-        Raises:
-            GlojaxError: A device has no memory for a single candidate.
-            OSError: The journal cannot be written.
-        """
+        """Wait for evaluations; see `Evaluator`."""
         if not self._completed and self._jobs:
             for training, result in self._pool.wait():
-                self._keep(training, result)
+                self.journal.add(training, result)
+                for job in self._awaited.pop(training, []):
+                    job.results[training] = result
+                    self._on_training(result)
+                    self._finish(job)
         completed, self._completed = self._completed, []
         return completed
 
@@ -178,28 +164,22 @@ class PoolEvaluator:
         """Drop what was submitted; see `Evaluator`."""
         for training, result in self._pool.cancel():
             self.journal.add(training, result)
-        # An evaluation that nobody has received is new the next time, too.
+        # An evaluation that `wait` has not returned is new the next time, too.
         lost = {id(evaluation) for _, evaluation in self._completed}
-        self._known = {function: one for function, one in self._known.items() if id(one) not in lost}
+        self._known = {function: known for function, known in self._known.items() if id(known) not in lost}
         self._jobs.clear()
         self._awaited.clear()
         self._completed.clear()
 
-    def _context(self, config: TrainingConfig) -> str:
-        if config not in self._contexts:
-            self._contexts[config] = self._pool.context(config)
-        return self._contexts[config]
-
     def _begin(self, function: _Function, context: str, ticket: int) -> list[Training]:
-        """Take in a new function; return its trainings that are neither done nor submitted."""
-        grid = function.rule.grid(self.config)
-        # Rates are rounded to float32, as devices and the journal have them.
-        trainings = [Training(context, function.tree, seed, _float32(rate)) for rate, seed in grid]
+        """Add a job for a new function; return its trainings that are neither done nor in progress."""
+        tree, rule = function
+        # The device and the journal have the rate as a float32.
+        trainings = [Training(context, tree, seed, float(np.float32(rate))) for rate, seed in rule.grid(self.config)]
         job = self._jobs[function] = _Job(function, trainings, [ticket])
         missing = []
         for training in dict.fromkeys(trainings):
-            result = self.journal.find(training)
-            if result is not None:
+            if (result := self.journal.find(training)) is not None:
                 job.results[training] = result
                 self._on_training(result)
             else:
@@ -209,16 +189,9 @@ class PoolEvaluator:
         self._finish(job)
         return missing
 
-    def _keep(self, training: Training, result: TrainResult) -> None:
-        self.journal.add(training, result)
-        for job in self._awaited.pop(training, []):
-            job.results[training] = result
-            self._on_training(result)
-            self._finish(job)
-
     def _finish(self, job: _Job) -> None:
-        """Complete the evaluation of a function if all of its results are known."""
-        if not all(training in job.results for training in job.trainings):
+        """Complete the evaluation of a function if it has all of its results."""
+        if set(job.trainings) - job.results.keys():
             return
         tree, rule = job.function
         trials = [
@@ -232,12 +205,8 @@ class PoolEvaluator:
         del self._jobs[job.function]
 
 
-def _float32(rate: float) -> float:
-    return float(np.float32(rate))
-
-
 class LocalEvaluator(PoolEvaluator):
-    """Evaluates losses by trainings on the devices of this process.
+    """Evaluates losses by trainings on the devices of this process; see `PoolEvaluator`.
 
     Args:
         network: Makes the network to train, from `nnx.Rngs`.
@@ -249,9 +218,6 @@ class LocalEvaluator(PoolEvaluator):
         conv_lowering: How convolutions are computed; None for the fastest on the devices.
         journal: Keeps the results of single trainings; None for a new one in memory. Evaluators may share one.
         on_training: Called with the result of each training that an evaluation needs, as soon as it is known.
-
-    Raises:
-        ConfigurationError: Network, data set and configuration do not fit each other.
 
     Example:
         >>> from glojax.datasets import load_dataset

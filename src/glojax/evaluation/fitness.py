@@ -21,7 +21,7 @@ class Trial:
     """One training of a loss.
 
     Attributes:
-        learning_rate: As the rule has it.
+        learning_rate: The rule's rate.
         seed: The seed.
         scores: The metric on each measured split; 0 if the training was not finite.
         finite: Whether loss, gradient and parameters stayed finite to the end.
@@ -43,14 +43,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The evaluation of a loss function.
+    """The fitness of a loss function, and its trainings.
 
     Attributes:
         tree: The function in canonical form.
-        fitness: Higher is better; None if it is unknown, because no training came to its end.
-        status: `trained`; `lacks_variable` (without x or y, never trained); `non_finite` (loss, gradient or parameters
-            did not stay finite, at least with one seed); `crashed` (a training, alone, ended three workers of a
-            cluster); or `cached` (known before, or equal to a function submitted before).
+        fitness: Higher is better; None if no training came to its end.
+        status: `trained`; `lacks_variable` (without x or y, never trained); `non_finite` (a training did not stay
+            finite); `crashed` (a training, alone, ended three workers of a cluster); or `cached` (known before, or
+            equal to a function submitted before).
         steps: Optimizer steps that this evaluation took.
         learning_rate: The rate at which the function has this fitness; None if it was not trained.
         trials: Its trainings, those of the first rate first.
@@ -73,30 +73,23 @@ class Evaluation:
         return replace(self, status="cached", steps=0)
 
     def scores(self, split: str, learning_rate: float | None = None) -> list[float]:
-        """Return the scores on a split, one for each seed, at a rate; None for the best rate.
-
-        They are float32 rounded to six decimals, finer than any split resolves.
-        """
+        """Return the scores on a split at a rate (None for the best), one for each seed, rounded to six decimals."""
         rate = self.learning_rate if learning_rate is None else learning_rate
         return [round(trial.scores[split], 6) for trial in self.trials if trial.learning_rate == rate]
 
 
 @dataclass(frozen=True)
 class FitnessRule:
-    """The learning rates, seeds and steps with which a loss is trained, and how the trainings give its fitness.
+    """The learning rates, seeds and steps with which a loss is trained, and how they give its fitness.
 
     The fitness is the best, over the learning rates, of the mean validation score over the seeds. A training that was
-    not finite scores 0. The paper's rule has one rate and one seed; finalists have fresh seeds; a comparison has
-    several rates, and measures the test set, too.
+    not finite scores 0.
 
     Attributes:
         seeds: At least one; the same for all losses.
         learning_rates: At least one; None for the configuration's.
         num_steps: Optimizer steps; None for the configuration's.
         splits: The measured splits; "validation" must be one of them.
-
-    Raises:
-        ConfigurationError: There is no seed or no rate, or the validation split is not measured.
 
     Source: Gonzalez and Miikkulainen (2020), section III-A, for one rate and one seed.
     """

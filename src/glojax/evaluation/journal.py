@@ -8,14 +8,13 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from glojax.evaluation.pool import Training
-from glojax.evaluation.results import recorded_result, result_record
 from glojax.files import Appender, append, write_atomically
 from glojax.training import TrainResult
 
@@ -24,35 +23,26 @@ _log = logging.getLogger(__name__)
 #: Greatest number of bytes that are read of a line.
 MAX_LINE = 2**20
 
-_HASH_DIGITS = 16
-
 _MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
 
 class _Key(NamedTuple):
-    """A training as it is written in the file."""
+    """The fields that identify a training in the file."""
 
     context: str
     expression: str
     seed: int
     learning_rate: float
 
-    @classmethod
-    def of(cls, training: Training) -> "_Key":
-        return cls(training.context, str(training.tree), training.seed, training.learning_rate)
-
 
 class TrainingJournal:
     """Results of trainings by what they depend on, in a file of JSON lines.
 
     Each line ends with a checksum of the rest. Lines that were cut off, flipped or edited are left out, with a warning;
-    their trainings are done again.
+    their trainings are done again. Methods raise OSError if the file cannot be read or written.
 
     Args:
         path: The file; the first result creates it. None keeps the results in memory only.
-
-    Raises:
-        OSError: The file cannot be read or, where it is damaged, written.
     """
 
     def __init__(self, path: Path | None = None):
@@ -68,31 +58,22 @@ class TrainingJournal:
 
     def find(self, training: Training) -> TrainResult | None:
         """Return the result of a training, of NumPy scalars; None if it has not been done."""
-        key = _Key.of(training)
+        key = _key(training)
         self._requested[key] = None
         return self._known.get(key)
 
     def add(self, training: Training, result: TrainResult) -> None:
-        """Record a result. On return it survives the end of the process, and within a second a loss of power.
-
-        Raises:
-            OSError: The disk is full, or cannot be written.
-        """
-        key = _Key.of(training)
+        """Record a result. On return it survives the end of the process, and within a second a loss of power."""
+        key = _key(training)
         self._known[key] = result
         if self._file is not None:
             self._file.append(_line(key, result))
 
     def put_in_order(self) -> None:
-        """Rewrite the file in the order in which the run requested the results, instead of that in which they came.
-
-        Raises:
-            OSError: The disk is full, or cannot be written.
-        """
-        ordered = {key: self._known[key] for key in self._requested if key in self._known}
-        ordered |= self._known
+        """Rewrite the file in the order in which the run requested the results, instead of that in which they came."""
         if self._path is None:
             return
+        ordered = {key: self._known[key] for key in self._requested if key in self._known} | self._known
         if list(ordered) == list(self._known):
             append(self._path, b"", durable=True)
         else:
@@ -103,27 +84,31 @@ class TrainingJournal:
         damaged = []
         contradicted = set()
         is_whole = True
-        for number, line in enumerate(_lines(path), start=1):
-            entry = _entry(line)
-            # A crash may leave a last line without its end.
-            is_whole = line.endswith(b"\n")
-            if entry is None:
-                if is_whole:
-                    damaged.append(number)
-                continue
-            key, result = entry
-            if key in self._known and _record(key, self._known[key]) != _record(key, result):
-                contradicted.add(key)
-            self._known[key] = result
+        with path.open("rb") as file:
+            for number, line in enumerate(iter(lambda: file.readline(MAX_LINE), b""), start=1):
+                entry = _entry(line)
+                # A crash may leave a last line without its end.
+                is_whole = line.endswith(b"\n")
+                if entry is None:
+                    if is_whole:
+                        damaged.append(number)
+                    continue
+                key, result = entry
+                if key in self._known and _record(key, self._known[key]) != _record(key, result):
+                    contradicted.add(key)
+                self._known[key] = result
         for key in contradicted:
             del self._known[key]
-        if damaged or contradicted:
-            _log.warning(
-                "%s is damaged: %s. They are left out, and their trainings are done again.",
-                path,
-                _in_words(damaged, len(contradicted)),
-            )
-        if damaged or contradicted or not is_whole:
+        faults = []
+        if damaged:
+            some = ", ".join(map(str, damaged[:5])) + (", ..." if len(damaged) > 5 else "")
+            faults.append(f"{len(damaged)} lines cannot be trusted (line {some})")
+        if contradicted:
+            faults.append(f"{len(contradicted)} trainings have two different results")
+        if faults:
+            message = "%s is damaged: %s. They are left out, and their trainings are done again."
+            _log.warning(message, path, ", and ".join(faults))
+        if faults or not is_whole:
             self._write(path)
 
     def _write(self, path: Path) -> None:
@@ -133,7 +118,32 @@ class TrainingJournal:
 
 def checksum(record: Mapping[str, Any]) -> str:
     """Return 16 hexadecimal digits of a hash of a JSON object."""
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:_HASH_DIGITS]
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def result_record(result: TrainResult) -> dict[str, Any]:
+    """Return a result, of scalars, as a JSON object."""
+    return {
+        # The shortest text that reads back as the same float32.
+        "scores": {split: float(str(score)) for split, score in result.scores.items()},
+        "finite": bool(result.finite),
+        "steps": int(result.num_steps),
+    }
+
+
+def recorded_result(record: Mapping[str, Any]) -> TrainResult:
+    """Return the result, of NumPy scalars, that `result_record` has recorded."""
+    scores = {split: np.float32(value) for split, value in record["scores"].items()}
+    return TrainResult(scores, np.bool_(record["finite"]), np.int32(record["steps"]))  # type: ignore[arg-type]
+
+
+def crashed_result(splits: Sequence[str]) -> TrainResult:
+    """Return the result of a training that ends every worker: no score, and no step, unlike any other training."""
+    return recorded_result({"scores": dict.fromkeys(splits, 0.0), "finite": False, "steps": 0})
+
+
+def _key(training: Training) -> _Key:
+    return _Key(training.context, str(training.tree), training.seed, training.learning_rate)
 
 
 def _record(key: _Key, result: TrainResult) -> dict[str, Any]:
@@ -143,13 +153,6 @@ def _record(key: _Key, result: TrainResult) -> dict[str, Any]:
 def _line(key: _Key, result: TrainResult) -> bytes:
     record = _record(key, result)
     return (json.dumps(record | {"checksum": checksum(record)}) + "\n").encode()
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a file, each cut off after `MAX_LINE` bytes."""
-    with path.open("rb") as file:
-        while line := file.readline(MAX_LINE):
-            yield line
 
 
 def _entry(line: bytes) -> tuple[_Key, TrainResult] | None:
@@ -174,13 +177,3 @@ def _entry(line: bytes) -> tuple[_Key, TrainResult] | None:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return (key, recorded_result(record)) if well_formed else None
-
-
-def _in_words(damaged: list[int], num_contradicted: int) -> str:
-    parts = []
-    if damaged:
-        some = ", ".join(map(str, damaged[:5])) + (", ..." if len(damaged) > 5 else "")
-        parts.append(f"{len(damaged)} lines cannot be trusted (line {some})")
-    if num_contradicted:
-        parts.append(f"{num_contradicted} trainings have two different results")
-    return ", and ".join(parts)

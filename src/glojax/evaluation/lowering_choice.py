@@ -32,38 +32,32 @@ ROUNDS: Final = 3
 
 
 def fastest_lowering(train: Train, device: jax.Device) -> ConvolutionLowering:
-    """Return the lowering that trains a few candidates in the shortest time, on this network, batch size and device.
+    """Return "canonical" on a CPU; elsewhere the one of `CHOICES` that trains a few candidates in the shortest time.
 
-    Args:
-        train: The trainer, on the device.
-        device: The device that trains.
-
-    Returns:
-        "canonical" on a CPU; elsewhere one of `CHOICES`. A choice is measured once, unless a lowering could not be run.
+    A choice is remembered for this network, batch size and kind of device, unless one of the lowerings failed.
     """
     if device.platform == "cpu":
         return "canonical"
-    path, key = choices_path(), _key(train, device)
-    known = _read(path)
+    path, known = choices_path(), _read_choices()
+    key = f"{device.device_kind}, jaxlib {version('jaxlib')}, {computation_identity(train)}"
     if known.get(key) in CHOICES:
         return known[key]
     seconds = {lowering: _seconds(replace(train, conv_lowering=lowering), device) for lowering in CHOICES}
     choice = min(CHOICES, key=lambda lowering: seconds[lowering])
     measured = ", ".join(f"{lowering} {1e3 * each:.3g} ms" for lowering, each in seconds.items())
     _log.info("%s: convolutions %s (a step of %d candidates: %s).", device, choice, CANDIDATES, measured)
-    # A lowering may have failed because other programs used the memory.
+    # A lowering may have failed only because other programs used the memory.
     if all(map(math.isfinite, seconds.values())):
-        _write(path, known | {key: choice})
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            choices = json.dumps(known | {key: choice}, indent=2) + "\n"
+            write_atomically(path, lambda unfinished: unfinished.write_text(choices))
     return choice
 
 
 def choices_path() -> Path:
     """Return the path of the file with the choices."""
     return platformdirs.user_cache_path("glojax") / "conv_lowerings.json"
-
-
-def _key(train: Train, device: jax.Device) -> str:
-    return f"{device.device_kind}, jaxlib {version('jaxlib')}, {computation_identity(train)}"
 
 
 def _seconds(train: Train, device: jax.Device) -> float:
@@ -75,34 +69,22 @@ def _seconds(train: Train, device: jax.Device) -> float:
     short = replace(train, config=replace(train.config, num_steps=STEPS, splits=(split,)), data=data)
     programs = LossProgram.from_trees([LossTree.parse("x * log(y)")] * CANDIDATES, capacity=8)
     rates = np.full(CANDIDATES, 1e-3, np.float32)
-
-    def run() -> None:
-        with jax.default_device(device):
-            train_in_segments(short, programs, jax.random.key(0), rates, CANDIDATES)
-
     samples = []
     try:
-        run()
-        for _ in range(ROUNDS):
+        for _ in range(1 + ROUNDS):
             start = time.perf_counter()
-            run()
+            with jax.default_device(device):
+                train_in_segments(short, programs, jax.random.key(0), rates, CANDIDATES)
             samples.append(time.perf_counter() - start)
     except jax.errors.JaxRuntimeError:
         return float("inf")
-    return statistics.median(samples) / STEPS
+    return statistics.median(samples[1:]) / STEPS  # the first one compiles
 
 
-def _read(path: Path) -> dict[str, ConvolutionLowering]:
-    """Read the choices; none if the file cannot be read."""
+def _read_choices() -> dict[str, ConvolutionLowering]:
+    """Return the remembered choices; none if the file cannot be read."""
     try:
-        known = json.loads(path.read_text())
+        known = json.loads(choices_path().read_text())
     except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}
-
-
-def _write(path: Path, known: dict[str, ConvolutionLowering]) -> None:
-    """Write the choices, unless the file cannot be written."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda unfinished: unfinished.write_text(json.dumps(known, indent=2) + "\n"))

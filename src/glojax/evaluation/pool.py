@@ -31,16 +31,16 @@ Trained = tuple[Training, TrainResult]
 
 
 class TrainingPool(Protocol):
-    """Does trainings, in any order."""
+    """Does trainings, in any order; raises GlojaxError if a device has no memory for a single candidate."""
 
     def context(self, config: TrainingConfig) -> str:
-        """Return the identity of what trainings with this configuration compute; see `Training`."""
+        """Return the identity of what trainings with this configuration compute, at any learning rate."""
 
     def room(self, config: TrainingConfig) -> int:
         """Return the number of trainings that would begin at once."""
 
     def submit(self, config: TrainingConfig, trainings: Sequence[Training]) -> None:
-        """Queue trainings."""
+        """Queue trainings, whose context belongs to `config`."""
 
     def wait(self) -> list[Trained]:
         """Wait until trainings are done, or until there may be new room; something must be in progress.
@@ -50,8 +50,4 @@ class TrainingPool(Protocol):
         """
 
     def cancel(self) -> list[Trained]:
-        """Drop queued trainings, and wait up to `GRACE_SECONDS` for those in progress.
-
-        Returns:
-            The results since the last call of `wait`.
-        """
+        """Drop queued trainings, wait up to `GRACE_SECONDS` for the others, and return results as `wait` does."""

@@ -1,10 +1,11 @@
-"""The platform and the versions that this process runs on, as far as they may change a result."""
+"""The devices that train, and the platform and versions that this process runs on, as far as they change a result."""
 
 import functools
 import hashlib
 import os
 import platform as machine
 import re
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -13,13 +14,34 @@ import jax
 import platformdirs
 
 from glojax.cpu_devices import cpu_device
+from glojax.errors import ConfigurationError
 from glojax.training import decisive_settings
 
 #: Packages whose version may change the result of a training or of a search.
 DECISIVE: Final = ("glojax", "jax", "jaxlib", "flax", "optax", "evosax", "numpy")
 
-#: As Linux names them, on x86 and ARM.
+#: Names of vector instructions in Linux, on x86 and ARM.
 _VECTOR: Final = re.compile(r"(avx|fma|sse|ssse|f16c|amx|asimd|sve)\w*")
+
+
+def training_devices(number: int | None = None) -> list[jax.Device]:
+    """Return the devices that train in this process, always the same ones; on a CPU those of `cpu_device`."""
+    if number is not None and number < 1:
+        raise ConfigurationError(f"{number} devices were asked for; expected at least 1.")
+    if jax.default_backend() == "cpu":
+        return [cpu_device(index) for index in range(number or num_cores())]
+    local: list[jax.Device] = jax.local_devices()
+    if number is not None and number > len(local):
+        kind = local[0].device_kind
+        raise ConfigurationError(
+            f"{number} devices were asked for, but there are {len(local)} ({kind}); ask for fewer."
+        )
+    return local[:number]
+
+
+def device_names(devices: Sequence[jax.Device]) -> list[str]:
+    """Return names for people, such as "cpu 0", "cpu 1"."""
+    return [f"{device.device_kind} {index}" for index, device in enumerate(devices)]
 
 
 def keep_compiled_programs() -> None:
@@ -33,28 +55,24 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def keep_to_cores(share: int, size: int) -> None:
-    """Restrict this thread, and those that it starts, to the cores of one share, if the machine has so many.
+def keep_to_cores(index: int, size: int) -> None:
+    """Restrict this thread, and those that it starts, to the `index`-th group of `size` cores, if there are so many.
 
     XLA has a thread for each core that it finds; several processes with threads for all of them disturb each other.
-
-    Args:
-        share: Number of the share, from 0.
-        size: Cores in each share.
     """
     if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))[share * size : (share + 1) * size]
+        cores = sorted(os.sched_getaffinity(0))[index * size : (index + 1) * size]
         if len(cores) == size:
             os.sched_setaffinity(0, cores)
 
 
 def platform() -> dict[str, str]:
-    """Return what beside the versions may change a result: the kind of device, and settings of JAX and XLA.
+    """Return what may change a result apart from versions: the kind of device, and settings of JAX and XLA.
 
     XLA compiles for the vector instructions of a CPU. The number of devices changes no result.
     """
     kind = jax.local_devices()[0].device_kind
-    of_cpu = {"instructions": _instructions()} if kind == "cpu" else {}
+    of_cpu = {"instructions": _vector_instructions()} if kind == "cpu" else {}
     if kind == "cpu" and cpu_device(0) in jax.devices("cpu"):  # whose threads are as many as the cores
         of_cpu["cores"] = str(num_cores())
     return {"device_kind": kind} | of_cpu | decisive_settings()
@@ -62,11 +80,11 @@ def platform() -> dict[str, str]:
 
 def decisive_versions() -> dict[str, str]:
     """Return the versions of `DECISIVE`, and a checksum of glojax's code, which may change between two versions."""
-    return {name: version(name) for name in DECISIVE} | {"glojax_code": _code()}
+    return {name: version(name) for name in DECISIVE} | {"glojax_code": _code_checksum()}
 
 
 @functools.cache
-def _instructions() -> str:
+def _vector_instructions() -> str:
     """Return the vector instructions of the processor, or its name."""
     try:
         words = set(Path("/proc/cpuinfo").read_text().split())
@@ -76,7 +94,6 @@ def _instructions() -> str:
 
 
 @functools.cache
-def _code() -> str:
-    """Return a checksum of glojax's own code."""
-    root = Path(__file__).parents[1]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(root.rglob("*.py")))).hexdigest()[:12]
+def _code_checksum() -> str:
+    paths = sorted(Path(__file__).parents[1].rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:12]

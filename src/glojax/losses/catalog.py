@@ -1,12 +1,11 @@
 """Loss functions in the form of optax: of any expression, and of the published losses by name."""
 
-import difflib
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
 import jax
 
-from glojax.errors import ConfigurationError, ExpressionError
+from glojax.errors import ConfigurationError, ExpressionError, nearest
 from glojax.expressions import LossTree
 from glojax.losses.compiled import compile_tree
 from glojax.losses.objective import DEFAULT_PROB_EPSILON, ClassReduction, as_probabilities, check_objective, objective
@@ -53,11 +52,10 @@ def find_tree(name_or_text: str) -> LossTree:
     except ExpressionError as error:
         if not name_or_text.isidentifier() or len(name_or_text) > _LONGEST_NAME:
             raise
-        near = difflib.get_close_matches(name_or_text, CATALOG, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         known = ", ".join(CATALOG)
         raise ExpressionError(
-            f"Unknown loss {name_or_text!r}.{hint} Expected one of {known}, or an expression such as 'log(y) - x / y'."
+            f"Unknown loss {name_or_text!r}.{nearest(name_or_text, CATALOG)} Expected one of {known}, or an expression "
+            "such as 'log(y) - x / y'."
         ) from error
 
 

@@ -6,35 +6,33 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import make_dataclass
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import tyro
 from rich.console import Console
 from rich.logging import RichHandler
 
-from glojax.errors import ConfigurationError, GlojaxError
+from glojax.errors import ConfigurationError, GlojaxError, nearest
 from glojax.evaluation import keep_compiled_programs
-from glojax.search.checks import nearest
-from glojax.search.cluster_options import WorkersOptions, print_workers
-from glojax.search.command_line import with_optimizer_arguments, with_recipe
 from glojax.search.commands import COMMANDS, execute, resume
-from glojax.search.execution import ResumeOptions
+from glojax.search.execution import ResumeOptions, WorkersOptions, print_workers
+from glojax.search.options import CommonOptions, recipe_of
 from glojax.search.signals import Interruption, interruptible
+from glojax.training import Optimizer, TrainingConfig
 
-PROGRAM = "python -m glojax.search"
+_OPTIMIZER = "--optimizer"
 
-_RUN = """Finds a loss function on real images, tunes its coefficients, then compares it with the standard ones on the
+_DESCRIPTIONS = {
+    "": """Finds a loss function on real images, tunes its coefficients, then compares it with the standard ones on the
 test set.
 
 Other commands: `discover` (search alone), `tune` (coefficients of given losses), `compare` (given losses against each
 other), `resume` (goes on with an interrupted run, or to more generations) and `workers` (lists a cluster's workers);
-each has a `--help` of its own."""
-
-_DESCRIPTIONS = {
-    "": _RUN,
+each has a `--help` of its own.""",
     "discover": "Searches for loss functions with a genetic algorithm.",
     "tune": "Tunes the coefficients of losses with CMA-ES.",
     "compare": "Compares losses over several seeds, on validation and test set.",
@@ -53,28 +51,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     try:
         if command not in _DESCRIPTIONS:
-            raise ConfigurationError(
-                f"Unknown command {command!r}.{nearest(command, _DESCRIPTIONS)} "
-                "Expected discover, tune, compare, resume or workers, or options alone."
-            )
-        options_type, work = _work(command)
+            expected = "Expected discover, tune, compare, resume or workers, or options alone."
+            raise ConfigurationError(f"Unknown command {command!r}.{nearest(command, _DESCRIPTIONS)} {expected}")
+        name = command or "run"
+        others: dict[str, tuple[type[Any], Callable[[Any, Console], None]]] = {
+            "resume": (ResumeOptions, resume),
+            "workers": (WorkersOptions, print_workers),
+        }
+        options_type, work = others.get(name) or (COMMANDS[name][0], partial(execute, name))
         options = tyro.cli(
             with_recipe(options_type, arguments),
             args=with_optimizer_arguments(arguments),
-            prog=f"{PROGRAM} {command}".rstrip(),
+            prog=f"python -m glojax.search {command}".rstrip(),
             description=_DESCRIPTIONS[command],
         )
         execution = options.execution
         handler = RichHandler(console=console, show_time=False, show_path=False)
-        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+        logging.basicConfig(format="%(message)s", handlers=[handler])
         logging.getLogger("glojax").setLevel(logging.INFO)
         keep_compiled_programs()
         if execution.cluster is not None:
             jax.config.update("jax_platforms", "cpu")  # accelerators are for the workers
-        with (
-            interruptible(execution.time_limit_seconds),
-            jax.profiler.trace(execution.profile) if execution.profile else contextlib.nullcontext(),
-        ):
+        trace = jax.profiler.trace(execution.profile) if execution.profile else contextlib.nullcontext()
+        with interruptible(execution.time_limit_seconds), trace:
             work(options, console)
     except GlojaxError as error:
         print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
@@ -92,14 +91,46 @@ def _in_parentheses(text: str) -> str:
     return f"({text})" if is_expression else text
 
 
-def _work(command: str) -> tuple[type[Any], Callable[[Any, Console], None]]:
-    """Return a command's options, and the function that runs it."""
-    if command == "resume":
-        return ResumeOptions, resume
-    if command == "workers":
-        return WorkersOptions, print_workers
-    name = command or "run"
-    return COMMANDS[name][0], partial(execute, name)
+def with_recipe(options_type: type[Any], arguments: Sequence[str]) -> type[Any]:
+    """Return the options with the defaults of the arguments' data set, so that `--help` shows them."""
+    dataset = _value("--dataset", arguments)
+    if dataset is None or not issubclass(options_type, CommonOptions):
+        return options_type
+    recipe = recipe_of(dataset)
+    training_type = Annotated[TrainingConfig, tyro.conf.OmitArgPrefixes]
+    changed = [("network", str, recipe.network), ("training", training_type, recipe.training)]
+    return make_dataclass(options_type.__name__, changed, bases=(options_type,), frozen=True, kw_only=True)
+
+
+def with_optimizer_arguments(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with the optimizer's own behind its name.
+
+    Example:
+        >>> with_optimizer_arguments(["--optimizer", "adam", "--seed", "1", "--optimizer.b1", "0.95"])
+        ['--seed', '1', '--optimizer', 'adam', 'b1=0.95']
+    """
+    name, words, others = _value(_OPTIMIZER, arguments), list[str](), list[str]()
+    pending = iter(arguments)
+    for argument in pending:
+        flag, equals, value = argument.partition("=")
+        if flag == _OPTIMIZER and name is not None:
+            if not equals:
+                next(pending)
+        elif flag.startswith(f"{_OPTIMIZER}."):
+            words.append(f"{flag.removeprefix(f'{_OPTIMIZER}.').replace('-', '_')}={value or next(pending, '')}")
+        else:
+            others.append(argument)
+    if name is None and not words:
+        return others
+    return [*others, _OPTIMIZER, *Optimizer.parse([name or "sgd", *words]).words]
+
+
+def _value(flag: str, arguments: Sequence[str]) -> str | None:
+    """Return the value of the last occurrence of a flag."""
+    for index, argument in reversed(list(enumerate(arguments))):
+        if argument == flag or argument.startswith(f"{flag}="):
+            return argument.partition("=")[2] if "=" in argument else next(iter(arguments[index + 1 :]), None)
+    return None
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The comparison of losses over fresh seeds, on the validation and the test set."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -9,10 +10,10 @@ from scipy import stats
 
 from glojax.errors import ConfigurationError
 from glojax.evaluation import Evaluation, Evaluator, FitnessRule, evaluate
-from glojax.expressions import LossTree
+from glojax.expressions import LossTree, canonical
 
-#: A loss whose name ends in this is taken at the best, by mean validation accuracy, of these multiples of the
-#: configured learning rate. A search often finds no more than a larger effective step; this tells it apart.
+#: A loss whose name ends in this is taken at the best of these multiples of the configured learning rate: a search
+#: often finds no more than a larger effective step, and this tells it apart.
 BEST_RATE = "_best_rate"
 RATE_FACTORS = (0.3, 1.0, 3.0, 10.0, 30.0)
 
@@ -43,10 +44,7 @@ class RateTrial:
 
 @dataclass(frozen=True)
 class ComparedLoss:
-    """A loss of a comparison, at the best of the learning rates at which it was tried.
-
-    `non_finite` of its trainings broke off, and count with accuracy 0.
-    """
+    """A loss at the best of its tried learning rates; `non_finite` trainings broke off, and count with accuracy 0."""
 
     name: str
     expression: str
@@ -68,7 +66,7 @@ class WelchTest:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Losses over the same seeds, in the order asked for, and tests between each two."""
+    """Losses over the same seeds, in the given order, and tests between each two."""
 
     losses: list[ComparedLoss]
     welch: list[WelchTest]
@@ -95,13 +93,21 @@ def compare(
         learning_rates: The rates at which all losses are tried; each is taken at its best, by mean validation accuracy.
             None for the configured rate.
 
-    Returns:
-        The losses in the given order, and a test between each two.
+    Raises:
+        ConfigurationError: A loss lacks x or y.
     """
+    require_variables(losses.values())
     rules = [comparison_rule(name, evaluator.config.learning_rate, seeds, learning_rates) for name in losses]
     evaluations = evaluate(evaluator, list(losses.values()), rules)
     compared = [_compared(name, evaluation) for name, evaluation in zip(losses, evaluations, strict=True)]
     return Comparison(compared, [_welch(first, second) for first, second in combinations(compared, 2)])
+
+
+def require_variables(trees: Iterable[LossTree]) -> None:
+    """Raise ConfigurationError for the first loss that lacks x or y, in canonical form."""
+    for tree in map(canonical, trees):
+        if not (tree.uses("x") and tree.uses("y")):
+            raise ConfigurationError(f"{tree} lacks x or y, and cannot be compared; leave it out.")
 
 
 def comparison_rule(
@@ -114,24 +120,20 @@ def comparison_rule(
 
 
 def _compared(name: str, evaluation: Evaluation) -> ComparedLoss:
-    tried = [
-        RateTrial(
-            rate,
-            Accuracies.of(evaluation.scores("validation", rate)).mean,
-            sum(not trial.finite for trial in evaluation.trials if trial.learning_rate == rate),
-        )
-        for rate in dict.fromkeys(trial.learning_rate for trial in evaluation.trials)
-    ]
-    if evaluation.learning_rate is None:
-        raise ConfigurationError(f"{evaluation.tree} lacks x or y, and cannot be compared; leave it out.")
+    best_rate = evaluation.learning_rate
+    assert best_rate is not None, "it was trained"
+    non_finite = Counter(trial.learning_rate for trial in evaluation.trials if not trial.finite)
     return ComparedLoss(
         name,
         evaluation.expression,
-        evaluation.learning_rate,
+        best_rate,
         Accuracies.of(evaluation.scores("validation")),
         Accuracies.of(evaluation.scores("test")),
-        next(trial.non_finite for trial in tried if trial.learning_rate == evaluation.learning_rate),
-        tried,
+        non_finite[best_rate],
+        [
+            RateTrial(rate, Accuracies.of(evaluation.scores("validation", rate)).mean, non_finite[rate])
+            for rate in dict.fromkeys(trial.learning_rate for trial in evaluation.trials)
+        ],
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import dacite
 
-from glojax.errors import RunDirectoryError
+from glojax.errors import RunDirectoryError, in_one_line
 from glojax.evaluation import checksum, decisive_versions
 from glojax.search.options import CommonOptions
 from glojax.search.run_directory import TUNING_EVENTS, RunDirectory
@@ -36,35 +36,22 @@ _IN_WORDS = {"computation": "the network, or how it is trained, computes somethi
 
 
 def run_config(
-    command: str,
-    options: CommonOptions,
-    resolved: Mapping[str, Any],
-    devices: Sequence[str],
-    trained_on: Mapping[str, str],
+    command: str, options: CommonOptions, resolved: dict[str, Any], devices: Sequence[str], platform: dict[str, str]
 ) -> dict[str, Any]:
     """Return the content of `config.json`."""
+    names = [field.name for field in fields(options) if field.name not in _EXECUTION]
+    values = {name: getattr(options, name) for name in names} | {"training": config_record(options.training)}
     config = {
         "format": FORMAT,
         "command": command,
-        "options": options_record(options),
-        "resolved": _as_json(dict(resolved)),
-        "platform": dict(trained_on),
+        "options": _as_json(values),
+        "resolved": _as_json(resolved),
+        "platform": platform,
         "versions": {"python": python_version()} | decisive_versions() | {name: version(name) for name in _OTHERS},
         "devices": list(devices),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
     return sealed(config)
-
-
-def options_record(options: CommonOptions) -> dict[str, Any]:
-    """Return the options that decide on results as a JSON object."""
-    names = [field.name for field in fields(options) if field.name not in _EXECUTION]
-    values = {name: getattr(options, name) for name in names}
-    nested = {
-        name: asdict(value) for name, value in values.items() if is_dataclass(value) and not isinstance(value, type)
-    }
-    record: dict[str, Any] = _as_json(values | nested | {"training": config_record(options.training)})
-    return record
 
 
 def sealed(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,8 +68,9 @@ def read_config(directory: Path) -> dict[str, Any]:
         if not isinstance(config, dict) or "format" not in config:
             raise ValueError("no field 'format'")
     except (OSError, ValueError, RecursionError) as error:
-        cause = " ".join(str(error).split())
-        raise RunDirectoryError(f"{path} cannot be read ({cause}); start anew in another folder.") from error
+        raise RunDirectoryError(
+            f"{path} cannot be read ({in_one_line(error)}); start anew in another folder."
+        ) from error
     if config["format"] != FORMAT:
         versions = config.get("versions")
         maker = str(versions.get("glojax", "?") if isinstance(versions, dict) else "?")[:20]
@@ -103,7 +91,7 @@ def read_options(options_type: type[Options], config: Mapping[str, Any]) -> Opti
     try:
         return dacite.from_dict(options_type, config["options"], settings)
     except (dacite.DaciteError, TypeError, KeyError, AttributeError) as error:
-        cause = " ".join(str(error).split())
+        cause = in_one_line(error)
         raise RunDirectoryError(f"{FILE} holds options that this command does not take: {cause}.") from error
 
 
@@ -113,11 +101,12 @@ def accept(directory: RunDirectory, current: Mapping[str, Any], allow_change: bo
     More generations than the run began with are no change: what it has done stays as it is.
     """
     recorded = read_config(directory.path)
-    extended = {"generations": current["options"].get("generations")} if "generations" in recorded["options"] else {}
-    if extended.get("generations") != recorded["options"].get("generations"):
+    generations = current["options"].get("generations")
+    if generations != recorded["options"].get("generations", generations):
         # These files go on where the discovery ended before, or follow from what it found.
-        directory.remove("candidates.jsonl", "tuning.jsonl", TUNING_EVENTS)
-        recorded = sealed(recorded | {"options": recorded["options"] | extended})
+        for name in ("candidates.jsonl", "tuning.jsonl", TUNING_EVENTS):
+            (directory.path / name).unlink(missing_ok=True)
+        recorded = sealed(recorded | {"options": recorded["options"] | {"generations": generations}})
         directory.write_json(FILE, recorded)
     found = differences(recorded, current)
     if found and not allow_change:
@@ -132,7 +121,7 @@ def accept(directory: RunDirectory, current: Mapping[str, Any], allow_change: bo
 
 
 def differences(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
-    """Return a text for each difference between a run's beginning and now that could change its results."""
+    """Return a text for each difference that could change the run's results."""
     found = []
     for part in ("options", "resolved", "platform", "versions"):
         was, now = _flat(recorded.get(part)), _flat(current[part])
@@ -148,19 +137,15 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     """Return nested objects as one, by dotted names."""
     if not isinstance(value, dict):
         return {prefix: value}
-    flat: dict[str, Any] = {}
-    for name, inner in value.items():
-        flat |= _flat(inner, f"{prefix}.{name}" if prefix else str(name))
-    return flat
+    parts = [_flat(inner, f"{prefix}.{name}" if prefix else str(name)) for name, inner in value.items()]
+    return {name: inner for part in parts for name, inner in part.items()}
 
 
-def _as_json(options: dict[str, Any]) -> Any:
-    """Return the options as they read back from a file."""
-    return json.loads(json.dumps(options, default=_path_as_text))
+def _as_json(values: Mapping[str, Any]) -> Any:
+    """Return values as they read back from a file."""
 
+    def convert(value: Any) -> Any:
+        # The run may go on in another working directory.
+        return str(value.expanduser().absolute()) if isinstance(value, Path) else asdict(value)
 
-def _path_as_text(value: Any) -> str:
-    if not isinstance(value, Path):
-        raise TypeError(f"{value!r} has no form in JSON")
-    # The run may go on in another working directory.
-    return str(value.expanduser().absolute())
+    return json.loads(json.dumps(values, default=convert))

@@ -1,21 +1,39 @@
-"""The command line's options of a run's execution, the first time and when it goes on."""
+"""How a run is executed: its options, the first time and when it goes on, and its cluster."""
 
+import dataclasses
 import re
 import shlex
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import dacite
 import tyro
+from rich.console import Console
+from rich.table import Table
 
-from glojax.cluster.settings import settings_type
-from glojax.errors import ConfigurationError
-from glojax.search.checks import require_at_least
+from glojax.cluster.settings import Limits, SchedulerSettings, Settings, settings_type
+from glojax.errors import ConfigurationError, in_one_line, nearest
+
+if TYPE_CHECKING:
+    from glojax.cluster.worker_pool import WorkerPool
 
 _DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?")
 
 #: Seconds of the longest time limit: about three years.
 _LONGEST = 1e8
+
+
+def require_at_least(minimum: int, **values: int | None) -> None:
+    """Raise ConfigurationError for the first value below `minimum`; None passes."""
+    for name, value in values.items():
+        if value is not None and value < minimum:
+            flag = "--" + name.replace("_", "-")
+            raise ConfigurationError(f"{flag} is {value}; expected a whole number of at least {minimum}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +44,11 @@ class ExecutionOptions:
     """How many devices train: GPUs where there are some, else CPU cores. By default all."""
 
     time_limit: str | None = None
-    """End the run after this time, such as 3h, 90m or 1h30m, so that it can be resumed. By default it runs to its
-    end."""
+    """End the run after this time, such as 3h, 90m or 1h30m, so that it can be resumed. By default no limit."""
 
     cluster: str | None = None
     """Train on other processes or machines: local:N for N workers on this one, slurm, htcondor, or the address of a
-    Dask scheduler that stands already, tcp://HOST:PORT. By default in this process. --devices is then how
-    many CPU cores each worker trains on."""
+    running Dask scheduler, tcp://HOST:PORT. --devices is then the number of CPU cores of each worker."""
 
     cluster_config: Path | None = None
     """TOML file with the cluster's settings; examples are in examples/cluster."""
@@ -58,21 +74,19 @@ class ExecutionOptions:
         if self.time_limit is None:
             return None
         parts = _DURATION.fullmatch(self.time_limit.strip().lower())
-        seconds = (
-            sum(int(part) * unit for part, unit in zip(parts.groups("0"), (3600, 60, 1), strict=True)) if parts else 0
-        )
-        if not 0 < seconds <= _LONGEST:
+        hours, minutes, seconds = map(int, parts.groups("0")) if parts else (0, 0, 0)
+        total = 3600 * hours + 60 * minutes + seconds
+        if not 0 < total <= _LONGEST:
             raise ConfigurationError(
                 f"--time-limit is {self.time_limit!r}; expected hours, minutes and seconds, such as 3h, 90m or 1h30m."
             )
-        return seconds
+        return total
 
     @property
     def cluster_in_words(self) -> str:
         """The options of the cluster in a command that goes on with the run."""
         options = {"--cluster": self.cluster, "--cluster-config": self.cluster_config}
-        given = {name: str(value) for name, value in options.items() if value is not None}
-        return "".join(f" {name} {shlex.quote(value)}" for name, value in given.items())
+        return "".join(f" {name} {shlex.quote(str(value))}" for name, value in options.items() if value is not None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +97,104 @@ class ResumeOptions:
     """The folder of the run."""
 
     generations: int | None = None
-    """Go on to this many generations, also if the run is finished; only what is new is trained. By default those that
-    the run began with."""
+    """Go on to this many generations, also if the run is finished. By default those that the run began with."""
 
     allow_version_change: bool = False
-    """Go on although libraries, data set or device differ from those that the run began with; config.json then says
-    so."""
+    """Go on although libraries, data set or device differ from the run's beginning; config.json then says so."""
 
     execution: Annotated[ExecutionOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=ExecutionOptions)
 
     def __post_init__(self) -> None:
         require_at_least(1, generations=self.generations)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkersOptions:
+    """Options of a look at a cluster."""
+
+    cluster: str
+    """Address of a scheduler: tcp://HOST:PORT, or tls://HOST:PORT with certificates in --cluster-config."""
+
+    cluster_config: Path | None = None
+    """TOML file with the scheduler's settings."""
+
+    execution: tyro.conf.Suppress[ExecutionOptions] = field(default_factory=ExecutionOptions)
+
+
+def read_settings(cluster: str, path: Path | None) -> Settings:
+    """Read the settings of a cluster."""
+    wanted = settings_type(cluster)
+    if path is None:
+        return wanted()
+    try:
+        given = tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
+        _require_known(given, wanted, path)
+        return dacite.from_dict(wanted, given, dacite.Config(cast=[Path], strict=True))
+    except (OSError, ValueError) as error:
+        cause = in_one_line(error)
+        raise ConfigurationError(f"{path} cannot be read as TOML ({cause}); correct --cluster-config.") from error
+    except dacite.MissingValueError as error:
+        raise ConfigurationError(f"{path} lacks the setting {error.field_path}; add it.") from error
+    except dacite.DaciteError as error:
+        raise ConfigurationError(f"{path} has a setting of a wrong type: {in_one_line(error)}.") from error
+
+
+@contextmanager
+def open_cluster(execution: ExecutionOptions, console: Console) -> Iterator["tuple[WorkerPool, Limits] | None"]:
+    """Start or join the cluster, and wait for a worker; yield the workers and their limits, None without a cluster."""
+    if execution.cluster is None:
+        yield None
+        return
+    settings = read_settings(execution.cluster, execution.cluster_config)
+    with _workers(execution.cluster, settings, execution.devices) as workers:
+        waiting = f"Waiting for a worker of {execution.cluster}, at {workers.address}."
+        console.print(waiting, highlight=False, markup=False)
+        workers.wait_for_workers(1)
+        yield workers, settings.limits
+
+
+def _workers(cluster: str, settings: Settings, num_devices: int | None) -> AbstractContextManager["WorkerPool"]:
+    try:
+        from glojax.cluster.launch import open_workers
+    except ImportError as error:
+        raise ConfigurationError(
+            f"--cluster needs packages that are not installed ({error.name or error}): pip install 'glojax[cluster]'"
+        ) from error
+    return open_workers(cluster, settings, num_devices)
+
+
+def print_workers(options: WorkersOptions, console: Console) -> None:
+    """Print the workers of a cluster: devices, speed, shards done, failures."""
+    settings = read_settings(options.cluster, options.cluster_config)
+    if not isinstance(settings, SchedulerSettings):
+        raise ConfigurationError(f"--cluster is {options.cluster!r}; expected the address of a running scheduler.")
+    with _workers(options.cluster, settings, None) as workers:
+        reports, failures = workers.reports()
+    table = Table(box=None, pad_edge=False)
+    for column in ("worker", "host", "process", "devices", "steps/s", "shards", "trainings", "failures"):
+        table.add_column(column, justify="left" if column in ("worker", "host", "devices") else "right")
+    for address, about in sorted(reports.items()):
+        if about is None:
+            table.add_row(address, "does not answer")
+            continue
+        speed = about["steps"] / about["seconds"] if about["seconds"] else 0.0
+        counts = (f"{speed:,.0f}", *(str(about[name]) for name in ("shards", "trainings", "failures")))
+        table.add_row(address, about["host"], str(about["pid"]), ", ".join(about["devices"]), *counts)
+    console.print(table)
+    console.print(f"{len(reports)} workers; {len(failures)} were lost, late or refused.", highlight=False)
+    latest_of = {failure["host"]: failure["what"] for failure in failures}
+    for host, number in Counter(failure["host"] for failure in failures).most_common():
+        console.print(f"  {host}: {number}, at last: {latest_of[host]}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _require_known(given: Mapping[str, Any], settings: Any, path: Path, prefix: str = "") -> None:
+    """Raise ConfigurationError for the first unknown key, with the nearest known one."""
+    fields: dict[str, Any] = {field.name: field.type for field in dataclasses.fields(settings)}
+    for name, value in given.items():
+        if name not in fields:
+            raise ConfigurationError(
+                f"{path} has the unknown setting {prefix}{name}.{nearest(name, fields)} Expected {', '.join(fields)}."
+            )
+        for inner in (fields[name], *getattr(fields[name], "__args__", ())):
+            if dataclasses.is_dataclass(inner) and isinstance(value, dict):
+                _require_known(value, inner, path, f"{prefix}{name}.")

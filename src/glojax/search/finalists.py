@@ -26,13 +26,7 @@ class Finalist:
     @property
     def record(self) -> dict[str, Any]:
         """The finalist as a JSON object."""
-        return {
-            "expression": str(self.tree),
-            "fitness": self.fitness,
-            "mean_accuracy": self.mean_accuracy,
-            "accuracies": self.accuracies,
-            "seeds": self.seeds,
-        }
+        return {"expression": str(self.tree)} | {name: value for name, value in vars(self).items() if name != "tree"}
 
     @property
     def loss_record(self) -> dict[str, Any]:
@@ -48,14 +42,13 @@ class Finalist:
 def select_discovered(found: Sequence[Discovered], num_finalists: int) -> list[Evaluation]:
     """Return the best losses that could be trained, the smallest for each fitness.
 
-    Losses that differ in form alone, or only for soft labels, train alike and have the same fitness: one stands for
-    all of them.
+    Losses that differ in form alone, or only for soft labels, train alike and have the same fitness.
     """
     trained = [one.evaluation for one in found if one.evaluation.fitness is not None]
     if not trained:
         raise GlojaxError(
-            f"None of {len(found)} distinct losses could be trained to the end; "
-            "raise --generations or --population-size."
+            f"None of {len(found)} distinct losses could be trained to the end; raise --generations or "
+            "--population-size."
         )
     smallest = {one.fitness: one for one in reversed(trained)}
     return list(reversed(smallest.values()))[:num_finalists]
@@ -68,15 +61,14 @@ def select_tuned(tuned: Sequence[Tuned], num_finalists: int) -> list[Evaluation]
 
 
 def choose(found: Sequence[Evaluation], evaluator: Evaluator, seeds: Sequence[int]) -> list[Finalist]:
-    """Evaluate the best again with fresh seeds, and order them by mean validation accuracy, the best first.
+    """Evaluate the best again with fresh seeds; return them by mean validation accuracy, the best first.
 
-    The search's own best is the luckiest of many trainings with one seed: with another seed it may do worse, or fail.
-    The paper says nothing of this step.
+    The search's own best is the luckiest of many trainings with one seed. The paper does not describe this step.
     """
     evaluations = evaluate(evaluator, [one.tree for one in found], FitnessRule(tuple(seeds)))
     finalists = []
-    for one, evaluation in zip(found, evaluations, strict=True):
-        accuracies = evaluation.scores(FITNESS_SPLIT)
+    for one, again in zip(found, evaluations, strict=True):
+        accuracies = again.scores(FITNESS_SPLIT)
         mean = round(statistics.fmean(accuracies), 6)
-        finalists.append(Finalist(evaluation.tree, one.fitness, mean, accuracies, list(seeds)))
+        finalists.append(Finalist(again.tree, one.fitness, mean, accuracies, list(seeds)))
     return sorted(finalists, key=lambda finalist: -finalist.mean_accuracy)

@@ -2,18 +2,15 @@
 
 import statistics
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, get_args
 
-from glojax.errors import ConfigurationError
 from glojax.evaluation import Evaluation, Evaluator, Status
 from glojax.expressions import LossTree
-from glojax.search.checks import nearest
-from glojax.search.events import EventLog
+from glojax.search.logs import EventLog
 from glojax.search.loop import Search, rank
-from glojax.strategies import DISCOVERY_STRATEGIES, GeneticConfig
+from glojax.strategies import GeneticConfig, find_strategy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +19,11 @@ class GenerationRecord:
 
     Attributes:
         generation: Its number, from 1.
-        best_fitness: The highest fitness in it; None if none is known.
-        median_fitness: The median fitness of its candidates, where unknown fitness counts as 0.
+        best_fitness: The highest fitness; None if none is known.
+        median_fitness: The median fitness, where unknown fitness counts as 0.
         best_expression: The fittest candidate; of equally fit ones the smallest.
-        trained, non_finite, lacks_variable, crashed, cached: Its candidates of each `Evaluation.status`.
-        candidate_steps: Optimizer steps taken in all.
+        trained, non_finite, lacks_variable, crashed, cached: The number of candidates of each `Evaluation.status`.
+        candidate_steps: Optimizer steps in all.
         seconds: Wall time.
     """
 
@@ -46,16 +43,16 @@ class GenerationRecord:
     def of(cls, generation: int, evaluations: Sequence[Evaluation], seconds: float, **others: Any) -> Self:
         """Sum up evaluations; `others` are the fields that a subclass adds or sets by itself."""
         best = min(evaluations, key=rank)
-        counts = Counter(evaluation.status for evaluation in evaluations)
-        fields = {
+        statuses = [evaluation.status for evaluation in evaluations]
+        fields = {status: statuses.count(status) for status in get_args(Status)} | {
+            "generation": generation,
             "best_fitness": best.fitness,
             "median_fitness": round(statistics.median(evaluation.fitness or 0.0 for evaluation in evaluations), 6),
             "best_expression": best.expression,
             "candidate_steps": sum(evaluation.steps for evaluation in evaluations),
             "seconds": round(seconds, 3),
         }
-        statuses = {status: counts[status] for status in get_args(Status)}
-        return cls(generation=generation, **fields | statuses | others)
+        return cls(**fields | others)
 
 
 @dataclass(frozen=True)
@@ -84,13 +81,13 @@ def discover(
 
     Args:
         evaluator: Gives candidates their fitness.
-        config: Settings of the genetic algorithm; None for the paper's.
+        config: Settings of the genetic algorithm, by default the paper's.
         num_generations: At least 1; each has `config.population_size` candidates.
         seed: The seed of the strategy.
         strategy: A name in `DISCOVERY_STRATEGIES`: "generational", "steady-state" or "random".
         initial: Losses to begin with; the other candidates of the first generation are random.
         constraint: Says whether a tree may be a candidate; others are drawn again.
-        time_limit: Seconds after which the search ends with what it has; None for no limit.
+        time_limit: Seconds after which the search ends; None for no limit.
         log: Keeps the order in which evaluations complete, in which they are then told; None for the order of asking.
         on_evaluation: Called with each evaluation when it is told, and the number of its generation.
         on_generation: Called at the end of each generation.
@@ -101,16 +98,10 @@ def discover(
     Raises:
         ConfigurationError: The strategy is unknown, or an initial loss may not be a candidate.
         GlojaxError: A device has no memory for a single candidate, or the log is of another search.
-        OSError: The log or the journal cannot be written.
 
     Source: Gonzalez and Miikkulainen (2020), section III-A, for the default.
     """
     config = config or GeneticConfig()
-    if strategy not in DISCOVERY_STRATEGIES:
-        raise ConfigurationError(
-            f"Unknown strategy {strategy!r}.{nearest(strategy, DISCOVERY_STRATEGIES)} "
-            f"Expected one of {', '.join(DISCOVERY_STRATEGIES)}."
-        )
     generation: list[Evaluation] = []
     found: dict[LossTree, Discovered] = {}
     number, start = 1, time.perf_counter()
@@ -119,18 +110,17 @@ def discover(
         nonlocal number, start
         found.setdefault(evaluation.tree, Discovered(evaluation, number))
         generation.append(evaluation)
-        current, evaluations = number, generation.copy()
-        is_last = len(generation) == config.population_size
-        if is_last:
-            generation.clear()
+        current, record = number, None
+        if len(generation) == config.population_size:
             number, now = number + 1, time.perf_counter()
-            seconds, start = now - start, now
+            record, start = GenerationRecord.of(current, generation, now - start), now
+            generation.clear()
         # The callbacks come last: an exception in one of them leaves everything counted.
         on_evaluation(evaluation, current)
-        if is_last:
-            on_generation(GenerationRecord.of(current, evaluations, seconds))
+        if record is not None:
+            on_generation(record)
 
-    made = DISCOVERY_STRATEGIES[strategy](config, seed, initial=initial, constraint=constraint)
+    made = find_strategy(strategy)(config, seed, initial=initial, constraint=constraint)
     search = Search(made, evaluator, log=log, on_evaluation=take_in)
     search.run(num_generations * config.population_size, time_limit=time_limit)
     return [found[evaluation.tree] for evaluation in search.found]

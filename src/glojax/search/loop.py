@@ -8,7 +8,7 @@ from typing import Final
 from glojax.errors import ConfigurationError, RunDirectoryError
 from glojax.evaluation import Evaluation, Evaluator
 from glojax.expressions import LossTree
-from glojax.search.events import Event, EventLog
+from glojax.search.logs import Event, EventLog
 from glojax.strategies import Strategy
 
 #: Candidates that may be outstanding when evaluations are told in the order of asking. It is a constant, so that the
@@ -19,13 +19,12 @@ LOOKAHEAD: Final = 1024
 class Search:
     """Drives a strategy with an evaluator, and keeps every evaluation.
 
-    Evaluations are told in the order in which their candidates were asked for: then a search is the same on any number
-    of devices. Or, with an `EventLog`, they are told in the order in which they complete: then nobody waits for a slow
-    candidate, and the log keeps the order, so that the search can be repeated. Events that the log holds already happen
-    again, whatever order evaluations come in now; then the search goes on from there.
+    Evaluations are told in the order in which their candidates were asked for, so that a search is the same on any
+    number of devices. With an `EventLog`, they are told in the order in which they complete, so that no device waits
+    for a slow candidate. Events that the log holds already happen again, in their order; then the search goes on.
 
     Args:
-        strategy: Decides which candidates are evaluated.
+        strategy: Chooses the candidates.
         evaluator: Evaluates them. Nothing else may be in progress in it while `run` is.
         log: Keeps the order of completion; None for the order of asking.
         on_evaluation: Called with each evaluation once the strategy has been told. An exception that it raises ends
@@ -105,7 +104,8 @@ class Search:
         if number is None:
             raise ConfigurationError(f"{tree} is not outstanding; tell a candidate that `ask` gave, once.")
         self._waiting[number] = evaluation
-        self._tell_waiting()
+        while self._tell_next():
+            pass
 
     def run(self, budget: int | None = None, *, time_limit: float | None = None) -> None:
         """Search until the strategy has come to its end, or a limit is reached.
@@ -117,7 +117,6 @@ class Search:
 
         Raises:
             GlojaxError: A device has no memory for a single candidate, or the log is of another search.
-            OSError: The journal or the log cannot be written.
         """
         deadline = float("inf") if time_limit is None else time.monotonic() + time_limit
         last = float("inf") if budget is None else len(self.evaluations) + budget
@@ -131,8 +130,8 @@ class Search:
             if left_over := [number for number in self._outstanding if number not in self._waiting]:
                 submit(left_over)
             while time.monotonic() < deadline:
-                if self._log is not None:
-                    self._tell_waiting()
+                while self._log is not None and self._tell_next():
+                    pass
                 first = self._num_asked
                 if self._replayed:
                     room = self._num_recorded
@@ -166,11 +165,6 @@ class Search:
             f"The event log does not fit the search, which has no candidate {number} to ask for after "
             f"{len(self.evaluations)} were evaluated: restore it, or start anew in another folder."
         )
-
-    def _tell_waiting(self) -> None:
-        """Tell the strategy all evaluations whose turn has come."""
-        while self._tell_next():
-            pass
 
     def _tell_next(self) -> bool:
         """Tell the strategy the next evaluation; return whether its turn has come."""

@@ -1,36 +1,65 @@
 """The command line's options of a search, a tuning and a comparison."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import tyro
 
 from glojax.datasets import DatasetSource, TestSplit
-from glojax.errors import ConfigurationError
+from glojax.errors import ConfigurationError, nearest
 from glojax.expressions import LossTree
 from glojax.losses import find_tree
 from glojax.networks import NETWORKS, ConvolutionLowering
-from glojax.search.checks import nearest, require_at_least, require_distinct
-from glojax.search.comparison import BEST_RATE
-from glojax.search.execution import ExecutionOptions
-from glojax.search.recipes import recipe_of
-from glojax.strategies import DISCOVERY_STRATEGIES, GeneticConfig, TuningConfig
+from glojax.search.comparison import BEST_RATE, require_variables
+from glojax.search.execution import ExecutionOptions, require_at_least
+from glojax.strategies import GeneticConfig, TuningConfig, find_strategy
 from glojax.strategies.coefficients import CoefficientLayout
 from glojax.training import TrainingConfig
 
 
+class Recipe(NamedTuple):
+    """A network, by its name in `NETWORKS`, and the configuration of a training."""
+
+    network: str
+    training: TrainingConfig
+
+
+_DIGITS = TrainingConfig(num_steps=200, batch_size=64, learning_rate=0.05)
+_MNIST = TrainingConfig(num_steps=2000, batch_size=100, learning_rate=0.01)
+_CIFAR = TrainingConfig(
+    num_steps=500, batch_size=1024, learning_rate=0.05, weight_decay=0.004, decay_every_epochs=350, augmentation="cifar"
+)
+
+#: The recipes of MNIST and CIFAR-10 are the paper's (section IV-A), which gives no number of steps for CIFAR-10; with
+#: that of digits, a whole search takes two or three minutes on two cores.
+RECIPES = {
+    "digits": Recipe("DigitsCNN", _DIGITS),
+    "mnist": Recipe("MnistCNN", _MNIST),
+    "fashion_mnist": Recipe("MnistCNN", _MNIST),
+    "cifar10": Recipe("CifarCNN", _CIFAR),
+}
+
+
+def recipe_of(dataset: str) -> Recipe:
+    """Return the recipe of a data set; the one of users' own data if the name is not in `RECIPES`."""
+    return RECIPES.get(dataset, Recipe("SmallCNN", _DIGITS))
+
+
+#: Options of any command that are at least 1.
+_COUNTS = ("chunk_size", "replicates", "finalists", "finalist_seeds", "generations", "seeds")
+
+
 @dataclass(frozen=True, kw_only=True)
 class CommonOptions:
-    """The network, the data, the training, and the place of the results."""
+    """The network, the data, the training, and the folder of the results."""
 
     dataset: str = "digits"
-    """Data set: digits (built in), mnist, fashion_mnist, cifar10, or a path that ends in .npz, with the arrays
-    x_train, y_train, x_test and y_test."""
+    """Data set: digits, mnist, fashion_mnist, cifar10, or a .npz file of x_train, y_train, x_test and y_test."""
 
     data_dir: Path | None = None
-    """Folder with the data set's original files, or one prepared by tensorflow-datasets. By default the cache, which
-    is filled from the network."""
+    """Folder with the original files, or one prepared by tensorflow-datasets. By default they are downloaded."""
 
     test_split: TestSplit = "official"
     """held-out takes the last 10,000 training images for the test set, and trains on none of them."""
@@ -62,29 +91,17 @@ class CommonOptions:
     execution: Annotated[ExecutionOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=ExecutionOptions)
 
     def __post_init__(self) -> None:
-        require_at_least(1, chunk_size=self.chunk_size)
-        require_at_least(0, seed=self.seed)
+        require_at_least(0, **{name: getattr(self, name, None) for name in ("seed", "tuned")})
+        require_at_least(1, **{name: getattr(self, name, None) for name in _COUNTS})
         if self.seed >= 2**31:
             raise ConfigurationError(f"--seed is {self.seed}; expected a whole number below 2^31.")
         if self.network not in NETWORKS:
-            raise ConfigurationError(
-                f"Unknown network {self.network!r}.{nearest(self.network, NETWORKS)} "
-                f"Expected one of {', '.join(NETWORKS)}."
-            )
-
-    @property
-    def rates_in_words(self) -> str:
-        """The learning rate, for the user to read."""
-        return f"learning rate {self.training.learning_rate:g}"
-
-    @property
-    def seeds_of_search(self) -> range:
-        """The seeds with which candidates get their fitness."""
-        return range(self.seed, self.seed + 1)
+            hint = nearest(self.network, NETWORKS)
+            raise ConfigurationError(f"Unknown network {self.network!r}.{hint} Expected one of {', '.join(NETWORKS)}.")
 
     @property
     def dataset_source(self) -> DatasetSource:
-        """The source of the data set, with its share of training images."""
+        """The source of the data set."""
         return DatasetSource(
             name=self.dataset,
             data_dir=None if self.data_dir is None else str(self.data_dir),
@@ -97,28 +114,19 @@ class CommonOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions(CommonOptions):
-    """Options of all commands that look for a loss: how a candidate gets its fitness, and how the best is chosen.
-
-    Each phase takes the next seeds from --seed on, so that no phase sees those of another.
-    """
+    """Options of all commands that look for a loss; each phase takes the next seeds from --seed on."""
 
     replicates: int = 1
     """Number of seeds that each candidate is trained with; its fitness is the mean."""
 
     asynchronous: bool = False
-    """Tell the strategy each evaluation as soon as it is complete: nobody waits for a slow candidate. What comes of it
-    depends on the order of completion, which is recorded."""
+    """Tell the strategy each evaluation when it completes: no device waits, and the recorded order counts."""
 
     finalists: int = 10
-    """How many of the best losses are evaluated again with fresh seeds; the best of them by mean validation
-    accuracy is the result. 1 takes the search's own best."""
+    """How many of the best losses are evaluated again with fresh seeds; the best by mean accuracy is the result."""
 
     finalist_seeds: int = 10
     """Number of fresh seeds that decide between the finalists."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_at_least(1, replicates=self.replicates, finalists=self.finalists, finalist_seeds=self.finalist_seeds)
 
     @property
     def seeds_of_search(self) -> range:
@@ -138,9 +146,12 @@ class DiscoverOptions(SearchOptions):
     generations: int = 25
     """Number of generations, the random first one included."""
 
-    strategy: Literal["generational", "steady-state", "random"] | None = None
-    """How candidates are chosen: generational and steady-state are forms of the genetic algorithm; random learns
-    nothing, as a control. By default generational, or steady-state with --asynchronous."""
+    preset: Literal["paper"] = "paper"
+    """The defaults of the search: paper is the method of Gonzalez and Miikkulainen (2020)."""
+
+    strategy: str | None = None
+    """generational or steady-state, forms of the genetic algorithm, or random, which learns nothing. By default
+    generational; with --asynchronous steady-state."""
 
     initial_losses: tuple[str, ...] = ()
     """Losses to begin with, as names or expressions; the other candidates of the first generation are random."""
@@ -149,9 +160,9 @@ class DiscoverOptions(SearchOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_at_least(1, generations=self.generations)
+        strategy = find_strategy(self.chosen_strategy)
         if self.initial_losses:
-            DISCOVERY_STRATEGIES[self.chosen_strategy](self.genetic, self.seed, initial=self.initial_trees)
+            strategy(self.genetic, self.seed, initial=self.initial_trees)
 
     @property
     def initial_trees(self) -> list[LossTree]:
@@ -176,19 +187,14 @@ class RunOptions(DiscoverOptions):
     seeds: int = 10
     """Number of fresh seeds over which losses are compared in the end."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_at_least(0, tuned=self.tuned)
-        require_at_least(1, seeds=self.seeds)
-
 
 @dataclass(frozen=True, kw_only=True)
 class TuneOptions(SearchOptions):
     """Options of the tuning of given losses."""
 
     loss: tuple[str, ...]
-    """Losses to tune: names (cross_entropy, baikal, baikal_cma) or expressions of x and y, such as
-    "log(y) - x / y", with or without coefficients to start from. The loss is minus their sum over the classes."""
+    """Losses to tune: names (cross_entropy, baikal, baikal_cma) or expressions of x and y, such as "log(y) - x / y",
+    with or without coefficients to start from. The loss is minus their sum over the classes."""
 
     tuning: TuningConfig = field(default_factory=TuningConfig)
 
@@ -197,9 +203,8 @@ class TuneOptions(SearchOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_at_least(1, seeds=self.seeds)
-        require_distinct("loss", self.loss)
-        require_distinct("loss", [str(tree) for tree in self.trees])
+        _require_distinct("loss", self.loss)
+        _require_distinct("loss", [str(tree) for tree in self.trees])
         for tree in self.trees:
             CoefficientLayout.of(tree, self.tuning.coefficients)
 
@@ -221,13 +226,12 @@ class CompareOptions(CommonOptions):
     """Number of seeds; --seed is the first."""
 
     learning_rates: tuple[float, ...] | None = None
-    """Learning rates that each loss is tried at; the best on the validation set is the loss's own."""
+    """Learning rates at which each loss is tried; its best on the validation set counts."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_at_least(1, seeds=self.seeds)
-        require_distinct("losses", self.losses)
-        _ = self.trees
+        _require_distinct("losses", self.losses)
+        require_variables(self.trees.values())
         if self.learning_rates is None:
             return
         if not self.learning_rates or not all(0 < rate < float("inf") for rate in self.learning_rates):
@@ -247,9 +251,11 @@ class CompareOptions(CommonOptions):
         """The losses to compare, by name."""
         return {name: find_tree(name.removesuffix(BEST_RATE)) for name in self.losses}
 
-    @property
-    def rates_in_words(self) -> str:
-        """The learning rates, for the user to read."""
-        if self.learning_rates is None:
-            return super().rates_in_words
-        return "each loss at its best learning rate of " + ", ".join(f"{rate:g}" for rate in self.learning_rates)
+
+def _require_distinct(name: str, losses: Sequence[str]) -> None:
+    """Raise ConfigurationError unless there is a loss, and none twice."""
+    if not losses:
+        raise ConfigurationError(f"--{name} names no loss; give at least one.")
+    repeated = sorted({loss for loss in losses if losses.count(loss) > 1})
+    if repeated:
+        raise ConfigurationError(f"--{name} has {repeated[0]!r} more than once; give each loss once.")

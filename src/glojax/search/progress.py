@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from datetime import timedelta
-from types import TracebackType
 from typing import Literal, Self
 
 from rich.console import Console, Group
@@ -14,6 +13,7 @@ from rich.text import Text
 from glojax.cluster.settings import ClusterProgress
 from glojax.evaluation import Evaluation
 from glojax.search.generations import GenerationRecord
+from glojax.search.results import print_text
 from glojax.search.tuning import TuningRecord
 from glojax.training import TrainResult
 
@@ -26,15 +26,10 @@ class Display:
 
     def __init__(self, console: Console):
         self._console = console
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("elapsed"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-        )
+        done = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+        elapsed = TextColumn("elapsed"), TimeElapsedColumn()
+        left = TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=True)
+        self._bar = Progress(*done, *elapsed, *left)
         self._task = self._bar.add_task("", total=None)
         self._figures = Text("")
         self._workers = ""
@@ -42,28 +37,26 @@ class Display:
         self._counts: Counter[str] = Counter()
         self._steps = self._done = self._total = 0
         self._unit = "candidates"
-        self._start = time.perf_counter()
-        self._next_line = self._start + LINE_SECONDS
+        self._start = self._next_line = time.perf_counter()
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
             self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._live.stop()
 
     def start_phase(self, title: str, total: int, unit: Literal["candidates", "trainings"]) -> None:
         """Begin a piece of work: evaluations of candidates, or single trainings."""
         self._counts.clear()
-        self._steps, self._start = 0, time.perf_counter()
+        self._steps, self._done, self._total, self._unit = 0, 0, total, unit
+        self._start = time.perf_counter()
+        self._next_line = self._start + LINE_SECONDS
         self._figures = Text("")
         self._bar.reset(self._task, description=title, total=total)
-        self._done, self._total, self._unit, self._next_line = 0, total, unit, self._start + LINE_SECONDS
         if not self._console.is_terminal:
-            self._print(f"{title}: {total} {unit}")
+            print_text(f"{title}: {total} {unit}", self._console)
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
         """Count a candidate."""
@@ -85,9 +78,8 @@ class Display:
         if not self._console.is_terminal and now >= self._next_line:
             workers = f", {self._workers}" if self._workers else ""
             left = timedelta(seconds=round((now - self._start) / self._done * (self._total - self._done)))
-            self._print(
-                f"{self._done} of {self._total} done, {speed:,.0f} candidate-steps/s, about {left} left{workers}"
-            )
+            text = f"{self._done} of {self._total} done, {speed:,.0f} candidate-steps/s, about {left} left{workers}"
+            print_text(text, self._console)
             self._next_line = now + LINE_SECONDS
         figures = [f"{speed:,.0f} candidate-steps/s"]
         if self._counts:
@@ -105,31 +97,27 @@ class Display:
         self._bar.update(self._task, description=f"Generation {min(record.generation + 1, num_generations)}")
         dead = record.non_finite + record.lacks_variable + record.crashed
         speed = record.candidate_steps / max(record.seconds, 1e-3)
-        number = f"{record.generation}/{num_generations}"
-        self._print(
-            f"{number:>7}  best {record.best_fitness or 0:.4f}  median {record.median_fitness:.4f}  "
-            f"{record.trained:3} trained {record.cached:3} cached {dead:3} dead  {speed:6,.0f} steps/s  "
-            f"{record.best_expression}"
+        print_text(
+            f"{f'{record.generation}/{num_generations}':>7}  best {record.best_fitness or 0:.4f}  "
+            f"median {record.median_fitness:.4f}  {record.trained:3} trained {record.cached:3} cached {dead:3} dead  "
+            f"{speed:6,.0f} steps/s  {record.best_expression}",
+            self._console,
         )
 
     def on_tuning(self, record: TuningRecord, num_generations: int) -> None:
         """Show the end of a generation of a loss."""
         self._bar.update(self._task, description=f"Tuning, generation {min(record.generation + 1, num_generations)}")
-        number = f"{record.generation}/{num_generations}"
-        outcome = (
-            f"best {record.best_fitness:.4f}  median {record.median_fitness:.4f}"
-            if record.best_fitness is not None
-            else "no member could be trained"
-        )
-        self._print(
-            f"{number:>7}  {outcome}  so far {record.best_so_far or 0:.4f}  sigma {record.sigma:.2g}  "
-            f"{record.trained:3} trained {record.non_finite + record.crashed:3} dead  {record.loss}"
+        outcome = "no member could be trained"
+        if record.best_fitness is not None:
+            outcome = f"best {record.best_fitness:.4f}  median {record.median_fitness:.4f}"
+        print_text(
+            f"{f'{record.generation}/{num_generations}':>7}  {outcome}  so far {record.best_so_far or 0:.4f}  "
+            f"sigma {record.sigma:.2g}  {record.trained:3} trained {record.non_finite + record.crashed:3} dead  "
+            f"{record.loss}",
+            self._console,
         )
         if record.stop_reason is not None:
-            self._print(f"         ends: {record.stop_reason}")
-
-    def _print(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+            print_text(f"         ends: {record.stop_reason}", self._console)
 
     def _render(self) -> Group:
         return Group(self._bar, self._figures, *([Text(self._workers, style="dim")] if self._workers else []))

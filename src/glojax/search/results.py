@@ -7,21 +7,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from glojax.expressions import to_latex
-from glojax.search.comparison import Accuracies, ComparedLoss, Comparison
+from glojax.search.comparison import Accuracies, Comparison
 from glojax.search.finalists import Finalist
-from glojax.search.run_directory import RunDirectory
 from glojax.search.tuning import Tuned
 
 
 def print_comparison(comparison: Comparison, num_seeds: int, test_split: str, console: Console) -> None:
     """Print the accuracies, and the tests of each loss against the first; `test_split` names the test set."""
     first = comparison.losses[0]
-    table = Table(
-        title=f"Accuracy over {num_seeds} fresh seeds: mean (standard deviation)",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-    )
+    title = f"Accuracy over {num_seeds} fresh seeds: mean (standard deviation)"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("loss", overflow="fold")
     test = "test" if test_split == "official" else f"{test_split} test"
     for column in ("rate", "validation", test, "Welch p"):
@@ -35,13 +30,12 @@ def print_comparison(comparison: Comparison, num_seeds: int, test_split: str, co
             _mean_and_sd(loss.test_accuracy),
             "" if p_value is None else f"{p_value:.2g}",
         )
-    console.print()
-    console.print(table)
+    console.print("", table, sep="\n")
     if len(comparison.losses) > 1:
-        _print(console, f"Welch p: two-tailed t-test of the test accuracies against {first.name}.")
+        print_text(f"Welch p: two-tailed t-test of the test accuracies against {first.name}.", console)
     for loss in comparison.losses:
         if loss.non_finite:
-            _print(console, f"{loss.name}: {loss.non_finite} of {num_seeds} trainings broke off, and count as 0.")
+            print_text(f"{loss.name}: {loss.non_finite} of {num_seeds} trainings broke off, and count as 0.", console)
 
 
 def print_tuned(tuned: Sequence[Tuned], console: Console) -> None:
@@ -49,11 +43,11 @@ def print_tuned(tuned: Sequence[Tuned], console: Console) -> None:
     if tuned:
         console.print()
     for one in tuned:
-        _print(console, f"Tuned:            {one.loss}")
-        _print(
-            console,
+        print_text(
+            f"Tuned:            {one.loss}\n"
             f"                  {one.num_coefficients} coefficients, fitness {one.start.fitness or 0:.4f} before and "
             f"{one.best.fitness or 0:.4f} at best; ended by {one.stop_reason}",
+            console,
         )
 
 
@@ -62,35 +56,25 @@ def print_best(
 ) -> None:
     """Print the loss that was found, as text and LaTeX, with its accuracies."""
     console.print()
-    _print(console, f"Best loss found:  {best.tree}")
-    _print(console, f"LaTeX:            {to_latex(best.tree)}")
-    _print(
-        console, "                  minimised as minus its sum over the classes; x: label, y: probability of a class"
-    )
-    _print(
+    print_text(
+        f"Best loss found:  {best.tree}\n"
+        f"LaTeX:            {to_latex(best.tree)}\n"
+        "                  minimised as minus its sum over the classes; x: label, y: probability of a class\n"
+        f"Validation:       {best.fitness or 0:.4f} in the search, {best.mean_accuracy:.4f} on average over "
+        "fresh seeds",
         console,
-        f"Validation:       {best.fitness or 0:.4f} in the search, {best.mean_accuracy:.4f} on average over fresh "
-        "seeds",
     )
     if comparison is not None:
-        found, *others = comparison.losses
-        differences = ", ".join(_against(found, other) for other in others)
+        first, *others = [(loss.name, loss.test_accuracy.mean) for loss in comparison.losses]
+        differences = ", ".join(f"{first[1] - mean:+.4f} against {name}" for name, mean in others)
         test = "Test:" if test_split == "official" else f"{test_split.capitalize()} test:"
-        _print(console, f"{test:<17} {found.test_accuracy.mean:.4f}: {differences}")
-
-
-def print_directory(directory: RunDirectory, console: Console) -> None:
-    """Print the path of the results."""
-    _print(console, f"Results: {directory.path}")
-
-
-def _against(found: ComparedLoss, other: ComparedLoss) -> str:
-    return f"{found.test_accuracy.mean - other.test_accuracy.mean:+.4f} against {other.name}"
+        print_text(f"{test:<17} {first[1]:.4f}: {differences}", console)
 
 
 def _mean_and_sd(accuracies: Accuracies) -> str:
     return f"{accuracies.mean:.4f}" if accuracies.sd is None else f"{accuracies.mean:.4f} ({accuracies.sd:.4f})"
 
 
-def _print(console: Console, text: str) -> None:
+def print_text(text: str, console: Console) -> None:
+    """Print a text as it stands: rich would wrap it and read it as markup."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -19,21 +19,19 @@ import csv
 import io
 import json
 import os
-import shlex
 import shutil
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from glojax.errors import RunDirectoryError
-from glojax.evaluation import TrainingJournal
 from glojax.files import remove_unfinished, write_atomically
-from glojax.search.events import EventLog
-from glojax.search.json_lines import JsonLines
+from glojax.search.logs import JsonLines
 
 #: Free space that a run requires before it starts; a training takes a third of a kilobyte.
 MIN_FREE_BYTES = 64 * 2**20
@@ -45,14 +43,10 @@ _LOCK, _HOLDER = ".lock", ".holder.json"
 
 
 class RunDirectory:
-    """A folder to which this process alone writes, until it is released.
+    """A folder to which this process alone writes, until it is released; its methods let `OSError` pass."""
 
-    `create` makes one; `reopen` takes the folder of an interrupted or finished run. Errors of the file system pass
-    through its methods as `OSError`.
-    """
-
-    def __init__(self, path: Path):
-        """Lock the folder; call `create` or `reopen` instead."""
+    def __init__(self, path: Path, *, is_new: bool = False):
+        """Lock the folder."""
         self.path = path
         self._lock = FileLock(path / _LOCK, timeout=0)
         self._logs: dict[str, JsonLines] = {}
@@ -66,86 +60,51 @@ class RunDirectory:
             raise RunDirectoryError(f"The file system of {path} knows no locks; give another as --run-dir.") from error
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": f"{datetime.now():%Y-%m-%d %H:%M:%S}"}
         try:
+            if is_new:
+                require_free(path)  # again, now that no other process can write to it
             (path / _HOLDER).write_text(json.dumps(holder) + "\n", encoding="utf-8")
-        except OSError:
+        except (OSError, RunDirectoryError):
             self.release()
             raise
 
     @classmethod
     def create(cls, path: Path | None, command: str) -> "RunDirectory":
         """Take a new or empty folder."""
-        shown = path or Path("runs")
-        try:
-            path = shown = path or _unused(Path("runs"), f"{datetime.now():%Y%m%d-%H%M%S}-{command}")
+        with writing(path or Path("runs"), "or give another folder as --run-dir"):
+            path = path or _unused(Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{command}")
             require_free(path)
             path.mkdir(parents=True, exist_ok=True)
             _require_space(path)
-            directory = cls(path)
-        except OSError as error:
-            raise unwritable(shown, error, "or give another folder as --run-dir") from error
-        try:
-            # Check again, now that no other process can write to it.
-            require_free(path)
-        except RunDirectoryError:
-            directory.release()
-            raise
-        return directory
+            return cls(path, is_new=True)
 
     @classmethod
     def reopen(cls, path: Path) -> "RunDirectory":
         """Take the folder of a run."""
         require_run(path)
-        try:
+        with writing(path, "then try again"):
             _require_space(path)
             directory = cls(path)
             remove_unfinished(path)
-        except OSError as error:
-            raise unwritable(path, error, "then try again") from error
         return directory
-
-    @property
-    def resume_command(self) -> str:
-        """The command that goes on with the run."""
-        return f"python -m glojax.search resume {shlex.quote(str(self.path))}"
-
-    def open_journal(self) -> TrainingJournal:
-        """Open the journal of the trainings that are done."""
-        return TrainingJournal(self.path / "trainings.jsonl")
-
-    def open_events(self, name: str) -> EventLog:
-        """Open an event log, such as `DISCOVERY_EVENTS`."""
-        return EventLog(self.path / name)
-
-    def remove(self, *names: str) -> None:
-        """Remove files, so that they are made anew."""
-        for name in names:
-            (self.path / name).unlink(missing_ok=True)
 
     def write_json(self, name: str, content: Any) -> None:
         """Write a whole JSON file."""
         text = json.dumps(content, indent=2) + "\n"
-        self.write_file(name, lambda path: path.write_text(text, encoding="utf-8"))
+        write_atomically(self.path / name, lambda path: path.write_text(text, encoding="utf-8"))
 
     def write_csv(self, name: str, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
         """Write a whole CSV file."""
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
-        self.write_file(name, lambda path: path.write_text(text.getvalue(), encoding="utf-8"))
-
-    def write_file(self, name: str, write: Callable[[Path], object]) -> None:
-        """Let `write` make a file under a temporary name, then rename it."""
-        write_atomically(self.path / name, write)
+        csv.writer(text, lineterminator="\n").writerows([header, *rows])
+        write_atomically(self.path / name, lambda path: path.write_text(text.getvalue(), encoding="utf-8"))
 
     def append_line(self, name: str, record: dict[str, Any]) -> dict[str, Any]:
-        """Append a record to a file of JSON lines, and return it as it stands there: a resumed run finds it again."""
-        if name not in self._logs:
-            self._logs[name] = JsonLines(self.path / name)
-        return self._logs[name].append(record)
+        """Append a record to a file of JSON lines; return what the file has, in a resumed run an earlier record."""
+        log = self._logs[name] = self._logs.get(name) or JsonLines(self.path / name)
+        return log.append(record)
 
     def finish(self) -> None:
-        """Cut off of the files of JSON lines what this run has neither written nor found again."""
+        """Cut off the lines that this run has neither written nor found again."""
         for log in self._logs.values():
             log.finish()
 
@@ -171,39 +130,38 @@ def require_run(path: Path) -> None:
 
 def require_free(path: Path) -> None:
     """Raise RunDirectoryError unless a new run may take a folder: it is empty, or does not exist yet."""
-    try:
+    with writing(path, "or give another folder as --run-dir"):
         if path.exists() and not path.is_dir():
             raise RunDirectoryError(f"{path} is a file; give a new or empty folder as --run-dir.")
-        taken = path.exists() and any(child.name not in (_LOCK, _HOLDER) for child in path.iterdir())
-    except OSError as error:
-        raise unwritable(path, error, "or give another folder as --run-dir") from error
-    if taken:
-        is_run = (path / "config.json").is_file()
+        names = {child.name for child in path.iterdir()} if path.exists() else set()
+    if names - {_LOCK, _HOLDER}:
+        is_run = "config.json" in names
         resume = f", or go on with the run that is there by `python -m glojax.search resume {path}`" if is_run else ""
         raise RunDirectoryError(
             f"Run directory {path} is not empty; give a new or empty folder as --run-dir{resume}. Nothing was changed."
         )
 
 
-def unwritable(path: Path, error: OSError, advice: str) -> RunDirectoryError:
-    """Return the error for the user when a file cannot be written."""
-    return RunDirectoryError(
-        f"Cannot write {error.filename or path}: {error.strerror or error}; make room or make it writable, {advice}."
-    )
+@contextlib.contextmanager
+def writing(path: Path, advice: str) -> Iterator[None]:
+    """Raise RunDirectoryError with advice when a file in a folder cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        name, cause = error.filename or path, error.strerror or error
+        raise RunDirectoryError(f"Cannot write {name}: {cause}; make room or make it writable, {advice}.") from error
 
 
 def _require_space(path: Path) -> None:
-    free = shutil.disk_usage(path).free
-    if free < MIN_FREE_BYTES:
+    free, expected = shutil.disk_usage(path).free / 2**20, MIN_FREE_BYTES / 2**20
+    if free < expected:
         raise RunDirectoryError(
-            f"The disk of {path} has {free / 2**20:.0f} MB left; expected {MIN_FREE_BYTES / 2**20:.0f} MB: make room, "
-            "or give a folder elsewhere as --run-dir."
+            f"The disk of {path} has {free:.0f} MB left; expected {expected:.0f} MB: make room, or give a folder "
+            "elsewhere as --run-dir."
         )
 
 
-def _unused(parent: Path, name: str) -> Path:
-    """Return a path that does not exist yet: the name, or the name with a number."""
-    path, number = parent / name, 2
-    while path.exists():
-        path, number = parent / f"{name}-{number}", number + 1
-    return path
+def _unused(path: Path) -> Path:
+    """Return a path that does not exist yet: the given one, or with a number."""
+    numbered = (path.with_name(f"{path.name}-{number}") for number in count(2))
+    return next(candidate for candidate in chain([path], numbered) if not candidate.exists())

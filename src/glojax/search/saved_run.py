@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glojax.errors import ExpressionError, RunDirectoryError
+from glojax.errors import ExpressionError, RunDirectoryError, in_one_line
 from glojax.evaluation import Evaluation
 from glojax.expressions import LossTree
 from glojax.search.config_file import read_config
@@ -20,17 +20,17 @@ from glojax.training import TrainingConfig, recorded_config
 
 @dataclass(frozen=True)
 class SavedRun:
-    """What a run directory says.
+    """The content of a run directory.
 
     Attributes:
         path: The directory.
         command: `run`, `discover`, `tune` or `compare`.
         options: The options of the command, as `config.json` has them.
         training: The configuration of a training.
-        evaluations: Every distinct loss that was evaluated, in the order of the run, with its tree.
-        generations: The summary of each generation of the discovery.
-        tuning: The summary of each generation of each loss under tuning.
-        result: The content of `result.json`; None if the run has not come so far.
+        evaluations: Every distinct loss, in the order of the run.
+        generations: A summary of each generation of the discovery.
+        tuning: A summary of each generation of each loss under tuning.
+        result: The content of `result.json`, None before there is one.
     """
 
     path: Path
@@ -56,15 +56,12 @@ class SavedRun:
 
     @property
     def comparison(self) -> list[Mapping[str, Any]] | None:
-        """The compared losses, as `result.json` has them; None if the run has not come so far."""
+        """The compared losses, as `result.json` has them; None before there are any."""
         return None if self.result is None else self.result.get("comparison")
 
 
 def load_run(path: str | os.PathLike[str]) -> SavedRun:
-    """Read a run directory; nothing in it is changed.
-
-    Args:
-        path: The directory of a finished or unfinished run.
+    """Read the directory of a finished or unfinished run; nothing in it is changed.
 
     Raises:
         RunDirectoryError: The folder holds no run, or a file in it is damaged or of another version.
@@ -72,6 +69,7 @@ def load_run(path: str | os.PathLike[str]) -> SavedRun:
     directory = Path(path).expanduser()
     require_run(directory)
     config = read_config(directory)
+    result = directory / "result.json"
     try:
         return SavedRun(
             path=directory,
@@ -81,10 +79,10 @@ def load_run(path: str | os.PathLike[str]) -> SavedRun:
             evaluations=[_evaluation(record) for record in _records(directory / "candidates.jsonl")],
             generations=[GenerationRecord(**record) for record in _records(directory / "generations.jsonl")],
             tuning=[TuningRecord(**record) for record in _records(directory / "tuning.jsonl")],
-            result=_result(directory / "result.json"),
+            result=json.loads(result.read_text(encoding="utf-8")) if result.exists() else None,
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError, ExpressionError) as error:
-        cause = " ".join(f"{type(error).__name__}: {error}".split())
+        cause = f"{type(error).__name__}: {in_one_line(error)}"
         raise RunDirectoryError(
             f"{directory} cannot be read ({cause}); let `python -m glojax.search resume` mend it."
         ) from error
@@ -95,11 +93,6 @@ def _records(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line[-1] == "\n"]
-
-
-def _result(path: Path) -> Mapping[str, Any] | None:
-    result: Mapping[str, Any] | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-    return result
 
 
 def _evaluation(record: Mapping[str, Any]) -> Evaluation:

@@ -23,9 +23,9 @@ class Interruption(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def interruptible(time_limit: float | None) -> Iterator[None]:
-    """Raise `Interruption` within, on SIGINT, SIGTERM or when the time is up; a second signal ends the process at once.
+    """Raise `Interruption` at any point within, on SIGINT, SIGTERM or when the time is up.
 
-    The exception may be raised at any point: files that are written within must survive that.
+    A second signal ends the process at once.
     """
     if threading.current_thread() is not threading.main_thread():  # which signals do not reach
         yield

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from glojax.evaluation import Evaluation, Evaluator
 from glojax.expressions import LossTree
-from glojax.search.events import EventLog
 from glojax.search.generations import GenerationRecord
+from glojax.search.logs import EventLog
 from glojax.search.loop import Search, rank
 from glojax.strategies.coefficients import CoefficientSearch, LossTuning, TuningConfig
 
@@ -18,10 +18,9 @@ class TuningRecord(GenerationRecord):
 
     Attributes:
         loss: The loss as tuning began.
-        best_so_far: The highest fitness up to now, with that of the untuned loss; None if none is known.
+        best_so_far: The highest fitness up to now, the untuned loss included; None if none is known.
         best_expression: The loss that has it.
-        sigma: The step size of the next generation.
-        condition_number: The condition number of the next generation's covariance matrix.
+        sigma, condition_number: Step size, and condition of the covariance matrix, of the next generation.
         stop_reason: Why the tuning of this loss ended here; None if it went on.
     """
 
@@ -39,11 +38,11 @@ class Tuned:
     Attributes:
         loss: The loss as tuning began.
         start: Its evaluation.
-        best: The best evaluation of the loss, with whatever coefficients; `start` if no member was better.
-        found: Every distinct evaluation of a member, the best first; of equals the latest, which is nearest to where
-            the search went.
+        best: The best evaluation of the loss, with any coefficients; `start` if no member was better.
+        found: Every distinct evaluation of a member, the best first; of equally fit ones the latest, where the search
+            went.
         num_coefficients: The number of coefficients that were tuned.
-        generations: The generations that it took part in.
+        generations: The number of its generations.
         stop_reason: Why it ended.
     """
 
@@ -68,26 +67,21 @@ def tune(
 ) -> list[Tuned]:
     """Tune the coefficients of losses with CMA-ES.
 
-    The members of all losses train as one population, whatever their numbers of coefficients. The losses do not
-    influence each other.
+    The members of all losses train as one population. The losses do not influence each other.
 
     Args:
         trees: The losses, with the coefficients to start from.
         evaluator: Gives members their fitness.
-        config: Settings of the evolution strategies, one for each loss; None for the paper's.
+        config: Settings of the evolution strategies, one for each loss; by default the paper's.
         seed: The seed of the members.
         log: Keeps the order in which evaluations complete, in which they are then told; None for the order of asking.
         on_evaluation: Called with each evaluation when it is told, and the number of its generation; 0 for the losses
             as they are given.
         on_record: Called at the end of each generation for each loss that took part.
 
-    Returns:
-        One result for each tree, in order.
-
     Raises:
         ConfigurationError: A tree lacks x or y, or has a coefficient that is not finite.
         GlojaxError: A device has no memory for a single candidate, or the log is of another search.
-        OSError: The log or the journal cannot be written.
 
     Source: Gonzalez and Miikkulainen (2020), section III-B.
     """
@@ -96,15 +90,13 @@ def tune(
 
     def take_in(evaluation: Evaluation) -> None:
         nonlocal generation, start
-        current = generation
-        is_last = strategy.num_rounds > generation
-        if is_last:
+        current, records = generation, list[TuningRecord]()
+        if strategy.num_rounds > generation:
             generation, now = strategy.num_rounds, time.perf_counter()
-            seconds, start = now - start, now
+            records, start = [_record(current, loss, now - start) for loss in strategy.active], now
         on_evaluation(evaluation, current)
-        if is_last:
-            for loss in strategy.active:
-                on_record(_record(current, loss, seconds))
+        for record in records:
+            on_record(record)
 
     Search(strategy, evaluator, log=log, on_evaluation=take_in).run()
     return [_tuned(loss) for loss in strategy.losses]

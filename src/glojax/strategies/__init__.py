@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from glojax.errors import ConfigurationError, nearest
 from glojax.strategies.base import Batch as Batch, Strategy as Strategy
 from glojax.strategies.coefficients import CoefficientSearch as CoefficientSearch, TuningConfig as TuningConfig
 from glojax.strategies.genetic import (
@@ -18,3 +19,11 @@ DISCOVERY_STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "steady-state": SteadyStateSearch,
     "random": RandomSearch,
 }
+
+
+def find_strategy(name: str) -> Callable[..., Strategy]:
+    """Return the entry of `DISCOVERY_STRATEGIES`; raise ConfigurationError if there is none."""
+    if name not in DISCOVERY_STRATEGIES:
+        hint, known = nearest(name, DISCOVERY_STRATEGIES), ", ".join(DISCOVERY_STRATEGIES)
+        raise ConfigurationError(f"Unknown strategy {name!r}.{hint} Expected one of {known}.")
+    return DISCOVERY_STRATEGIES[name]

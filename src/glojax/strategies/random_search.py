@@ -3,44 +3,27 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from glojax.expressions import LossTree
-from glojax.strategies.genetic import Constraint, GeneticConfig, draw_trees, require_valid
+from glojax.strategies.genetic import GeneticStrategy, draw_trees, require_valid
 
 if TYPE_CHECKING:
     from glojax.evaluation import Evaluation
 
 
-class RandomSearch:
+class RandomSearch(GeneticStrategy):
     """Draws each candidate as the genetic algorithm draws its first population, and learns nothing.
 
     Selection is of use only if it finds better losses than this strategy with as many evaluations.
 
-    Args:
-        config: Uses `initial_depth` and `max_nodes`.
-        seed: The seed of the drawing.
-        initial: The first candidates, of any number.
-        constraint: Says whether a tree may be a candidate; others are drawn again.
-
     Example:
+        >>> from glojax import GeneticConfig
         >>> [str(tree) for tree in RandomSearch(GeneticConfig(), seed=0, initial=[LossTree.parse("x * y")]).ask(1)]
         ['x * y']
     """
 
-    def __init__(
-        self,
-        config: GeneticConfig,
-        seed: int,
-        *,
-        initial: Sequence[LossTree] = (),
-        constraint: Constraint = lambda tree: True,
-    ):
-        require_valid(initial, config, constraint)
-        self._config = config
-        self._rng = np.random.default_rng(seed)
+    def _start(self, initial: Sequence[LossTree]) -> None:
+        require_valid(initial, self._config, self._constraint)
         self._initial = list(initial)
-        self._constraint = constraint
 
     def ask(self, room: int) -> list[LossTree]:
         """Return `room` candidates."""

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jax import lax
 from tyro.constructors import PrimitiveConstructorSpec
 
-from glojax.errors import ConfigurationError
-from glojax.training.named_functions import import_function, nearest
+from glojax.errors import ConfigurationError, nearest
+from glojax.training.named_functions import import_function
 
 #: Maps logits [B, C] float32 and labels [B] integers to scores [B] float32, from 0, the worst, upwards.
 Metric = Callable[[jax.Array, jax.Array], jax.Array]

@@ -1,8 +1,7 @@
 """Functions by their import path, such as "package.module:function"."""
 
-import difflib
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
@@ -50,9 +49,3 @@ def require_function(name: str, value: object) -> None:
         raise ConfigurationError(f"{name} is {value!r}; expected a function that is hashable.") from error
     if not callable(value):
         raise ConfigurationError(f"{name} is {value!r}; expected a name or a function.")
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return a hint with the known word that is most like `word`, or nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""

@@ -14,8 +14,8 @@ import numpy as np
 import optax
 from tyro.constructors import PrimitiveConstructorSpec
 
-from glojax.errors import ConfigurationError
-from glojax.training.named_functions import import_function, nearest
+from glojax.errors import ConfigurationError, nearest
+from glojax.training.named_functions import import_function
 
 #: Maps a learning rate, a traced float32 scalar, to the transformation of gradients to updates.
 OptimizerFactory = Callable[[Any], optax.GradientTransformation]

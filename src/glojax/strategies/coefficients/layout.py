@@ -32,10 +32,6 @@ NUM_DIGITS = 6
 class CoefficientLayout:
     """A loss function whose K free coefficients are a vector.
 
-    Attributes:
-        tree: The loss function with its coefficients.
-        indices: [K] Indices, in prefix order, of the nodes with a free coefficient.
-
     Example:
         >>> layout = CoefficientLayout.of(LossTree.parse("log(y) - x / y"), "independent")
         >>> layout.indices
@@ -49,11 +45,7 @@ class CoefficientLayout:
 
     @classmethod
     def of(cls, tree: LossTree, free: FreeCoefficients = "all") -> "CoefficientLayout":
-        """Return the layout of a tree; if only independent coefficients are free, with 1 for all others.
-
-        Raises:
-            ConfigurationError: The tree lacks x or y, or a coefficient is not finite.
-        """
+        """Return the layout of a tree; if only independent coefficients are free, with 1 for all others."""
         if not (tree.uses("x") and tree.uses("y")):
             missing = "x" if tree.uses("y") else "y"
             raise ConfigurationError(

@@ -20,6 +20,33 @@ _MAX_DRAWS_PER_CANDIDATE = 1_000
 Constraint = Callable[[LossTree], bool]
 
 
+class GeneticStrategy:
+    """What the strategies that draw random trees have in common; a subclass starts from its first candidates.
+
+    Args:
+        config: Settings of the genetic algorithm.
+        seed: The seed of the drawing and the breeding.
+        initial: The first candidates; the others are random.
+        constraint: Says whether a random tree or a child may be a candidate; others are drawn again.
+    """
+
+    def __init__(
+        self,
+        config: GeneticConfig,
+        seed: int,
+        *,
+        initial: Sequence[LossTree] = (),
+        constraint: Constraint = lambda tree: True,
+    ):
+        self._config = config
+        self._rng = np.random.default_rng(seed)
+        self._constraint = constraint
+        self._start(initial)
+
+    def _start(self, initial: Sequence[LossTree]) -> None:
+        raise NotImplementedError
+
+
 def draw_trees(
     config: GeneticConfig, rng: np.random.Generator, number: int, constraint: Constraint = lambda tree: True
 ) -> list[LossTree]:

@@ -8,14 +8,19 @@ import numpy as np
 
 from glojax.expressions import LossTree
 from glojax.strategies.base import not_outstanding
-from glojax.strategies.genetic.config import GeneticConfig
-from glojax.strategies.genetic.reproduction import Constraint, breed, first_population, fittest_first, known_fitness
+from glojax.strategies.genetic.reproduction import (
+    GeneticStrategy,
+    breed,
+    first_population,
+    fittest_first,
+    known_fitness,
+)
 
 if TYPE_CHECKING:
     from glojax.evaluation import Evaluation
 
 
-class SteadyStateSearch:
+class SteadyStateSearch(GeneticStrategy):
     """The steady-state genetic algorithm: it breeds from the candidates evaluated so far whenever there is room.
 
     It asks for a random population first, the same as `GenerationalSearch`. Once all of it is evaluated, it asks for
@@ -23,34 +28,19 @@ class SteadyStateSearch:
     `config.population_size` candidates are outstanding. An evaluated candidate enters the population. When there are
     more than `config.population_size`, the one that entered first leaves, except for the `config.num_elites` fittest.
 
-    Args:
-        config: Settings of the genetic algorithm.
-        seed: The seed of the drawing and the breeding.
-        initial: The first candidates of the first population, at most all of it; the others are random.
-        constraint: Says whether a random tree or a child may be a candidate; others are drawn again.
-
     Source: De Jong and Sarma (1993, Generation gaps revisited) found first in, first out closest to the generational
     algorithm in the lifetime of candidates and the pressure of selection. Replacing the worst, as GENITOR does
     (Whitley, 1989), has a much higher pressure (Syswerda, 1991), and would let copies of the best fill a population
     whose parents may be copied. Ours: the elites stay, as in the generational algorithm.
 
     Example:
+        >>> from glojax import GeneticConfig
         >>> len(SteadyStateSearch(GeneticConfig(population_size=20), seed=0).ask(100))
         20
     """
 
-    def __init__(
-        self,
-        config: GeneticConfig,
-        seed: int,
-        *,
-        initial: Sequence[LossTree] = (),
-        constraint: Constraint = lambda tree: True,
-    ):
-        self._config = config
-        self._rng = np.random.default_rng(seed)
-        self._constraint = constraint
-        self._next = deque(first_population(config, self._rng, initial, constraint))
+    def _start(self, initial: Sequence[LossTree]) -> None:
+        self._next = deque(first_population(self._config, self._rng, initial, self._constraint))
         self._outstanding: Counter[LossTree] = Counter()
         self._population: deque[tuple[LossTree, float | None]] = deque()
 

@@ -1,0 +1,222 @@
+"""A run: its opening, with checks, data, devices or workers and run directory, and its phases."""
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from rich.console import Console
+
+from glojax.datasets import Dataset
+from glojax.datasets.progress import FetchDisplay
+from glojax.errors import ClusterError, GlojaxError
+from glojax.evaluation import (
+    DevicePool,
+    Evaluation,
+    FitnessRule,
+    PoolEvaluator,
+    TrainingJournal,
+    TrainingPool,
+    device_names,
+    platform,
+    training_devices,
+)
+from glojax.expressions import LossTree
+from glojax.networks import NETWORKS
+from glojax.search.comparison import Comparison, compare, comparison_rule
+from glojax.search.config_file import FILE, accept, run_config
+from glojax.search.execution import ResumeOptions, open_cluster
+from glojax.search.finalists import Finalist, choose
+from glojax.search.generations import Discovered, GenerationRecord, discover
+from glojax.search.logs import EventLog
+from glojax.search.options import CommonOptions, CompareOptions, DiscoverOptions, SearchOptions
+from glojax.search.progress import Display
+from glojax.search.results import print_text
+from glojax.search.run_directory import DISCOVERY_EVENTS, TUNING_EVENTS, RunDirectory, require_free, writing
+from glojax.search.tuning import Tuned, TuningRecord, tune
+from glojax.strategies import TuningConfig
+from glojax.strategies.coefficients import CoefficientLayout, default_population_size
+from glojax.training import computation_identity, make_train
+
+HALL_OF_FAME_SIZE = 20
+
+
+@dataclass(frozen=True)
+class Run:
+    """The parts that all phases of a run use, and the summaries and results of discovery and tuning."""
+
+    dataset: Dataset
+    directory: RunDirectory
+    display: Display
+    evaluator: PoolEvaluator
+    generations: list[GenerationRecord] = field(default_factory=list)
+    tuning: list[TuningRecord] = field(default_factory=list)
+    tuned: list[Tuned] = field(default_factory=list)
+
+    def discover(self, options: DiscoverOptions) -> list[Discovered]:
+        """Search for losses; return them, the best first."""
+
+        def on_generation(record: GenerationRecord) -> None:
+            record = GenerationRecord(**self.directory.append_line("generations.jsonl", asdict(record)))
+            self.generations.append(record)
+            self.display.on_generation(record, options.generations)
+
+        self.display.start_phase("Search", options.generations * options.genetic.population_size, "candidates")
+        found = discover(
+            self.evaluator,
+            options.genetic,
+            options.generations,
+            options.seed,
+            strategy=options.chosen_strategy,
+            initial=options.initial_trees,
+            log=EventLog(self.directory.path / DISCOVERY_EVENTS) if options.asynchronous else None,
+            on_evaluation=lambda evaluation, generation: self._record("discovery", evaluation, generation),
+            on_generation=on_generation,
+        )
+        self.directory.write_csv(
+            "hall_of_fame.csv",
+            ("rank", "fitness", "size", "generation", "expression"),
+            (
+                (number, one.evaluation.fitness, one.evaluation.tree.size, one.generation, one.evaluation.expression)
+                for number, one in enumerate(found[:HALL_OF_FAME_SIZE], start=1)
+            ),
+        )
+        return found
+
+    def tune(self, losses: Sequence[LossTree], config: TuningConfig, seed: int, asynchronous: bool) -> list[Tuned]:
+        """Tune the coefficients of losses; return a result for each."""
+
+        def on_record(record: TuningRecord) -> None:
+            record = TuningRecord(**self.directory.append_line("tuning.jsonl", asdict(record)))
+            self.tuning.append(record)
+            self.display.on_tuning(record, config.generations)
+
+        members = 0
+        for tree in losses:
+            num_coefficients = len(CoefficientLayout.of(tree, config.coefficients).indices)
+            members += config.population_size or default_population_size(num_coefficients)
+        self.display.start_phase("Tuning", len(losses) + members * config.generations, "candidates")
+        self.tuned[:] = tune(
+            losses,
+            self.evaluator,
+            config,
+            seed,
+            log=EventLog(self.directory.path / TUNING_EVENTS) if asynchronous else None,
+            on_evaluation=lambda evaluation, generation: self._record("tuning", evaluation, generation),
+            on_record=on_record,
+        )
+        return self.tuned
+
+    def choose(self, finalists: Sequence[Evaluation], seeds: Sequence[int]) -> list[Finalist]:
+        """Evaluate the finalists again with fresh seeds; the best first."""
+        self.display.start_phase("Finalists", len(finalists) * len(seeds), "trainings")
+        return choose(finalists, self.evaluator, seeds)
+
+    def compare(
+        self, losses: Mapping[str, LossTree], seeds: Sequence[int], learning_rates: Sequence[float] | None = None
+    ) -> Comparison:
+        """Compare losses on validation and test set."""
+        config = self.evaluator.config
+        rules = (comparison_rule(name, config.learning_rate, seeds, learning_rates) for name in losses)
+        self.display.start_phase("Comparison", sum(len(rule.grid(config)) for rule in rules), "trainings")
+        return compare(losses, self.evaluator, seeds, learning_rates=learning_rates)
+
+    def _record(self, phase: str, evaluation: Evaluation, generation: int) -> None:
+        """Write a line for a new evaluation, and show it."""
+        if evaluation.status != "cached":
+            names = ("expression", "fitness", "status", "steps", "learning_rate")
+            record = {name: getattr(evaluation, name) for name in names}
+            self.directory.append_line("candidates.jsonl", record | {"phase": phase, "generation": generation})
+        self.display.on_evaluation(evaluation)
+
+
+@contextmanager
+def running(options: CommonOptions, command: str, console: Console, resume: ResumeOptions | None) -> Iterator[Run]:
+    """Check options and data, then open the run directory, so that a mistake leaves no trace."""
+    if resume is not None:
+        # Check it now, and not after hours of waiting for workers.
+        RunDirectory.reopen(resume.run_dir.expanduser()).release()
+    elif options.run_dir is not None:
+        require_free(options.run_dir.expanduser())
+    with FetchDisplay(console):
+        dataset = options.dataset_source.load()
+    network = NETWORKS[options.network]
+    sizes = {name: len(split) for name, split in dataset.splits.items()}
+    resolved = {
+        "computation": computation_identity(make_train(network, dataset, options.training)),
+        "dataset_sizes": sizes,
+        "dataset_fingerprint": dataset.fingerprint,
+        "dataset_origin": dataset.origin,
+        "test_split": dataset.test_split,
+    }
+    with open_cluster(options.execution, console) as cluster:
+        if cluster is None:
+            devices = training_devices(options.execution.devices)
+            current = run_config(command, options, resolved, device_names(devices), platform())
+        else:
+            workers, limits = cluster
+            current = run_config(command, options, resolved, workers.devices, workers.platform)
+        with _open(options, command, current, resume) as directory:
+            journal = TrainingJournal(directory.path / "trainings.jsonl")
+            rates = f"learning rate {options.training.learning_rate:g}"
+            if isinstance(options, CompareOptions) and options.learning_rates is not None:
+                listed = ", ".join(f"{rate:g}" for rate in options.learning_rates)
+                rates = f"each loss at its best learning rate of {listed}"
+            done = "" if resume is None else f"\nGoing on with {directory.path}: {len(journal):,} trainings are done."
+            print_text(
+                f"{dataset.name}: {sizes['train']:,} training, {sizes['validation']:,} validation, "
+                f"{sizes['test']:,} test images ({dataset.test_split}), from {dataset.origin}. "
+                f"{options.network}: {options.training.num_steps:,} steps of {options.training.batch_size:,} images "
+                f"by {options.training.optimizer}, {rates}.{done}",
+                console,
+            )
+            display = Display(console)
+            how: Any = {"chunk_size": options.chunk_size, "conv_lowering": options.conv_lowering}
+            pool: TrainingPool
+            if cluster is None:
+                pool = DevicePool(network, dataset, devices=devices, **how)
+            else:
+                from glojax.cluster.cluster_pool import ClusterPool  # needs the extra [cluster]
+
+                how |= {"limits": limits, "on_progress": display.on_cluster}
+                pool = ClusterPool(network, options.dataset_source, dataset, workers, **how)
+            evaluator = PoolEvaluator(
+                pool,
+                replace(options.training, splits=("validation",)),
+                FitnessRule(tuple(options.seeds_of_search)) if isinstance(options, SearchOptions) else None,
+                journal=journal,
+                on_training=display.on_training,
+            )
+            yield Run(dataset, directory, display, evaluator)
+            journal.put_in_order()
+            directory.finish()
+
+
+@contextmanager
+def _open(
+    options: CommonOptions, command: str, current: Mapping[str, Any], resume: ResumeOptions | None
+) -> Iterator[RunDirectory]:
+    """Open the run directory; an error that ends the run says how to go on."""
+    if resume is None:
+        directory = RunDirectory.create(options.run_dir and options.run_dir.expanduser(), command)
+    else:
+        directory = RunDirectory.reopen(resume.run_dir.expanduser())
+    folder = shlex.quote(str(directory.path))
+    go_on = f"python -m glojax.search resume {folder}{options.execution.cluster_in_words}"
+    try:
+        with writing(directory.path, f"then go on with: {go_on}"):
+            if resume is None:
+                directory.write_json(FILE, current)
+            else:
+                accept(directory, current, resume.allow_version_change)
+            yield directory
+    except ClusterError as error:
+        raise ClusterError(f"{error} What is done is saved. Go on with: {go_on}") from error
+    except GlojaxError:
+        raise
+    except BaseException as error:
+        error.add_note(f"What is done is saved. Go on with: {go_on}")
+        raise
+    finally:
+        directory.release()
