@@ -42,17 +42,13 @@ class ExecutionOptions:
 
     devices: int | None = None
     """How many devices train: GPUs where there are some, else CPU cores. By default all."""
-
     time_limit: str | None = None
     """End the run after this time, such as 3h, 90m or 1h30m, so that it can be resumed. By default no limit."""
-
     cluster: str | None = None
     """Train on other processes or machines: local:N for N workers on this one, slurm, htcondor, or the address of a
     running Dask scheduler, tcp://HOST:PORT. --devices is then the number of CPU cores of each worker."""
-
     cluster_config: Path | None = None
     """TOML file with the cluster's settings; examples are in examples/cluster."""
-
     profile: Path | None = None
     """Folder for a trace of the whole run by JAX's profiler, which TensorBoard and Perfetto show; for short runs."""
 
@@ -95,13 +91,10 @@ class ResumeOptions:
 
     run_dir: tyro.conf.Positional[Path]
     """The folder of the run."""
-
     generations: int | None = None
     """Go on to this many generations, also if the run is finished. By default those that the run began with."""
-
     allow_version_change: bool = False
     """Go on although libraries, data set or device differ from the run's beginning; config.json then says so."""
-
     execution: Annotated[ExecutionOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=ExecutionOptions)
 
     def __post_init__(self) -> None:
@@ -114,10 +107,8 @@ class WorkersOptions:
 
     cluster: str
     """Address of a scheduler: tcp://HOST:PORT, or tls://HOST:PORT with certificates in --cluster-config."""
-
     cluster_config: Path | None = None
     """TOML file with the scheduler's settings."""
-
     execution: tyro.conf.Suppress[ExecutionOptions] = field(default_factory=ExecutionOptions)
 
 

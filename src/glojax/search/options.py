@@ -57,37 +57,26 @@ class CommonOptions:
 
     dataset: str = "digits"
     """Data set: digits, mnist, fashion_mnist, cifar10, or a .npz file of x_train, y_train, x_test and y_test."""
-
     data_dir: Path | None = None
     """Folder with the original files, or one prepared by tensorflow-datasets. By default they are downloaded."""
-
     test_split: TestSplit = "official"
     """held-out takes the last 10,000 training images for the test set, and trains on none of them."""
-
     train_fraction: float = 1.0
     """Share of the training images that is used: of each class, drawn by --seed."""
-
     validation_fraction: float | None = None
     """Share of a .npz file's training images that validates, where the file does not say which. By default 0.1."""
-
     network: str = recipe_of("digits").network
     """Network: DigitsCNN, MnistCNN, CifarCNN or SmallCNN, which fits any images."""
-
     training: Annotated[TrainingConfig, tyro.conf.OmitArgPrefixes] = recipe_of("digits").training
     """How a candidate is trained."""
-
     seed: int = 0
     """Seed of everything random; the first one where several are used."""
-
     run_dir: Path | None = None
     """New or empty folder for the results. By default a new one under runs/."""
-
     chunk_size: int | None = None
     """Candidates that a device trains at once. By default 1 on a CPU, elsewhere 16 or what its memory holds."""
-
     conv_lowering: ConvolutionLowering | None = None
     """How convolutions are computed. By default canonical on a CPU, elsewhere the fastest of the others."""
-
     execution: Annotated[ExecutionOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=ExecutionOptions)
 
     def __post_init__(self) -> None:
@@ -118,13 +107,10 @@ class SearchOptions(CommonOptions):
 
     replicates: int = 1
     """Number of seeds that each candidate is trained with; its fitness is the mean."""
-
     asynchronous: bool = False
     """Tell the strategy each evaluation when it completes: no device waits, and the recorded order counts."""
-
     finalists: int = 10
     """How many of the best losses are evaluated again with fresh seeds; the best by mean accuracy is the result."""
-
     finalist_seeds: int = 10
     """Number of fresh seeds that decide between the finalists."""
 
@@ -145,17 +131,13 @@ class DiscoverOptions(SearchOptions):
 
     generations: int = 25
     """Number of generations, the random first one included."""
-
     preset: Literal["paper"] = "paper"
     """The defaults of the search: paper is the method of Gonzalez and Miikkulainen (2020)."""
-
     strategy: str | None = None
     """generational or steady-state, forms of the genetic algorithm, or random, which learns nothing. By default
     generational; with --asynchronous steady-state."""
-
     initial_losses: tuple[str, ...] = ()
     """Losses to begin with, as names or expressions; the other candidates of the first generation are random."""
-
     genetic: Annotated[GeneticConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=GeneticConfig)
 
     def __post_init__(self) -> None:
@@ -181,7 +163,6 @@ class RunOptions(DiscoverOptions):
 
     tuned: int = 3
     """How many of the finalists have their coefficients tuned; 0 leaves the tuning out."""
-
     tuning: TuningConfig = field(default_factory=lambda: TuningConfig(generations=10))
 
     seeds: int = 10
@@ -195,7 +176,6 @@ class TuneOptions(SearchOptions):
     loss: tuple[str, ...]
     """Losses to tune: names (cross_entropy, baikal, baikal_cma) or expressions of x and y, such as "log(y) - x / y",
     with or without coefficients to start from. The loss is minus their sum over the classes."""
-
     tuning: TuningConfig = field(default_factory=TuningConfig)
 
     seeds: int = 10
@@ -221,10 +201,8 @@ class CompareOptions(CommonOptions):
     losses: tuple[str, ...]
     """Names (cross_entropy, baikal, baikal_cma; cross_entropy_best_rate and the like, which try five learning
     rates) or expressions of x and y, such as "log(y) - x / y". The loss is minus their sum over the classes."""
-
     seeds: int = 10
     """Number of seeds; --seed is the first."""
-
     learning_rates: tuple[float, ...] | None = None
     """Learning rates at which each loss is tried; its best on the validation set counts."""
 

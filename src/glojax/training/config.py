@@ -33,34 +33,24 @@ class TrainingConfig:
 
     num_steps: Annotated[int, tyro.conf.arg(name="steps")]
     """Steps of the optimizer, at least 1."""
-
     batch_size: int
     """Images in each step, at least 1."""
-
     learning_rate: float
     """Step size of the optimizer, above 0; a single training may be given another."""
-
     class_reduction: ClassReduction = "sum"
     """How a loss is reduced over the classes."""
-
     prob_epsilon: float = DEFAULT_PROB_EPSILON
     """Lower bound in [0, 1) that probabilities are clipped to; 0 leaves them as they are."""
-
     splits: tyro.conf.Suppress[tuple[str, ...]] = ("validation",)
     """Splits that the metric is measured on in the end: "validation", "test", or both."""
-
     weight_decay: float = 0.0
     """Strength, at least 0, of the L2 penalty weight_decay / 2 * |w|^2 on each `DecayedParam` of the network."""
-
     decay_every_epochs: int | None = None
     """Epochs, at least 1, after which the learning rate becomes a tenth, again and again; None keeps it."""
-
     augmentation: Augmentation = "none"
     """Random changes of the images: "cifar" crops 24x24 pixels, flips, and varies brightness and contrast."""
-
     optimizer: OptimizerField = PLAIN_SGD
     """An optimizer of optax, such as adam b1=0.95, or any function of a learning rate that returns one."""
-
     metric: MetricField = "accuracy"
     """The score whose mean over a split is the result: a name, or a function of logits [B, C] and labels [B]."""
 

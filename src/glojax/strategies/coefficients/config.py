@@ -26,19 +26,14 @@ class TuningConfig:
 
     coefficients: FreeCoefficients = "all"
     """The coefficients to tune: all, one for each node, or only the independent ones, which no other absorbs."""
-
     generations: int = 20
     """Greatest number of generations."""
-
     population_size: int | None = None
     """Number of members of a generation, for each loss. By default 4 + 3 ln(k), rounded down, for k coefficients."""
-
     sigma: float = 1.5
     """Initial step size."""
-
     active_weights: bool = False
     """Whether bad members repel (active CMA-ES). The paper's variant has only positive weights."""
-
     patience: int | None = None
     """Generations without a better member after which the tuning of a loss ends. By default 10 + 30 k / population."""
 

@@ -26,34 +26,24 @@ class GeneticConfig:
 
     population_size: int = 80
     """Number of candidates in each generation."""
-
     num_elites: int = 6
     """Number of fittest candidates that pass unchanged into the next generation."""
-
     initial_depth: int = 2
     """Greatest depth, in edges, of a tree in the first population. Later trees may be deeper."""
-
     crossover_rate: float = 0.8
     """Probability that a pair of parents swaps two subtrees; otherwise both are copied."""
-
     integer_step_rate: float = 0.05
     """Probability that an integer is incremented or decremented, for each integer leaf."""
-
     same_arity_rate: float = 0.05
     """Probability that a node is replaced by a random one with as many operands, for each node."""
-
     collapse_rate: float = 0.025
     """Probability that an operator and its operands are replaced by a random leaf, for each operator."""
-
     expand_rate: float = 0.025
     """Probability that a leaf is replaced by a random node with random leaves as operands, for each leaf."""
-
     selection: SelectionKind = "roulette"
     """The way in which parents are drawn: by fitness, by rank, or as the fittest of small tournaments."""
-
     tournament_size: int = 3
     """Number of candidates in a tournament; only tournament selection uses it."""
-
     max_nodes: int | None = 64
     """Greatest number of nodes in a tree; larger ones are discarded and drawn again. None for 1000, the greatest number
     that is read back from a text."""
