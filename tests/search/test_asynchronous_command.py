@@ -1,14 +1,13 @@
 """Real asynchronous searches, here and on workers, and the same again from nothing but their options and record."""
 
 import shutil
-import signal
 from pathlib import Path
 
 import pytest
 
 from tests.crash.run_folders import contents
 from tests.search.conftest import SEARCH
-from tests.search.runs import FinishedRun, resume, run, run_on_faulty_layer
+from tests.search.runs import FinishedRun, resume, run
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +49,3 @@ def test_a_record_made_on_workers_is_replayed_here(tmp_path: Path) -> None:
     again = replayed(on_workers, tmp_path)
     assert again.exit_code == 0, again.errors
     assert contents(again.directory) == contents(on_workers.directory)
-
-
-@pytest.mark.slow
-def test_a_killed_search_goes_on_as_it_had_recorded(tmp_path: Path) -> None:
-    # Killed in the middle of writing an event, or a training; on one device the order is always the same.
-    one = ("discover", "--asynchronous", *SEARCH, "--devices", "1")
-    (tmp_path / "whole").mkdir()
-    whole = run(tmp_path / "whole", *one)
-    killed = run_on_faulty_layer(tmp_path, "append", "half", 17, *one, "--run-dir", "run")
-    assert killed.exit_code == -signal.SIGKILL
-    assert contents(resume(tmp_path).directory) == contents(whole.directory)
