@@ -9,6 +9,8 @@ from typing import Any
 import jax
 from flax import nnx
 
+from glojax.networks.ops.lowering import ConvolutionLowering, lowered_convolutions
+
 #: Builds a network with fresh parameters from `nnx.Rngs`, given as `rngs` or as the only argument: a subclass of
 #: `nnx.Module`, or a function. A class that depends on the data has a class method `for_images(image_shape,
 #: num_classes)`, which returns such a builder. See `PureNetwork` for how the network is called.
@@ -32,6 +34,7 @@ class PureNetwork:
     network: NetworkFactory
     image_shape: tuple[int, int, int]
     num_classes: int
+    lowering: ConvolutionLowering = "canonical"
 
     def init(self, key: jax.Array) -> tuple[Any, Any]:
         """Return fresh `params` and `rest`."""
@@ -43,7 +46,7 @@ class PureNetwork:
         model = self._merged(params, rest)
         model.train()
         parameters = inspect.signature(model.__call__).parameters
-        with _USUAL_PROMOTION():
+        with _USUAL_PROMOTION(), lowered_convolutions(self.lowering):
             if "dropout_key" in parameters:
                 logits = model(images, dropout_key=key)
             elif "rngs" in parameters:
@@ -58,7 +61,7 @@ class PureNetwork:
         """Return logits in evaluation."""
         model = self._merged(params, rest)
         model.eval()
-        with _USUAL_PROMOTION():
+        with _USUAL_PROMOTION(), lowered_convolutions(self.lowering):
             logits: jax.Array = model(images)
         return logits
 

@@ -1,32 +1,23 @@
 """One candidate's training as a pure function, and populations of it."""
 
-from glojax.training.augmentation import Augmentation
-from glojax.training.checks import check_training
-from glojax.training.config import TrainingConfig, config_record, recorded_config
-from glojax.training.identity import computation_identity, decisive_settings
-from glojax.training.metrics import METRICS, Metric
-from glojax.training.optimizer import Optimizer, OptimizerFactory
-from glojax.training.population import train_population
-from glojax.training.segments import chunk_bytes, train_in_segments
-from glojax.training.train import Train, TrainResult, TrainState, make_train
-
-__all__ = [
-    "METRICS",
-    "Augmentation",
-    "Metric",
-    "Optimizer",
-    "OptimizerFactory",
-    "Train",
-    "TrainResult",
-    "TrainState",
-    "TrainingConfig",
-    "check_training",
-    "chunk_bytes",
-    "computation_identity",
-    "config_record",
-    "decisive_settings",
-    "make_train",
-    "recorded_config",
-    "train_in_segments",
-    "train_population",
-]
+from glojax.training.augmentation import Augmentation as Augmentation
+from glojax.training.checks import check_training as check_training
+from glojax.training.config import (
+    TrainingConfig as TrainingConfig,
+    config_record as config_record,
+    recorded_config as recorded_config,
+)
+from glojax.training.identity import (
+    computation_identity as computation_identity,
+    decisive_settings as decisive_settings,
+)
+from glojax.training.metrics import METRICS as METRICS, Metric as Metric
+from glojax.training.optimizer import Optimizer as Optimizer, OptimizerFactory as OptimizerFactory
+from glojax.training.population import train_population as train_population
+from glojax.training.segments import chunk_bytes as chunk_bytes, train_in_segments as train_in_segments
+from glojax.training.train import (
+    Train as Train,
+    TrainResult as TrainResult,
+    TrainState as TrainState,
+    make_train as make_train,
+)

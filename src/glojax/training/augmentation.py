@@ -22,20 +22,11 @@ def augmented_shape(augmentation: Augmentation, image_shape: tuple[int, int, int
 
 
 def training_images(augmentation: Augmentation, key: jax.Array, images: jax.Array, indices: jax.Array) -> jax.Array:
-    """Return a batch to train on.
+    """Return a batch [B, ...] float32 of images [N, H, W, C] uint8, or float32 in [0, 1], to train on.
 
     "cifar" takes a random crop of 24x24, flips at random, draws brightness (up to 63 of 255 up or down) and contrast
     (0.2 to 1.8 times), and standardizes, in the order of the TensorFlow CIFAR-10 tutorial. Standardization cancels the
     brightness up to rounding.
-
-    Args:
-        augmentation: Changes of the images.
-        key: A typed JAX key.
-        images: [N, H, W, C] uint8, or float32 in [0, 1]; H and W at least 24 with "cifar".
-        indices: [B] integers below N: the images of the batch.
-
-    Returns:
-        [B, H', W', C] float32, with H' and W' of `augmented_shape`.
 
     Source: Gonzalez and Miikkulainen (2020), section IV-A2; the ranges are the tutorial's.
     """
@@ -75,8 +66,7 @@ def random_crop(key: jax.Array, images: jax.Array, indices: jax.Array, size: int
     def crop(index: jax.Array, corner: jax.Array) -> jax.Array:
         return lax.dynamic_slice(images, (index, corner[0], corner[1], 0), (1, size, size, C))[0]
 
-    crops: jax.Array = jax.vmap(crop)(indices, corners)
-    return crops
+    return jax.vmap(crop)(indices, corners)
 
 
 def random_flip(key: jax.Array, images: jax.Array) -> jax.Array:
@@ -87,8 +77,7 @@ def random_flip(key: jax.Array, images: jax.Array) -> jax.Array:
 
 def random_brightness(key: jax.Array, images: jax.Array, largest: float) -> jax.Array:
     """Add to each image one number, uniform in [-largest, largest)."""
-    shifts = jax.random.uniform(key, (images.shape[0], 1, 1, 1), images.dtype, -largest, largest)
-    return images + shifts
+    return images + jax.random.uniform(key, (images.shape[0], 1, 1, 1), images.dtype, -largest, largest)
 
 
 def random_contrast(key: jax.Array, images: jax.Array, lower: float, upper: float) -> jax.Array:

@@ -65,8 +65,13 @@ class TrainingConfig:
     """The score whose mean over a split is the result: a name, or a function of logits [B, C] and labels [B]."""
 
     def __post_init__(self) -> None:
-        self._require_count("num_steps")
-        self._require_count("batch_size")
+        for name in ("num_steps", "batch_size", "decay_every_epochs"):
+            value = getattr(self, name)
+            if name == "decay_every_epochs" and value is None:
+                continue
+            if not isinstance(value, Integral) or not 1 <= int(value) <= MAX_COUNT:
+                raise ConfigurationError(f"{name} is {value!r}; expected a whole number from 1 to {MAX_COUNT}.")
+            object.__setattr__(self, name, int(value))
         if not 0 < self.learning_rate < float("inf"):
             raise ConfigurationError(f"learning_rate is {self.learning_rate}; expected a positive number.")
         check_objective(self.class_reduction, self.prob_epsilon)
@@ -77,8 +82,6 @@ class TrainingConfig:
         object.__setattr__(self, "splits", tuple(self.splits))
         if not 0 <= self.weight_decay < float("inf"):
             raise ConfigurationError(f"weight_decay is {self.weight_decay}; expected a number of at least 0.")
-        if self.decay_every_epochs is not None:
-            self._require_count("decay_every_epochs")
         if self.augmentation not in get_args(Augmentation):
             raise ConfigurationError(f"augmentation is {self.augmentation!r}; expected 'none' or 'cifar'.")
         if isinstance(self.optimizer, str):
@@ -92,27 +95,13 @@ class TrainingConfig:
         for name in ("learning_rate", "prob_epsilon", "weight_decay"):
             object.__setattr__(self, name, float(getattr(self, name)))
 
-    def _require_count(self, name: str) -> None:
-        value = getattr(self, name)
-        if not isinstance(value, Integral) or not 1 <= int(value) <= MAX_COUNT:
-            raise ConfigurationError(f"{name} is {value!r}; expected a whole number from 1 to {MAX_COUNT}.")
-        object.__setattr__(self, name, int(value))
-
 
 def config_record(config: TrainingConfig) -> dict[str, Any]:
-    """Return the configuration as a JSON object, which `recorded_config` reads.
-
-    Functions are written as "module:qualname".
-
-    Raises:
-        ConfigurationError: The optimizer or the metric is a function that cannot be imported by name.
-    """
-    record = {field.name: getattr(config, field.name) for field in fields(config)}
-    record["splits"] = list(config.splits)
+    """Return the configuration as a JSON object, which `recorded_config` reads; functions are "module:qualname"."""
+    record = {field.name: getattr(config, field.name) for field in fields(config)} | {"splits": list(config.splits)}
     if isinstance(config.optimizer, Optimizer):
         record["optimizer"] = {"name": config.optimizer.name, "arguments": dict(config.optimizer.arguments)}
     else:
-        assert callable(config.optimizer)
         record["optimizer"] = import_path(config.optimizer)
     if not isinstance(config.metric, str):
         record["metric"] = import_path(config.metric)
@@ -120,11 +109,7 @@ def config_record(config: TrainingConfig) -> dict[str, Any]:
 
 
 def recorded_config(record: dict[str, Any]) -> TrainingConfig:
-    """Return the configuration of a record.
-
-    Raises:
-        ConfigurationError: A field is unknown, or its value is mistyped or out of its range.
-    """
+    """Return the configuration of a record, or raise ConfigurationError for an unknown field or a wrong value."""
     values = dict(record)
     try:
         if isinstance(optimizer := record.get("optimizer"), dict):

@@ -3,9 +3,10 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -20,21 +21,11 @@ from glojax.training.train import Train
 
 #: Settings of JAX that can change a number. Platform, memory, caches and debugging are left out.
 _SETTINGS = (
-    "jax_allow_f16_reductions",
-    "jax_compiler_enable_remat_pass",
-    "jax_default_matmul_precision",
-    "jax_default_prng_impl",
-    "jax_disable_jit",
-    "jax_disable_most_optimizations",
-    "jax_enable_x64",
-    "jax_exec_time_optimization_effort",
-    "jax_explicit_x64_dtypes",
-    "jax_high_dynamic_range_gumbel",
-    "jax_optimization_level",
-    "jax_random_seed_offset",
-    "jax_softmax_custom_jvp",
-    "jax_threefry_partitionable",
-    "jax_use_direct_linearize",
+    *("jax_allow_f16_reductions", "jax_compiler_enable_remat_pass", "jax_default_matmul_precision"),
+    *("jax_default_prng_impl", "jax_disable_jit", "jax_disable_most_optimizations", "jax_enable_x64"),
+    *("jax_exec_time_optimization_effort", "jax_explicit_x64_dtypes", "jax_high_dynamic_range_gumbel"),
+    *("jax_optimization_level", "jax_random_seed_offset", "jax_softmax_custom_jvp"),
+    *("jax_threefry_partitionable", "jax_use_direct_linearize"),
 )
 
 #: Flags of XLA that change no number.
@@ -48,17 +39,13 @@ _IGNORED_PARAMS = {
     *("donated_invars", "in_shardings", "out_shardings", "in_layouts", "out_layouts", "sharding", "out_sharding"),
 }
 
-_FLOAT, _INT = jax.ShapeDtypeStruct((), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
-
 
 def computation_identity(train: Train) -> str:
-    """Return 32 hex digits that say what a training computes.
+    """Return 32 hex digits that say what a training computes, whatever the names of its parts.
 
     They hash, as jaxprs with the constants in them, the network's initialization, a training step with its batch,
-    gradient, loss and optimizer, and the evaluation. Trainings of different networks, optimizers or metrics have
-    different identities, and so do an edited network or derivative rule and the old one; the same computation under
-    other names has the same. Number of steps, splits, learning rate, values of the data, devices and how convolutions
-    are lowered are left out. The training is traced, on no device.
+    gradient, loss and optimizer, and the evaluation. Number of steps, splits, learning rate, values of the data,
+    devices and how convolutions are lowered are left out. The training is traced, on no device.
     """
     train = replace(train, data={"train": train.data["train"]}, conv_lowering="canonical")
     program = LossProgram.from_tree(LossTree.parse("x * y"), capacity=3)
@@ -70,15 +57,12 @@ def computation_identity(train: Train) -> str:
         return train._update(state, program, rate, batch)
 
     def evaluation(train: Train, state: Any) -> Any:
-        return mean_score(find_metric(train.config.metric), train._logits_fn(state), *train.data["train"])
+        return mean_score(find_metric(train.config.metric), partial(train._logits, state), *train.data["train"])
 
-    begin, state = jax.make_jaxpr(lambda train, key: train.begin(key), return_shape=True)(abstract, key)
-    jaxprs = [
-        begin,
-        jax.make_jaxpr(step)(abstract, state, program, _FLOAT, key, _INT),
-        jax.make_jaxpr(evaluation)(abstract, state),
-    ]
-    return _Digests().of(jaxprs)[:32]
+    rate, number = jax.ShapeDtypeStruct((), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
+    begin_jaxpr, state = jax.make_jaxpr(Train.begin, return_shape=True)(abstract, key)
+    step_jaxpr = jax.make_jaxpr(step)(abstract, state, program, rate, key, number)
+    return _Digests().of([begin_jaxpr, step_jaxpr, jax.make_jaxpr(evaluation)(abstract, state)])[:32]
 
 
 def decisive_settings() -> dict[str, str]:
@@ -93,29 +77,18 @@ class _Digests:
     """Hashes of values, each inner jaxpr hashed once."""
 
     def __init__(self) -> None:
-        # Jaxprs are kept, as the id of one that is gone may come again.
-        self._known: dict[int, tuple[Jaxpr, str]] = {}
+        self._of_jaxpr = cache(lambda jaxpr: _hashed(self._jaxpr_words(jaxpr)))
 
     def of(self, value: Any) -> str:
-        digest = hashlib.sha256()
-        for word in self._words(value):
-            digest.update(word.encode() + b"\0")
-        return digest.hexdigest()
-
-    def _of_jaxpr(self, jaxpr: Jaxpr) -> str:
-        if id(jaxpr) not in self._known:
-            digest = hashlib.sha256()
-            for word in self._jaxpr_words(jaxpr):
-                digest.update(word.encode() + b"\0")
-            self._known[id(jaxpr)] = jaxpr, digest.hexdigest()
-        return self._known[id(jaxpr)][1]
+        return _hashed(self._words(value))
 
     def _jaxpr_words(self, jaxpr: Jaxpr) -> Iterator[str]:
         numbers: dict[Any, int] = {}
 
         def bound(variable: Any) -> str:
             numbers[variable] = len(numbers)
-            return _type(variable.aval)
+            aval = variable.aval
+            return f"{getattr(aval, 'dtype', type(aval).__name__)}{getattr(aval, 'shape', '')}"
 
         def used(atom: Any) -> str:
             return self.of(np.asarray(atom.val)) if isinstance(atom, Literal) else str(numbers[atom])
@@ -126,8 +99,7 @@ class _Digests:
             yield from map(used, equation.invars)
             for name, value in sorted(equation.params.items()):
                 if name not in _IGNORED_PARAMS:
-                    yield name
-                    yield from self._words(value)
+                    yield from (name, *self._words(value))
             yield from map(bound, equation.outvars)
         yield "return"
         yield from map(used, jaxpr.outvars)
@@ -147,14 +119,10 @@ class _Digests:
         elif isinstance(value, dict):
             yield "{"
             for name, part in sorted(value.items(), key=lambda item: str(item[0])):
-                yield str(name)
-                yield from self._words(part)
+                yield from (str(name), *self._words(part))
             yield "}"
         elif isinstance(value, tuple | list):
-            yield "("
-            for part in value:
-                yield from self._words(part)
-            yield ")"
+            yield from ("(", *(word for part in value for word in self._words(part)), ")")
         elif isinstance(value, Enum):
             yield value.name
         elif isinstance(value, set | frozenset):
@@ -165,5 +133,5 @@ class _Digests:
             yield re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
-def _type(aval: Any) -> str:
-    return f"{getattr(aval, 'dtype', type(aval).__name__)}{getattr(aval, 'shape', '')}"
+def _hashed(words: Iterable[str]) -> str:
+    return hashlib.sha256(b"".join(word.encode() + b"\0" for word in words)).hexdigest()

@@ -19,28 +19,12 @@ EVALUATION_BATCH_SIZE = 200
 
 
 def accuracy(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """Return 1 for each image whose largest logit is at its label, else 0.
-
-    Args:
-        logits: [B, C] float32.
-        labels: [B] integers below C.
-
-    Returns:
-        [B] float32.
-    """
+    """Return 1 for each image whose largest logit is at its label, else 0."""
     return (jnp.argmax(logits, axis=-1) == labels).astype(jnp.float32)
 
 
 def true_class_prob(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """Return the probability of each image's own class, the softmax of its logits at its label.
-
-    Args:
-        logits: [B, C] float32.
-        labels: [B] integers below C.
-
-    Returns:
-        [B] float32 in [0, 1].
-    """
+    """Return the probability of each image's own class, the softmax of its logits at its label."""
     return jnp.take_along_axis(jax.nn.softmax(logits), labels[:, None], axis=-1)[:, 0]
 
 
@@ -49,11 +33,7 @@ METRICS: dict[str, Metric] = {"accuracy": accuracy, "true_class_prob": true_clas
 
 
 def find_metric(metric: str | Metric) -> Metric:
-    """Return the metric itself, or that of a name in `METRICS` or of an import path.
-
-    Raises:
-        ConfigurationError: The name is unknown.
-    """
+    """Return the metric itself, or that of a name in `METRICS` or of an import path."""
     if not isinstance(metric, str):
         return metric
     if ":" in metric:
@@ -82,23 +62,13 @@ MetricField = Annotated[
 def mean_score(
     metric: Metric, logits_fn: Callable[[jax.Array], jax.Array], images: jax.Array, labels: jax.Array
 ) -> jax.Array:
-    """Return the mean of a metric over all images.
+    """Return the mean [] float32 of a metric over images [N, ...] and labels [N], evaluated in batches.
 
-    The images are evaluated in batches, the last of which is filled up with images that do not count. The sum carries
-    its rounding errors along, so that counts are exact however many images there are.
-
-    Args:
-        metric: Scores the logits of a batch.
-        logits_fn: Maps images [B, ...] to logits [B, C].
-        images: [N, ...], N at least 1.
-        labels: [N] integers.
-
-    Returns:
-        [] float32. An image counts 0 where its logits hold a NaN or its score is not finite.
+    The last batch is filled up with images that do not count. The sum carries its rounding errors along, so that counts
+    are exact for any number of images. An image counts 0 where its logits hold a NaN or its score is not finite.
     """
     num_images = images.shape[0]
     batch_size = min(EVALUATION_BATCH_SIZE, num_images)
-    num_batches = -(-num_images // batch_size)
 
     def add_batch(index: jax.Array, total: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         rows = index * batch_size + jnp.arange(batch_size)
@@ -110,21 +80,13 @@ def mean_score(
         return _add_exactly(total, jnp.sum(jnp.where(counts, scores, 0)))
 
     zero = jnp.zeros((), jnp.float32)
-    total, error = lax.fori_loop(0, num_batches, add_batch, (zero, zero))
+    total, error = lax.fori_loop(0, -(-num_images // batch_size), add_batch, (zero, zero))
     mean: jax.Array = (total + error) / num_images
     return mean
 
 
 def probabilities(logits_fn: Callable[[jax.Array], jax.Array], images: jax.Array) -> jax.Array:
-    """Return the softmax of the logits of each image, computed in batches.
-
-    Args:
-        logits_fn: Maps images [B, ...] to logits [B, C].
-        images: [N, ...], N at least 1.
-
-    Returns:
-        [N, C] float32, in the images' order.
-    """
+    """Return the softmax [N, C] float32 of the logits of images [N, ...], computed in batches."""
     num_images = images.shape[0]
     batch_size = min(EVALUATION_BATCH_SIZE, num_images)
     rows = jnp.arange(-(-num_images // batch_size) * batch_size).reshape(-1, batch_size)

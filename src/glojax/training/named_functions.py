@@ -1,7 +1,8 @@
-"""Functions by their import path, such as "package.module:function"."""
+"""Functions of users: found by an import path such as "package.module:function", checked, and called."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from operator import attrgetter
 from typing import Any
 
@@ -9,11 +10,7 @@ from glojax.errors import ConfigurationError
 
 
 def import_function(path: str) -> Callable[..., Any]:
-    """Return the function of an import path.
-
-    Raises:
-        ConfigurationError: The module or the function does not exist, or is not callable.
-    """
+    """Return the function of an import path."""
     module, _, name = path.partition(":")
     try:
         function = attrgetter(name)(importlib.import_module(module))
@@ -24,18 +21,12 @@ def import_function(path: str) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-def import_path(function: Callable[..., Any]) -> str:
-    """Return the path under which `import_function` finds this very function.
-
-    Raises:
-        ConfigurationError: There is none, as for a lambda or a function inside another.
-    """
+def import_path(function: object) -> str:
+    """Return the path under which `import_function` finds this very function; a lambda has none."""
     path = f"{getattr(function, '__module__', None)}:{getattr(function, '__qualname__', None)}"
-    try:
+    with suppress(ConfigurationError):
         if import_function(path) is function:
             return path
-    except ConfigurationError:
-        pass
     raise ConfigurationError(
         f"{function!r} cannot be written down: it has no import path; give a function of a module."
     )
@@ -49,3 +40,13 @@ def require_function(name: str, value: object) -> None:
         raise ConfigurationError(f"{name} is {value!r}; expected a function that is hashable.") from error
     if not callable(value):
         raise ConfigurationError(f"{name} is {value!r}; expected a name or a function.")
+
+
+@contextmanager
+def calling(problem: str, advice: str = "") -> Iterator[None]:
+    """Turn any error of a user's code into a ConfigurationError with the first line of its message."""
+    try:
+        yield
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigurationError(f"{problem}: {reason}{advice}") from error

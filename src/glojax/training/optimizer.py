@@ -3,6 +3,7 @@
 import inspect
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import FunctionType
@@ -15,7 +16,7 @@ import optax
 from tyro.constructors import PrimitiveConstructorSpec
 
 from glojax.errors import ConfigurationError, nearest
-from glojax.training.named_functions import import_function
+from glojax.training.named_functions import calling, import_function
 
 #: Maps a learning rate, a traced float32 scalar, to the transformation of gradients to updates.
 OptimizerFactory = Callable[[Any], optax.GradientTransformation]
@@ -97,15 +98,11 @@ class Optimizer:
 
     def __call__(self, learning_rate: Any) -> optax.GradientTransformation:
         """Return the optax transformation for this learning rate, which may be traced."""
-        transformation: optax.GradientTransformation = _function(self.name)(learning_rate, **dict(self.arguments))
-        return transformation
+        return _function(self.name)(learning_rate, **dict(self.arguments))
 
 
 def check_optimizer(factory: OptimizerFactory, name: str) -> None:
-    """Raise ConfigurationError unless the factory's optimizer steps from gradients and parameters alone.
-
-    A tiny step is traced; nothing is computed, and no device is looked for.
-    """
+    """Raise ConfigurationError unless a traced step takes gradients and parameters alone and keeps its state's form."""
     rate, params = jax.ShapeDtypeStruct((), jnp.float32), {"kernel": jax.ShapeDtypeStruct((2, 3), jnp.float32)}
 
     def step(rate: Any, params: Any) -> Any:
@@ -114,20 +111,13 @@ def check_optimizer(factory: OptimizerFactory, name: str) -> None:
         updates, new_state = transformation.update(params, state, params)
         return (params, state), (optax.apply_updates(params, updates), new_state)
 
-    def initial_states(rates: Any, params: Any) -> Any:
-        return jax.vmap(lambda rate: factory(rate).init(params), out_axes=None)(rates)
-
-    try:
-        with jax.numpy_dtype_promotion("standard"):
-            before, after = jax.eval_shape(step, rate, params)
-    except Exception as error:  # Any code of a user may run here.
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigurationError(
-            f"optimizer {name} makes no step from gradients and parameters alone: {reason}; "
-            "correct its arguments, or choose another, such as adam."
-        ) from error
+    problem = f"optimizer {name} makes no step from gradients and parameters alone"
+    advice = "; correct its arguments, or choose another, such as adam."
+    with calling(problem, advice), jax.numpy_dtype_promotion("standard"):
+        before, after = jax.eval_shape(step, rate, params)
     if before != after:
         raise ConfigurationError(f"optimizer {name} changes the shape or dtype of its state; choose another.")
+    initial_states = jax.vmap(lambda rate, params: factory(rate).init(params), in_axes=(0, None), out_axes=None)
     try:
         with jax.numpy_dtype_promotion("standard"):
             jax.eval_shape(initial_states, jax.ShapeDtypeStruct((2,), jnp.float32), params)
@@ -174,13 +164,9 @@ def _check_value(name: str, value: object, default: object) -> None:
 
 def _parse_value(text: str) -> Value:
     constants: dict[str, Value] = {"True": True, "False": False, "None": None}
-    if text in constants:
-        return constants[text]
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
+    for parse in (constants.__getitem__, int, float):
+        with suppress(KeyError, ValueError):
+            return parse(text)
     return text
 
 

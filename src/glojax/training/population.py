@@ -43,6 +43,10 @@ def train_population(
     Returns:
         Results with a leading axis [P].
 
+    Raises:
+        ConfigurationError: `chunk_size` is below 1, keys are not typed, the numbers of programs, keys and rates differ,
+            or the mesh lacks its axis.
+
     Example:
         >>> from glojax.datasets import load_dataset
         >>> from glojax.losses import CATALOG

@@ -1,8 +1,7 @@
-"""Training in chunks and segments, between which failed candidates leave and the others are packed together.
+"""Training in chunks of candidates and segments of steps, after each of which the chunks are packed.
 
-A chunk of candidates takes as long as its last candidate. A training is therefore cut into segments, short ones first,
-as most failures come early. After each segment the candidates that are still training move into as few chunks as hold
-them.
+A chunk takes as long as its last candidate. After each segment the candidates that are still training therefore move
+into as few chunks as hold them. Short segments come first, as most failures come early.
 
 A step is compiled for each width of a chunk: the chunk size, and the powers of two below it, from 2, for the remainder.
 A candidate stays in chunks of one width, because another width would round differently.

@@ -1,8 +1,6 @@
 """The training of one candidate, or of several in step, as pure functions."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,12 +12,14 @@ from jax import lax
 from glojax.datasets import Dataset
 from glojax.losses import LossProgram, interpret
 from glojax.losses.objective import objective
-from glojax.networks import ConvolutionLowering, NetworkFactory, PureNetwork, lowered_convolutions
+from glojax.networks import ConvolutionLowering, NetworkFactory, PureNetwork
 from glojax.training.augmentation import augmented_shape, evaluation_images, training_images
-from glojax.training.checks import check_training
+from glojax.training.checks import check_training, decayed
 from glojax.training.config import TrainingConfig
-from glojax.training.gradient_step import gradient_transformation, learning_rate_at
 from glojax.training.metrics import find_metric, mean_score, probabilities
+
+#: The factor that the learning rate is multiplied by whenever it decays.
+LEARNING_RATE_DECAY = 0.1
 
 
 @jax.tree_util.register_dataclass
@@ -59,12 +59,10 @@ class TrainState(NamedTuple):
 #: The images, one-hot labels and dropout key of one step.
 _Batch = tuple[jax.Array, jax.Array, jax.Array]
 
+_STATIC: Any = {"static": True}
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["data"],
-    meta_fields=["network", "image_shape", "num_classes", "config", "conv_lowering"],
-)
+
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class Train:
     """Trains fresh networks with any loss programs; see `make_train`.
@@ -86,11 +84,11 @@ class Train:
     """
 
     data: dict[str, tuple[jax.Array, jax.Array]]
-    network: NetworkFactory
-    image_shape: tuple[int, int, int]
-    num_classes: int
-    config: TrainingConfig
-    conv_lowering: ConvolutionLowering | None
+    network: NetworkFactory = field(metadata=_STATIC)
+    image_shape: tuple[int, int, int] = field(metadata=_STATIC)
+    num_classes: int = field(metadata=_STATIC)
+    config: TrainingConfig = field(metadata=_STATIC)
+    conv_lowering: ConvolutionLowering | None = field(metadata=_STATIC)
 
     def __call__(
         self, program: LossProgram, key: jax.Array, learning_rate: jax.Array | float | None = None
@@ -139,11 +137,10 @@ class Train:
         """Measure the scores."""
         if state.finite.ndim:
             return jax.vmap(self.finish)(state)
-        leaves = [
-            leaf for leaf in jax.tree.leaves((state.params, state.rest)) if jnp.issubdtype(leaf.dtype, jnp.inexact)
-        ]
-        finite = state.finite & jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
-        metric, logits_fn = find_metric(self.config.metric), self._logits_fn(state)
+        leaves = jax.tree.leaves((state.params, state.rest))
+        floats = [leaf for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+        finite = state.finite & jnp.stack([jnp.isfinite(leaf).all() for leaf in floats]).all()
+        metric, logits_fn = find_metric(self.config.metric), partial(self._logits, state)
         scores = {
             split: jnp.where(finite, mean_score(metric, logits_fn, *self.data[split]), 0)
             for split in self.config.splits
@@ -152,7 +149,7 @@ class Train:
 
     def predict(self, state: TrainState, split: str) -> jax.Array:
         """Return class probabilities [N, C] of a split's images under one candidate's network, in evaluation."""
-        return probabilities(self._logits_fn(state), self.data[split][0])
+        return probabilities(partial(self._logits, state), self.data[split][0])
 
     @property
     def _steps_per_epoch(self) -> int:
@@ -189,8 +186,7 @@ class Train:
         optimizer = gradient_transformation(config, rate)
 
         def loss_fn(params: Any) -> tuple[jax.Array, Any]:
-            with self._lowered():
-                logits, rest = self._pure_network.train_logits(params, state.rest, images, dropout_key)
+            logits, rest = self._pure_network.train_logits(params, state.rest, images, dropout_key)
             losses = objective(interpret, config.class_reduction, config.prob_epsilon, program, one_hot, logits)
             return jnp.mean(losses), rest
 
@@ -203,23 +199,14 @@ class Train:
         num_steps = state.num_steps + state.finite.astype(jnp.int32)
         return TrainState(params, rest, optimizer_state, num_steps, state.finite & jnp.isfinite(loss))
 
-    def _logits_fn(self, state: TrainState) -> Callable[[jax.Array], jax.Array]:
-        """Return the function from images [B, ...] of the data set to logits [B, C], in evaluation."""
-
-        def logits_fn(images: jax.Array) -> jax.Array:
-            with self._lowered():
-                seen = evaluation_images(self.config.augmentation, images)
-                return self._pure_network.logits(state.params, state.rest, seen)
-
-        return logits_fn
+    def _logits(self, state: TrainState, images: jax.Array) -> jax.Array:
+        """Return logits [B, C] of images [B, ...] of the data set, in evaluation."""
+        return self._pure_network.logits(state.params, state.rest, evaluation_images(self.config.augmentation, images))
 
     @property
     def _pure_network(self) -> PureNetwork:
-        return PureNetwork(self.network, self.image_shape, self.num_classes)
-
-    def _lowered(self) -> AbstractContextManager[None]:
-        default: ConvolutionLowering = "canonical" if jax.default_backend() == "cpu" else "grouped"
-        return lowered_convolutions(self.conv_lowering or default)
+        lowering = self.conv_lowering or ("canonical" if jax.default_backend() == "cpu" else "grouped")
+        return PureNetwork(self.network, self.image_shape, self.num_classes, lowering)
 
 
 def make_train(
@@ -249,10 +236,33 @@ def make_train(
         JAX key and `learning_rate` a scalar that replaces the configuration's.
 
     Raises:
-        ConfigurationError: Network, data set and configuration do not fit each other.
+        ConfigurationError: A batch is larger than the training split, the images are too small for the augmentation,
+            the network does not fit the images, the metric does not score them, or no parameter decays although
+            weight decay is configured.
     """
     check_training(network, dataset, config)
     splits = {"train": dataset.train} | {split: getattr(dataset, split) for split in config.splits}
     data = {split: (jnp.asarray(arrays.images), jnp.asarray(arrays.labels)) for split, arrays in splits.items()}
     shape = augmented_shape(config.augmentation, dataset.image_shape)
     return Train(data, network, shape, dataset.num_classes, config, conv_lowering)
+
+
+def gradient_transformation(config: TrainingConfig, learning_rate: jax.Array | float) -> optax.GradientTransformation:
+    """Return the optimizer at this learning rate, after weight decay where there is any."""
+    assert callable(config.optimizer)
+    optimizer = config.optimizer(learning_rate)
+    if config.weight_decay == 0:
+        return optimizer
+    return optax.chain(optax.add_decayed_weights(config.weight_decay, mask=decayed), optimizer)
+
+
+def learning_rate_at(
+    config: TrainingConfig, learning_rate: jax.Array, num_steps: jax.Array, steps_per_epoch: int
+) -> jax.Array:
+    """Return the learning rate [] float32 after so many steps of a training that starts at `learning_rate`."""
+    if config.decay_every_epochs is None:
+        return learning_rate
+    # What happens after the last step need not be counted.
+    interval = min(config.decay_every_epochs * steps_per_epoch, config.num_steps)
+    rate: jax.Array = optax.exponential_decay(learning_rate, interval, LEARNING_RATE_DECAY, staircase=True)(num_steps)
+    return rate

@@ -10,7 +10,6 @@ from typing import Literal
 #: "grouped" convolution, as batched products of "patches" and kernels, or "mapped" over the candidates.
 ConvolutionLowering = Literal["canonical", "grouped", "patches", "mapped"]
 
-#: The lowering of the innermost `lowered_convolutions`.
 current_lowering: ContextVar[ConvolutionLowering] = ContextVar("convolution lowering", default="canonical")
 
 

@@ -55,8 +55,7 @@ def _overlapping_max_pool(sides: tuple[int, int], images: jax.Array) -> jax.Arra
 def _overlapping_forward(sides: tuple[int, int], images: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return the largest values and their indices: 4 times the row in the window plus the column."""
     # Windows start at 0, 2, 4, ... of the padded images.
-    padding = [(0, 0), *((side % 2, 1) for side in sides), (0, 0)]
-    padded = jnp.pad(images, padding, constant_values=-jnp.inf)
+    padded = jnp.pad(images, [(0, 0), *((side % 2, 1) for side in sides), (0, 0)], constant_values=-jnp.inf)
     values, indices = _largest_of_three(padded, jnp.zeros(padded.shape, jnp.uint8), axis=2, weight=1)
     return _largest_of_three(values, indices, axis=1, weight=4)
 

@@ -89,8 +89,7 @@ def _transposed(
     """Return the kernel's gradient as the transpose of the convolution, for which cuDNN has a form of its own."""
     kernel = jax.ShapeDtypeStruct(kernel_shape, cotangent.dtype)
     transpose = jax.linear_transpose(lambda kernel: convolution(images, kernel, num_groups), kernel)
-    gradient: jax.Array
-    (gradient,) = transpose(cotangent)
+    gradient: jax.Array = transpose(cotangent)[0]
     return gradient
 
 
