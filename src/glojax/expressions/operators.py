@@ -1,4 +1,4 @@
-"""The operator table: every element that a loss expression is made of.
+"""The operator table, every element that a loss expression is made of, and the nodes of trees.
 
 Sampling, parsing, printing, LaTeX and the numeric evaluators derive from `OPERATORS`; an operator's index in it is its
 opcode. `glojax.losses.register_operator` appends to it. The first elements and weights are those of Gonzalez and
@@ -14,6 +14,9 @@ from glojax.errors import ConfigurationError
 
 #: The largest integer up to which float32, in which losses are computed, counts exactly.
 MAX_INTEGER: Final = 2**24
+
+#: The size of the largest tree that is read, bred and simplified. To read its text takes a few hundredths of a second.
+MAX_NODES: Final = 1_000
 
 #: The integers that random sampling draws for a `constant`, equally often.
 SAMPLED_INTEGERS: Final = (1, -1)
@@ -64,6 +67,19 @@ OPERATORS: Final[dict[str, Operator]] = {
         Operator("divide", "/", 2, 1.0, 2, r"\frac{{{}}}{{{}}}"),
     )
 }
+
+
+class Node(NamedTuple):
+    """One node of a tree."""
+
+    operator: str  # a key of `OPERATORS`
+    value: int = 0  # the integer of a `constant`; 0 otherwise
+    coefficient: float = 1.0  # factor on the node's output (paper, section III-B); 1 unless tuned
+
+    @property
+    def arity(self) -> int:
+        """Number of operands: 0, 1 or 2."""
+        return OPERATORS[self.operator].arity
 
 
 def check_new(operator: Operator) -> None:
