@@ -8,9 +8,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from glojax.datasets.builders import prepare
 from glojax.datasets.cache import cache_path, data_root, describe_cache, read_cache, write_cache
-from glojax.datasets.prepared import find_prepared, read_prepared
+from glojax.datasets.prepared import find_prepared, prepare, read_prepared
 from glojax.datasets.publication import NpmPackage, Publication, PublishedImages
 from glojax.datasets.reading import read_members, require_sha256
 from glojax.errors import DatasetError

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from glojax.datasets.builders import make_builder
 from glojax.datasets.dataset import Split
+from glojax.datasets.prepared import make_builder
 from glojax.datasets.publication import Publication, PublishedImages
 from glojax.datasets.reading import read_file, read_members, require_sha256
 from glojax.errors import DatasetError
