@@ -9,7 +9,6 @@ from typing import Any, Final, Self, get_args
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
-from numpy.typing import NDArray
 
 from glojax.datasets.acquisition import acquire, read_local_files
 from glojax.datasets.cifar10 import CIFAR10
@@ -23,9 +22,6 @@ _REQUIRED: Final = ("x_train", "y_train", "x_test", "y_test")
 _VALIDATION: Final = ("x_validation", "y_validation")
 _INDICES: Final = "validation_indices"
 _KNOWN: Final = (*_REQUIRED, *_VALIDATION, _INDICES)
-
-#: Number of images in each of the validation and the test split, and the seed of their choice in every run.
-_NUM_HELD_OUT, _SPLIT_SEED = 360, 0
 
 
 def load_digits() -> Dataset:
@@ -45,7 +41,7 @@ def load_digits() -> Dataset:
     labels = source.target.astype(np.int32)
 
     def hold_out(indices: Any) -> Any:
-        return train_test_split(indices, test_size=_NUM_HELD_OUT, stratify=labels[indices], random_state=_SPLIT_SEED)
+        return train_test_split(indices, test_size=360, stratify=labels[indices], random_state=0)
 
     rest, test = hold_out(np.arange(len(labels)))
     train, validation, test = (Split(images[indices], labels[indices]) for indices in (*hold_out(rest), test))
@@ -195,7 +191,15 @@ def _absolute(path: str) -> str:
 
 def _load_npz(path: Path, validation_fraction: float | None = None) -> Dataset:
     """Load a data set, with arrays as `load_dataset` describes them, and name it after the file."""
-    names, arrays = _read_arrays(path)
+    # NumPy and zipfile raise errors of many types. numpy.load would advise to allow pickled objects, which is not safe.
+    expected = "a .npz file with arrays of numbers, without Python objects: save it with numpy.savez"
+    with (
+        explained(Exception, f"{path} cannot be read", expected),
+        explained(OSError, f"{path} cannot be read", "a .npz file: check the path"),
+        path.open("rb") as file,
+        NpzFile(file, allow_pickle=False) as archive,
+    ):
+        names, arrays = archive.files, {key: archive[key] for key in _KNOWN if key in archive.files}
     missing = [key for key in _REQUIRED if key not in arrays]
     if missing:
         raise DatasetError(
@@ -228,16 +232,3 @@ def _load_npz(path: Path, validation_fraction: float | None = None) -> Dataset:
     except DatasetError as error:
         raise DatasetError(f"{path}: {error}") from error
     return replace(dataset, origin=f"file {path}")
-
-
-def _read_arrays(path: Path) -> tuple[list[str], dict[str, NDArray[Any]]]:
-    """Read the names of all arrays, and those arrays that `_load_npz` uses."""
-    # NumPy and zipfile raise errors of many types. numpy.load would advise to allow pickled objects, which is not safe.
-    expected = "a .npz file with arrays of numbers, without Python objects: save it with numpy.savez"
-    with (
-        explained(Exception, f"{path} cannot be read", expected),
-        explained(OSError, f"{path} cannot be read", "a .npz file: check the path"),
-        path.open("rb") as file,
-        NpzFile(file, allow_pickle=False) as archive,
-    ):
-        return archive.files, {key: archive[key] for key in _KNOWN if key in archive.files}

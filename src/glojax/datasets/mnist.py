@@ -36,7 +36,14 @@ def read_idx(path: Path) -> NDArray[Any]:
     """
     data = read_file(path)
     if path.suffix == ".gz":
-        data = _unpack(path, data)
+        advice = f"a gzip file: {_REPAIR}, or drop .gz from its name if it is not compressed"
+        try:
+            with explained((gzip.BadGzipFile, zlib.error), f"{path} cannot be unpacked", advice):
+                data = gzip.decompress(data)
+        except EOFError:
+            raise DatasetError(
+                f"{path} is cut off after {len(data)} bytes; expected a whole gzip file: {_REPAIR}."
+            ) from None
     magic = data[:4]
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES:
         raise DatasetError(
@@ -56,17 +63,6 @@ def read_idx(path: Path) -> NDArray[Any]:
             )
         array = np.frombuffer(data, dtype, offset=header_size).reshape(shape)
     return array.astype(dtype.newbyteorder("="), copy=False)
-
-
-def _unpack(path: Path, data: bytes) -> bytes:
-    advice = f"a gzip file: {_REPAIR}, or drop .gz from its name if it is not compressed"
-    with explained((gzip.BadGzipFile, zlib.error), f"{path} cannot be unpacked", advice):
-        try:
-            return gzip.decompress(data)
-        except EOFError:
-            raise DatasetError(
-                f"{path} is cut off after {len(data)} bytes; expected a whole gzip file: {_REPAIR}."
-            ) from None
 
 
 class IdxPublication(Publication):
@@ -140,17 +136,8 @@ FASHION_MNIST: Final = replace(
     MNIST,
     name="fashion_mnist",
     title="Fashion-MNIST",
-    class_names=(
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
+    class_names=tuple(
+        ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
     ),
     first_labels={"train": (9, 0, 0, 3, 0, 2, 7, 2, 5, 5), "test": (9, 2, 1, 1, 6, 1, 4, 6, 5, 7)},
     npm_package=None,

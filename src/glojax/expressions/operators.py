@@ -26,24 +26,15 @@ _LONGEST_SYMBOL: Final = 11
 
 
 class Operator(NamedTuple):
-    """One kind of node.
+    """One kind of node."""
 
-    Attributes:
-        name: Its key in `OPERATORS`.
-        symbol: Its text: an infix sign, a function's name, a suffix, or a leaf.
-        arity: Number of operands: 0, 1 or 2.
-        weight: Relative frequency in random sampling.
-        precedence: How tightly it binds in text: 1 sum, 2 product, 3 sign (no operator of its own), 4 power, and 5 for
-            leaves and function calls, which never need parentheses.
-        latex: Format string with a `{}` for each operand.
-    """
-
-    name: str
-    symbol: str
-    arity: int
-    weight: float = 1.0
+    name: str  #: Its key in `OPERATORS`
+    symbol: str  #: Its text: an infix sign, a function's name, a suffix, or a leaf
+    arity: int  #: Number of operands: 0, 1 or 2
+    weight: float = 1.0  #: Relative frequency in random sampling
+    #: How tightly it binds in text: 1 sum, 2 product, 3 sign (no operator of its own), 4 power, and 5 for leaves and function calls, which never need parentheses.
     precedence: int = 5
-    latex: str = ""
+    latex: str = ""  #: Format string with a `{}` for each operand
 
     @property
     def is_function(self) -> bool:
