@@ -140,15 +140,14 @@ def sample_mosaic(dataset: Dataset) -> NDArray[np.float32]:
 def draw_samples(dataset: Dataset, path: Path) -> None:
     """Draw the mosaic of `sample_mosaic` to a PNG file."""
     mosaic = sample_mosaic(dataset)
-    height, width, channels = dataset.image_shape
-    rows = len(mosaic) // (height + _FRAME)
+    height, rows = dataset.image_shape[0], len(mosaic) // (height + _FRAME)
     height_inches = min(8 * len(mosaic) / mosaic.shape[1] + 0.6, _MAX_INCHES)
     figure = Figure(figsize=(8, height_inches), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.imshow(np.clip(mosaic, 0, 1), interpolation="nearest")
-    title = f"{dataset.name}: training images of {height} x {width} x {channels} pixels, one row per label"
-    axes.set_title(title, parse_math=False)
+    size = " x ".join(map(str, dataset.image_shape))
+    axes.set_title(f"{dataset.name}: training images of {size} pixels, one row per label", parse_math=False)
     axes.set_yticks([row * (height + _FRAME) + height / 2 for row in range(rows)], [str(row) for row in range(rows)])
     axes.set_xticks([])
     axes.tick_params(length=0)

@@ -60,10 +60,9 @@ def read_local_files(publication: Publication, data_dir: Path, with_test: bool) 
     prepared = find_prepared(data_dir, publication)
     if prepared is not None:
         return read_prepared(prepared, publication, with_test)
+    problem = f"{'is not a folder' if os.path.exists(data_dir) else 'does not exist'}; expected {publication.title}"
     if os.path.isdir(data_dir):
         problem = f"does not hold {publication.title}; expected its files"
-    else:
-        problem = f"{'is not a folder' if os.path.exists(data_dir) else 'does not exist'}; expected {publication.title}"
     raise DatasetError(
         f"{data_dir} {problem}: pass --data-dir with the folder of its original files ({publication.original_files}) "
         "or with a folder prepared by tensorflow-datasets."

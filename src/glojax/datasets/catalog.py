@@ -158,19 +158,14 @@ def load_dataset(
 
 @dataclass(frozen=True)
 class DatasetSource:
-    """The arguments of `load_dataset` and `Dataset.with_train_fraction`, by which another process loads the same data.
-
-    Attributes:
-        train_fraction: Share of each class of the training images to keep.
-        seed: Seed of the choice of training images.
-    """
+    """The arguments of `load_dataset` and `Dataset.with_train_fraction`, by which another process loads the same data."""
 
     name: str
     data_dir: str | None = None
     test_split: TestSplit = "official"
     validation_fraction: float | None = None
-    train_fraction: float = 1.0
-    seed: int = 0
+    train_fraction: float = 1.0  #: Share of each class of the training images to keep.
+    seed: int = 0  #: Seed of the choice of training images.
 
     def absolute(self) -> Self:
         """Return the same source with absolute paths, which do not depend on the current folder."""

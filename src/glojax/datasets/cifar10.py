@@ -17,9 +17,7 @@ _ARCHIVE: Final = "cifar-10-binary.tar.gz"
 _FOLDER: Final = "cifar-10-batches-bin"
 _TRAIN_FILES: Final = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 _TEST_FILE: Final = "test_batch.bin"
-
 _RECORDS_PER_FILE = 10_000
-
 #: A record is one byte with the label, then the pixels: planes of red, green and blue, each in row-major order.
 _RECORD_BYTES = 1 + 3 * 32 * 32
 

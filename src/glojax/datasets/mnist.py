@@ -131,14 +131,14 @@ MNIST: Final = IdxPublication(
     ),
 )
 
+_CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+
 #: Source: Xiao, Rasul and Vollgraf, Fashion-MNIST (2017).
 FASHION_MNIST: Final = replace(
     MNIST,
     name="fashion_mnist",
     title="Fashion-MNIST",
-    class_names=tuple(
-        ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
-    ),
+    class_names=_CLOTHES,
     first_labels={"train": (9, 0, 0, 3, 0, 2, 7, 2, 5, 5), "test": (9, 2, 1, 1, 6, 1, 4, 6, 5, 7)},
     npm_package=None,
 )

@@ -66,8 +66,7 @@ class Publication(abc.ABC):
         last = len(self.class_names) - 1
         if labels.max() > last:
             raise DatasetError(
-                f"{where} holds the label {labels.max()}; expected 0 to {last}: put {self.title}'s own file in its "
-                "place."
+                f"{where} holds the label {labels.max()}; expected 0 to {last}: get {self.title}'s own file."
             )
 
     def require_first_labels(self, split_name: SplitName, split: Split, where: str, advice: str = "") -> None:
