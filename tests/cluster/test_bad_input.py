@@ -75,9 +75,9 @@ def test_a_batch_system_that_is_not_here(complaint: Complaint, monkeypatch: pyte
 
 
 def test_a_scheduler_that_does_not_answer(complaint: Complaint, monkeypatch: pytest.MonkeyPatch) -> None:
-    from glojax.cluster import connect
+    from glojax.cluster import launch
 
-    monkeypatch.setattr(connect, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(launch, "CONNECT_SECONDS", 0.5)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

@@ -11,10 +11,10 @@ import pytest
 
 from glojax.datasets import load_dataset
 from glojax.datasets.acquisition import acquire, fetch, find_local
-from glojax.datasets.builders import prepare
 from glojax.datasets.cache import cache_path, write_cache
 from glojax.datasets.cifar10 import CIFAR10
 from glojax.datasets.mnist import MNIST
+from glojax.datasets.prepared import prepare
 from glojax.datasets.publication import Publication, PublishedImages
 from glojax.errors import DatasetError
 from tests.datasets.files import files_under

@@ -9,10 +9,9 @@ import pytest
 import tensorflow_datasets as tfds
 
 from glojax.datasets import load_dataset
-from glojax.datasets.builders import make_builder, prepare
 from glojax.datasets.cifar10 import CIFAR10
 from glojax.datasets.mnist import FASHION_MNIST, MNIST, IdxPublication
-from glojax.datasets.prepared import find_prepared, read_prepared
+from glojax.datasets.prepared import find_prepared, make_builder, prepare, read_prepared
 from glojax.datasets.publication import Publication, PublishedImages
 from glojax.errors import DatasetError
 from tests.datasets.files import files_under

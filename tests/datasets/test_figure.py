@@ -6,7 +6,7 @@ import pytest
 from matplotlib.image import imread
 
 from glojax.datasets import Dataset
-from glojax.datasets.figure import draw_samples, sample_mosaic
+from glojax.datasets.__main__ import draw_samples, sample_mosaic
 from glojax.errors import DatasetError
 
 

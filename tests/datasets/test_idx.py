@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from glojax.datasets.idx import read_idx
+from glojax.datasets.mnist import read_idx
 from glojax.errors import DatasetError
 
 IdxWriter = Callable[[NDArray[Any]], bytes]

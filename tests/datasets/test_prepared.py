@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from glojax.datasets.builders import prepare
 from glojax.datasets.mnist import FASHION_MNIST, MNIST
-from glojax.datasets.prepared import find_prepared, read_prepared
+from glojax.datasets.prepared import find_prepared, prepare, read_prepared
 from glojax.datasets.publication import Publication
 from glojax.errors import DatasetError
 

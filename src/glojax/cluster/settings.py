@@ -22,19 +22,13 @@ class ClusterProgress(NamedTuple):
 
 @dataclass(frozen=True)
 class Limits:
-    """The size of a shard, and the time after which it is late: factor times expected duration, plus slack.
+    """The size of a shard, and the time after which it is late: factor times expected duration, plus slack."""
 
-    Attributes:
-        shard_seconds: Expected duration of the largest shard with more than one training for each device.
-        first_seconds: Time limit while the speed of a worker is unknown: it loads the data set, and compiles.
-        slack_seconds: Time added to the limit of each shard.
-        slack_factor: Factor of the duration if every training takes all steps, once more for each retry.
-    """
-
-    shard_seconds: float = 10.0
+    shard_seconds: float = 10.0  #: Expected duration of the largest shard with more than one training for each device
+    #: Time limit while the speed of a worker is unknown: it loads the data set, and compiles.
     first_seconds: float = 900.0
-    slack_seconds: float = 60.0
-    slack_factor: float = 4.0
+    slack_seconds: float = 60.0  #: Time added to the limit of each shard
+    slack_factor: float = 4.0  #: Factor of the duration if every training takes all steps, once more for each retry
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -44,15 +38,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class LocalSettings:
-    """Settings of worker processes on this machine.
+    """Settings of worker processes on this machine."""
 
-    Attributes:
-        memory: Memory of each worker, such as "4GB"; a worker that needs more is ended. None for an equal share.
-        limits: Limits of shards.
-    """
-
+    #: Memory of each worker, such as "4GB"; a worker that needs more is ended. None for an equal share.
     memory: str | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = field(default_factory=Limits)  #: Limits of shards
 
 
 @dataclass(frozen=True)
@@ -66,58 +56,37 @@ class TlsFiles:
 
 @dataclass(frozen=True)
 class SchedulerSettings:
-    """Settings of a running scheduler.
+    """Settings of a running scheduler."""
 
-    Attributes:
-        tls: Certificates, for an address that begins with tls://.
-        unencrypted: Whether messages to a scheduler on another machine may be unencrypted.
-        limits: Limits of shards.
-    """
-
-    tls: TlsFiles | None = None
-    unencrypted: bool = False
-    limits: Limits = field(default_factory=Limits)
+    tls: TlsFiles | None = None  #: Certificates, for an address that begins with tls://
+    unencrypted: bool = False  #: Whether messages to a scheduler on another machine may be unencrypted
+    limits: Limits = field(default_factory=Limits)  #: Limits of shards
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSettings:
-    """Settings of jobs on a batch system; each job is one worker.
+    """Settings of jobs on a batch system; each job is one worker."""
 
-    Attributes:
-        jobs: Number of jobs that are kept running.
-        cores: CPU cores of each job.
-        memory: Memory of each job, such as "8GB".
-        walltime: Slurm's time limit of a job, into which a training must fit; by default half an hour.
-        queue: Slurm's partition.
-        account: Slurm's account.
-        disk: Disk space of each HTCondor job.
-        directives: Further options of sbatch, such as "--gres=gpu:1".
-        submit_options: Further lines of HTCondor's submit file, such as request_gpus = "1".
-        prologue: Commands to run before the worker starts, such as "module load cuda".
-        python: The interpreter on the nodes; by default this one.
-        host: Name or IP address where the scheduler listens; by default only this machine can reach it.
-        interface: Network interface where the scheduler listens instead, such as "ib0".
-        log_folder: Where jobs write their output; by default nowhere.
-        shared_folder: A folder that the nodes can read, for the keys of the run; by default in the user's cache.
-        limits: Limits of shards.
-    """
-
-    jobs: int = 2
-    cores: int = 1
-    memory: str = "4GB"
-    walltime: str | None = None
-    queue: str | None = None
-    account: str | None = None
-    disk: str = "1GB"
-    directives: list[str] = field(default_factory=list)
+    jobs: int = 2  #: Number of jobs that are kept running
+    cores: int = 1  #: CPU cores of each job
+    memory: str = "4GB"  #: Memory of each job, such as "8GB"
+    walltime: str | None = None  #: Slurm's time limit of a job, into which a training must fit; by default half an hour
+    queue: str | None = None  #: Slurm's partition
+    account: str | None = None  #: Slurm's account
+    disk: str = "1GB"  #: Disk space of each HTCondor job
+    directives: list[str] = field(default_factory=list)  #: Further options of sbatch, such as "--gres=gpu:1"
+    #: Further lines of HTCondor's submit file, such as request_gpus = "1".
     submit_options: dict[str, str] = field(default_factory=dict)
+    #: Commands to run before the worker starts, such as "module load cuda".
     prologue: list[str] = field(default_factory=list)
-    python: str | None = None
+    python: str | None = None  #: The interpreter on the nodes; by default this one
+    #: Name or IP address where the scheduler listens; by default only this machine can reach it.
     host: str | None = None
-    interface: str | None = None
-    log_folder: Path | None = None
+    interface: str | None = None  #: Network interface where the scheduler listens instead, such as "ib0"
+    log_folder: Path | None = None  #: Where jobs write their output; by default nowhere
+    #: A folder that the nodes can read, for the keys of the run; by default in the user's cache.
     shared_folder: Path | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = field(default_factory=Limits)  #: Limits of shards
 
     def __post_init__(self) -> None:
         for name in ("jobs", "cores"):

@@ -17,31 +17,19 @@ LACKING: Final = (GlojaxError, ImportError, AttributeError, OSError)
 
 @dataclass
 class Worker:
-    """A worker process of a Dask cluster.
+    """A worker process of a Dask cluster."""
 
-    Attributes:
-        address: Its address; a worker that replaces it has another.
-        index: The smallest number from 0 that no other worker has.
-        host: Name of its machine; its address until it has introduced itself.
-        backend: "cpu", "gpu" or "tpu".
-        num_devices: Number of devices that it trains on; 0 until it has introduced itself.
-        refusal: Why it is given no work, if so.
-        task: Its running task, if any: an introduction, a check that it still responds, or a shard.
-        has_shard: Whether the running task is a shard.
-        deadline: When the running task is late, by `time.monotonic`.
-        last_response: When the worker last answered, by `time.monotonic`.
-    """
-
-    address: str
-    index: int
-    host: str
-    backend: str = ""
-    num_devices: int = 0
-    refusal: str | None = None
+    address: str  #: Its address; a worker that replaces it has another
+    index: int  #: The smallest number from 0 that no other worker has
+    host: str  #: Name of its machine; its address until it has introduced itself
+    backend: str = ""  #: "cpu", "gpu" or "tpu"
+    num_devices: int = 0  #: Number of devices that it trains on; 0 until it has introduced itself
+    refusal: str | None = None  #: Why it is given no work, if so
+    #: Its running task, if any: an introduction, a check that it still responds, or a shard.
     task: Future[str] | None = field(default=None, repr=False)
-    has_shard: bool = False
-    deadline: float = float("inf")
-    last_response: float = 0.0
+    has_shard: bool = False  #: Whether the running task is a shard
+    deadline: float = float("inf")  #: When the running task is late, by `time.monotonic`
+    last_response: float = 0.0  #: When the worker last answered, by `time.monotonic`
 
     @property
     def is_usable(self) -> bool:

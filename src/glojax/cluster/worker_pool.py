@@ -31,14 +31,9 @@ TOPIC = "glojax-failures"
 #: What Dask raises if the scheduler is gone.
 _GONE: Final = (OSError, ValueError, RuntimeError, AttributeError, ClosedClientError)
 
-#: Time between two looks at the list of workers.
-POLL_SECONDS = 0.5
-
-#: How long all workers may be refused before the cluster is given up.
-PATIENCE_SECONDS = 30.0
-
-#: How long an idle worker may take to respond.
-RESPONSE_SECONDS = 30.0
+POLL_SECONDS = 0.5  #: Time between two looks at the list of workers.
+PATIENCE_SECONDS = 30.0  #: How long all workers may be refused before the cluster is given up.
+RESPONSE_SECONDS = 30.0  #: How long an idle worker may take to respond.
 
 #: How long a worker may be idle before a check that it still responds. A worker that froze or lost its connection must
 #: not be given a shard, to which its failure would be attributed.

@@ -1,4 +1,4 @@
-"""The table of data sets, and loading by name or path."""
+"""The table of data sets, and loading by name or from the user's own .npz files."""
 
 import difflib
 import os
@@ -7,14 +7,46 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self, get_args
 
+import numpy as np
+from numpy.lib.npyio import NpzFile
+
 from glojax.datasets.acquisition import acquire, read_local_files
 from glojax.datasets.cifar10 import CIFAR10
-from glojax.datasets.dataset import Dataset, TestSplit
-from glojax.datasets.digits import load_digits
+from glojax.datasets.dataset import Dataset, Split, TestSplit
 from glojax.datasets.mnist import FASHION_MNIST, MNIST
-from glojax.datasets.npz import load_npz
 from glojax.datasets.publication import Publication
+from glojax.datasets.reading import explained
 from glojax.errors import DatasetError
+
+_REQUIRED: Final = ("x_train", "y_train", "x_test", "y_test")
+_VALIDATION: Final = ("x_validation", "y_validation")
+_INDICES: Final = "validation_indices"
+_KNOWN: Final = (*_REQUIRED, *_VALIDATION, _INDICES)
+
+
+def load_digits() -> Dataset:
+    """Load 1,077 training, 360 validation and 360 test images [N, 8, 8, 1] in [0, 1]: the counts 0 to 16, over 16.
+
+    The split is ours, and stratified: every split has the same shares of the ten classes, to one image.
+
+    Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits (UCI, 1998), test part, from scikit-learn.
+    """
+    # The import takes a second, and other data sets do not need it.
+    from sklearn import __version__ as sklearn_version
+    from sklearn.datasets import load_digits as load_sklearn_digits
+    from sklearn.model_selection import train_test_split
+
+    source = load_sklearn_digits()
+    images = (source.images[..., np.newaxis] / 16).astype(np.float32)
+    labels = source.target.astype(np.int32)
+
+    def hold_out(indices: Any) -> Any:
+        return train_test_split(indices, test_size=360, stratify=labels[indices], random_state=0)
+
+    rest, test = hold_out(np.arange(len(labels)))
+    train, validation, test = (Split(images[indices], labels[indices]) for indices in (*hold_out(rest), test))
+    return Dataset("digits", train, validation, test, num_classes=10, origin=f"scikit-learn {sklearn_version}")
+
 
 #: All data sets by name: a publication, whose files are downloaded, or a function that makes the data set.
 DATASETS: Final[dict[str, Publication | Callable[[], Dataset]]] = {
@@ -114,7 +146,7 @@ def load_dataset(
             f"leave --test-split out, or choose one of {', '.join(publications())}."
         )
     if entry is None:
-        return load_npz(Path(os.path.expanduser(name)), validation_fraction)
+        return _load_npz(Path(os.path.expanduser(name)), validation_fraction)
     dataset: Any = entry()
     if not isinstance(dataset, Dataset):
         raise DatasetError(
@@ -126,19 +158,14 @@ def load_dataset(
 
 @dataclass(frozen=True)
 class DatasetSource:
-    """The arguments of `load_dataset` and `Dataset.with_train_fraction`, by which another process loads the same data.
-
-    Attributes:
-        train_fraction: Share of each class of the training images to keep.
-        seed: Seed of the choice of training images.
-    """
+    """The arguments of `load_dataset` and `Dataset.with_train_fraction`, by which another process loads the same data."""
 
     name: str
     data_dir: str | None = None
     test_split: TestSplit = "official"
     validation_fraction: float | None = None
-    train_fraction: float = 1.0
-    seed: int = 0
+    train_fraction: float = 1.0  #: Share of each class of the training images to keep.
+    seed: int = 0  #: Seed of the choice of training images.
 
     def absolute(self) -> Self:
         """Return the same source with absolute paths, which do not depend on the current folder."""
@@ -155,3 +182,48 @@ class DatasetSource:
 
 def _absolute(path: str) -> str:
     return str(Path(path).expanduser().absolute())
+
+
+def _load_npz(path: Path, validation_fraction: float | None = None) -> Dataset:
+    """Load a data set, with arrays as `load_dataset` describes them, and name it after the file."""
+    # NumPy and zipfile raise errors of many types. numpy.load would advise to allow pickled objects, which is not safe.
+    expected = "a .npz file with arrays of numbers, without Python objects: save it with numpy.savez"
+    with (
+        explained(Exception, f"{path} cannot be read", expected),
+        explained(OSError, f"{path} cannot be read", "a .npz file: check the path"),
+        path.open("rb") as file,
+        NpzFile(file, allow_pickle=False) as archive,
+    ):
+        names, arrays = archive.files, {key: archive[key] for key in _KNOWN if key in archive.files}
+    missing = [key for key in _REQUIRED if key not in arrays]
+    if missing:
+        raise DatasetError(
+            f"{path} lacks {', '.join(missing)}, and holds {', '.join(names) or 'nothing'}; expected the arrays "
+            f"{', '.join(_REQUIRED)}: save them under these names."
+        )
+    for key in names:
+        if key not in _KNOWN and key.startswith(("x_", "y_", "validation")):
+            nearest = difflib.get_close_matches(key, _KNOWN, n=1)
+            raise DatasetError(
+                f"{path} holds the unknown array {key!r}; expected {', '.join(_KNOWN)}: "
+                f"{f'rename it, perhaps to {nearest[0]}' if nearest else 'rename or remove it'}."
+            )
+    given = [key for key in (*_VALIDATION, _INDICES) if key in arrays]
+    if given and given not in ([*_VALIDATION], [_INDICES]):
+        raise DatasetError(
+            f"{path} holds {', '.join(given)}; expected either {' and '.join(_VALIDATION)} or {_INDICES}: add or "
+            "remove some."
+        )
+    if given and validation_fraction is not None:
+        raise DatasetError(
+            f"{path} holds {', '.join(given)}, and the validation fraction {validation_fraction} was given; expected "
+            "one of them: leave --validation-fraction out."
+        )
+    validation: Any = 0.1 if validation_fraction is None else validation_fraction
+    if given:
+        validation = arrays[_INDICES] if given == [_INDICES] else tuple(arrays[key] for key in _VALIDATION)
+    try:
+        dataset = Dataset.from_arrays(path.stem, *(arrays[key] for key in _REQUIRED), validation=validation)
+    except DatasetError as error:
+        raise DatasetError(f"{path}: {error}") from error
+    return replace(dataset, origin=f"file {path}")

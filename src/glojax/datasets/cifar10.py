@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from glojax.datasets.builders import make_builder
 from glojax.datasets.dataset import Split
+from glojax.datasets.prepared import make_builder
 from glojax.datasets.publication import Publication, PublishedImages
 from glojax.datasets.reading import read_file, read_members, require_sha256
 from glojax.errors import DatasetError
@@ -17,9 +17,7 @@ _ARCHIVE: Final = "cifar-10-binary.tar.gz"
 _FOLDER: Final = "cifar-10-batches-bin"
 _TRAIN_FILES: Final = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 _TEST_FILE: Final = "test_batch.bin"
-
 _RECORDS_PER_FILE = 10_000
-
 #: A record is one byte with the label, then the pixels: planes of red, green and blue, each in row-major order.
 _RECORD_BYTES = 1 + 3 * 32 * 32
 

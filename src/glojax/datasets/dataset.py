@@ -166,16 +166,14 @@ class Dataset:
             )
         if seed < 0:
             raise DatasetError(
-                f"The seed of the choice of training images is {seed}; expected a whole number of at least 0: choose "
-                "another."
+                f"The seed of the choice of training images is {seed}; expected at least 0: choose another."
             )
         return replace(self, train=self.train.take(stratified_indices(self.train.labels, fraction, seed)))
 
     def __post_init__(self) -> None:
         if self.num_classes < 2:
             raise DatasetError(
-                f"Data set {self.name!r} has num_classes {self.num_classes}; expected at least 2: give the number of "
-                "different labels."
+                f"Data set {self.name!r} has num_classes {self.num_classes}; expected at least 2: count the labels."
             )
         for split_name, split in self.splits.items():
             images = split.images

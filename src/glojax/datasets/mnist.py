@@ -1,6 +1,9 @@
 """MNIST and Fashion-MNIST, which are published in the same format: four IDX files."""
 
+import gzip
+import math
 import os
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glojax.datasets.dataset import Split
-from glojax.datasets.idx import read_idx
 from glojax.datasets.publication import NpmPackage, Publication, PublishedImages, SplitName
+from glojax.datasets.reading import explained, read_file
 from glojax.errors import DatasetError
 
 #: Names of the files with the images and the labels of each split.
@@ -19,6 +22,47 @@ _FILES: Final[dict[SplitName, tuple[str, str]]] = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
+
+#: Element type by the third byte of the magic number.
+_DTYPES: Final = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+_REPAIR = "download the file again"
+
+
+def read_idx(path: Path) -> NDArray[Any]:
+    """Read one read-only array, in the machine's byte order, from an IDX file, gzipped if its name ends in `.gz`.
+
+    Source: LeCun, Cortes and Burges, The MNIST database (1998), "File formats".
+    """
+    data = read_file(path)
+    if path.suffix == ".gz":
+        advice = f"a gzip file: {_REPAIR}, or drop .gz from its name if it is not compressed"
+        try:
+            with explained((gzip.BadGzipFile, zlib.error), f"{path} cannot be unpacked", advice):
+                data = gzip.decompress(data)
+        except EOFError:
+            raise DatasetError(
+                f"{path} is cut off after {len(data)} bytes; expected a whole gzip file: {_REPAIR}."
+            ) from None
+    magic = data[:4]
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES:
+        raise DatasetError(
+            f"{path} begins with the bytes {magic.hex(' ') or '(none)'}; expected an IDX magic number such as "
+            f"00 00 08 03: {_REPAIR}, and name it .gz exactly if it is gzipped."
+        )
+    dtype, num_axes = np.dtype(_DTYPES[magic[2]]), magic[3]
+    header_size = 4 + 4 * num_axes
+    # The file may end within its header. NumPy limits the number and the product of the extents.
+    with explained(ValueError, f"{path} declares {num_axes} extents that make no array", f"a valid shape: {_REPAIR}"):
+        shape = tuple(int(extent) for extent in np.frombuffer(data, ">u4", count=num_axes, offset=4))
+        expected_size = header_size + math.prod(shape) * dtype.itemsize
+        if len(data) != expected_size:
+            raise DatasetError(
+                f"{path} holds {len(data)} bytes; expected {expected_size} for an array of shape {shape}, as its "
+                f"header says: {_REPAIR}."
+            )
+        array = np.frombuffer(data, dtype, offset=header_size).reshape(shape)
+    return array.astype(dtype.newbyteorder("="), copy=False)
 
 
 class IdxPublication(Publication):
@@ -87,23 +131,14 @@ MNIST: Final = IdxPublication(
     ),
 )
 
+_CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+
 #: Source: Xiao, Rasul and Vollgraf, Fashion-MNIST (2017).
 FASHION_MNIST: Final = replace(
     MNIST,
     name="fashion_mnist",
     title="Fashion-MNIST",
-    class_names=(
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
-    ),
+    class_names=_CLOTHES,
     first_labels={"train": (9, 0, 0, 3, 0, 2, 7, 2, 5, 5), "test": (9, 2, 1, 1, 6, 1, 4, 6, 5, 7)},
     npm_package=None,
 )

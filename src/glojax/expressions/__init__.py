@@ -2,6 +2,11 @@
 
 from glojax.expressions.canonical import canonical as canonical
 from glojax.expressions.export import to_latex as to_latex
-from glojax.expressions.nodes import MAX_NODES as MAX_NODES, Node as Node
-from glojax.expressions.operators import MAX_INTEGER as MAX_INTEGER, OPERATORS as OPERATORS, Operator as Operator
+from glojax.expressions.operators import (
+    MAX_INTEGER as MAX_INTEGER,
+    MAX_NODES as MAX_NODES,
+    OPERATORS as OPERATORS,
+    Node as Node,
+    Operator as Operator,
+)
 from glojax.expressions.tree import LossTree as LossTree

@@ -11,7 +11,7 @@ import math
 import struct
 from typing import Final, NamedTuple
 
-from glojax.expressions.nodes import Node
+from glojax.expressions.operators import Node
 
 #: Smallest normal and largest finite float32. Accelerators flush smaller numbers to zero.
 FLOAT32_MIN: Final = 2.0**-126

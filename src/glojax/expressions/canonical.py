@@ -15,8 +15,7 @@ from math import gcd, isqrt, lcm
 from glojax.errors import ExpressionError
 from glojax.expressions import sums
 from glojax.expressions.bounds import node_bounds
-from glojax.expressions.nodes import MAX_NODES, Node
-from glojax.expressions.operators import MAX_INTEGER
+from glojax.expressions.operators import MAX_INTEGER, MAX_NODES, Node
 from glojax.expressions.sum_trees import by_size, write_sum
 from glojax.expressions.sums import Atom, Nodes, Number, Power, Sum, Term
 from glojax.expressions.tree import LossTree

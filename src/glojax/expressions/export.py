@@ -6,8 +6,7 @@ the base of a square unless it is a leaf.
 
 from typing import Final, NamedTuple
 
-from glojax.expressions.nodes import Node
-from glojax.expressions.operators import OPERATORS
+from glojax.expressions.operators import OPERATORS, Node
 from glojax.expressions.tree import LossTree
 
 _SUM: Final = OPERATORS["add"].precedence
@@ -35,7 +34,8 @@ class _Latex(NamedTuple):
 
 def _latex(node: Node, *operands: _Latex) -> _Latex:
     if node.coefficient != 1:
-        number = _Latex(_number(node.coefficient), _PRODUCT)
+        mantissa, _, exponent = repr(float(node.coefficient)).partition("e")
+        number = _Latex(rf"{mantissa} \times 10^{{{int(exponent)}}}" if exponent else mantissa, _PRODUCT)
         if node.operator == "constant" and node.value == 1:
             return number
         return _product(number, _latex(node._replace(coefficient=1.0), *operands))
@@ -49,10 +49,9 @@ def _latex(node: Node, *operands: _Latex) -> _Latex:
             return _Latex(template.format(base.text if base.is_leaf else _parenthesised(base.text)))
         case "multiply", (left, right):
             return _product(left, right)
-        case "add", (left, right):
-            return _Latex(template.format(left.text, _after(right, _SUM)), _SUM)
-        case "subtract", (left, right):
-            return _Latex(template.format(left.text, _after(right, _PRODUCT)), _SUM)
+        case "add" | "subtract", (left, right):
+            second = _after(right, _SUM if node.operator == "add" else _PRODUCT)
+            return _Latex(template.format(left.text, second), _SUM)
     return _Latex(template.format(*(operand.text for operand in operands)))
 
 
@@ -72,9 +71,3 @@ def _after(operand: _Latex, precedence: int, misread: str = "-") -> str:
 
 def _parenthesised(text: str) -> str:
     return rf"\left({text}\right)"
-
-
-def _number(value: float) -> str:
-    """Return a number in decimal or scientific notation."""
-    mantissa, _, exponent = repr(float(value)).partition("e")
-    return rf"{mantissa} \times 10^{{{int(exponent)}}}" if exponent else mantissa

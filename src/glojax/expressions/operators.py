@@ -1,4 +1,4 @@
-"""The operator table: every element that a loss expression is made of.
+"""The operator table, every element that a loss expression is made of, and the nodes of trees.
 
 Sampling, parsing, printing, LaTeX and the numeric evaluators derive from `OPERATORS`; an operator's index in it is its
 opcode. `glojax.losses.register_operator` appends to it. The first elements and weights are those of Gonzalez and
@@ -15,6 +15,9 @@ from glojax.errors import ConfigurationError
 #: The largest integer up to which float32, in which losses are computed, counts exactly.
 MAX_INTEGER: Final = 2**24
 
+#: The size of the largest tree that is read, bred and simplified. To read its text takes a few hundredths of a second.
+MAX_NODES: Final = 1_000
+
 #: The integers that random sampling draws for a `constant`, equally often.
 SAMPLED_INTEGERS: Final = (1, -1)
 
@@ -23,24 +26,15 @@ _LONGEST_SYMBOL: Final = 11
 
 
 class Operator(NamedTuple):
-    """One kind of node.
+    """One kind of node."""
 
-    Attributes:
-        name: Its key in `OPERATORS`.
-        symbol: Its text: an infix sign, a function's name, a suffix, or a leaf.
-        arity: Number of operands: 0, 1 or 2.
-        weight: Relative frequency in random sampling.
-        precedence: How tightly it binds in text: 1 sum, 2 product, 3 sign (no operator of its own), 4 power, and 5 for
-            leaves and function calls, which never need parentheses.
-        latex: Format string with a `{}` for each operand.
-    """
-
-    name: str
-    symbol: str
-    arity: int
-    weight: float = 1.0
+    name: str  #: Its key in `OPERATORS`
+    symbol: str  #: Its text: an infix sign, a function's name, a suffix, or a leaf
+    arity: int  #: Number of operands: 0, 1 or 2
+    weight: float = 1.0  #: Relative frequency in random sampling
+    #: How tightly it binds in text: 1 sum, 2 product, 3 sign (no operator of its own), 4 power, 5 leaf or function call.
     precedence: int = 5
-    latex: str = ""
+    latex: str = ""  #: Format string with a `{}` for each operand
 
     @property
     def is_function(self) -> bool:
@@ -64,6 +58,19 @@ OPERATORS: Final[dict[str, Operator]] = {
         Operator("divide", "/", 2, 1.0, 2, r"\frac{{{}}}{{{}}}"),
     )
 }
+
+
+class Node(NamedTuple):
+    """One node of a tree."""
+
+    operator: str  # a key of `OPERATORS`
+    value: int = 0  # the integer of a `constant`; 0 otherwise
+    coefficient: float = 1.0  # factor on the node's output (paper, section III-B); 1 unless tuned
+
+    @property
+    def arity(self) -> int:
+        """Number of operands: 0, 1 or 2."""
+        return OPERATORS[self.operator].arity
 
 
 def check_new(operator: Operator) -> None:

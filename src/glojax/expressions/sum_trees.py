@@ -5,7 +5,7 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from glojax.expressions import sums
-from glojax.expressions.nodes import MAX_NODES, Node
+from glojax.expressions.operators import MAX_NODES, Node
 from glojax.expressions.sums import Atom, Nodes, Number, Sum, Term
 
 # The search for the shortest tree writes longer ones, but each power of a power may be many times its own size.
@@ -22,7 +22,7 @@ def write_sum(terms: Sum, absorb: bool = True) -> Nodes:
     """
     best = _write_parts(terms, absorb)
     if any(value.denominator > 1 for value in terms.values()):  # 3 / 4 - x / 4 is (3 - x) / 4
-        for value in sorted({_magnitude(value) for value in terms.values()} - {1})[:_MOST_FACTORS]:
+        for value in sorted({abs(value) for value in terms.values()} - {1})[:_MOST_FACTORS]:
             inner = _write_parts(sums.scale(terms, sums.limited(value, -1)), absorb)
             best = min(best, _write_product([_Row(0, 1, inner)], value), key=len)
     return best
@@ -48,25 +48,26 @@ def _parts(terms: Sum, absorb: bool) -> list[_Part]:
     groups: dict[Number, list[_Part]] = {}
     for term, value in terms.items():
         if term not in guards:
-            groups.setdefault(_magnitude(value), []).append(_Part(value, {term: 1}))
+            groups.setdefault(abs(value), []).append(_Part(value, {term: 1}))
     for size, group in groups.items():
         if size != 1 and len(group) > 1:
             value = max(part.value for part in group)
             together = _Part(value, {term: 1 if part.value == value else -1 for part in group for term in part.terms})
             apart = sum(1 + len(part.write(size, absorb)) for part in group)
-            parts += [together] if len(together.write(size, absorb)) + 1 < apart else group
-        else:
-            parts += group
+            if len(together.write(size, absorb)) + 1 < apart:
+                parts.append(together)
+                continue
+        parts += group
     return parts
 
 
 def _write_parts(terms: Sum, absorb: bool) -> Nodes:
     parts = []
     for part in _parts(terms, absorb):
-        nodes = part.write(_magnitude(part.value), absorb)
+        nodes = part.write(abs(part.value), absorb)
         parts.append((part.value < 0, sums.UNIT in part.terms and len(part.terms) == 1, by_size(nodes), part))
     if not parts:
-        return _constant(0)
+        return sums.NOTHING.nodes
     parts.sort(key=lambda each: each[:3])
     operands = [nodes for _, _, (_, nodes), _ in parts]
     if parts[0][0]:  # all are subtracted: begin with the one whose sign costs least
@@ -128,38 +129,29 @@ def _write_product(powers: Sequence[_Row], value: Number) -> Nodes:
     rows: list[Nodes] = [(), (), ()]
     for bit in reversed(range(max((power.exponent.bit_length() for power in powers), default=1))):
         if sum(map(bool, rows)) > 1:
-            top, middle, bottom = rows
-            rows = [_quotient(top, middle, bottom), (), ()] if top else [(), _quotient(middle, bottom, ()), ()]
+            rows = [_quotient(*rows), (), ()] if rows[0] else [(), _quotient(*rows[1:], ()), ()]
         rows = [(Node("square"), *nodes) if nodes else () for nodes in rows]
         for number, constant in enumerate((above, below, 1)):
-            operands = [_constant(constant)] if bit == 0 and constant != 1 else []
+            operands: list[Nodes] = [(Node("constant", constant),)] if bit == 0 and constant != 1 else []
             operands += [power.nodes for power in powers if power.number == number and power.exponent >> bit & 1]
             operands += [rows[number]] if rows[number] else []
             rows[number] = _chain(operands, ["multiply"] * (len(operands) - 1)) if operands else ()
-    top, middle, bottom = rows
-    return _quotient(top, middle, bottom)
+    return _quotient(*rows)
 
 
 def _quotient(top: Nodes, middle: Nodes, bottom: Nodes) -> Nodes:
     """Return the tree of `top / (middle / bottom)`, where no nodes stand for 1."""
+    one = (Node("constant", 1),)
     if bottom:
-        middle = (Node("divide"), *(middle or _constant(1)), *bottom)
+        middle = (Node("divide"), *(middle or one), *bottom)
     if middle:
-        top = (Node("divide"), *(top or _constant(1)), *middle)
-    return top or _constant(1)
+        top = (Node("divide"), *(top or one), *middle)
+    return top or one
 
 
 def by_size(nodes: Nodes) -> tuple[int, Nodes]:
     """Return the sort key of trees: their size, then their nodes."""
     return len(nodes), nodes
-
-
-def _magnitude(value: Number) -> Number:
-    return max(value, -value)
-
-
-def _constant(value: int) -> Nodes:
-    return (Node("constant", value),)
 
 
 def _chain(operands: Sequence[Nodes], operators: Sequence[str]) -> Nodes:

@@ -18,8 +18,7 @@ from functools import partial, reduce
 from typing import Final, TypeAlias
 
 from glojax.expressions.bounds import Bounds, node_bounds
-from glojax.expressions.nodes import Node
-from glojax.expressions.operators import MAX_INTEGER
+from glojax.expressions.operators import MAX_INTEGER, Node
 
 Nodes: TypeAlias = tuple[Node, ...]
 
@@ -174,16 +173,11 @@ def _with_zero(powers: Iterable[Power], level: int) -> Term:
 
 def sum_bounds(terms: Sum) -> Bounds:
     """Return the bounds of a sum, which do not depend on the order of its terms."""
-    parts = []
-    for term, value in terms.items():
-        part = _term_bounds(term)
-        if value != 1:
-            part = node_bounds(_MULTIPLY, Bounds(float(value), float(value)), part)
-        parts.append(part)
+    parts = [_term_bounds(term, float(value)) for term, value in terms.items()]
     return reduce(partial(node_bounds, _ADD), sorted(parts), Bounds(0.0, 0.0))
 
 
-def _term_bounds(term: Term) -> Bounds:
+def _term_bounds(term: Term, value: float) -> Bounds:
     parts = []
     for (atom, level), exponent in term:
         part = atom.bounds
@@ -194,4 +188,5 @@ def _term_bounds(term: Term) -> Bounds:
         if level or exponent < 0:
             part = node_bounds(_DIVIDE, Bounds(1.0, 1.0), part)
         parts.append(part)
-    return reduce(partial(node_bounds, _MULTIPLY), sorted(parts), Bounds(1.0, 1.0))
+    product = reduce(partial(node_bounds, _MULTIPLY), sorted(parts), Bounds(1.0, 1.0))
+    return product if value == 1 else node_bounds(_MULTIPLY, Bounds(value, value), product)

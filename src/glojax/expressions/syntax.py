@@ -17,8 +17,7 @@ from typing import Final, NamedTuple
 
 from glojax.errors import ExpressionError
 from glojax.expressions import tokens
-from glojax.expressions.nodes import MAX_NODES, Node
-from glojax.expressions.operators import MAX_INTEGER, OPERATORS
+from glojax.expressions.operators import MAX_INTEGER, MAX_NODES, OPERATORS, Node
 
 _MINUS: Final = OPERATORS["subtract"].symbol
 _TIMES: Final = OPERATORS["multiply"].symbol
@@ -112,7 +111,9 @@ class Parser:
         """Read signs, coefficients, functions and opening parentheses, up to and including the next leaf."""
         while True:
             token, sign = self._tokens.pop(), 1
-            if token.text == _MINUS and self._at_literal():
+            # A minus makes a literal, as in `-2`, but not in `-2^2`, which is `-(2^2)`.
+            is_number = bool(self._tokens) and self._tokens[-1].kind in ("integer", "decimal")
+            if token.text == _MINUS and is_number and self._tokens[-2].text not in tokens.POWER_SIGNS:
                 token, sign = self._tokens.pop(), -1
             if token.kind == "integer":
                 return self._add_leaf(Node("constant", sign * int(self._number(token))))
@@ -138,13 +139,8 @@ class Parser:
             elif token.kind == "name":
                 raise self._error(token, f"unknown name {token}; the only names are {tokens.names()}")
             else:
-                calls = [f"{name}(...)" for name in self._functions]
-                expected = ", ".join([*tokens.LEAVES, "a number", *calls])
+                expected = ", ".join([*tokens.LEAVES, "a number", *(f"{name}(...)" for name in self._functions)])
                 raise self._error(token, f"expected {expected} or '(', got {token}")
-
-    def _at_literal(self) -> bool:
-        """Return whether a minus before the next token makes a literal, as in `-2`, but not in `-2^2`: `-(2^2)`."""
-        return self._tokens[-1].kind in ("integer", "decimal") and self._tokens[-2].text not in tokens.POWER_SIGNS
 
     def _number(self, token: tokens.Token) -> float:
         value = float(token.text)
@@ -188,8 +184,8 @@ class Parser:
             elif token.kind == "name" and token.text not in tokens.LEAVES | self._functions:
                 raise self._error(token, f"unknown name {token}; the only names are {tokens.names()}")
             else:
-                problem = f"expected one of {tokens.SIGNS} or the end, got {token}; to multiply, write {_TIMES}"
-                raise self._error(token, problem)
+                expected = f"expected one of {tokens.SIGNS} or the end"
+                raise self._error(token, f"{expected}, got {token}; to multiply, write {_TIMES}")
 
     def _read_exponent(self) -> None:
         exponent = self._tokens.pop()

@@ -5,8 +5,7 @@ import unicodedata
 from typing import Final, NamedTuple
 
 from glojax.errors import ExpressionError
-from glojax.expressions.nodes import MAX_NODES
-from glojax.expressions.operators import OPERATORS, Operator
+from glojax.expressions.operators import MAX_NODES, OPERATORS, Operator
 
 #: The largest numbers of tokens and of characters in a text. A node takes at most eight tokens on average, as
 #: `(-0.5*log(y))` does, and a number at most 24 characters.
@@ -73,8 +72,7 @@ def tokenize(text: str) -> list[Token]:
             problem = f"unexpected character {shown}; expected {names()}, numbers, {SIGNS} and ( )"
             raise error_at(text, token.position, problem)
         if len(tokens) == MAX_TOKENS and token.kind not in ("space", "end"):
-            problem = f"too long; expected at most {MAX_TOKENS:,} names, numbers and signs"
-            raise error_at(text, token.position, problem)
+            raise error_at(text, token.position, f"too long; expected at most {MAX_TOKENS:,} names, numbers and signs")
         if token.kind != "space":
             tokens.append(token)
     return tokens

@@ -10,8 +10,7 @@ from functools import cached_property
 from typing import Self, TypeVar
 
 from glojax.errors import ExpressionError
-from glojax.expressions.nodes import Node
-from glojax.expressions.operators import MAX_INTEGER, OPERATORS
+from glojax.expressions.operators import MAX_INTEGER, OPERATORS, Node
 from glojax.expressions.syntax import Parser, format_node
 
 T = TypeVar("T")
@@ -79,8 +78,10 @@ class LossTree:
     def with_coefficients(self, coefficients: Sequence[float]) -> "LossTree":
         """Return the same tree with other coefficients, one for each node in prefix order."""
         if len(coefficients) != self.size:
-            problem = f"Got {len(coefficients)} coefficients for a tree of {self.size} nodes"
-            raise ExpressionError(f"{problem}; give one for each node, in prefix order.")
+            raise ExpressionError(
+                f"Got {len(coefficients)} coefficients for a tree of {self.size} nodes; give one for each node, in "
+                "prefix order."
+            )
         pairs = zip(self.nodes, coefficients, strict=True)
         return LossTree(tuple(node._replace(coefficient=float(value)) for node, value in pairs))
 

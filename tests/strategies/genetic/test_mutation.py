@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from glojax.expressions.nodes import Node
-from glojax.expressions.operators import MAX_INTEGER, OPERATORS
+from glojax.expressions.operators import MAX_INTEGER, OPERATORS, Node
 from glojax.expressions.tree import LossTree
 from glojax.strategies.genetic import GeneticConfig, mutate, random_tree
 

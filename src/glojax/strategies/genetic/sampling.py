@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from glojax.expressions.nodes import Node
-from glojax.expressions.operators import OPERATORS, SAMPLED_INTEGERS
+from glojax.expressions.operators import OPERATORS, SAMPLED_INTEGERS, Node
 from glojax.expressions.tree import LossTree
 
 
