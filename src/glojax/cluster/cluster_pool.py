@@ -31,8 +31,7 @@ from glojax.training.named_functions import import_path
 
 _log = logging.getLogger(__name__)
 
-#: Workers that a training, alone in its shard, may end before it counts as crashed.
-MAX_FAILURES: Final = 3
+MAX_FAILURES: Final = 3  #: Workers that a training, alone in its shard, may end before it counts as crashed.
 
 
 @dataclass

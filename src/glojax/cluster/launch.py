@@ -28,11 +28,8 @@ from glojax.cluster.worker_pool import WorkerPool
 from glojax.errors import ClusterError, ConfigurationError
 from glojax.evaluation.runtime import num_cores
 
-#: How long a scheduler may take to answer.
-CONNECT_SECONDS: Final = 10
-
-#: How long a worker waits for its scheduler before it ends.
-DEATH_TIMEOUT_SECONDS: Final = 20
+CONNECT_SECONDS: Final = 10  #: How long a scheduler may take to answer.
+DEATH_TIMEOUT_SECONDS: Final = 20  #: How long a worker waits for its scheduler before it ends.
 
 _LOOPBACK: Final = "127.0.0.1"
 

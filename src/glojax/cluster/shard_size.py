@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from glojax.training import TrainResult
 
-#: Weight of the latest shard in a worker's trainings per second.
-_WEIGHT = 0.5
+_WEIGHT = 0.5  #: Weight of the latest shard in a worker's trainings per second.
 
 
 class Speed:

@@ -140,7 +140,7 @@ def sample_mosaic(dataset: Dataset) -> NDArray[np.float32]:
 def draw_samples(dataset: Dataset, path: Path) -> None:
     """Draw the mosaic of `sample_mosaic` to a PNG file."""
     mosaic = sample_mosaic(dataset)
-    height, rows = dataset.image_shape[0], len(mosaic) // (height + _FRAME)
+    height, rows = dataset.image_shape[0], min(dataset.num_classes, _MAX_CLASSES)
     height_inches = min(8 * len(mosaic) / mosaic.shape[1] + 0.6, _MAX_INCHES)
     figure = Figure(figsize=(8, height_inches), layout="constrained")
     FigureCanvasAgg(figure)

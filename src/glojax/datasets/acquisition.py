@@ -54,11 +54,9 @@ def fetch(publication: Publication, data_dir: Path | None, with_test: bool) -> P
 
 def read_local_files(publication: Publication, data_dir: Path, with_test: bool) -> PublishedImages:
     """Read a publication from a user's folder of original files, archive, or prepared folder or one above it."""
-    images = publication.read_originals(data_dir, with_test)
-    if images is not None:
+    if (images := publication.read_originals(data_dir, with_test)) is not None:
         return images
-    prepared = find_prepared(data_dir, publication)
-    if prepared is not None:
+    if (prepared := find_prepared(data_dir, publication)) is not None:
         return read_prepared(prepared, publication, with_test)
     problem = f"{'is not a folder' if os.path.exists(data_dir) else 'does not exist'}; expected {publication.title}"
     if os.path.isdir(data_dir):

@@ -158,7 +158,7 @@ def load_dataset(
 
 @dataclass(frozen=True)
 class DatasetSource:
-    """The arguments of `load_dataset` and `Dataset.with_train_fraction`, by which another process loads the same data."""
+    """The arguments of `load_dataset` and `Dataset.with_train_fraction`, with which another process loads it."""
 
     name: str
     data_dir: str | None = None

@@ -17,8 +17,7 @@ from glojax.expressions.operators import Node
 FLOAT32_MIN: Final = 2.0**-126
 FLOAT32_MAX: Final = (2.0 - 2.0**-23) * 2.0**127
 
-# The relative distance by which an inexact end moves outward, since logarithms differ between devices.
-_MARGIN: Final = 1e-6
+_MARGIN: Final = 1e-6  # An inexact end moves outward by this relative distance: logarithms differ between devices.
 
 
 class Bounds(NamedTuple):

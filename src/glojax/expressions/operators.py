@@ -32,7 +32,7 @@ class Operator(NamedTuple):
     symbol: str  #: Its text: an infix sign, a function's name, a suffix, or a leaf
     arity: int  #: Number of operands: 0, 1 or 2
     weight: float = 1.0  #: Relative frequency in random sampling
-    #: How tightly it binds in text: 1 sum, 2 product, 3 sign (no operator of its own), 4 power, 5 leaf or function call.
+    #: How tightly it binds in text: 1 sum, 2 product, 3 sign (not an operator), 4 power, 5 leaf or function call.
     precedence: int = 5
     latex: str = ""  #: Format string with a `{}` for each operand
 

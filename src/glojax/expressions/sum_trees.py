@@ -22,7 +22,7 @@ def write_sum(terms: Sum, absorb: bool = True) -> Nodes:
     """
     best = _write_parts(terms, absorb)
     if any(value.denominator > 1 for value in terms.values()):  # 3 / 4 - x / 4 is (3 - x) / 4
-        for value in sorted({abs(value) for value in terms.values()} - {1})[:_MOST_FACTORS]:
+        for value in sorted({_magnitude(value) for value in terms.values()} - {1})[:_MOST_FACTORS]:
             inner = _write_parts(sums.scale(terms, sums.limited(value, -1)), absorb)
             best = min(best, _write_product([_Row(0, 1, inner)], value), key=len)
     return best
@@ -48,7 +48,7 @@ def _parts(terms: Sum, absorb: bool) -> list[_Part]:
     groups: dict[Number, list[_Part]] = {}
     for term, value in terms.items():
         if term not in guards:
-            groups.setdefault(abs(value), []).append(_Part(value, {term: 1}))
+            groups.setdefault(_magnitude(value), []).append(_Part(value, {term: 1}))
     for size, group in groups.items():
         if size != 1 and len(group) > 1:
             value = max(part.value for part in group)
@@ -64,7 +64,7 @@ def _parts(terms: Sum, absorb: bool) -> list[_Part]:
 def _write_parts(terms: Sum, absorb: bool) -> Nodes:
     parts = []
     for part in _parts(terms, absorb):
-        nodes = part.write(abs(part.value), absorb)
+        nodes = part.write(_magnitude(part.value), absorb)
         parts.append((part.value < 0, sums.UNIT in part.terms and len(part.terms) == 1, by_size(nodes), part))
     if not parts:
         return sums.NOTHING.nodes
@@ -129,7 +129,7 @@ def _write_product(powers: Sequence[_Row], value: Number) -> Nodes:
     rows: list[Nodes] = [(), (), ()]
     for bit in reversed(range(max((power.exponent.bit_length() for power in powers), default=1))):
         if sum(map(bool, rows)) > 1:
-            rows = [_quotient(*rows), (), ()] if rows[0] else [(), _quotient(*rows[1:], ()), ()]
+            rows = [_quotient(*rows), (), ()] if rows[0] else [(), _quotient(rows[1], rows[2], ()), ()]
         rows = [(Node("square"), *nodes) if nodes else () for nodes in rows]
         for number, constant in enumerate((above, below, 1)):
             operands: list[Nodes] = [(Node("constant", constant),)] if bit == 0 and constant != 1 else []
@@ -152,6 +152,10 @@ def _quotient(top: Nodes, middle: Nodes, bottom: Nodes) -> Nodes:
 def by_size(nodes: Nodes) -> tuple[int, Nodes]:
     """Return the sort key of trees: their size, then their nodes."""
     return len(nodes), nodes
+
+
+def _magnitude(value: Number) -> Number:
+    return max(value, -value)
 
 
 def _chain(operands: Sequence[Nodes], operators: Sequence[str]) -> Nodes:
