@@ -138,7 +138,7 @@ def test_another_format_is_refused_with_the_version_that_reads_it(
         ({"seed": "3"}, RunDirectoryError),
         ({"seed": -1}, ConfigurationError),
         ({"genetic": {"population_size": 2.5}}, RunDirectoryError),
-        ({"strategy": "evolution"}, RunDirectoryError),
+        ({"strategy": "evolution"}, ConfigurationError),
         ({"training": {"num_steps": 1}}, ConfigurationError),
         ({"training": {"num_steps": 1, "batch_size": 1, "learning_rate": -1.0}}, ConfigurationError),
         ({"training": []}, (RunDirectoryError, ConfigurationError)),
