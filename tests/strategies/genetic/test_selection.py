@@ -39,7 +39,7 @@ def test_frequencies(
     parents = select_parents(fitness, NUM_DRAWS, config, np.random.default_rng(1))
 
     assert parents.shape == (NUM_DRAWS,)
-    for count, rate in zip(np.bincount(parents, minlength=4), expected, strict=True):
+    for count, rate in zip(np.bincount(parents, minlength=4).tolist(), expected, strict=True):
         assert_rate(count, NUM_DRAWS, rate)
 
 
