@@ -119,6 +119,7 @@ def test_every_selection_breeds_from_a_population_without_fitness(selection: str
     search = SteadyStateSearch(config, seed=0)
     for _ in range(12):
         enter(search, fitness)
+    assert fitness_in(search) == [fitness] * 4
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The parts of the genetic algorithm that its strategies share: the first population, and children of parents."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -20,7 +21,7 @@ _MAX_DRAWS_PER_CANDIDATE = 1_000
 Constraint = Callable[[LossTree], bool]
 
 
-class GeneticStrategy:
+class GeneticStrategy(ABC):
     """What the strategies that draw random trees have in common; a subclass starts from its first candidates.
 
     Args:
@@ -43,8 +44,9 @@ class GeneticStrategy:
         self._constraint = constraint
         self._start(initial)
 
+    @abstractmethod
     def _start(self, initial: Sequence[LossTree]) -> None:
-        raise NotImplementedError
+        """Set up the first candidates."""
 
 
 def draw_trees(
