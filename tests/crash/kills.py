@@ -2,16 +2,16 @@
 
     python -m tests.crash.kills --all --kills 1000
 
-kills runs of every strategy, in the order of asking and in that of completion, equally many of each. A run discovers,
-chooses between finalists, tunes and compares. Half of the kills come at a moment drawn uniformly from the time that a
-run takes; the other half hit one of the operations of the file layer, each kind in turn, before it, in its middle or
-after it. SIGKILL leaves a process no time for anything.
+kills runs of every strategy, in the order of asking and in that of completion, in turn. A run discovers, chooses
+between finalists, tunes and compares. It is killed up to six times on its way, so most kills hit a run that was
+resumed. Half of the kills come at a random moment; the other half hit one of the operations of the file layer, before
+it, in its middle or after it. SIGKILL leaves a process no time for anything.
 
     python -m tests.crash.kills --strategy steady-state --asynchronous --kills 30
 
 kills runs of one strategy in one order. In the order of completion (--asynchronous), the course of a run depends on the
 order in which trainings end: it must go on as it had recorded until then, and end as its whole record, replayed from
-nothing else, says. `results/kills_strategies.json` has a line for each kill.
+nothing else, says. `results/kills_strategies.json` has a line for each run that was killed.
 """
 
 import json
@@ -24,17 +24,17 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import product
+from itertools import count, product
 from pathlib import Path
 from typing import Any, Literal
 
 import tyro
-from rich.progress import track
+from rich.progress import Progress
 
-from tests.crash.preloaded import Preloaded
+from tests.crash.preloaded import ForkedProcess, Preloaded
 from tests.crash.run_folders import contents
 from tests.search.runs import ENVIRONMENT
 
@@ -51,6 +51,10 @@ OPERATIONS = ("append", "sync", "replace")
 MOMENTS = ("before", "half", "after")
 EVENT_LOGS = ("events.jsonl", "tuning_events.jsonl")
 
+#: A run is killed at most so often. A kill comes in the first half of what an undisturbed run takes, so that several
+#: hit one run.
+KILLS_PER_RUN = 6
+
 Strategy = Literal["generational", "steady-state", "random"]
 STRATEGIES: tuple[Strategy, ...] = ("generational", "steady-state", "random")
 
@@ -60,7 +64,7 @@ class Options:
     """Options of the kills."""
 
     kills: int = 100
-    """Number of runs that are killed."""
+    """Number of kills, at least: a run that was begun is ended."""
     jobs: int = 2
     """Runs at a time."""
     seed: int = 0
@@ -68,30 +72,41 @@ class Options:
     asynchronous: bool = False
     """Evaluations are told in the order of their completion."""
     all: bool = False
-    """Every strategy in both orders, equally many kills of each."""
+    """Every strategy in both orders, equally many runs of each."""
     results: Path = RESULTS
     """File for the results."""
 
 
 @dataclass(frozen=True)
 class Kill:
-    """A run that was killed and resumed.
+    """A process that was killed.
+
+    Attributes:
+        aim: The moment, or the operation that was hit.
+        phase: The phase that the run was in, by its files.
+        trainings: Number of trainings on the disk.
+    """
+
+    aim: str
+    phase: str
+    trainings: int
+
+
+@dataclass(frozen=True)
+class KilledRun:
+    """A run that was killed and resumed until it ended.
 
     Attributes:
         strategy: Its strategy.
         order: `asking` or `completion`.
-        aim: The moment, or the operation that was hit.
-        phase: The phase that it was in, by its files.
-        trainings: Number of trainings on the disk.
-        equal: Whether the resumed run ended as the undisturbed one, or as it had recorded.
-        seconds: Duration of the resumed run.
+        kills: Its kills, in their order.
+        equal: Whether it ended as the undisturbed one, or as it had recorded.
+        seconds: Duration from its begin to its end.
     """
 
     strategy: str
     order: str
-    aim: str
-    phase: str
-    trainings: int
+    kills: list[Kill]
     equal: bool
     seconds: float
 
@@ -116,7 +131,7 @@ class Victim:
         for name in ("first", "run"):
             (self._folder / name).mkdir(parents=True)
             begin = time.perf_counter()
-            search_process = self._begin(self._folder / name, "tests.crash.faulty_search", "count", *self.command)
+            search_process = self._go_on(self._folder / name / "run", "tests.crash.faulty_search", "count")
             output = (self._folder / name / "output.txt").read_text() if search_process.wait() != 0 else ""
             if output:
                 raise RuntimeError(output)
@@ -124,55 +139,58 @@ class Victim:
         self.operations: dict[str, int] = json.loads((self._folder / "run" / "output.txt").read_text().splitlines()[-1])
         self._expected = contents(self._folder / "run" / "run")
 
-    def kill(self, number: int, chance: random.Random) -> Kill:
-        """Kill a run, by time if `number` is odd, resume it, and compare."""
-        for attempt in range(100):
-            folder = self._folder / f"kill-{number}-{attempt}"
-            folder.mkdir()
-            if number % 2:
-                seconds = chance.uniform(0, self.seconds)
-                aim, killed = f"{seconds:.2f} s", self._kill_at_time(folder, seconds)
-            else:
-                operation, moment = OPERATIONS[number // 2 % 3], MOMENTS[number // 6 % 3]
-                call = chance.randint(1, self.operations[operation])
-                aim = f"{moment} {operation} {call} of {self.operations[operation]}"
-                killed = self._kill_at_operation(folder, operation, moment, call)
-            if killed:
-                break
+    def kill(self, number: int, chance: random.Random, most: int = KILLS_PER_RUN) -> KilledRun:
+        """Begin a run, kill and resume it up to `most` times, let it end, and compare."""
+        folder = self._folder / f"kill-{number}"
         run = folder / "run"
-        at, trainings = phase(run)
-        recorded = {name: whole_lines(run / name) for name in EVENT_LOGS}
+        folder.mkdir()
         begin = time.perf_counter()
-        code = self._processes.begin(folder, "glojax.search", "resume", "run").wait()
+        kills: list[Kill] = []
+        records: list[dict[str, bytes]] = []
+        code = -signal.SIGKILL
+        while code == -signal.SIGKILL and len(kills) < most:
+            strike = chance.choice((self._kill_at_time, self._kill_at_operation))
+            aim, code = strike(run, chance)
+            # A run that has nothing to go on from is begun again, and does not count.
+            if code == -signal.SIGKILL and (run / "config.json").exists():
+                kills.append(Kill(aim, *phase(run)))
+                records.append({name: whole_lines(run / name) for name in EVENT_LOGS})
+        if code == -signal.SIGKILL:
+            code = self._go_on(run, "glojax.search").wait()
         seconds = time.perf_counter() - begin
         end = self._replayed(folder) if self._is_asynchronous and code == 0 else self._expected
         equal = code == 0 and contents(run) == end
-        equal = equal and all(whole_lines(run / name).startswith(recorded[name]) for name in EVENT_LOGS)
+        equal = equal and all(whole_lines(run / name).startswith(r[name]) for r in records for name in EVENT_LOGS)
         if equal:
             shutil.rmtree(folder)
         else:
-            print(f"kill {number} ({self._strategy}, {aim}): not equal; exit code {code}")
+            print(f"run {number} ({self._strategy}, {kills}): not equal; exit code {code}")
             print((folder / "output.txt").read_text()[-2000:])
         order = "completion" if self._is_asynchronous else "asking"
-        return Kill(self._strategy, order, aim, at, trainings, equal, round(seconds, 2))
+        return KilledRun(self._strategy, order, kills, equal, round(seconds, 2))
 
-    def _begin(self, folder: Path, module: str, *arguments: str) -> Any:
-        return self._processes.begin(folder, module, *arguments, "--run-dir", "run")
+    def _go_on(self, run: Path, module: str, *arguments: str) -> ForkedProcess:
+        """Resume a run, or begin it where there is nothing to go on from."""
+        if (run / "config.json").exists():
+            return self._processes.begin(run.parent, module, *arguments, "resume", run.name)
+        return self._processes.begin(run.parent, module, *arguments, *self.command, "--run-dir", run.name)
 
-    def _kill_at_time(self, folder: Path, seconds: float) -> bool:
-        """Kill a run so many seconds after it began to write; return whether it had not ended."""
-        search = self._begin(folder, "glojax.search", *self.command)
-        while not (folder / "run" / "config.json").exists() and search.poll() is None:
+    def _kill_at_time(self, run: Path, chance: random.Random) -> tuple[str, int]:
+        """Kill a run some time after it began to write; return the time and the exit code."""
+        seconds = chance.uniform(0, self.seconds / 2)
+        search = self._go_on(run, "glojax.search")
+        while not (run / "config.json").exists() and search.poll() is None:
             time.sleep(0.01)
         time.sleep(seconds)
         search.send_signal(signal.SIGKILL)
-        return bool(search.wait() == -signal.SIGKILL)
+        return f"{seconds:.2f} s", search.wait()
 
-    def _kill_at_operation(self, folder: Path, operation: str, moment: str, number: int) -> bool:
-        """Kill a run in an operation of the file layer; return whether it came so far, after `config.json`."""
-        fault = (operation, moment, str(number))
-        search = self._begin(folder, "tests.crash.faulty_search", *fault, *self.command)
-        return search.wait() == -signal.SIGKILL and (folder / "run" / "config.json").exists()
+    def _kill_at_operation(self, run: Path, chance: random.Random) -> tuple[str, int]:
+        """Kill a run in an operation of the file layer, unless it ends before; return the operation and exit code."""
+        operation, moment = chance.choice(OPERATIONS), chance.choice(MOMENTS)
+        call = chance.randint(1, self.operations[operation] // 2)
+        search = self._go_on(run, "tests.crash.faulty_search", operation, moment, str(call))
+        return f"{moment} {operation} {call}", search.wait()
 
     def _replayed(self, folder: Path) -> dict[str, Any]:
         """Return the files that follow from the options and the recorded order of a run alone."""
@@ -213,30 +231,38 @@ def main(options: Options) -> None:
     """Kill, resume, compare, and write the results."""
     both = [(options.strategy, options.asynchronous)]
     combinations = list(product(STRATEGIES, (False, True))) if options.all else both
-    draw = random.Random(options.seed)
+    runs: list[KilledRun] = []
     with tempfile.TemporaryDirectory(prefix="glojax-kills-") as folder:
         processes = preloaded(Path(folder) / "cache")
         victims = [Victim(processes, Path(folder), SEARCH, *combination) for combination in combinations]
-        with ThreadPoolExecutor(options.jobs) as pool:
-            futures = [
-                pool.submit(
-                    victims[number % len(victims)].kill, number // len(victims), random.Random(draw.getrandbits(32))
-                )
-                for number in range(options.kills)
-            ]
-            kills: list[Kill] = []
-            # The results are written after each kill, so that nothing is lost when this process ends early.
-            for future in track(as_completed(futures), "Kills", total=len(futures)):
-                kills.append(future.result())
-                write(options.results, victims, kills)
+        with ThreadPoolExecutor(options.jobs) as pool, Progress() as progress:
+            task = progress.add_task("Kills", total=options.kills)
+            numbers = count()
+
+            def start() -> Future[KilledRun]:
+                number = next(numbers)
+                victim = victims[number % len(victims)]
+                return pool.submit(victim.kill, number, random.Random(f"{options.seed}-{number}"))
+
+            running = {start() for _ in range(options.jobs)}
+            # The results are written after each run, so that nothing is lost when this process ends early.
+            while running:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                runs += [future.result() for future in done]
+                write(options.results, victims, runs)
+                kills = sum(len(run.kills) for run in runs)
+                progress.update(task, completed=kills)
+                if kills < options.kills:
+                    running |= {start() for _ in done}
         processes.close()
-    different = sum(not kill.equal for kill in kills)
-    print(f"{len(kills)} kills, {len(kills) - different} ended as they should, {different} did not")
+    different = sum(not run.equal for run in runs)
+    print(f"{kills} kills of {len(runs)} runs; {len(runs) - different} ended as they should, {different} did not")
     sys.exit(1 if different else 0)
 
 
-def write(path: Path, victims: Sequence[Victim], kills: Sequence[Kill]) -> None:
+def write(path: Path, victims: Sequence[Victim], runs: Sequence[KilledRun]) -> None:
     """Write the results."""
+    kills = [kill for run in runs for kill in run.kills]
     record: dict[str, Any] = {
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
         "commands": [
@@ -248,10 +274,11 @@ def write(path: Path, victims: Sequence[Victim], kills: Sequence[Kill]) -> None:
             for victim in victims
         ],
         "kills": len(kills),
-        "equal": sum(kill.equal for kill in kills),
-        "strategies": dict(Counter(f"{kill.strategy}, in the order of {kill.order}" for kill in kills)),
+        "runs": len(runs),
+        "equal": sum(run.equal for run in runs),
+        "strategies": dict(Counter(f"{run.strategy}, in the order of {run.order}" for run in runs for _ in run.kills)),
         "phases": dict(Counter(kill.phase for kill in kills)),
-        "each": [asdict(kill) for kill in kills],
+        "each": [asdict(run) for run in runs],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=2) + "\n")

@@ -95,7 +95,9 @@ class Preloaded:
 
 def serve() -> None:
     """Fork a process for each order on the standard input, and say when it ends."""
-    import glojax.search.commands  # noqa: F401  # all that a search imports
+    import matplotlib.backends.backend_agg  # noqa: F401  # all that a search imports, those on its way included
+
+    import glojax.search.commands  # noqa: F401
 
     assert threading.active_count() == 1, "a process with threads cannot be forked safely"
     lock = threading.Lock()
