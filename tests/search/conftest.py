@@ -1,8 +1,12 @@
-"""One real run of each command, for all tests."""
+"""One real run of each command for all tests, and stand-ins for all that trains in one."""
+
+from pathlib import Path
 
 import pytest
 
+from glojax.search import run as run_module
 from tests.isolation import data_root  # noqa: F401  # a fixture for every test here
+from tests.search.fakes import Fitness, StandIns, UseStandIns
 from tests.search.runs import FinishedRun, run
 
 #: The smallest search and the smallest tuning that have everything in them.
@@ -44,3 +48,14 @@ def compare_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     folder = tmp_path_factory.mktemp("compare")
     options = ("--seeds", "2", "--steps", "3", "--seed", "5", "--learning-rate", "0.02")
     return run(folder, "compare", "--losses", *COMPARED, *options, num_devices=1)
+
+
+@pytest.fixture
+def use_stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> UseStandIns:
+    def use(fitness: Fitness) -> StandIns:
+        stand_ins = StandIns(fitness)
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(run_module, "PoolEvaluator", stand_ins.make_evaluator)
+        return stand_ins
+
+    return use

@@ -10,9 +10,17 @@ from glojax.training import TrainingConfig
 STEPS = 10
 
 
+Fitness = Callable[[LossTree], float | None]
+
+
 def fitness_of(tree: LossTree) -> float:
     """Equal for many losses of different sizes."""
     return 0.75 if tree.uses("log") else 0.5
+
+
+def short(tree: LossTree) -> float:
+    """Coefficients make a loss longer, and so worse."""
+    return 1 / len(str(tree))
 
 
 class FakeEvaluator:
@@ -28,12 +36,13 @@ class FakeEvaluator:
         calls: The number of losses of each call of `submit`.
         trees: The losses of each call of `submit`.
         rules: The rule of each call of `submit`.
+        num_waits: Calls of `wait`.
         num_cancelled: Calls of `cancel`.
     """
 
     def __init__(
         self,
-        fitness: Callable[[LossTree], float | None] = fitness_of,
+        fitness: Fitness = fitness_of,
         *,
         room: int = 1,
         next_done: Callable[[list[str]], str] = min,
@@ -44,7 +53,7 @@ class FakeEvaluator:
         self.trained = set(trained)
         self.trees: list[list[LossTree]] = []
         self.rules: list[FitnessRule | None] = []
-        self.num_cancelled = 0
+        self.num_waits = self.num_cancelled = 0
         self._fitness, self._trial = fitness, trial
         self._room, self._next = room, next_done
         self._known: dict[tuple[str, FitnessRule], Evaluation] = {}
@@ -81,6 +90,7 @@ class FakeEvaluator:
         return tickets
 
     def wait(self) -> list[Completed]:
+        self.num_waits += 1
         if not self._completed and self._training:
             text = self._next([text for text, _ in self._training])
             self._finish(next(key for key in self._training if key[0] == text))
@@ -111,3 +121,41 @@ class FakeEvaluator:
         first, *others = self._training.pop(key)
         self._completed.append(Completed(first, evaluation))
         self._completed += [Completed(other, evaluation.again()) for other in others]
+
+
+class StandIns:
+    """Takes the place of everything that trains, and keeps the evaluator of each run."""
+
+    def __init__(self, fitness: Fitness):
+        self._fitness = fitness
+        self.search_rule = FitnessRule()
+        self.evaluator = FakeEvaluator()
+
+    def make_evaluator(self, pool: object, config: object, rule: FitnessRule, **options: object) -> FakeEvaluator:
+        self.search_rule, self.evaluator = rule, FakeEvaluator(self._fitness)
+        return self.evaluator
+
+    @property
+    def search_seeds(self) -> list[int]:
+        return list(self.search_rule.seeds)
+
+    @property
+    def finalists(self) -> list[tuple[list[str], Sequence[int]]]:
+        """The finalists of each choice, and their seeds."""
+        return [
+            (list(map(str, trees)), rule.seeds) for trees, rule in self._submitted if rule.splits == ("validation",)
+        ]
+
+    @property
+    def comparison_seeds(self) -> list[int]:
+        (seeds,) = {rule.seeds for _, rule in self._submitted if "test" in rule.splits}
+        return list(seeds)
+
+    @property
+    def _submitted(self) -> list[tuple[list[LossTree], FitnessRule]]:
+        """The losses that were evaluated otherwise than in the search."""
+        both = zip(self.evaluator.trees, self.evaluator.rules, strict=True)
+        return [(trees, rule) for trees, rule in both if rule is not None]
+
+
+UseStandIns = Callable[[Fitness], StandIns]

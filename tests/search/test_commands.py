@@ -1,70 +1,18 @@
 """How the commands put their phases together; stand-ins train."""
 
 import json
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from glojax.evaluation import FitnessRule, PoolEvaluator
-from glojax.expressions import LossTree, canonical
+from glojax.evaluation import PoolEvaluator
+from glojax.expressions import LossTree
 from glojax.search import run as run_module
 from glojax.search.__main__ import main
-from tests.search.fakes import FakeEvaluator, fitness_of
+from tests.search.fakes import UseStandIns, fitness_of, short
 
 SEARCH = ("--population-size", "10", "--num-elites", "2", "--generations", "3", "--finalists", "4", "--seed", "3")
-
-Fitness = Callable[[LossTree], float | None]
-
-
-class StandIns:
-    """Takes the place of everything that trains, and keeps the evaluator of each run."""
-
-    def __init__(self, fitness: Fitness):
-        self._fitness = fitness
-        self.search_rule = FitnessRule()
-        self.evaluator = FakeEvaluator()
-
-    def make_evaluator(self, pool: object, config: object, rule: FitnessRule, **options: object) -> FakeEvaluator:
-        self.search_rule, self.evaluator = rule, FakeEvaluator(self._fitness)
-        return self.evaluator
-
-    @property
-    def search_seeds(self) -> list[int]:
-        return list(self.search_rule.seeds)
-
-    @property
-    def finalists(self) -> list[tuple[list[str], Sequence[int]]]:
-        """The finalists of each choice, and their seeds."""
-        return [
-            (list(map(str, trees)), rule.seeds) for trees, rule in self._submitted if rule.splits == ("validation",)
-        ]
-
-    @property
-    def comparison_seeds(self) -> list[int]:
-        (seeds,) = {rule.seeds for _, rule in self._submitted if "test" in rule.splits}
-        return list(seeds)
-
-    @property
-    def _submitted(self) -> list[tuple[list[LossTree], FitnessRule]]:
-        """The losses that were evaluated otherwise than in the search."""
-        both = zip(self.evaluator.trees, self.evaluator.rules, strict=True)
-        return [(trees, rule) for trees, rule in both if rule is not None]
-
-
-UseStandIns = Callable[[Fitness], StandIns]
-
-
-@pytest.fixture
-def use_stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> UseStandIns:
-    def use(fitness: Fitness) -> StandIns:
-        stand_ins = StandIns(fitness)
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(run_module, "PoolEvaluator", stand_ins.make_evaluator)
-        return stand_ins
-
-    return use
 
 
 def result() -> Any:
@@ -73,11 +21,6 @@ def result() -> Any:
 
 def compared_in_order() -> list[str]:
     return [record["name"] for record in result()["comparison"]]
-
-
-def short(tree: LossTree) -> float:
-    """Coefficients make a loss longer, and so worse."""
-    return 1 / len(str(tree))
 
 
 def short_or_tuned(tree: LossTree) -> float:
@@ -285,79 +228,3 @@ def test_a_run_directory_may_have_any_name(
     use_stand_ins(fitness_of)
     assert main(["discover", *SEARCH, "--run-dir", name]) == 0
     assert f"Results: {name}\n" in capsys.readouterr().out
-
-
-def candidates() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in Path("run/candidates.jsonl").read_text().splitlines()]
-
-
-def test_candidates_are_written_in_the_order_of_telling_with_what_is_known_of_them(use_stand_ins: UseStandIns) -> None:
-    use_stand_ins(lambda tree: None if tree.uses("sqrt") else fitness_of(tree))
-    assert main(["discover", *SEARCH, "--population-size", "40", "--run-dir", "run"]) == 0
-    for one in candidates():
-        tree = LossTree.parse(one["expression"])
-        if not (tree.uses("x") and tree.uses("y")):
-            expected: tuple[Any, ...] = None, "lacks_variable", 0, None
-        elif tree.uses("sqrt"):
-            expected = None, "non_finite", 10, 0.01
-        else:
-            expected = fitness_of(tree), "trained", 10, 0.01
-        assert (one["fitness"], one["status"], one["steps"], one["learning_rate"]) == expected
-    generations = [one["generation"] for one in candidates()]
-    assert generations == sorted(generations)
-    assert {one["status"] for one in candidates()} == {"lacks_variable", "non_finite", "trained"}
-
-
-@pytest.mark.parametrize("strategy", ["generational", "steady-state", "random"])
-@pytest.mark.parametrize("order", [(), ("--asynchronous",)])
-def test_each_strategy_begins_with_the_initial_losses(
-    use_stand_ins: UseStandIns, strategy: str, order: tuple[str, ...]
-) -> None:
-    stand_ins = use_stand_ins(fitness_of)
-    initial = ("baikal", "x * log(y) + 0", "x * y * log(y)")
-    options = ("--strategy", strategy, *order, "--initial-losses", *initial)
-    assert main(["discover", *SEARCH, "--run-dir", "run", *options]) == 0
-    asked = [str(tree) for trees in stand_ins.evaluator.trees for tree in trees]
-    assert asked[:3] == ["log(y) - x / y", "x * log(y) + 0", "x * y * log(y)"]
-    assert [one["expression"] for one in candidates()[:3]] == ["log(y) - x / y", "x * log(y)", "x * y * log(y)"]
-    assert Path("run/events.jsonl").exists() == bool(order)
-    assert len(Path("run/generations.jsonl").read_text().splitlines()) == 3
-
-
-def test_random_drawing_learns_nothing(use_stand_ins: UseStandIns) -> None:
-    asked: list[list[LossTree]] = []
-    for fitness in (fitness_of, short):
-        stand_ins = use_stand_ins(fitness)
-        folder = f"run{len(asked)}"
-        assert main(["discover", *SEARCH, "--strategy", "random", "--run-dir", folder]) == 0
-        asked.append(
-            [
-                tree
-                for trees, rule in zip(stand_ins.evaluator.trees, stand_ins.evaluator.rules, strict=True)
-                for tree in trees
-                if rule is None
-            ]
-        )
-    assert asked[0] == asked[1]
-    assert len(asked[0]) == 30
-    assert len(set(map(canonical, asked[0]))) > 10
-
-
-def test_the_strategy_is_steady_state_where_the_order_is_that_of_completion(use_stand_ins: UseStandIns) -> None:
-    texts: list[str] = []
-    for options in (("--asynchronous",), ("--asynchronous", "--strategy", "steady-state"), ()):
-        use_stand_ins(short)
-        folder = f"run{len(texts)}"
-        assert main(["discover", *SEARCH, *options, "--run-dir", folder]) == 0
-        texts.append(Path(folder, "candidates.jsonl").read_text())
-    assert texts[0] == texts[1] != texts[2]
-
-
-def test_an_asynchronous_run_logs_the_events_of_discovery_and_tuning(use_stand_ins: UseStandIns) -> None:
-    use_stand_ins(short)
-    assert main([*RUN, "--asynchronous"]) == 0
-    for name, num_candidates in (("events.jsonl", 30), ("tuning_events.jsonl", None)):
-        events = [json.loads(line) for line in Path("run", name).read_text().splitlines()]
-        asked = [one["candidate"] for one in events if one["event"] == "asked"]
-        assert asked == list(range(num_candidates or len(asked)))
-        assert sorted(one["candidate"] for one in events if one["event"] == "told") == asked

@@ -130,19 +130,10 @@ def test_every_candidate_meets_the_constraint() -> None:
 
 
 def test_a_time_limit_ends_a_discovery_with_what_it_has(monkeypatch: pytest.MonkeyPatch, discovery: Discovery) -> None:
-    now = 0
     evaluator = FakeEvaluator()
-    wait = evaluator.wait
-
-    def slow_wait() -> Any:
-        nonlocal now
-        now += 1
-        return wait()
-
-    monkeypatch.setattr("glojax.search.loop.time.monotonic", lambda: now)
-    monkeypatch.setattr(evaluator, "wait", slow_wait)
+    monkeypatch.setattr("glojax.search.loop.time.monotonic", lambda: evaluator.num_waits)
     limited = Discovery(evaluator, time_limit=12)
-    assert now == 12
+    assert evaluator.num_waits == 12
     assert 0 < len(limited.evaluations) < 120
     assert limited.evaluations == discovery.evaluations[: len(limited.evaluations)]
     assert {one.evaluation.tree for one in limited.found} == {one.tree for one, _ in limited.evaluations}

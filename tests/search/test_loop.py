@@ -1,97 +1,19 @@
 """The loop under scripted orders of completion, for every strategy; a stand-in trains."""
 
-import hashlib
 import random
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from glojax.errors import ConfigurationError, RunDirectoryError
+from glojax.errors import RunDirectoryError
 from glojax.evaluation import Evaluation
-from glojax.expressions import LossTree, canonical
+from glojax.expressions import LossTree
 from glojax.search import loop
 from glojax.search.logs import Event, EventLog
 from glojax.search.loop import Search
-from glojax.strategies import (
-    CoefficientSearch,
-    GenerationalSearch,
-    GeneticConfig,
-    RandomSearch,
-    SteadyStateSearch,
-    Strategy,
-    TuningConfig,
-)
-from tests.search.fakes import FakeEvaluator
-
-#: Trees that grow until most have both variables and are trained.
-CONFIG = GeneticConfig(population_size=20, num_elites=3, expand_rate=0.1)
-BUDGET = 70
-TUNED = ("log(y) - x / y", "x * log(y)")
-
-
-class HillClimb:
-    """Makes each candidate of the best one that was told by then; at most five are outstanding."""
-
-    def __init__(self) -> None:
-        self._num_asked = self._num_outstanding = 0
-        self._best = LossTree.parse("x * log(y)"), 0.0
-
-    def ask(self, room: int) -> list[LossTree]:
-        asked = []
-        for _ in range(min(room, 5 - self._num_outstanding)):
-            self._num_asked += 1
-            step = ("+ x", "* y", "- log(y)", "/ x")[self._num_asked % 4]
-            asked.append(LossTree.parse(f"({self._best[0]}) {step} * {1 + self._num_asked / 8}"))
-        self._num_outstanding += len(asked)
-        return asked
-
-    def tell(self, tree: LossTree, evaluation: Evaluation) -> None:
-        self._num_outstanding -= 1
-        if (evaluation.fitness or 0.0) >= self._best[1]:
-            self._best = tree, evaluation.fitness or 0.0
-
-
-STRATEGIES: dict[str, Callable[[], Strategy]] = {
-    "generational": lambda: GenerationalSearch(CONFIG, 1),
-    "steady-state": lambda: SteadyStateSearch(CONFIG, 1),
-    "random": lambda: RandomSearch(CONFIG, 1),
-    "coefficients": lambda: CoefficientSearch(
-        [LossTree.parse(text) for text in TUNED], TuningConfig(generations=4, population_size=5), 1
-    ),
-    "hill climb": HillClimb,
-}
-for_every_strategy = pytest.mark.parametrize("name", STRATEGIES)
-
-
-def by_size(tree: LossTree) -> float | None:
-    """Best at 12 nodes; some losses cannot be trained."""
-    return None if tree.uses("sqrt") else round(1 / (1 + abs(tree.size - 12)) + sum(tree.coefficients) / 1e3, 6)
-
-
-def evaluator(room: int, salt: int = 0, trained: Iterable[str] = ()) -> FakeEvaluator:
-    """Return a stand-in whose trainings take times of their own, drawn by `salt`."""
-
-    def first(texts: list[str]) -> str:
-        return min(texts, key=lambda text: hashlib.sha256(f"{salt} {text}".encode()).digest())
-
-    return FakeEvaluator(by_size, room=room, next_done=first, trained=trained)
-
-
-def searched(name: str, evaluator: FakeEvaluator, log: EventLog | None = None) -> list[Evaluation]:
-    """Search to the end, and return all evaluations in the order of telling."""
-    search = Search(STRATEGIES[name](), evaluator, log=log)
-    search.run(BUDGET)
-    return search.evaluations
-
-
-def log_of(events: Iterable[Event]) -> EventLog:
-    log = EventLog()
-    for event in events:
-        log.add(event)
-    return log
-
+from glojax.strategies import Strategy
+from tests.search.searches import BUDGET, CONFIG, STRATEGIES, evaluator, for_every_strategy, log_of, searched
 
 rooms, salts = st.integers(1, 12), st.integers(0, 99)
 
@@ -205,22 +127,13 @@ def test_an_exception_in_a_callback_loses_nothing_and_the_search_goes_on(
 
 def test_a_time_limit_ends_the_search_which_can_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     undisturbed = searched("generational", evaluator(3))
-    now = 0
     trainer = evaluator(3)
-    wait = trainer.wait
-
-    def slow_wait() -> Any:
-        nonlocal now
-        now += 1
-        return wait()
-
-    monkeypatch.setattr("glojax.search.loop.time.monotonic", lambda: now)
-    monkeypatch.setattr(trainer, "wait", slow_wait)
+    monkeypatch.setattr("glojax.search.loop.time.monotonic", lambda: trainer.num_waits)
     search = Search(STRATEGIES["generational"](), trainer)
     search.run(BUDGET, time_limit=0)
-    assert (search.evaluations, search.best, now) == ([], None, 0)
+    assert (search.evaluations, search.best, trainer.num_waits) == ([], None, 0)
     search.run(BUDGET, time_limit=15)
-    assert now == 15
+    assert trainer.num_waits == 15
     num_told = len(search.evaluations)
     assert 0 < num_told < BUDGET
     search.run(BUDGET - num_told, time_limit=1e9)
@@ -279,72 +192,6 @@ def test_a_strategy_is_asked_for_no_more_than_there_is_room_for(
     search = Search(Watched(STRATEGIES[name](), lambda num_outstanding: 8 - num_outstanding), evaluator(room))
     search.run(40)
     assert len(search.evaluations) == 40
-
-
-def evaluation_of(tree: LossTree) -> Evaluation:
-    return Evaluation(canonical(tree), by_size(tree), "trained", 1)
-
-
-@for_every_strategy
-@pytest.mark.parametrize("is_asynchronous", [False, True])
-def test_a_search_by_hand_tells_in_the_order_of_asking_or_with_a_log_as_it_is_told(
-    name: str, is_asynchronous: bool
-) -> None:
-    log = EventLog() if is_asynchronous else None
-    search = Search(STRATEGIES[name](), evaluator(1), log=log)
-    expected: list[Evaluation] = []
-    while len(expected) < 30:
-        trees = search.ask(4)
-        assert 1 <= len(trees) <= 4
-        evaluations = [evaluation_of(tree) for tree in trees]
-        for tree, evaluation in list(zip(trees, evaluations, strict=True))[::-1]:
-            search.tell(tree, evaluation)
-        expected += evaluations[::-1] if is_asynchronous else evaluations
-    assert search.evaluations == expected
-    if log is None:
-        return
-    # The same by hand from the log: never more than was asked for, nor more than the log has.
-    again = Search(STRATEGIES[name](), evaluator(1), log=log_of(log.events))
-    while len(again.evaluations) < len(expected):
-        asked = again.ask(3)
-        assert len(asked) <= 3
-        for tree in asked:
-            again.tell(tree, evaluation_of(tree))
-    assert again.evaluations == expected
-
-
-def test_a_search_by_hand_and_one_by_itself_can_take_turns() -> None:
-    search = Search(STRATEGIES["random"](), evaluator(2))
-    first, second, third = search.ask(3)
-    search.tell(second, evaluation_of(second))
-    assert search.evaluations == []
-    search.run(10)
-    assert [one.tree for one in search.evaluations[:3]] == [canonical(tree) for tree in (first, second, third)]
-    assert len(search.evaluations) == 10
-
-
-def test_a_candidate_is_told_once_and_only_if_it_was_asked_for() -> None:
-    search = Search(RandomSearch(CONFIG, 1, initial=[LossTree.parse("x * y")] * 2), evaluator(1))
-    tree, _, other = search.ask(3)
-    with pytest.raises(ConfigurationError, match=r"x / y is not outstanding; tell a candidate that `ask` gave, once"):
-        search.tell(LossTree.parse("x / y"), evaluation_of(tree))
-    for _ in range(2):
-        search.tell(tree, evaluation_of(tree))
-    with pytest.raises(ConfigurationError, match=r"x \* y is not outstanding"):
-        search.tell(tree, evaluation_of(tree))
-    search.tell(other, evaluation_of(other))
-    assert len(search.evaluations) == 3
-
-
-def test_the_best_comes_first_and_of_equals_the_smaller_then_the_earlier() -> None:
-    texts = ("log(y)", "x * y^2", "x * y", "x * sqrt(y)", "y * x", "x - y")
-    search = Search(RandomSearch(CONFIG, 1, initial=[LossTree.parse(text) for text in texts]), FakeEvaluator())
-    assert search.best is None
-    search.run(1)
-    assert search.best is None
-    search.run(5)
-    assert [one.expression for one in search.found] == ["x * y", "x - y", "x * y^2", "x * sqrt(y)", "log(y)"]
-    assert search.best == search.found[0]
 
 
 @pytest.mark.parametrize(
