@@ -12,6 +12,8 @@ from pathlib import Path
 import jax
 import pytest
 
+from tests import compilation  # noqa: F401  # before JAX starts
+
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-import dask
 import numpy as np
 import pytest
 
@@ -28,24 +27,10 @@ MakePool = Callable[..., ClusterPool]
 MakeTrainings = Callable[..., list[Training]]
 
 
-#: XLA compiles in half the time without its optimisations. The head must have the same flags.
-FLAGS = "--xla_backend_optimization_level=0"
-
-
-@pytest.fixture(autouse=True)
-def flags(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XLA_FLAGS", FLAGS)
-
-
 @pytest.fixture(scope="session")
 def workers() -> Iterator[WorkerPool]:
-    with (
-        dask.config.set({"distributed.nanny.environ": {"XLA_FLAGS": FLAGS}}),
-        open_workers("local:2", LocalSettings(), num_devices=1) as workers,
-    ):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("XLA_FLAGS", FLAGS)
-            workers.wait_for_workers(2)
+    with open_workers("local:2", LocalSettings(), num_devices=1) as workers:
+        workers.wait_for_workers(2)
         yield workers
 
 

@@ -20,6 +20,7 @@ from glojax.expressions import LossTree
 from glojax.networks import DigitsCNN
 from glojax.search.execution import WorkersOptions, print_workers
 from tests.cluster.conftest import SHORT, MakePool, MakeTrainings, trained
+from tests.compilation import FLAGS
 
 TREE = LossTree.parse("x * log(y)")
 
@@ -51,7 +52,7 @@ def test_workers_with_other_settings_than_the_head_are_refused(
 ) -> None:
     monkeypatch.setattr(worker_pool, "PATIENCE_SECONDS", 1.0)
     monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")
-    complaint = "XLA_FLAGS is '--xla_backend_optimization_level=0' and not '--xla_cpu_enable_fast_math=true'"
+    complaint = f"XLA_FLAGS is '{FLAGS}' and not '--xla_cpu_enable_fast_math=true'"
     with pytest.raises(ClusterError, match=rf"No worker of 2 can be used \(.*: {complaint}\)"):
         WorkerPool(workers._client, 1).wait_for_workers(1)
 

@@ -38,7 +38,7 @@ def checksums(num_cores: int, **environment: str) -> list[str]:
     """Return the checksum of a small training on each device of a process that may use so many cores."""
     process = subprocess.run(
         [sys.executable, "-c", PROCESS, str(num_cores)],
-        env=os.environ | {"JAX_PLATFORMS": "cpu"} | environment,
+        env=os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""} | environment,
         capture_output=True,
         text=True,
         check=True,

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# XLA compiles in half the time without its optimisations.
-ENVIRONMENT = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_backend_optimization_level=0"}
+from tests.compilation import FLAGS
+
+ENVIRONMENT = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": FLAGS}
 
 
 class FinishedRun(NamedTuple):
