@@ -1,11 +1,12 @@
 """The device, versions and commit of a measurement."""
 
-import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import joblib
 
 PACKAGES = ("glojax", "jax", "jaxlib", "flax", "optax", "numpy", "torch", "evosax", "cma")
 
@@ -26,8 +27,8 @@ def device() -> dict[str, Any]:
 
 
 def num_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Return the number of cores that this process may use, by its affinity and its container's quota."""
+    return int(joblib.cpu_count())
 
 
 def processor() -> str:

@@ -1,9 +1,12 @@
 """Tests of the devices that train, and of how they round."""
 
+import io
 import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import jax
 import pytest
@@ -11,7 +14,8 @@ from jaxlib import xla_client
 
 from glojax.cpu_devices import cpu_device
 from glojax.errors import ConfigurationError
-from glojax.evaluation import device_names, training_devices
+from glojax.evaluation import device_names, platform, runtime, training_devices
+from glojax.evaluation.runtime import num_cores
 
 #: Its products of matrices are large enough to be shared among several threads, which would sum in another order.
 PROCESS = """
@@ -50,14 +54,14 @@ def checksums(num_cores: int, **environment: str) -> list[str]:
 def test_a_device_rounds_the_same_whatever_cores_and_threads_there_are() -> None:
     all_cores = len(os.sched_getaffinity(0))
     (alone,) = checksums(1)
-    assert checksums(all_cores) == [alone] * all_cores
+    assert set(checksums(all_cores)) == {alone}
     assert checksums(1, NPROC="16") == [alone]
     assert checksums(1, PJRT_NPROC="16") == [alone]
     assert checksums(1, XLA_FLAGS="--xla_force_host_platform_device_count=16") == [alone]
 
 
 def test_there_is_a_device_for_each_core_or_as_many_as_asked_for() -> None:
-    assert len(training_devices()) == len(os.sched_getaffinity(0))
+    assert len(training_devices()) == num_cores() <= len(os.sched_getaffinity(0))
     assert len(set(training_devices(3))) == 3
     assert device_names(training_devices(2)) == ["cpu 0", "cpu 1"]
 
@@ -66,9 +70,56 @@ def test_the_devices_are_the_same_every_time() -> None:
     assert training_devices(3)[:2] == training_devices(2)
 
 
-def test_at_least_one_device_is_to_be_asked_for() -> None:
-    with pytest.raises(ConfigurationError, match="0 devices were asked for; expected at least 1"):
-        training_devices(0)
+@pytest.mark.parametrize("number", [0, 1025, 10**9])
+def test_no_machine_has_so_many_devices(number: int) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{number} devices were asked for; expected from 1 to 1024\\.$"):
+        training_devices(number)
+
+
+Container = Callable[[dict[str, str]], None]
+
+
+@pytest.fixture
+def in_container(monkeypatch: pytest.MonkeyPatch) -> Container:
+    """Makes this machine one of 64 cores, whose files of control groups are those given."""
+
+    def pretend(files: dict[str, str]) -> None:
+        monkeypatch.setattr(os, "cpu_count", lambda: 64)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)))
+        contents = {Path("/sys/fs/cgroup", name): text for name, text in files.items()}
+        monkeypatch.setattr(os.path, "exists", lambda path: Path(path) in contents)
+        monkeypatch.setattr("builtins.open", lambda path, *arguments: io.StringIO(contents[Path(path)]))
+
+    return pretend
+
+
+@pytest.mark.parametrize(("quota", "expected"), [("200000", 2), ("150000", 2), ("100000", 1), ("6000", 1)])
+def test_the_quota_of_a_container_counts_and_a_part_of_a_core_as_one(
+    in_container: Container, quota: str, expected: int
+) -> None:
+    in_container({"cpu.max": f"{quota} 100000\n"})
+    assert num_cores() == expected
+    assert len(training_devices()) == expected
+    in_container({"cpu/cpu.cfs_quota_us": f"{quota}\n", "cpu/cpu.cfs_period_us": "100000\n"})
+    assert num_cores() == expected
+
+
+@pytest.mark.parametrize(
+    "files",
+    [{}, {"cpu.max": "max 100000\n"}, {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}],
+)
+def test_without_a_quota_each_core_counts(in_container: Container, files: dict[str, str]) -> None:
+    in_container(files)
+    assert num_cores() == 64
+
+
+def test_the_threads_of_devices_that_share_them_are_as_many_as_the_cores_whatever_the_quota(
+    in_container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "cpu_device", lambda index: jax.devices("cpu")[index])
+    platform()  # reads the processor's instructions
+    in_container({"cpu.max": "200000 100000\n"})
+    assert platform()["cores"] == "64"
 
 
 def test_the_environment_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,7 @@ def complaint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         ((*COMPARE, "--learning-rates", "0.1", "--learning-rate", "0.1"), "exclude each other"),
         (("compare", "--losses", "baikal_best_rate", "--learning-rates", "1"), "baikal_best_rate is tried at rates of"),
         ((*COMPARE, "--devices", "0"), "--devices is 0"),
+        ((*COMPARE, "--devices", "1000000000"), "--devices is 1000000000; expected at most 1024."),
         ((*COMPARE, "--chunk-size", "0"), "--chunk-size is 0"),
         (("discover", "--strategy", "randon"), "Unknown strategy 'randon'. Did you mean 'random'? Expected one of"),
         (("tune", "--loss"), "--loss names no loss"),

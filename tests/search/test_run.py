@@ -1,7 +1,6 @@
 """The whole job and the search alone, as files and printed text."""
 
 import dataclasses
-import os
 from importlib.metadata import version
 from itertools import combinations
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from matplotlib.image import imread
 from scipy import stats
 
+from glojax.evaluation.runtime import num_cores
 from glojax.expressions import LossTree, canonical, to_latex
 from glojax.search.comparison import RATE_FACTORS
 from glojax.search.options import RunOptions
@@ -275,7 +275,7 @@ def test_a_search_alone_leaves_no_comparison(discover_run: FinishedRun) -> None:
 
 def test_each_core_is_a_device_unless_the_user_sets_a_number(bare_run: FinishedRun, discover_run: FinishedRun) -> None:
     assert len(bare_run.json("config.json")["devices"]) == 1
-    assert len(discover_run.json("config.json")["devices"]) == len(os.sched_getaffinity(0))
+    assert len(discover_run.json("config.json")["devices"]) == num_cores()
 
 
 def test_the_same_seed_gives_the_same_search_on_any_number_of_devices(

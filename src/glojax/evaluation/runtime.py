@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Final
 
 import jax
+import joblib
 import platformdirs
 
 from glojax.cpu_devices import cpu_device
 from glojax.errors import ConfigurationError
 from glojax.training import decisive_settings
+
+MAX_DEVICES: Final = 1024  #: How many devices may train in a process: more than any machine has cores.
 
 #: Packages whose version may change the result of a training or of a search.
 DECISIVE: Final = ("glojax", "jax", "jaxlib", "flax", "optax", "evosax", "numpy")
@@ -26,8 +29,8 @@ _VECTOR: Final = re.compile(r"(avx|fma|sse|ssse|f16c|amx|asimd|sve)\w*")
 
 def training_devices(number: int | None = None) -> list[jax.Device]:
     """Return the devices that train in this process, always the same ones; on a CPU those of `cpu_device`."""
-    if number is not None and number < 1:
-        raise ConfigurationError(f"{number} devices were asked for; expected at least 1.")
+    if number is not None and not 1 <= number <= MAX_DEVICES:
+        raise ConfigurationError(f"{number} devices were asked for; expected from 1 to {MAX_DEVICES}.")
     if jax.default_backend() == "cpu":
         return [cpu_device(index) for index in range(number or num_cores())]
     local: list[jax.Device] = jax.local_devices()
@@ -51,8 +54,11 @@ def keep_compiled_programs() -> None:
 
 
 def num_cores() -> int:
-    """Return the number of CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of CPU cores that this process may use, by its affinity and its container's quota.
+
+    A part of a core counts as one: with a quota of 1.5 cores, two devices use all of it, and one would leave a third.
+    """
+    return int(joblib.cpu_count())
 
 
 def keep_to_cores(index: int, size: int) -> None:
@@ -73,8 +79,10 @@ def platform() -> dict[str, str]:
     """
     kind = jax.local_devices()[0].device_kind
     of_cpu = {"instructions": _vector_instructions()} if kind == "cpu" else {}
-    if kind == "cpu" and cpu_device(0) in jax.devices("cpu"):  # whose threads are as many as the cores
-        of_cpu["cores"] = str(num_cores())
+    if kind == "cpu" and cpu_device(0) in jax.devices("cpu"):
+        # XLA has a thread for each core of these devices, whatever the quota.
+        schedulable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+        of_cpu["cores"] = str(len(schedulable))
     return {"device_kind": kind} | of_cpu | decisive_settings()
 
 

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from glojax.cluster.settings import Limits, SchedulerSettings, Settings, settings_type
 from glojax.errors import ConfigurationError, in_one_line, nearest
+from glojax.evaluation.runtime import MAX_DEVICES
 
 if TYPE_CHECKING:
     from glojax.cluster.worker_pool import WorkerPool
@@ -54,6 +55,8 @@ class ExecutionOptions:
 
     def __post_init__(self) -> None:
         require_at_least(1, devices=self.devices)
+        if self.devices is not None and self.devices > MAX_DEVICES:
+            raise ConfigurationError(f"--devices is {self.devices}; expected at most {MAX_DEVICES}.")
         _ = self.time_limit_seconds
         if self.cluster is not None:
             settings_type(self.cluster)
