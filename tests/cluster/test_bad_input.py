@@ -1,6 +1,7 @@
 """Mistakes about a cluster give one clear line."""
 
 import builtins
+import contextlib
 import gc
 import re
 import shutil
@@ -110,6 +111,25 @@ def test_settings_that_dask_rejects(
 
 def test_messages_to_another_machine_are_encrypted(complaint: Complaint) -> None:
     assert "is on another machine, and not encrypted" in complaint(*COMPARE, "tcp://192.0.2.1:8786")
+
+
+def test_messages_to_workers_on_other_machines_are_encrypted(
+    complaint: Complaint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from glojax.cluster import launch
+
+    class Client(contextlib.nullcontext["Client"]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(self)
+
+        def nthreads(self) -> dict[str, int]:
+            return {"tcp://127.0.0.1:4000": 1, "tcp://192.0.2.1:4000": 1}
+
+    monkeypatch.setattr(launch, "_require_answer", lambda address, security: None)
+    monkeypatch.setattr(launch, "Client", Client)
+    for command in (COMPARE, ("workers", "--cluster")):
+        expected = "The worker at tcp://192.0.2.1:4000 talks to other machines, and not encrypted; start it, and its "
+        assert complaint(*command, "tcp://127.0.0.1:8786").startswith(expected)
 
 
 def test_an_encrypted_scheduler_needs_certificates(complaint: Complaint) -> None:

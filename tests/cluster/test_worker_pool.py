@@ -57,6 +57,28 @@ def test_workers_with_other_settings_than_the_head_are_refused(
         WorkerPool(workers._client, 1).wait_for_workers(1)
 
 
+@pytest.mark.parametrize(
+    ("address", "is_refused"),
+    [("tcp://192.0.2.1:4000", True), ("tcp://host:4000", True), ("tls://192.0.2.1:4000", False)],
+)
+def test_a_worker_that_is_reached_unencrypted_gets_nothing(
+    workers: WorkerPool, address: str, is_refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks: list[str] = []
+    monkeypatch.setattr(workers._client, "nthreads", lambda **options: {address: 1})
+    monkeypatch.setattr(WorkerPool, "assign", lambda pool, worker, *task, **options: tasks.append(worker.address))
+    monkeypatch.setattr(worker_pool, "PATIENCE_SECONDS", 0.0)
+    pool = WorkerPool(workers._client, is_shared=True)
+    if is_refused:
+        expected = f"No worker of 1 can be used ({address}: messages to it would leave this machine unencrypted)."
+        with pytest.raises(ClusterError, match=re.escape(expected)):
+            pool.wait_for_workers(1)
+        WorkerPool(workers._client, allow_exposed=True).wait()
+    else:
+        pool.wait()
+    assert tasks == [address]
+
+
 @pytest.mark.slow
 def test_a_worker_that_dask_gives_up_is_replaced(workers: WorkerPool) -> None:
     workers.wait_for_workers(2)

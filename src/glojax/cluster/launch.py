@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import os
 import queue
@@ -24,6 +23,7 @@ from distributed import Client, LocalCluster, Security
 from distributed.core import rpc
 
 from glojax.cluster.settings import BatchSettings, LocalSettings, SchedulerSettings, Settings
+from glojax.cluster.worker import is_exposed
 from glojax.cluster.worker_pool import WorkerPool
 from glojax.errors import ClusterError, ConfigurationError
 from glojax.evaluation.runtime import num_cores
@@ -70,7 +70,7 @@ def open_workers(cluster: str, settings: Settings, num_devices: int | None = Non
                 yield WorkerPool(client, num_devices or settings.cores)
         else:
             with connected(cluster, settings) as client:
-                yield WorkerPool(client, num_devices, is_shared=True)
+                yield WorkerPool(client, num_devices, is_shared=True, allow_exposed=settings.unencrypted)
 
 
 @contextlib.contextmanager
@@ -201,13 +201,20 @@ def connected(address: str, settings: SchedulerSettings) -> Iterator[Client]:
         security = Security(
             tls_ca_file=ca_file, tls_client_cert=cert_file, tls_client_key=key_file, require_encryption=True
         )
-    elif not (settings.unencrypted or _is_local(url.hostname or "")):
+    elif is_exposed(address) and not settings.unencrypted:
         raise ConfigurationError(
             f"{address} is on another machine, and not encrypted; give a tls:// address, or set unencrypted = true in "
             "--cluster-config, if you trust everybody on the network."
         )
     _require_answer(address, security)
     with Client(address, security=security, timeout=CONNECT_SECONDS) as client:
+        exposed = [] if settings.unencrypted else [worker for worker in client.nthreads() if is_exposed(worker)]
+        if exposed:
+            raise ConfigurationError(
+                f"The worker at {exposed[0]} talks to other machines, and not encrypted; start it, and its scheduler, "
+                "with --host 127.0.0.1 or with certificates, or set unencrypted = true in --cluster-config, if you "
+                "trust everybody on the network."
+            )
         yield client
 
 
@@ -240,10 +247,3 @@ def _require_answer(address: str, security: Security | None) -> None:
         f"The scheduler at {address} does not answer ({cause}); start one with `dask scheduler`, or correct the "
         "address."
     )
-
-
-def _is_local(host: str) -> bool:
-    """Return whether a host is the loopback of this machine."""
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"

@@ -59,7 +59,7 @@ class SchedulerSettings:
     """Settings of a running scheduler."""
 
     tls: TlsFiles | None = None  #: Certificates, for an address that begins with tls://
-    unencrypted: bool = False  #: Whether messages to a scheduler on another machine may be unencrypted
+    unencrypted: bool = False  #: Whether messages between machines may be unencrypted
     limits: Limits = field(default_factory=Limits)  #: Limits of shards
 
 

@@ -1,7 +1,10 @@
 """A worker of a cluster, and the outcome of a task that it was given."""
 
+import contextlib
+import ipaddress
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 import jax
 from distributed import Future
@@ -53,3 +56,13 @@ class Outcome(NamedTuple):
     worker: Worker
     text: str | None
     error: Exception | None
+
+
+def is_exposed(address: str) -> bool:
+    """Return whether messages to an address leave this machine unencrypted."""
+    url = urlsplit(address)
+    if url.scheme == "tls" or url.hostname == "localhost":
+        return False
+    with contextlib.suppress(ValueError):
+        return not ipaddress.ip_address(url.hostname or "").is_loopback
+    return True

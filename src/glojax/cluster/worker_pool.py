@@ -19,7 +19,7 @@ from distributed.client import ClosedClientError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
-from glojax.cluster.worker import FATAL, LACKING, Outcome, Worker
+from glojax.cluster.worker import FATAL, LACKING, Outcome, Worker, is_exposed
 from glojax.cluster.worker_tasks import differences, introduce, report
 from glojax.errors import ClusterError
 
@@ -34,7 +34,6 @@ _GONE: Final = (OSError, ValueError, RuntimeError, AttributeError, ClosedClientE
 POLL_SECONDS = 0.5  #: Time between two looks at the list of workers.
 PATIENCE_SECONDS = 30.0  #: How long all workers may be refused before the cluster is given up.
 RESPONSE_SECONDS = 30.0  #: How long an idle worker may take to respond.
-
 #: How long a worker may be idle before a check that it still responds. A worker that froze or lost its connection must
 #: not be given a shard, to which its failure would be attributed.
 IDLE_SECONDS = 5.0
@@ -59,15 +58,22 @@ class WorkerPool:
         share_machine: Whether all workers are on this machine; each then uses one GPU, or its own cores.
         is_shared: Whether other clients may give these workers tasks, too; an idle worker may then take any time to
             respond.
+        allow_exposed: Whether messages to workers may leave this machine unencrypted.
     """
 
     def __init__(
-        self, client: Client, num_devices: int | None = None, share_machine: bool = False, is_shared: bool = False
+        self,
+        client: Client,
+        num_devices: int | None = None,
+        share_machine: bool = False,
+        is_shared: bool = False,
+        allow_exposed: bool = False,
     ):
         self._client = client
         self._num_devices = num_devices
         self._share_machine = share_machine
         self._is_shared = is_shared
+        self._allow_exposed = allow_exposed
         self._workers: dict[str, Worker] = {}
         self._done: queue.SimpleQueue[tuple[Worker, Future[str]]] = queue.SimpleQueue()
         self._next_poll = self._answered = self._usable = self._warned = time.monotonic()
@@ -107,10 +113,8 @@ class WorkerPool:
                 ended.append(self._done.get(timeout=max(0.01, self._next_poll - time.monotonic())))
             while True:
                 ended.append(self._done.get_nowait())
-        for worker, task in ended:
-            if worker.task is task and (outcome := self._outcome(worker, task)):
-                outcomes.append(outcome)
-        return outcomes
+        settled = [self._outcome(worker, task) for worker, task in ended if worker.task is task]
+        return outcomes + [outcome for outcome in settled if outcome is not None]
 
     def cancel(self) -> None:
         """Cancel all shards."""
@@ -211,8 +215,11 @@ class WorkerPool:
             used = {worker.index for worker in self._workers.values()}
             index = next(number for number in count() if number not in used)
             worker = self._workers[address] = Worker(address, index, address)
-            options = {"num_devices": self._num_devices, "index": index if self._share_machine else None}
-            self.assign(worker, _INTRODUCTION_SECONDS, introduce, json.dumps(options), is_shard=False)
+            if is_exposed(address) and not self._allow_exposed:
+                self._refuse(worker, "messages to it would leave this machine unencrypted")
+            else:
+                options = {"num_devices": self._num_devices, "index": index if self._share_machine else None}
+                self.assign(worker, _INTRODUCTION_SECONDS, introduce, json.dumps(options), is_shard=False)
         self._check_usable()
 
     def _present(self) -> set[str]:
