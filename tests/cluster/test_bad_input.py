@@ -55,11 +55,45 @@ def test_an_unknown_cluster_names_the_known_ones(complaint: Complaint, cluster: 
         ("memory = 3", "has a setting of a wrong type: "),
         ("[limits]\nslack_seconds = 0", "limits.slack_seconds is 0; expected a positive number"),
         ("memory =", "cannot be read as TOML"),
+        ("memory = 'lots'", "memory is 'lots'; expected a number with a unit"),
     ],
 )
 def test_wrong_settings(complaint: Complaint, text: str, expected: str) -> None:
     Path("cluster.toml").write_text(text)
     assert expected in complaint(*COMPARE, "local:1", "--cluster-config", "cluster.toml")
+
+
+@pytest.mark.parametrize(
+    "amount", ["", "0", "512", "1000", "4096", "-1GB", "0GB", "99MB", "1 e9", "infGB", "4 gigabytes"]
+)
+@pytest.mark.parametrize(
+    ("cluster", "name"), [("local:1", "memory"), ("slurm", "memory"), ("htcondor", "memory"), ("htcondor", "disk")]
+)
+def test_amounts_that_could_mean_several_things(tmp_path: Path, cluster: str, name: str, amount: str) -> None:
+    (tmp_path / "cluster.toml").write_text(f"{name} = '{amount}'")
+    with pytest.raises(ConfigurationError) as raised:
+        read_settings(cluster, tmp_path / "cluster.toml")
+    expected = 'expected a number with a unit, such as "4GB" or "512MB", and at least "100MB".'
+    assert str(raised.value) == f"{name} is {amount!r}; {expected}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("jobs = 0", "jobs is 0; expected a whole number from 1 to 10000."),
+        ("jobs = 1000000000", "jobs is 1000000000; expected a whole number from 1 to 10000."),
+        ("cores = 0", "cores is 0; expected a whole number from 1 to 1024."),
+        ("cores = 1000000000", "cores is 1000000000; expected a whole number from 1 to 1024."),
+    ],
+)
+def test_numbers_of_jobs_and_cores(tmp_path: Path, text: str, expected: str) -> None:
+    (tmp_path / "cluster.toml").write_text(text)
+    with pytest.raises(ConfigurationError, match=f"^{expected}$"):
+        read_settings("slurm", tmp_path / "cluster.toml")
+
+
+def test_more_workers_than_any_machine_runs(complaint: Complaint) -> None:
+    assert complaint(*COMPARE, "local:1025") == "--cluster is 'local:1025'; expected at most local:1024."
 
 
 def test_a_settings_file_that_is_missing(complaint: Complaint) -> None:
@@ -91,8 +125,6 @@ def test_a_scheduler_that_does_not_answer(complaint: Complaint, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("cluster", "text", "cause"),
     [
-        ("local:1", "memory = 'lots'", "lots"),
-        ("slurm", "memory = 'lots'", "lots"),
         ("slurm", "interface = 'ib99'", "ib99"),
         ("htcondor", "log_folder = 'cluster.toml/logs'", "cluster.toml/logs"),
     ],
@@ -141,12 +173,12 @@ def test_an_encrypted_scheduler_needs_certificates(complaint: Complaint) -> None
     assert "There is no file a" in complaint(*COMPARE, "tls://192.0.2.1:8786", "--cluster-config", "cluster.toml")
 
 
-def test_encryption_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from glojax.cluster import launch
+def test_encryption_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from glojax.cluster.job_scripts import batch_cluster
 
     monkeypatch.setitem(sys.modules, "cryptography", None)
     with pytest.raises(ConfigurationError, match=r"not installed \(cryptography\): pip install 'glojax\[cluster\]'"):
-        launch.batch_cluster("slurm", BatchSettings(), "glojax-test")
+        batch_cluster("slurm", BatchSettings(), "glojax-test", tmp_path)
 
 
 def test_an_extra_that_is_not_installed(complaint: Complaint, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from glojax.cluster.launch import batch_cluster
+from glojax.cluster.job_scripts import batch_cluster
 from glojax.cluster.settings import BatchSettings
 from glojax.search.execution import read_settings
 
@@ -21,8 +21,8 @@ def submit_file(tmp_path_factory: pytest.TempPathFactory) -> str:
     given = read_settings("htcondor", EXAMPLES / "htcondor.toml")
     assert isinstance(given, BatchSettings)
     folder = tmp_path_factory.mktemp("condor")
-    settings = BatchSettings(**vars(given) | {"host": "127.0.0.1", "shared_folder": folder, "log_folder": folder})
-    with batch_cluster("htcondor", settings, "glojax-test") as cluster:
+    settings = BatchSettings(**vars(given) | {"host": "127.0.0.1", "log_folder": folder})
+    with batch_cluster("htcondor", settings, "glojax-test", folder) as cluster:
         return str(cluster.job_script())
 
 
@@ -54,5 +54,5 @@ def test_its_command_starts_a_worker_that_ends_without_a_scheduler(submit_file: 
     assert words[words.index("--death-timeout") + 1] == "20"
     assert words[words.index("--nthreads") + 1] == "2"
     assert any(word.startswith("tls://127.0.0.1:") for word in words)
-    for option in ("--tls-ca-file", "--tls-cert", "--tls-key"):
-        assert Path(words[words.index(option) + 1]).name.startswith(".dask-jobqueue.worker.")
+    for option, name in (("--tls-ca-file", "ca_file"), ("--tls-cert", "cert"), ("--tls-key", "key")):
+        assert Path(words[words.index(option) + 1]).name == f"{name}.pem"

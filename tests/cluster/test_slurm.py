@@ -20,7 +20,8 @@ pytestmark = [
 
 SEARCH = ("compare", "--losses", "cross_entropy", "baikal", "--steps", "2000", "--seeds", "6", "--seed", "3")
 CLUSTER = ("--cluster", "slurm", "--cluster-config", "cluster.toml")
-SETTINGS = 'jobs = 2\ncores = 1\nmemory = "2GB"\nlog_folder = "logs"\n'
+FOLDER = "it's $HOME 50%j"
+SETTINGS = f'jobs = 2\ncores = 1\nmemory = "2GB"\nlog_folder = "{FOLDER}/logs"\nshared_folder = "{FOLDER}"\n'
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +64,11 @@ def test_a_cancelled_job_changes_nothing_and_a_killed_head_leaves_no_job(
     head.send_signal(signal.SIGKILL)
     head.wait()
     assert wait_until(lambda: not queue(environment), 60)
+    assert wait_until(lambda: [path.name for path in (tmp_path / FOLDER).iterdir()] == ["logs"], 10)
 
     resumed = search(tmp_path, environment, "resume", "run", *CLUSTER)
     assert resumed.wait(300) == 0, (tmp_path / "output.txt").read_text()
+    assert [path.name for path in (tmp_path / FOLDER).iterdir()] == ["logs"]
     alone = search(tmp_path, environment, *SEARCH, "--devices", "1", "--run-dir", "alone")
     assert alone.wait(300) == 0
     results = [json.loads((tmp_path / name / "result.json").read_text()) for name in ("run", "alone")]

@@ -34,12 +34,13 @@ _GONE: Final = (OSError, ValueError, RuntimeError, AttributeError, ClosedClientE
 POLL_SECONDS = 0.5  #: Time between two looks at the list of workers.
 PATIENCE_SECONDS = 30.0  #: How long all workers may be refused before the cluster is given up.
 RESPONSE_SECONDS = 30.0  #: How long an idle worker may take to respond.
+WARNING_SECONDS = 60.0  #: Time between two warnings that there is no worker.
+
 #: How long a worker may be idle before a check that it still responds. A worker that froze or lost its connection must
 #: not be given a shard, to which its failure would be attributed.
 IDLE_SECONDS = 5.0
 
 _SCHEDULER_SECONDS = 30.0  # how long the scheduler may be silent before the cluster is given up
-_WARNING_SECONDS = 60.0  # between two warnings that there is no worker
 _INTRODUCTION_SECONDS = 300.0  # for a worker to import glojax and find its devices
 _REPORT_SECONDS = 10.0  # for all workers to report their counts
 _FETCH_SECONDS = 2.0  # for fetching one result, which blocks everything else
@@ -59,6 +60,7 @@ class WorkerPool:
         is_shared: Whether other clients may give these workers tasks, too; an idle worker may then take any time to
             respond.
         allow_exposed: Whether messages to workers may leave this machine unencrypted.
+        require_jobs: Called while there is no worker; raises ClusterError if none will come.
     """
 
     def __init__(
@@ -68,12 +70,14 @@ class WorkerPool:
         share_machine: bool = False,
         is_shared: bool = False,
         allow_exposed: bool = False,
+        require_jobs: Callable[[], None] = lambda: None,
     ):
         self._client = client
         self._num_devices = num_devices
         self._share_machine = share_machine
         self._is_shared = is_shared
         self._allow_exposed = allow_exposed
+        self._require_jobs = require_jobs
         self._workers: dict[str, Worker] = {}
         self._done: queue.SimpleQueue[tuple[Worker, Future[str]]] = queue.SimpleQueue()
         self._next_poll = self._answered = self._usable = self._warned = time.monotonic()
@@ -245,7 +249,8 @@ class WorkerPool:
             raise ClusterError(f"No worker of {len(refused)} can be used ({refused[0].host}: {refused[0].refusal}).")
         if self._workers:
             self._warned = now
-        elif now - self._warned > _WARNING_SECONDS:
+        elif now - self._warned > WARNING_SECONDS:
+            self._require_jobs()
             _log.warning("There is no worker; waiting for one, which must be able to reach %s.", self.address)
             self._warned = now
 
