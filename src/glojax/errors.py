@@ -38,5 +38,5 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def in_one_line(error: Exception) -> str:
-    """Return an error's message without line breaks."""
-    return " ".join(str(error).split())
+    """Return an error's message without line breaks, or the name of its type if it has none."""
+    return " ".join(str(error).split()) or type(error).__name__

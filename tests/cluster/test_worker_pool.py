@@ -79,6 +79,19 @@ def test_a_worker_that_is_reached_unencrypted_gets_nothing(
     assert tasks == [address]
 
 
+def test_a_cluster_whose_workers_end_before_they_can_train_is_given_up(
+    workers: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_pool, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(WorkerPool, "assign", lambda pool, worker, *task, **options: None)
+    present = [{f"tcp://127.0.0.1:{port}": 1} if port % 2 else {} for port in range(1, 7)]
+    monkeypatch.setattr(workers._client, "nthreads", lambda **options: present.pop(0))
+    pool = WorkerPool(workers._client)
+    with pytest.raises(ClusterError, match="^3 workers ended before they could train"):
+        pool.wait_for_workers(1)
+    assert present == []
+
+
 @pytest.mark.slow
 def test_a_worker_that_dask_gives_up_is_replaced(workers: WorkerPool) -> None:
     workers.wait_for_workers(2)

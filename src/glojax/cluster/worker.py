@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import jax
 from distributed import Future
+from distributed.client import ClosedClientError
 
 from glojax.errors import GlojaxError
 
@@ -16,6 +17,9 @@ FATAL: Final = (MemoryError, jax.errors.JaxRuntimeError)
 
 #: A worker whose task raises one of these is refused: it lacks the data set, the network, a package or a file.
 LACKING: Final = (GlojaxError, ImportError, AttributeError, OSError)
+
+#: What Dask raises if the scheduler is gone.
+GONE: Final = (OSError, ValueError, RuntimeError, AttributeError, ClosedClientError)
 
 
 @dataclass

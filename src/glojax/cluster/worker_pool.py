@@ -12,27 +12,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
-from typing import Any, Final
+from typing import Any
 
 from distributed import Client, Future
-from distributed.client import ClosedClientError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
-from glojax.cluster.worker import FATAL, LACKING, Outcome, Worker, is_exposed
+from glojax.cluster.worker import FATAL, GONE, LACKING, Outcome, Worker, is_exposed
 from glojax.cluster.worker_tasks import differences, introduce, report
-from glojax.errors import ClusterError
+from glojax.errors import ClusterError, in_one_line
 
 _log = logging.getLogger(__name__)
 
 #: The topic of Dask's event log that holds failures of workers.
 TOPIC = "glojax-failures"
 
-#: What Dask raises if the scheduler is gone.
-_GONE: Final = (OSError, ValueError, RuntimeError, AttributeError, ClosedClientError)
-
 POLL_SECONDS = 0.5  #: Time between two looks at the list of workers.
 PATIENCE_SECONDS = 30.0  #: How long all workers may be refused before the cluster is given up.
+MAX_LOST = 3  #: How many workers may end before they can be given work, while there is no other.
 RESPONSE_SECONDS = 30.0  #: How long an idle worker may take to respond.
 WARNING_SECONDS = 60.0  #: Time between two warnings that there is no worker.
 
@@ -82,6 +79,7 @@ class WorkerPool:
         self._done: queue.SimpleQueue[tuple[Worker, Future[str]]] = queue.SimpleQueue()
         self._next_poll = self._answered = self._usable = self._warned = time.monotonic()
         self._ended: set[str] = set()
+        self._num_lost = 0
         self.platform: dict[str, str] = {}
 
     @property
@@ -124,7 +122,7 @@ class WorkerPool:
         """Cancel all shards."""
         for worker in self._workers.values():
             if worker.task is not None and worker.has_shard:
-                with contextlib.suppress(*_GONE):
+                with contextlib.suppress(*GONE):
                     worker.task.cancel()
                 worker.end_task()
 
@@ -133,7 +131,7 @@ class WorkerPool:
         reports: dict[str, dict[str, Any] | None] = dict.fromkeys(self._client.nthreads())
 
         def ask(address: str) -> None:
-            with contextlib.suppress(*_GONE):
+            with contextlib.suppress(*GONE):
                 reports[address] = json.loads(self._client.run(report, workers=[address])[address])
 
         threads = [threading.Thread(target=ask, args=(address,), daemon=True) for address in reports]
@@ -156,8 +154,8 @@ class WorkerPool:
             worker.task = task = self._client.submit(
                 function, *arguments, workers=[worker.address], allow_other_workers=False, pure=False, retries=0
             )
-        except _GONE as error:
-            raise ClusterError(f"The scheduler of the cluster is gone ({_line(error)}).") from error
+        except GONE as error:
+            raise ClusterError(f"The scheduler of the cluster is gone ({in_one_line(error)}).") from error
         task.add_done_callback(lambda future: self._done.put((worker, future)))
 
     def _outcome(self, worker: Worker, task: Future[str]) -> Outcome | None:
@@ -183,11 +181,11 @@ class WorkerPool:
             self._admit(worker, text, error)
             return None
         if isinstance(error, FATAL):
-            self._record(worker, _line(error))
+            self._record(worker, in_one_line(error))
             self._replace(worker)
             self._remove(worker)
         elif isinstance(error, LACKING) and not isinstance(error, CommClosedError):
-            self._refuse(worker, _line(error))
+            self._refuse(worker, in_one_line(error))
         return Outcome(worker, text, error) if had_shard else None
 
     def _poll(self) -> Iterator[Outcome | None]:
@@ -207,6 +205,7 @@ class WorkerPool:
         for worker in list(self._workers.values()):
             if worker.address not in present:
                 self._record(worker, "lost")
+                self._num_lost += worker.num_devices == 0
                 yield self._remove(worker)
             elif worker.task is not None and not worker.task.done() and time.monotonic() > worker.deadline:
                 self._record(worker, "late" if worker.has_shard else "silent")
@@ -230,17 +229,19 @@ class WorkerPool:
         """Return the addresses of the workers that the scheduler knows."""
         try:
             present = set(self._client.nthreads(callback_timeout=_SCHEDULER_SECONDS))
-        except _GONE as error:
+        except GONE as error:
             # A client that has lost its scheduler tries to reconnect for a while.
             is_closed = self._client.status in ("closing", "closed")
             if is_closed or time.monotonic() - self._answered > _SCHEDULER_SECONDS:
-                raise ClusterError(f"The scheduler of the cluster is gone ({_line(error)}).") from error
+                raise ClusterError(f"The scheduler of the cluster is gone ({in_one_line(error)}).") from error
             return set(self._workers)
         self._answered = time.monotonic()
         return present
 
     def _check_usable(self) -> None:
-        """Raise ClusterError if all workers have been refused for too long; log a warning if there is no worker."""
+        """Raise ClusterError if all workers end, or were refused for too long; log a warning if there is none."""
+        if self._num_lost >= MAX_LOST and not self.workers:
+            raise ClusterError(f"{MAX_LOST} workers ended before they could train; see that they have memory for it.")
         now = time.monotonic()
         refused = [worker for worker in self._workers.values() if worker.refusal is not None]
         if not refused or len(refused) < len(self._workers):
@@ -276,9 +277,10 @@ class WorkerPool:
     def _admit(self, worker: Worker, text: str | None, error: Exception | None) -> None:
         """Accept or refuse a worker after its introduction."""
         if text is None:
-            self._refuse(worker, "it did not introduce itself" if error is None else _line(error))
+            self._refuse(worker, "it did not introduce itself" if error is None else in_one_line(error))
             return
         about = json.loads(text)
+        self._num_lost = 0
         worker.host, worker.backend, worker.num_devices = about["host"], about["backend"], about["num_devices"]
         if differing := differences(about, self.platform or about["platform"]):
             self._refuse(worker, "; ".join(differing))
@@ -291,9 +293,5 @@ class WorkerPool:
 
     def _record(self, worker: Worker, what: str) -> None:
         _log.warning("Worker %s on %s: %s", worker.address, worker.host, what)
-        with contextlib.suppress(*_GONE):
+        with contextlib.suppress(*GONE):
             self._client.log_event(TOPIC, {"address": worker.address, "host": worker.host, "what": what})
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
