@@ -87,7 +87,7 @@ def test_a_cluster_whose_workers_end_before_they_can_train_is_given_up(
     present = [{f"tcp://127.0.0.1:{port}": 1} if port % 2 else {} for port in range(1, 7)]
     monkeypatch.setattr(workers._client, "nthreads", lambda **options: present.pop(0))
     pool = WorkerPool(workers._client)
-    with pytest.raises(ClusterError, match="^3 workers ended before they could train"):
+    with pytest.raises(ClusterError, match=r"^3 workers ended before they could train"):
         pool.wait_for_workers(1)
     assert present == []
 
