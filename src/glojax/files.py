@@ -1,6 +1,7 @@
 """Crash-safe files: replaced as a whole or not at all, or appended to."""
 
 import contextlib
+import io
 import math
 import os
 import time
@@ -34,19 +35,24 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def append(path: Path, data: bytes, *, durable: bool) -> None:
-    """Append to a file, which is created if it does not exist; `durable` data survives a loss of power, too.
+    """Append lines to a file, which is created if it does not exist; `durable` data survives a loss of power, too.
 
-    A crash may leave a part of `data`; the rest of the file does not change.
+    All of `data` is appended, or nothing: what an `OSError` or a crash left of a line goes before the next append.
     """
-    is_new = durable and not path.exists()
-    with open(path, "ab", buffering=0) as file:
+    with open(path, "a+b", buffering=0) as file:
+        end = _cut_off_torn_line(file)
         rest = memoryview(data)
-        while rest:
-            rest = rest[file.write(rest) :]
-        if durable:
-            os.fsync(file.fileno())
-    if is_new:
-        _sync(path.parent)
+        try:
+            while rest:
+                rest = rest[file.write(rest) :]
+            if durable:
+                os.fsync(file.fileno())
+            if durable and end == 0:  # the folder may not know the file yet
+                _sync(path.parent)
+        except OSError:
+            with contextlib.suppress(OSError):
+                file.truncate(end)
+            raise
 
 
 class Appender:
@@ -64,10 +70,29 @@ class Appender:
             self._synced = time.monotonic()
 
 
+def is_unfinished(name: str, target: str) -> bool:
+    """Return whether a name is that of a temporary file of an interrupted write to the file `target`."""
+    return name.startswith(_UNFINISHED) and name.endswith(f"-{target}")
+
+
 def remove_unfinished(folder: Path) -> None:
     """Remove the temporary files of interrupted writes from a folder."""
     for path in folder.glob(f"{_UNFINISHED}*"):
         path.unlink(missing_ok=True)
+
+
+def _cut_off_torn_line(file: io.FileIO) -> int:
+    """Cut off a last line that lacks its end; return the size of the file in bytes."""
+    end = size = file.seek(0, os.SEEK_END)
+    tail = b""
+    while end and b"\n" not in tail:
+        end = max(0, size - max(1, 16 * (size - end)))
+        file.seek(end)
+        tail = file.read(size - end)
+    end += tail.rfind(b"\n") + 1
+    if end < size:
+        file.truncate(end)
+    return end
 
 
 def _sync(path: Path) -> None:

@@ -67,6 +67,6 @@ def test_a_search_ends_with_one_line_when_its_scheduler_is_killed(tmp_path: Path
     *_, line = output.read_text().splitlines()
     go_on = f"python -m glojax.search resume run --cluster {address} --cluster-config cluster.toml"
     assert re.fullmatch(
-        rf"error: The scheduler of the cluster is gone.*\. What is done is saved\. Go on with: {re.escape(go_on)}", line
+        rf"error: The scheduler of the cluster is gone.*\. What is done is saved; go on with: {re.escape(go_on)}", line
     )
     assert "Traceback" not in output.read_text()

@@ -3,8 +3,9 @@
     python -m tests.crash.faulty_search append half 17 discover --generations 3
 
 fails in the 17th append of the process. The operation is `append`, `sync` or `replace`. The process is killed `before`
-it, `after` it or in the middle of it (`half`), or the disk is `full` from then on. With `count` in the place of the
-three, nothing fails, and the last line of the standard error says how often each operation was called.
+it, `after` it or in the middle of it (`half`), or it and all operations after it have an error, such as `ENOSPC`. With
+`count` in the place of the three, nothing fails, and the last line of the standard error says how often each operation
+was called.
 """
 
 import builtins
@@ -26,7 +27,7 @@ class FaultyLayer:
     def __init__(self, operation: str = "", moment: str = "", number: int = 0):
         self._fault = operation, number
         self._moment = moment
-        self._is_full = False
+        self._has_failed = False
         self.calls: Counter[str] = Counter()
 
     def __getattr__(self, name: str) -> Any:
@@ -34,7 +35,7 @@ class FaultyLayer:
 
     def open_file(self, path: Path, mode: str, buffering: int) -> Any:
         file = builtins.open(path, mode, buffering)  # noqa: SIM115  # the caller closes it
-        return _FaultyFile(file, self) if mode == "ab" else file
+        return _FaultyFile(file, self) if mode == "a+b" else file
 
     def fsync(self, descriptor: int) -> None:
         with _Operation(self, "sync") as is_half:
@@ -55,9 +56,10 @@ class FaultyLayer:
         is_time = (operation, self.calls[operation]) == self._fault
         if is_time and self._moment == "before":
             kill()
-        self._is_full |= is_time and self._moment == "full"
-        if self._is_full:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._has_failed |= is_time and self._moment.startswith("E")
+        if self._has_failed:
+            number: int = getattr(errno, self._moment)
+            raise OSError(number, os.strerror(number))
         return is_time and self._moment == "half"
 
     def end(self, operation: str) -> None:
@@ -82,6 +84,9 @@ class _FaultyFile:
     def __init__(self, file: Any, layer: FaultyLayer):
         self._file, self._layer = file, layer
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
     def __enter__(self) -> "_FaultyFile":
         return self
 
@@ -94,9 +99,6 @@ class _FaultyFile:
                 self._file.write(data[: len(data) // 2])
                 kill()
             return int(self._file.write(data))
-
-    def fileno(self) -> int:
-        return int(self._file.fileno())
 
 
 def kill() -> None:

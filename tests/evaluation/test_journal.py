@@ -46,6 +46,15 @@ def test_what_was_added_is_found_again_to_the_last_bit(path: Path) -> None:
     ]
 
 
+def test_a_result_that_cannot_be_written_is_not_known(path: Path) -> None:
+    journal = TrainingJournal(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(IsADirectoryError):
+        journal.add(training(9), result(0.5))
+    assert journal.find(training(9)) is None
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -29,14 +29,17 @@ def test_own_images_are_compared_with_a_network_that_fits_them(
 ) -> None:
     run_dir = tmp_path / "run"
     options = ("--steps", "2", "--batch-size", "8", "--validation-fraction", "0.25", "--train-fraction", "0.5")
-    arguments = ("compare", "--losses", "baikal", "--seeds", "1", "--dataset", str(own_data), "--run-dir", str(run_dir))
+    arguments = ("compare", "--losses", "baikal", "--seeds", "1", "--dataset", "own.npz", "--run-dir", str(run_dir))
+    monkeypatch.chdir(own_data.parent)
     assert main([*arguments, *options]) == 0
     config = json.loads((run_dir / "config.json").read_text())
     resolved = config["resolved"]
     assert config["options"]["network"] == "SmallCNN"
     assert resolved["dataset_sizes"] == {"train": 15, "validation": 10, "test": 20}
-    assert resolved["dataset_origin"].endswith(str(own_data))
+    assert config["options"]["dataset"] == str(own_data)
     assert resolved["test_split"] == "official"
     assert json.loads((run_dir / "result.json").read_text())["test_split"] == "official"
     out = capsys.readouterr().out
-    assert f"own: 15 training, 10 validation, 20 test images (official), from file {own_data}. SmallCNN:" in out
+    assert "own: 15 training, 10 validation, 20 test images (official), from file own.npz. SmallCNN:" in out
+    monkeypatch.chdir(tmp_path)
+    assert main(["resume", "run"]) == 0

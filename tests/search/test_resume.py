@@ -1,5 +1,7 @@
 """A run that is disturbed and resumed ends as the one that nobody disturbed."""
 
+import errno
+import os
 import shutil
 import signal
 from dataclasses import replace
@@ -28,7 +30,7 @@ def disturbed(bare_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -
     """The search of `bare_run`: killed, then out of space, then left alone."""
     folder = tmp_path_factory.mktemp("disturbed")
     killed = run_on_faulty_layer(folder, "append", "half", 12, *BARE, "--run-dir", "run")
-    full = run_on_faulty_layer(folder, "append", "full", 10, "resume", "run", "--devices", "1")
+    full = run_on_faulty_layer(folder, "append", "ENOSPC", 10, "resume", "run", "--devices", "1")
     return [killed, full, resume(folder)]
 
 
@@ -72,7 +74,27 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt) as interruption, running(options, "compare", Console(quiet=True), None):
         raise KeyboardInterrupt
     (note,) = interruption.value.__notes__
-    assert note == f"What is done is saved. Go on with: python -m glojax.search resume '{tmp_path / 'a run'}'"
+    assert note == f"What is done is saved; go on with: python -m glojax.search resume '{tmp_path / 'a run'}'"
+
+
+def test_where_the_first_file_cannot_be_written_the_same_command_begins_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = replace(OPTIONS, run_dir=tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", fail_for_want_of_space)
+        again = f"No space left on device; .*, then begin again with the same command and --run-dir {tmp_path / 'run'}"
+        with (
+            pytest.raises(RunDirectoryError, match=again),
+            running(options, "compare", Console(quiet=True), None),
+        ):
+            pass
+    with running(options, "compare", Console(quiet=True), None) as run:
+        assert (run.directory.path / "config.json").exists()
+
+
+def fail_for_want_of_space(*arguments: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_a_folder_that_is_deleted_meanwhile_is_said(tmp_path: Path) -> None:
@@ -123,7 +145,7 @@ def test_a_stopped_run_ends_with_the_code_of_time_that_is_up(tmp_path: Path) -> 
     assert stopped.exit_code == 124
     assert stopped.errors.splitlines()[:2] == [
         "interrupted: the time is up",
-        "What is done is saved. Go on with: python -m glojax.search resume run",
+        "What is done is saved; go on with: python -m glojax.search resume run",
     ]
 
 

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,35 @@ def test_a_directory_that_holds_something_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunDirectoryError, match=r"is not empty; give a new or empty folder as --run-dir"):
         RunDirectory.create(tmp_path, "compare")
     assert [path.name for path in tmp_path.iterdir()] == [".hidden"]
+
+
+def test_a_directory_in_which_a_run_did_not_come_to_its_first_file_is_taken_again(tmp_path: Path) -> None:
+    for name in (".lock", ".holder.json", f".unfinished-{'0' * 32}-config.json"):
+        (tmp_path / name).write_text("{")
+    directory = RunDirectory.create(tmp_path, "compare")
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", ".holder.json"}
+    directory.write_json("config.json", {})
+    directory.release()
+    with pytest.raises(RunDirectoryError, match="is not empty"):
+        RunDirectory.create(tmp_path, "compare")
+
+
+def test_an_unfinished_file_of_a_run_that_was_begun_is_left_alone(tmp_path: Path) -> None:
+    unfinished = tmp_path / ".unfinished-1234-result.json"
+    unfinished.touch()
+    with pytest.raises(RunDirectoryError, match="is not empty"):
+        RunDirectory.create(tmp_path, "compare")
+    assert unfinished.exists()
+
+
+def test_searches_that_start_in_the_same_second_get_folders_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "exists", lambda path: False)  # what others make is seen by none of them
+    with ThreadPoolExecutor(20) as pool:
+        paths = [done.path for done in pool.map(lambda _: RunDirectory.create(None, "discover"), range(20))]
+    assert len(set(paths)) == 20
 
 
 def test_the_default_is_an_unused_name_under_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

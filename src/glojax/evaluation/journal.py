@@ -65,9 +65,9 @@ class TrainingJournal:
     def add(self, training: Training, result: TrainResult) -> None:
         """Record a result. On return it survives the end of the process, and within a second a loss of power."""
         key = _key(training)
-        self._known[key] = result
         if self._file is not None:
             self._file.append(_line(key, result))
+        self._known[key] = result
 
     def put_in_order(self) -> None:
         """Rewrite the file in the order in which the run requested the results, instead of that in which they came."""

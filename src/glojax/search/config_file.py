@@ -41,6 +41,7 @@ def run_config(
     """Return the content of `config.json`."""
     names = [field.name for field in fields(options) if field.name not in _EXECUTION]
     values = {name: getattr(options, name) for name in names} | {"training": config_record(options.training)}
+    values["dataset"] = options.dataset_source.absolute().name  # the run may go on in another working directory
     config = {
         "format": FORMAT,
         "command": command,
@@ -145,7 +146,6 @@ def _as_json(values: Mapping[str, Any]) -> Any:
     """Return values as they read back from a file."""
 
     def convert(value: Any) -> Any:
-        # The run may go on in another working directory.
         return str(value.expanduser().absolute()) if isinstance(value, Path) else asdict(value)
 
     return json.loads(json.dumps(values, default=convert))

@@ -33,7 +33,7 @@ from glojax.search.logs import EventLog
 from glojax.search.options import CommonOptions, CompareOptions, DiscoverOptions, SearchOptions
 from glojax.search.progress import Display
 from glojax.search.results import print_text
-from glojax.search.run_directory import DISCOVERY_EVENTS, TUNING_EVENTS, RunDirectory, require_free, writing
+from glojax.search.run_directory import DISCOVERY_EVENTS, TUNING_EVENTS, RunDirectory, require_free, unwritable
 from glojax.search.tuning import Tuned, TuningRecord, tune
 from glojax.strategies import TuningConfig
 from glojax.strategies.coefficients import CoefficientLayout, default_population_size
@@ -203,20 +203,26 @@ def _open(
     else:
         directory = RunDirectory.reopen(resume.run_dir.expanduser())
     folder = shlex.quote(str(directory.path))
-    go_on = f"python -m glojax.search resume {folder}{options.execution.cluster_in_words}"
+
+    def go_on() -> str:
+        if not (directory.path / FILE).exists():
+            return f"begin again with the same command and --run-dir {folder}"
+        return f"go on with: python -m glojax.search resume {folder}{options.execution.cluster_in_words}"
+
     try:
-        with writing(directory.path, f"then go on with: {go_on}"):
-            if resume is None:
-                directory.write_json(FILE, current)
-            else:
-                accept(directory, current, resume.allow_version_change)
-            yield directory
+        if resume is None:
+            directory.write_json(FILE, current)
+        else:
+            accept(directory, current, resume.allow_version_change)
+        yield directory
+    except OSError as error:
+        raise unwritable(directory.path, error, f"then {go_on()}") from error
     except ClusterError as error:
-        raise ClusterError(f"{error} What is done is saved. Go on with: {go_on}") from error
+        raise ClusterError(f"{error} What is done is saved; {go_on()}") from error
     except GlojaxError:
         raise
     except BaseException as error:
-        error.add_note(f"What is done is saved. Go on with: {go_on}")
+        error.add_note(f"What is done is saved; {go_on()}")
         raise
     finally:
         directory.release()

@@ -30,7 +30,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from glojax.errors import RunDirectoryError
-from glojax.files import remove_unfinished, write_atomically
+from glojax.files import is_unfinished, remove_unfinished, write_atomically
 from glojax.search.logs import JsonLines
 
 #: Free space that a run requires before it starts; a training takes a third of a kilobyte.
@@ -62,6 +62,7 @@ class RunDirectory:
         try:
             if is_new:
                 require_free(path)  # again, now that no other process can write to it
+                remove_unfinished(path)
             (path / _HOLDER).write_text(json.dumps(holder) + "\n", encoding="utf-8")
         except (OSError, RunDirectoryError):
             self.release()
@@ -71,7 +72,8 @@ class RunDirectory:
     def create(cls, path: Path | None, command: str) -> "RunDirectory":
         """Take a new or empty folder."""
         with writing(path or Path("runs"), "or give another folder as --run-dir"):
-            path = path or _unused(Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{command}")
+            if path is None:
+                path = _new_folder(Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{command}")
             require_free(path)
             path.mkdir(parents=True, exist_ok=True)
             _require_space(path)
@@ -125,16 +127,19 @@ class RunDirectory:
 def require_run(path: Path) -> None:
     """Raise RunDirectoryError unless a folder holds a run."""
     if not (path / "config.json").is_file():
-        raise RunDirectoryError(f"{path} holds no run (there is no config.json in it); give the folder of one.")
+        raise RunDirectoryError(
+            f"{path} holds no run (there is no config.json in it); give the folder of one, or begin one with --run-dir."
+        )
 
 
 def require_free(path: Path) -> None:
-    """Raise RunDirectoryError unless a new run may take a folder: it is empty, or does not exist yet."""
+    """Raise RunDirectoryError unless a new run may take a folder: it does not exist yet, or nothing was done in it."""
     with writing(path, "or give another folder as --run-dir"):
         if path.exists() and not path.is_dir():
             raise RunDirectoryError(f"{path} is a file; give a new or empty folder as --run-dir.")
         names = {child.name for child in path.iterdir()} if path.exists() else set()
-    if names - {_LOCK, _HOLDER}:
+    # An end in the middle of the first write leaves an unfinished config.json.
+    if any(name not in (_LOCK, _HOLDER) and not is_unfinished(name, "config.json") for name in names):
         is_run = "config.json" in names
         resume = f", or go on with the run that is there by `python -m glojax.search resume {path}`" if is_run else ""
         raise RunDirectoryError(
@@ -148,8 +153,13 @@ def writing(path: Path, advice: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        name, cause = error.filename or path, error.strerror or error
-        raise RunDirectoryError(f"Cannot write {name}: {cause}; make room or make it writable, {advice}.") from error
+        raise unwritable(path, error, advice) from error
+
+
+def unwritable(path: Path, error: OSError, advice: str) -> RunDirectoryError:
+    """Return the error, with advice, for a file in a folder that cannot be written."""
+    name, cause = error.filename or path, error.strerror or error
+    return RunDirectoryError(f"Cannot write {name}: {cause}; make room or make it writable, {advice}.")
 
 
 def _require_space(path: Path) -> None:
@@ -161,7 +171,10 @@ def _require_space(path: Path) -> None:
         )
 
 
-def _unused(path: Path) -> Path:
-    """Return a path that does not exist yet: the given one, or with a number."""
-    numbered = (path.with_name(f"{path.name}-{number}") for number in count(2))
-    return next(candidate for candidate in chain([path], numbered) if not candidate.exists())
+def _new_folder(path: Path) -> Path:
+    """Make a folder that does not exist yet, under the given path, or one with a number; return its path."""
+    for candidate in chain([path], (path.with_name(f"{path.name}-{number}") for number in count(2))):
+        with contextlib.suppress(FileExistsError):
+            candidate.mkdir(parents=True)
+            return candidate
+    raise AssertionError("numbers do not end")
