@@ -3,9 +3,9 @@
     python -m tests.crash.syscall_kills --kills 200
 
 A search is killed at its first file: when its run directory is locked, and `config.json` is opened, written, waited for
-and renamed. It is begun again in the same folder, until that file stays; then it is killed at an `fsync` or a `rename`,
-and resumed. A kill comes before the call, after it, in the middle of the data of a `write`, or by another thread while the
-kernel is in the call. `results/syscall_kills.json` has all kills.
+and renamed. It is begun again in the same folder, until that file stays; then it is killed at an `fsync` or a
+`rename`, and resumed. A kill comes before the call, after it, in the middle of the data of a `write`, or by another
+thread while the kernel is in the call. `results/syscall_kills.json` has all kills.
 """
 
 import json

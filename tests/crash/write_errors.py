@@ -10,6 +10,7 @@ other trials the search is resumed from torn files, and fails on that way. `resu
 
 import errno
 import json
+import random
 import re
 import shutil
 import sys
@@ -181,26 +182,28 @@ def main(options: Options) -> None:
         processes = preloaded(folder / "cache", build(folder))
         searches = Searches(processes, folder)
         all_faults = list(faults(searches.calls))
+        random.Random(0).shuffle(all_faults)  # so that trials that end early are a sample
         trials: list[Trial] = []
         with ThreadPoolExecutor(options.jobs) as pool:
             done = pool.map(searches.attempt, all_faults)
             # The results are written after each trial, so that nothing is lost when this process ends early.
             for trial in track(done, "Trials", total=len(all_faults)):
                 trials.append(trial)
-                write(options.results, searches.calls, trials)
+                write(options.results, searches.calls, len(all_faults), trials)
         processes.close()
     wrong = sum(not trial.right for trial in trials)
     print(f"{len(trials)} trials; {wrong} did not end as they should")
     sys.exit(1 if wrong else 0)
 
 
-def write(path: Path, calls: dict[str, dict[str, int]], trials: list[Trial]) -> None:
+def write(path: Path, calls: dict[str, dict[str, int]], num_faults: int, trials: list[Trial]) -> None:
     """Write the results."""
     kinds = Counter(f"{one.fault.operation}: {one.fault.effect} {one.fault.error}".rstrip() for one in trials)
     record: dict[str, Any] = {
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": "python -m glojax.search " + " ".join(SEARCH),
         "calls": calls,
+        "faults": num_faults,
         "trials": len(trials),
         "right": sum(trial.right for trial in trials),
         "exit_codes": dict(Counter(trial.exit_code for trial in trials)),
