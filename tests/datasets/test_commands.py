@@ -118,6 +118,7 @@ def test_describe_names_the_classes(capsys: Captured, blank_cifar10: Path) -> No
         (("describe", "imagenet"), "Unknown data set 'imagenet'"),
         (("describe", "digits", "--test-split", "held-out"), "'digits' was given the test split 'held-out'"),
         (("describe", "digits", "--figure", "nowhere/digits.png"), "Cannot write nowhere/digits.png"),
+        (("describe", "digits", "--figure", "a", "--figure", "b"), "--figure is given more than once; give it once"),
         (("describe", "mine.npz"), "mine.npz cannot be read (No such file or directory)"),
         (("describe", "mine.npz", "--validation-fraction", "2"), "mine.npz cannot be read"),
     ],

@@ -47,6 +47,13 @@ def complaint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         (("compare", "--losses"), "--losses"),
         ((*COMPARE, "x / (y - y)"), "x / 0 lacks x or y, and cannot be compared; leave it out"),
         (("compare", "--losses", "bakal_best_rate"), "Unknown loss 'bakal'. Did you mean 'baikal'?"),
+        ((*COMPARE, "--losses", "x * y"), "--losses is given more than once; give it once, with all its values behind"),
+        ((*TUNE, "--loss=x * y"), "--loss is given more than once"),
+        (("--initial-losses", "baikal", "--initial_losses", "x * y"), "--initial-losses is given more than once"),
+        (("--seed", "1", "--seed", "1"), "--seed is given more than once"),
+        (("--asynchronous", "--no-asynchronous"), "--asynchronous is given more than once"),
+        ((*TUNE, "--tuning.active-weights", "--tuning.no-active-weights"), "--tuning.active-weights is given more"),
+        (("--optimizer", "adam", "--optimizer.b1", "0.5", "--optimizer.b1", "0.9"), "--optimizer.b1 is given more"),
         ((*COMPARE, "--learning-rates", "0.1", "0"), "--learning-rates are 0.1 0; expected positive numbers"),
         ((*COMPARE, "--learning-rates", "0.1", "nan"), "--learning-rates are 0.1 nan"),
         ((*COMPARE, "--learning-rates"), "--learning-rates"),
@@ -166,6 +173,9 @@ def test_only_where_there_is_a_run_is_it_said_how_to_go_on(complaint: Complaint,
 
 def test_an_expression_may_begin_with_a_minus(complaint: Complaint) -> None:
     assert "lacks x" in complaint("tune", "--loss", "-log(y)")
+    for loss in ("-y", "-y-1", "-y^2", "--y", "-2.5"):
+        assert "lacks x" in complaint("compare", "--losses", "-x-y^2", loss)
+    assert "unknown name 'z'" in complaint("compare", "--losses", "-x-z")
     assert "unknown name 'z'" in complaint("compare", "--losses", "-x / y", "-z * y")
 
 

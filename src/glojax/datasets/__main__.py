@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from glojax.arguments import require_once
 from glojax.datasets.acquisition import fetch, find_local
 from glojax.datasets.cache import data_root
 from glojax.datasets.catalog import DATASETS, load_dataset, publications
@@ -171,6 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ConfigurationError(
                 f"Unknown command {command!r}.{nearest(command, _COMMANDS)} Expected one of {', '.join(_COMMANDS)}."
             )
+        require_once(arguments)
         tyro.cli(_COMMANDS[command], args=arguments, prog=f"{_PROGRAM} {command}")
     except GlojaxError as error:
         print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)

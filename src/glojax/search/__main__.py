@@ -16,8 +16,10 @@ import tyro
 from rich.console import Console
 from rich.logging import RichHandler
 
-from glojax.errors import ConfigurationError, GlojaxError, nearest
+from glojax.arguments import require_once
+from glojax.errors import ConfigurationError, ExpressionError, GlojaxError, nearest
 from glojax.evaluation import keep_compiled_programs
+from glojax.expressions import LossTree
 from glojax.search.commands import COMMANDS, execute, resume
 from glojax.search.execution import ResumeOptions, WorkersOptions, print_workers
 from glojax.search.options import CommonOptions, recipe_of
@@ -53,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command not in _DESCRIPTIONS:
             expected = "Expected discover, tune, compare, resume or workers, or options alone."
             raise ConfigurationError(f"Unknown command {command!r}.{nearest(command, _DESCRIPTIONS)} {expected}")
+        require_once(arguments)
         name = command or "run"
         others: dict[str, tuple[type[Any], Callable[[Any, Console], None]]] = {
             "resume": (ResumeOptions, resume),
@@ -87,8 +90,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _in_parentheses(text: str) -> str:
     """Put an expression that begins with a minus, and would pass for an option, in parentheses."""
-    is_expression = text.startswith("-") and not text.startswith("--") and any(sign in text for sign in "(*/ ")
-    return f"({text})" if is_expression else text
+    return f"({text})" if text.startswith("-") and _is_expression(text) else text
+
+
+def _is_expression(text: str) -> bool:
+    """Return whether a text that begins with a minus is a loss, or looks like one, but is not a number."""
+    with contextlib.suppress(ValueError):
+        float(text)
+        return False
+    with contextlib.suppress(ExpressionError):
+        LossTree.parse(text)
+        return True
+    return not text.startswith("--") and any(sign in text[1:] for sign in "(*/+-^ ")
 
 
 def with_recipe(options_type: type[Any], arguments: Sequence[str]) -> type[Any]:
