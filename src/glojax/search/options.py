@@ -16,7 +16,7 @@ from glojax.search.comparison import BEST_RATE, require_variables
 from glojax.search.execution import ExecutionOptions, require_at_least
 from glojax.strategies import GeneticConfig, TuningConfig, find_strategy
 from glojax.strategies.coefficients import CoefficientLayout
-from glojax.training import TrainingConfig
+from glojax.training import TrainingConfig, require_rates
 
 
 class Recipe(NamedTuple):
@@ -50,6 +50,10 @@ def recipe_of(dataset: str) -> Recipe:
 #: Options of any command that are at least 1.
 _COUNTS = ("chunk_size", "replicates", "finalists", "finalist_seeds", "generations", "seeds")
 
+#: Options of any command that are at most `MAX_AT_ONCE`: so many trainings of a loss, or of a chunk, are in memory.
+_AT_ONCE = ("chunk_size", "replicates", "finalist_seeds", "seeds")
+MAX_AT_ONCE = 10_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class CommonOptions:
@@ -74,7 +78,8 @@ class CommonOptions:
     run_dir: Path | None = None
     """New or empty folder for the results. By default a new one under runs/."""
     chunk_size: int | None = None
-    """Candidates that a device trains at once. By default 1 on a CPU, elsewhere 16 or what its memory holds."""
+    """Candidates that a device trains at once, at most 10,000. By default 1 on a CPU, elsewhere 16 or what its memory
+    holds."""
     conv_lowering: ConvolutionLowering | None = None
     """How convolutions are computed. By default canonical on a CPU, elsewhere the fastest of the others."""
     execution: Annotated[ExecutionOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=ExecutionOptions)
@@ -82,6 +87,12 @@ class CommonOptions:
     def __post_init__(self) -> None:
         require_at_least(0, **{name: getattr(self, name, None) for name in ("seed", "tuned")})
         require_at_least(1, **{name: getattr(self, name, None) for name in _COUNTS})
+        for name in _AT_ONCE:
+            if (getattr(self, name, None) or 0) > MAX_AT_ONCE:
+                raise ConfigurationError(
+                    f"--{name.replace('_', '-')} is {getattr(self, name)}; expected at most {MAX_AT_ONCE}, as so many "
+                    "trainings are in memory at once: lower it."
+                )
         if self.seed >= 2**31:
             raise ConfigurationError(f"--seed is {self.seed}; expected a whole number below 2^31.")
         if self.network not in NETWORKS:
@@ -212,13 +223,11 @@ class CompareOptions(CommonOptions):
         require_variables(self.trees.values())
         if self.learning_rates is None:
             return
-        if not self.learning_rates or not all(0 < rate < float("inf") for rate in self.learning_rates):
-            rates = " ".join(f"{rate:g}" for rate in self.learning_rates)
-            raise ConfigurationError(f"--learning-rates are {rates or 'none'}; expected positive numbers.")
+        if not self.learning_rates:
+            raise ConfigurationError("--learning-rates names no rate; give at least one.")
+        require_rates("--learning-rates", *self.learning_rates)
         if self.training.learning_rate != recipe_of(self.dataset).training.learning_rate:
             raise ConfigurationError("--learning-rate and --learning-rates exclude each other; give one of them.")
-        if any(self.learning_rates.count(rate) > 1 for rate in self.learning_rates):
-            raise ConfigurationError("--learning-rates has a rate more than once; give each once.")
         if best_rate := [loss for loss in self.losses if loss.endswith(BEST_RATE)]:
             raise ConfigurationError(
                 f"{best_rate[0]} is tried at rates of its own, and --learning-rates gives others; drop {BEST_RATE!r}."

@@ -6,6 +6,7 @@ from glojax.training.config import (
     TrainingConfig as TrainingConfig,
     config_record as config_record,
     recorded_config as recorded_config,
+    require_rates as require_rates,
 )
 from glojax.training.identity import (
     computation_identity as computation_identity,

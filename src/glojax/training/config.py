@@ -1,9 +1,11 @@
 """The description of a training."""
 
+from collections import Counter
 from dataclasses import dataclass, fields
 from numbers import Integral
 from typing import Annotated, Any, get_args
 
+import numpy as np
 import tyro
 
 from glojax.errors import ConfigurationError
@@ -16,6 +18,9 @@ from glojax.training.optimizer import PLAIN_SGD, Optimizer, OptimizerField, chec
 
 #: Counts are int32 on the device, and must not wrap at the end of an epoch.
 MAX_COUNT = 2**30
+
+#: A learning rate in this range is an ordinary float32 number, and so are its multiples from 0.3 to 30.
+MIN_RATE, MAX_RATE = 1e-37, 1e37
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class TrainingConfig:
     batch_size: int
     """Images in each step, at least 1."""
     learning_rate: float
-    """Step size of the optimizer, above 0; a single training may be given another."""
+    """Step size of the optimizer, from 1e-37 to 1e37; a single training may be given another."""
     class_reduction: ClassReduction = "sum"
     """How a loss is reduced over the classes."""
     prob_epsilon: float = DEFAULT_PROB_EPSILON
@@ -44,7 +49,7 @@ class TrainingConfig:
     splits: tyro.conf.Suppress[tuple[str, ...]] = ("validation",)
     """Splits that the metric is measured on in the end: "validation", "test", or both."""
     weight_decay: float = 0.0
-    """Strength, at least 0, of the L2 penalty weight_decay / 2 * |w|^2 on each `DecayedParam` of the network."""
+    """Strength, from 0 to 1e37, of the L2 penalty weight_decay / 2 * |w|^2 on each `DecayedParam` of the network."""
     decay_every_epochs: int | None = None
     """Epochs, at least 1, after which the learning rate becomes a tenth, again and again; None keeps it."""
     augmentation: Augmentation = "none"
@@ -62,16 +67,15 @@ class TrainingConfig:
             if not isinstance(value, Integral) or not 1 <= int(value) <= MAX_COUNT:
                 raise ConfigurationError(f"{name} is {value!r}; expected a whole number from 1 to {MAX_COUNT}.")
             object.__setattr__(self, name, int(value))
-        if not 0 < self.learning_rate < float("inf"):
-            raise ConfigurationError(f"learning_rate is {self.learning_rate}; expected a positive number.")
+        require_rates("learning_rate", self.learning_rate)
         check_objective(self.class_reduction, self.prob_epsilon)
         if not self.splits or not set(self.splits) <= {"validation", "test"}:
             raise ConfigurationError(
                 f"splits is {self.splits!r}; expected a tuple with one or both of 'validation' and 'test'."
             )
         object.__setattr__(self, "splits", tuple(self.splits))
-        if not 0 <= self.weight_decay < float("inf"):
-            raise ConfigurationError(f"weight_decay is {self.weight_decay}; expected a number of at least 0.")
+        if not 0 <= self.weight_decay <= MAX_RATE:
+            raise ConfigurationError(f"weight_decay is {self.weight_decay}; expected a number from 0 to {MAX_RATE}.")
         if self.augmentation not in get_args(Augmentation):
             raise ConfigurationError(f"augmentation is {self.augmentation!r}; expected 'none' or 'cifar'.")
         if isinstance(self.optimizer, str):
@@ -84,6 +88,20 @@ class TrainingConfig:
             require_function("metric", self.metric)
         for name in ("learning_rate", "prob_epsilon", "weight_decay"):
             object.__setattr__(self, name, float(getattr(self, name)))
+
+
+def require_rates(name: str, *rates: float) -> None:
+    """Raise ConfigurationError unless all learning rates are from `MIN_RATE` to `MAX_RATE`, and differ in float32."""
+    for rate in rates:
+        if not MIN_RATE <= rate <= MAX_RATE:
+            raise ConfigurationError(
+                f"{name} is {rate}; expected a positive number that float32 holds, from {MIN_RATE} to {MAX_RATE}."
+            )
+    counts = Counter(map(np.float32, rates))
+    if repeated := [rate for rate in rates if counts[np.float32(rate)] > 1]:
+        raise ConfigurationError(
+            f"{name} has {' and '.join(map(str, repeated))}, which are one number in float32; give each rate once."
+        )
 
 
 def config_record(config: TrainingConfig) -> dict[str, Any]:

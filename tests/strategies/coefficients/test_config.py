@@ -32,6 +32,7 @@ def test_accepts_the_limits_of_every_range(fields: dict[str, Any]) -> None:
     [
         ({"generations": 0}, "generations is 0; expected a whole number of at least 1."),
         ({"generations": -20}, "generations is -20"),
+        ({"population_size": 10**20}, "population_size is 100000000000000000000; expected at most 10000, as all"),
         ({"population_size": 1}, "population_size is 1; expected a whole number of at least 2."),
         ({"population_size": 0}, "population_size is 0"),
         ({"patience": 0}, "patience is 0; expected a whole number of at least 1."),

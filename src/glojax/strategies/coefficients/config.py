@@ -3,10 +3,13 @@
 import math
 from dataclasses import dataclass
 from numbers import Integral
-from typing import get_args
+from typing import Final, get_args
 
 from glojax.errors import ConfigurationError
 from glojax.strategies.coefficients.layout import FreeCoefficients
+
+#: A member is a tree of up to 1,000 nodes, and all members of a generation are in memory at once.
+MAX_MEMBERS: Final = 10_000
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class TuningConfig:
     generations: int = 20
     """Greatest number of generations."""
     population_size: int | None = None
-    """Number of members of a generation, for each loss. By default 4 + 3 ln(k), rounded down, for k coefficients."""
+    """Number of members of a generation, for each loss, at most 10,000. By default 4 + 3 ln(k), rounded down, for k
+    coefficients."""
     sigma: float = 1.5
     """Initial step size."""
     active_weights: bool = False
@@ -42,6 +46,11 @@ class TuningConfig:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, Integral) or value < minimum):
                 raise ConfigurationError(f"{name} is {value}; expected a whole number of at least {minimum}.")
+        if self.population_size is not None and self.population_size > MAX_MEMBERS:
+            raise ConfigurationError(
+                f"population_size is {self.population_size}; expected at most {MAX_MEMBERS}, as all members of a "
+                "generation are in memory at once: lower it."
+            )
         if not 0 < self.sigma < math.inf:
             raise ConfigurationError(f"sigma is {self.sigma}; expected a positive number, such as 1.5.")
         if self.coefficients not in get_args(FreeCoefficients):

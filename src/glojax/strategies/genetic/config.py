@@ -2,10 +2,17 @@
 
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from glojax.errors import ConfigurationError
 from glojax.expressions import MAX_NODES
+
+#: A population and its children are in memory at once; so are all tournaments of a generation.
+MAX_POPULATION: Final = 100_000
+MAX_TOURNAMENT: Final = 1_000
+
+#: Random trees that may grow deeper than this seldom end within memory.
+MAX_DEPTH: Final = 64
 
 SelectionKind = Literal["roulette", "rank", "tournament"]
 
@@ -25,11 +32,11 @@ class GeneticConfig:
     """
 
     population_size: int = 80
-    """Number of candidates in each generation."""
+    """Number of candidates in each generation, at most 100,000: they are in memory at once."""
     num_elites: int = 6
     """Number of fittest candidates that pass unchanged into the next generation."""
     initial_depth: int = 2
-    """Greatest depth, in edges, of a tree in the first population. Later trees may be deeper."""
+    """Greatest depth, in edges, of a tree in the first population, at most 64. Later trees may be deeper."""
     crossover_rate: float = 0.8
     """Probability that a pair of parents swaps two subtrees; otherwise both are copied."""
     integer_step_rate: float = 0.05
@@ -43,30 +50,29 @@ class GeneticConfig:
     selection: SelectionKind = "roulette"
     """The way in which parents are drawn: by fitness, by rank, or as the fittest of small tournaments."""
     tournament_size: int = 3
-    """Number of candidates in a tournament; only tournament selection uses it."""
+    """Number of candidates in a tournament, at most 1,000; only tournament selection uses it."""
     max_nodes: int | None = 64
     """Greatest number of nodes in a tree; larger ones are discarded and drawn again. None for 1000, the greatest number
     that is read back from a text."""
 
     def __post_init__(self) -> None:
-        minimums = {"population_size": 1, "num_elites": 0, "initial_depth": 1, "tournament_size": 1}
+        ranges = {
+            "population_size": (1, MAX_POPULATION),
+            "num_elites": (0, MAX_POPULATION),
+            "initial_depth": (1, MAX_DEPTH),
+            "tournament_size": (1, MAX_TOURNAMENT),
+        }
         if self.max_nodes is not None:
-            minimums["max_nodes"] = 3  # the nodes of `x * y`, the smallest tree that has both x and y
-        for name, minimum in minimums.items():
+            # From the nodes of `x * y`, the smallest tree that has both x and y, to the most that a text is read with.
+            ranges["max_nodes"] = (3, MAX_NODES)
+        for name, (least, most) in ranges.items():
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < minimum:
-                raise ConfigurationError(
-                    f"{name} is {value!r}; expected an integer of at least {minimum}: give {minimum} or more."
-                )
+            if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= most:
+                raise ConfigurationError(f"{name} is {value!r}; expected an integer: give one from {least} to {most}.")
         for name in ("crossover_rate", "integer_step_rate", "same_arity_rate", "collapse_rate", "expand_rate"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
                 raise ConfigurationError(f"{name} is {value!r}; expected a probability: give a number from 0 to 1.")
-        if self.size_limit > MAX_NODES:
-            raise ConfigurationError(
-                f"max_nodes is {self.max_nodes}; expected at most {MAX_NODES}, the most that is read back from a text: "
-                "lower it."
-            )
         if self.num_elites >= self.population_size:
             raise ConfigurationError(
                 f"num_elites is {self.num_elites} with a population_size of {self.population_size}; expected fewer "
