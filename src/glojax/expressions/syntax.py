@@ -137,7 +137,7 @@ class Parser:
             elif token.text == _MINUS:
                 self._pending.append(_Pending(token.position, _SIGN, _NEGATION, starts_term=False))
             elif token.kind == "name":
-                raise self._error(token, f"unknown name {token}; the only names are {tokens.names()}")
+                raise self._error(token, tokens.unknown(token))
             else:
                 expected = ", ".join([*tokens.LEAVES, "a number", *(f"{name}(...)" for name in self._functions)])
                 raise self._error(token, f"expected {expected} or '(', got {token}")
@@ -182,7 +182,7 @@ class Parser:
                     raise self._error(self._pending[-1], "this '(' is never closed; expected a ')' after it")
                 return False
             elif token.kind == "name" and token.text not in tokens.LEAVES | self._functions:
-                raise self._error(token, f"unknown name {token}; the only names are {tokens.names()}")
+                raise self._error(token, tokens.unknown(token))
             else:
                 expected = f"expected one of {tokens.SIGNS} or the end"
                 raise self._error(token, f"{expected}, got {token}; to multiply, write {_TIMES}")

@@ -18,6 +18,8 @@ INFIX: Final = {each.symbol: each for each in OPERATORS.values() if each.arity =
 POWER: Final = OPERATORS["square"]
 EXPONENT: Final = POWER.symbol[1:]
 POWER_SIGNS: Final = (POWER.symbol[0], "**")
+#: What others call an element.
+_ELSEWHERE: Final = {"ln": "log"} | dict.fromkeys(("pow", "power", "square", "sqr"), f"y{POWER.symbol}")
 #: The signs, for messages.
 SIGNS: Final = " ".join([*INFIX, POWER.symbol])
 
@@ -26,7 +28,7 @@ _TOKEN: Final = re.compile(
     r"(?P<space>\s+)"
     r"|(?P<decimal>(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+)"
     r"|(?P<integer>[0-9]+)"
-    r"|(?P<name>[A-Za-z_][A-Za-z_0-9]*)"
+    r"|(?P<name>[A-Za-z_][A-Za-z_0-9]*(?:\.[A-Za-z_][A-Za-z_0-9]*)*)"
     rf"|(?P<sign>{_SIGN})"
     r"|(?P<end>\Z)"
     r"|(?P<unexpected>.)"
@@ -41,6 +43,14 @@ def functions() -> dict[str, Operator]:
 def names() -> str:
     """Return all names, for messages."""
     return ", ".join([*LEAVES, *functions()])
+
+
+def unknown(name: "Token") -> str:
+    """Return the problem with a name that is none, and what to write instead where it is plain what is meant."""
+    last = name.text.rpartition(".")[2].lower()  # of np.log
+    meant = _ELSEWHERE.get(last, last if last in functions() else "")
+    hint = f", for which write {meant}" if meant else ""
+    return f"unknown name {name}{hint}; the only names are {names()}"
 
 
 class Token(NamedTuple):
