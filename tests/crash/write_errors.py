@@ -4,8 +4,9 @@
 
 Each trial runs a small search in which one system call on a file of the run directory has an error, once or from then
 on: a full disk, a quota, a defect, a file system that has become read-only, or only half of the data is written. The
-search must end with exit code 2 and one line that says how to go on. That is done; the end must be as undisturbed. In
-other trials the search is resumed from torn files, and fails on that way. `results/write_errors.json` has all trials.
+search must end with exit code 2 and one line that says how to go on. That is done, once for each content that the run
+directory is left with; the end must be as undisturbed. In other trials the search is resumed from torn files, and fails
+on that way. `results/write_errors.json` has all trials.
 """
 
 import errno
@@ -82,12 +83,14 @@ class Trial:
         fault: The call.
         exit_code: The exit code of the search.
         line: The line that said how to go on; empty if the search went on by itself.
+        same_as: The fault that left the same run directory before, which was gone on with; None if there was none.
         right: Whether the line said so, nothing else was said, no training was lost, and the end was as undisturbed.
     """
 
     fault: Fault
     exit_code: int
     line: str
+    same_as: Fault | None
     right: bool
 
 
@@ -104,6 +107,7 @@ class Searches:
         self._processes = processes
         self._folder = folder
         self._search = search
+        self._gone_on: dict[str, Fault] = {}
         self.torn = folder / "torn"
         self.calls: dict[str, dict[str, int]] = {"new": self._count(folder / "whole", "new")}
         self.expected = contents(folder / "whole" / "run")
@@ -146,17 +150,36 @@ class Searches:
         right = (code == 0 and not lines) or (code == 2 and len(lines) == 1 and output.endswith(f"{lines[0]}\n"))
         right &= "Traceback" not in output
         kept = whole_lines(run / JOURNAL).splitlines()
+        same_as = None
         if lines:
             go_on = "go on with: python -m glojax.search resume run" in lines[0]
             right &= go_on or "begin again" in lines[0] or "--run-dir" in lines[0] or "then try again" in lines[0]
             begin = "resumed" if go_on or fault.begin == "resumed" else "new"
-            right &= self.begin(folder, begin, "count").wait() == 0
-        right &= set(kept) <= set(whole_lines(run / JOURNAL).splitlines()) and contents(run) == self.expected
+            same_as = self._gone_on.get(state := f"{begin} {left_in(run)}")
+            if same_as is None:
+                right &= self.begin(folder, begin, "count").wait() == 0
+        if same_as is None:
+            right &= set(kept) <= set(whole_lines(run / JOURNAL).splitlines()) and contents(run) == self.expected
+        if lines and same_as is None and right:
+            self._gone_on[state] = fault
         if right:
             shutil.rmtree(folder)
         else:
             print(f"{folder.name}: {fault}: exit code {code}\n{(folder / 'output.txt').read_text()[-2000:]}")
-        return Trial(fault, code, lines[0] if lines else "", right)
+        return Trial(fault, code, lines[0] if lines else "", same_as, right)
+
+
+def left_in(run: Path) -> dict[str, bytes | None]:
+    """Return the content of each file that a search has left, without timings; None for that of `config.json`."""
+    if not run.exists():
+        return {}
+    return {
+        re.sub("[0-9a-f]{32}", "*", path.name): None
+        if path.name.endswith("config.json")
+        else re.sub(rb'"seconds": [^,}]+', b"", path.read_bytes())
+        for path in sorted(run.iterdir())
+        if path.name != ".lock"
+    }
 
 
 def faults(calls: dict[str, dict[str, int]]) -> Iterator[Fault]:
@@ -206,10 +229,11 @@ def write(path: Path, calls: dict[str, dict[str, int]], num_faults: int, trials:
         "faults": num_faults,
         "trials": len(trials),
         "right": sum(trial.right for trial in trials),
+        "gone_on_with": sum(bool(trial.line) and trial.same_as is None for trial in trials),
         "exit_codes": dict(Counter(trial.exit_code for trial in trials)),
         "kinds": dict(sorted(kinds.items())),
         "lines": dict(Counter(trial.line for trial in trials)),
-        "each": [asdict(trial) | {"fault": trial.fault._asdict()} for trial in trials],
+        "each": [asdict(trial) | {"fault": list(trial.fault), "same_as": trial.same_as} for trial in trials],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=2) + "\n")
