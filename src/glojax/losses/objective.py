@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from glojax.errors import ConfigurationError
 from glojax.losses.operations import Function
@@ -66,8 +67,10 @@ def check_objective(class_reduction: str, prob_epsilon: float) -> None:
     """Refuse options of `objective` that are out of range."""
     if class_reduction not in ("sum", "mean"):
         raise ConfigurationError(f"class_reduction is {class_reduction!r}; expected 'sum' or 'mean'.")
-    if not 0 <= prob_epsilon < 1:
-        raise ConfigurationError(f"prob_epsilon is {prob_epsilon}; expected a number from 0 to below 1, such as 1e-7.")
+    if prob_epsilon != 0 and not (0 < prob_epsilon < 1 and np.finfo(np.float32).tiny <= np.float32(prob_epsilon) < 1):
+        raise ConfigurationError(
+            f"prob_epsilon is {prob_epsilon}; expected a number from 0 to below 1 that float32 holds, such as 1e-7."
+        )
 
 
 def as_probabilities(labels: jax.Array, logits: jax.Array) -> jax.Array:
