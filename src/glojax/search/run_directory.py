@@ -23,7 +23,7 @@ import shutil
 import socket
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -173,8 +173,9 @@ def _require_space(path: Path) -> None:
 
 def _new_folder(path: Path) -> Path:
     """Make a folder that does not exist yet, under the given path, or one with a number; return its path."""
-    for candidate in chain([path], (path.with_name(f"{path.name}-{number}") for number in count(2))):
+    candidate, numbers = path, count(2)
+    while True:
         with contextlib.suppress(FileExistsError):
             candidate.mkdir(parents=True)
             return candidate
-    raise AssertionError("numbers do not end")
+        candidate = path.with_name(f"{path.name}-{next(numbers)}")
