@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: search test clean
+.PHONY: search test audit clean
 
 search: .venv/ready
 	$(BIN)/python -m glojax.search
@@ -14,6 +14,10 @@ test: .venv/ready-for-tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+
+audit: .venv/ready
+	$(PIP) -e '.[audit]'
+	$(BIN)/python .ci/audit.py
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "glojax needs Python 3.11 or newer: make PYTHON=python3.11")'

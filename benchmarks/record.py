@@ -19,6 +19,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from glojax.regular_files import read_json
+
 FORMAT = 1
 RESULTS = Path(__file__).parent / "results"
 
@@ -154,11 +156,10 @@ class Record:
             RecordError: There is no such file, or it holds something else.
         """
         try:
-            fields = json.loads(path.read_text())
+            fields = read_json(path)
         except (OSError, ValueError) as error:
             raise RecordError(f"{path} cannot be read as JSON: {error}") from error
-        found = fields.get("format") if isinstance(fields, dict) else None
-        if found != FORMAT:
+        if (found := fields.get("format")) != FORMAT:
             raise RecordError(f"{path} is of format {found}; expected a benchmark's result of format {FORMAT}.")
         try:
             return cls(

@@ -2,18 +2,20 @@
 
 import dataclasses
 import json
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import dacite
 import jax
 import numpy as np
 import platformdirs
 
 from experiments.trainings import Training
+from glojax.datasets.reading import require_unpacked_size
 from glojax.evaluation import checksum, decisive_versions, platform
 from glojax.files import write_atomically
+from glojax.regular_files import MAX_OBJECT, open_own, parse_json
 from glojax.training import Train, TrainState
 
 
@@ -57,10 +59,15 @@ def restore(path: Path, train: Train, key: jax.Array, device: jax.Device) -> tup
     """Read a checkpoint, and put the state on a device; None if there is no readable one."""
     shapes = jax.eval_shape(train.begin, key)
     try:
-        with open(path, "rb") as file, np.load(file) as arrays:
-            progress = Progress(**json.loads(str(arrays["progress"])))
-            leaves = [arrays[f"leaf_{index}"] for index in range(len(jax.tree.leaves(shapes)))]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        with open(path, "rb", opener=open_own) as file, np.load(file, allow_pickle=False) as arrays:
+            names = [f"leaf_{index}" for index in range(len(jax.tree.leaves(shapes)))]
+            size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
+            require_unpacked_size(arrays, ["progress", *names], 2 * size + MAX_OBJECT)
+            progress = dacite.from_dict(Progress, parse_json(str(arrays["progress"])), dacite.Config(strict=True))
+            leaves = [arrays[name] for name in names]
+    except Exception:  # NumPy and zipfile raise errors of many types
+        return None
+    if [(leaf.shape, leaf.dtype) for leaf in leaves] != [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(shapes)]:
         return None
     state: TrainState = jax.tree.unflatten(jax.tree.structure(shapes), jax.device_put(leaves, device))
     return state, progress

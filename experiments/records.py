@@ -11,16 +11,19 @@ A training's record is in `results/trainings/DATASET/`, and serves every experim
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import dacite
+
 from benchmarks import machine
 from experiments.trainings import Training, dataset_name
 from glojax.datasets import Dataset
-from glojax.errors import GlojaxError
+from glojax.errors import GlojaxError, in_one_line
 from glojax.files import write_atomically
+from glojax.regular_files import read_json
 from glojax.training import config_record
 
 FORMAT = 1
@@ -48,7 +51,7 @@ class Records:
         self.folder = folder
         # A name with a leading dot is that of an interrupted write.
         paths = sorted((folder / "trainings").glob("*/[!.]*.json"))
-        self.trainings = [(Training(**record["training"]), record) for record in map(read_record, paths)]
+        self.trainings = list(map(_recorded_training, paths))
 
     def write_training(self, training: Training, record: dict[str, Any]) -> None:
         """Add the record of a training."""
@@ -155,11 +158,33 @@ def read_record(path: Path) -> dict[str, Any]:
         RecordError: The file is no record of this format.
     """
     try:
-        record = json.loads(path.read_text())
+        record = read_json(path)
     except (OSError, ValueError) as error:
         raise RecordError(f"{path} cannot be read as JSON: {error}; delete it, and it is made again.") from error
-    found = record.get("format") if isinstance(record, dict) else None
-    if found != FORMAT:
+    if record.get("format") != FORMAT:
+        found = str(record.get("format"))[:20]
         raise RecordError(f"{path} is of format {found}; expected a record of format {FORMAT}: delete it.")
-    whole: dict[str, Any] = record
-    return whole
+    return record
+
+
+@dataclass
+class _Outcome:
+    """The fields of an outcome that are read, with their types."""
+
+    steps: list[int]
+    validation: list[float]
+    test: list[float]
+    finite: bool
+
+
+def _recorded_training(path: Path) -> tuple[Training, dict[str, Any]]:
+    """Read the record of a training, and check the types of what is read of it."""
+    record = read_record(path)
+    try:
+        training = dacite.from_dict(Training, record["training"], dacite.Config(strict=True))
+        outcome = dacite.from_dict(_Outcome, record["outcome"])
+    except (dacite.DaciteError, GlojaxError, TypeError, KeyError, AttributeError) as error:
+        raise RecordError(f"{path} is no record of a training ({in_one_line(error)}); delete it.") from error
+    if not len(outcome.steps) == len(outcome.validation) == len(outcome.test):
+        raise RecordError(f"{path} has not one accuracy for each step; delete it.")
+    return training, record

@@ -27,6 +27,10 @@ class RunDirectoryError(GlojaxError):
     """A run directory cannot be used."""
 
 
+class UnfitFileError(GlojaxError, OSError):
+    """A file is a link, a pipe or a device where glojax expects its own, or is larger than any that it writes."""
+
+
 class ClusterError(GlojaxError):
     """A cluster cannot be reached, or cannot meet a request."""
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from glojax.regular_files import open_own
+
 #: The time whose data a loss of power may destroy. To wait for the disk after each training would cost some percent of
 #: a search whose trainings take a tenth of a second.
 SYNC_SECONDS: Final = 1.0
@@ -38,8 +40,11 @@ def append(path: Path, data: bytes, *, durable: bool) -> None:
     """Append lines to a file, which is created if it does not exist; `durable` data survives a loss of power, too.
 
     All of `data` is appended, or nothing: what an `OSError` or a crash left of a line goes before the next append.
+
+    Raises:
+        UnfitFileError: It is a link, or no regular file.
     """
-    with open(path, "a+b", buffering=0) as file:
+    with open(path, "a+b", buffering=0, opener=open_own) as file:
         end = _cut_off_torn_line(file)
         rest = memoryview(data)
         try:
@@ -53,6 +58,13 @@ def append(path: Path, data: bytes, *, durable: bool) -> None:
             with contextlib.suppress(OSError):
                 file.truncate(end)
             raise
+
+
+def truncate(path: Path, size: int) -> None:
+    """Cut off a file after `size` bytes, on the disk, too; raise as `append` does."""
+    with open(path, "r+b", buffering=0, opener=open_own) as file:
+        file.truncate(size)
+        os.fsync(file.fileno())
 
 
 class Appender:

@@ -33,7 +33,7 @@ def test_cases_are_told_apart_by_their_parameters_in_any_order() -> None:
     ("text", "message"),
     [
         ("{", "cannot be read as JSON"),
-        ("[1]", "of format None"),
+        ("[1]", "no JSON object"),
         ('{"format": 99}', "of format 99; expected a benchmark's result of format 1"),
         ('{"format": 1, "benchmark": "b"}', "lacks a field"),
     ],

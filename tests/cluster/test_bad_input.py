@@ -3,6 +3,7 @@
 import builtins
 import contextlib
 import gc
+import os
 import re
 import shutil
 import socket
@@ -54,8 +55,14 @@ def test_an_unknown_cluster_names_the_known_ones(complaint: Complaint, cluster: 
         ("[limits]\nslack_second = 3", "has the unknown setting limits.slack_second. Did you mean 'slack_seconds'?"),
         ("memory = 3", "has a setting of a wrong type: "),
         ("[limits]\nslack_seconds = 0", "limits.slack_seconds is 0; expected a positive number"),
+        (
+            f"[limits]\nslack_seconds = 1{'0' * 400}",
+            "limits.slack_seconds is 10000000000000000000; expected a positive number",
+        ),
+        ("[limits]\nslack_seconds = nan", "limits.slack_seconds is nan; expected a positive number"),
         ("memory =", "cannot be read as TOML"),
         ("memory = 'lots'", "memory is 'lots'; expected a number with a unit"),
+        ("memory = " + "[" * 100_000, "cannot be read as TOML"),
     ],
 )
 def test_wrong_settings(complaint: Complaint, text: str, expected: str) -> None:
@@ -94,6 +101,14 @@ def test_numbers_of_jobs_and_cores(tmp_path: Path, text: str, expected: str) -> 
 
 def test_more_workers_than_any_machine_runs(complaint: Complaint) -> None:
     assert complaint(*COMPARE, "local:1025") == "--cluster is 'local:1025'; expected at most local:1024."
+
+
+def test_settings_are_a_file_of_some_size(complaint: Complaint) -> None:
+    os.mkfifo("pipe.toml")
+    assert "pipe.toml is a link, a pipe or a device" in complaint(*COMPARE, "slurm", "--cluster-config", "pipe.toml")
+    Path("sparse.toml").touch()
+    os.truncate("sparse.toml", 10 * 2**30)
+    assert "expected at most 1,048,576" in complaint(*COMPARE, "slurm", "--cluster-config", "sparse.toml")
 
 
 def test_a_settings_file_that_is_missing(complaint: Complaint) -> None:

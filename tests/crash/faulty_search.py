@@ -33,8 +33,8 @@ class FaultyLayer:
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
 
-    def open_file(self, path: Path, mode: str, buffering: int) -> Any:
-        file = builtins.open(path, mode, buffering)  # noqa: SIM115  # the caller closes it
+    def open_file(self, path: Path, mode: str, buffering: int, opener: Any) -> Any:
+        file = builtins.open(path, mode, buffering, opener=opener)  # noqa: SIM115  # the caller closes it
         return _FaultyFile(file, self) if mode == "a+b" else file
 
     def fsync(self, descriptor: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from glojax.datasets.cache import cache_path, data_root, read_cache, write_cache
+from glojax.datasets.cache import cache_path, data_root, describe_cache, read_cache, write_cache
 from glojax.datasets.mnist import FASHION_MNIST
 from glojax.datasets.publication import Publication, PublishedImages
 from glojax.errors import DatasetError
@@ -238,3 +238,18 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
     message, *files = done.stdout.splitlines()
     assert f"{disk}/mnist/glojax.npz (No space left on device)" in json.loads(message)
     assert [file for file in files if "*" not in file] == ["mnist"]
+
+
+def test_a_cache_that_unpacks_to_more_than_the_data_set_is_rejected(
+    tiny_mnist: Publication, tiny_images: PublishedImages, data_root: Path
+) -> None:
+    path = write_cache(tiny_mnist, tiny_images)
+    np.savez_compressed(path, origin=np.zeros(10**8, np.uint8))
+    assert_rejected(tiny_mnist, "is damaged (its arrays have 100,000,", "more than ")
+
+
+def test_a_pipe_is_no_cache(tiny_mnist: Publication, data_root: Path) -> None:
+    cache_path(tiny_mnist).parent.mkdir(parents=True)
+    os.mkfifo(cache_path(tiny_mnist))
+    assert_rejected(tiny_mnist, "is a link, a pipe or a device")
+    assert describe_cache(tiny_mnist) == "damaged cache"

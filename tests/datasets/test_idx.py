@@ -1,5 +1,6 @@
 import gzip
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from glojax.datasets import reading
 from glojax.datasets.mnist import read_idx
 from glojax.errors import DatasetError
 
@@ -131,3 +133,22 @@ def test_rejects_a_missing_file_a_folder_and_an_unreadable_file(tmp_path: Path) 
     locked.touch(mode=0)
     if not os.access(locked, os.R_OK):  # an administrator may read it all the same
         assert_rejected(locked, "cannot be read (Permission denied)")
+
+
+def test_does_not_unpack_what_no_original_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MAX_UNPACKED", 100_000)
+    path = tmp_path / "bomb.gz"
+    path.write_bytes(gzip.compress(bytes(10**8)))
+    tracemalloc.start()
+    assert_rejected(path, "cannot be unpacked (it unpacks to more than 100,000 bytes); expected")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10**6
+
+
+def test_rejects_a_pipe_and_a_sparse_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert_rejected(tmp_path / "pipe", "is a link, a pipe or a device")
+    (tmp_path / "sparse").touch()
+    os.truncate(tmp_path / "sparse", 10 * 2**30)
+    assert_rejected(tmp_path / "sparse", "has 10,737,418,240 bytes; expected at most 268,435,456")

@@ -1,7 +1,6 @@
 import gzip
 import os
 import re
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from glojax.datasets import load_dataset
+from glojax.datasets import load_dataset, mnist, reading
 from glojax.datasets.mnist import FASHION_MNIST
 from glojax.errors import DatasetError
 from tests.datasets.files import labels_in_turn, replace_file
@@ -119,22 +118,22 @@ def test_fashion_mnist_names_its_files_alike(mnist_folder: Path, to_idx: IdxWrit
         load_dataset("fashion_mnist", mnist_folder)
 
 
-def test_a_file_that_vanishes_during_the_read(mnist_folder: Path) -> None:
-    """The first file is a pipe: when the reader opens it, the last file is deleted."""
-    first, last = mnist_folder / FILE_NAMES[1], mnist_folder / FILE_NAMES[2]
-    contents = first.read_bytes()
-    first.unlink()
-    os.mkfifo(first)
+def test_a_file_that_vanishes_during_the_read(mnist_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the first file is read, the last one is deleted."""
+    last = mnist_folder / FILE_NAMES[2]
 
-    def feed() -> None:
-        with first.open("wb") as pipe:
-            last.unlink()
-            pipe.write(contents)
+    def read(path: Path) -> bytes:
+        last.unlink(missing_ok=True)
+        return reading.read_file(path)
 
-    thread = threading.Thread(target=feed)
-    thread.start()
+    monkeypatch.setattr(mnist, "read_file", read)
     assert_rejected(mnist_folder, f"{last}", "cannot be read (No such file or directory)")
-    thread.join()
+
+
+def test_a_pipe_is_named(mnist_folder: Path) -> None:
+    (mnist_folder / FILE_NAMES[1]).unlink()
+    os.mkfifo(mnist_folder / FILE_NAMES[1])
+    assert_rejected(mnist_folder, f"{FILE_NAMES[1]} is a link, a pipe or a device")
 
 
 @pytest.mark.parametrize("name", FILE_NAMES)

@@ -1,10 +1,12 @@
+import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from glojax.datasets import load_dataset
+from glojax.datasets import load_dataset, reading
 from glojax.errors import DatasetError
 
 RNG = np.random.default_rng(0)
@@ -142,3 +144,26 @@ def test_rejects_options_that_do_not_go_with_it(tmp_path: Path) -> None:
 
     save(path, validation_indices=np.array([1]))
     assert_rejected(path, "the validation fraction 0.2 was given; expected one of them", validation_fraction=0.2)
+
+
+def test_rejects_a_file_that_unpacks_to_much_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MAX_UNPACKED", 10**6)
+    path = tmp_path / "bomb.npz"
+    np.savez_compressed(path, **ARRAYS | {"x_train": np.zeros((40, 500, 500, 3), np.uint8)})
+    assert_rejected(path, "cannot be read (its arrays have 30,", " bytes, more than 6,")  # 200 times its size
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("x_train", bytes(10**8))  # without .npy, which NumPy takes for the same
+    assert_rejected(path, "cannot be read (its arrays have 100,000,000 bytes")
+    np.savez_compressed(path, **ARRAYS, unused=np.zeros(10**8, np.uint8))
+    assert load_dataset(path).num_classes == 4
+
+
+def test_rejects_a_header_that_promises_more_than_there_is(tmp_path: Path) -> None:
+    path = save(tmp_path / "promise.npz")
+    path.write_bytes(path.read_bytes().replace(b"(40, 6, 5, 3)", b"(4000000,6,5)"))
+    assert_rejected(path, "cannot be read (")
+
+
+def test_rejects_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npz")
+    assert_rejected(tmp_path / "pipe.npz", "is a link, a pipe or a device")

@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import io
 import tarfile
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from glojax.datasets import reading
 from glojax.datasets.reading import read_members, require_sha256
 from glojax.errors import DatasetError
 
@@ -87,3 +89,20 @@ def test_checksums() -> None:
 
     with pytest.raises(DatasetError, match=f"it has the SHA-256 {digest}; expected {'0' * 64}: it is damaged"):
         require_sha256(b"first", "0" * 64, "it")
+
+
+def test_rejects_an_archive_that_unpacks_to_much_more(
+    tmp_path: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MAX_UNPACKED", 4_999)
+    assert_rejected(archive, "cannot be unpacked (it unpacks to more than any original archive)")
+    monkeypatch.setattr(reading, "MAX_UNPACKED", 5_000)
+    monkeypatch.setattr(reading, "MAX_FILE", 100_000)
+    with tarfile.open(tmp_path / "many.tar.gz", "w:gz") as file:
+        for _ in range(50):
+            member = tarfile.TarInfo("other")
+            member.size = 5_000
+            file.addfile(member, io.BytesIO(bytes(5_000)))
+    assert_rejected(tmp_path / "many.tar.gz", "it unpacks to more than any original archive")
+    (tmp_path / "tail.tar.gz").write_bytes(archive.read_bytes() + gzip.compress(bytes(10**6)))
+    assert_rejected(tmp_path / "tail.tar.gz", "it unpacks to more than any original archive")

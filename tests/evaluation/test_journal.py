@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from glojax.errors import RunDirectoryError
 from glojax.evaluation import Training, TrainingJournal, checksum
 from glojax.evaluation.journal import recorded_result
 from glojax.expressions import LossTree
@@ -122,6 +123,11 @@ def test_two_results_of_one_training_are_both_left_out(path: Path, caplog: pytes
         {"expression": ["x"]},
         {"learning_rate": float("nan")},
         {"learning_rate": 1},
+        {"learning_rate": float("inf")},
+        {"learning_rate": 1e39},
+        {"learning_rate": 0.0},
+        {"learning_rate": -0.1},
+        {"seed": 10**400},
         {"context": None},
     ],
 )
@@ -130,6 +136,12 @@ def test_a_value_that_cannot_be_is_no_result_whatever_its_checksum(path: Path, c
     del record["checksum"]
     path.write_text(json.dumps(record | {"checksum": checksum(record)}) + "\n")
     assert len(TrainingJournal(path)) == 0
+
+
+def test_a_file_of_damaged_lines_is_refused(path: Path) -> None:
+    path.write_bytes(b"\n" * 20_000)
+    with pytest.raises(RunDirectoryError, match=r"is damaged in more than 10,000 lines; restore it, or delete it"):
+        TrainingJournal(path)
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_each_device_kind_shape_and_batch_size_has_its_own(train: Train, monkeyp
     assert len(json.loads(choices_path().read_text())) == 3
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"Stand-in'])
+@pytest.mark.parametrize("content", ["", "[]", '{"Stand-in', "[" * 100_000, "\0" * 2**25])
 def test_a_damaged_memory_is_written_anew(train: Train, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
     monkeypatch.setattr(lowering_choice, "_seconds", lambda train, device: 1.0)
     choices_path().parent.mkdir(parents=True)

@@ -110,3 +110,22 @@ def test_committed_records_of_one_training_agree_where_both_were_measured() -> N
         for step, *accuracies in zip(outcome["steps"], outcome["validation"], outcome["test"], strict=True):
             known = by_training.setdefault(key, {}).setdefault(step, tuple(accuracies))
             assert known == tuple(accuracies), f"{training.name} after {step} steps"
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"training": []},
+        {"training": {"loss": "baikal", "steps": "10", "learning_rate": 0.05}},
+        {"training": {"loss": "baikal", "steps": 10, "learning_rate": 0.05, "more": 1}},
+        {"outcome": None},
+        {"outcome": {"steps": [5], "validation": [0.5], "test": [{}], "finite": True}},
+        {"outcome": {"steps": [5, 10], "validation": [0.5], "test": [0.5], "finite": True}},
+    ],
+)
+def test_a_record_of_other_types_is_refused(tmp_path: Path, forged: dict[str, object]) -> None:
+    add(Records(tmp_path), TRAINING, [0.5, 0.75])
+    path = next(tmp_path.glob("*/*/*.json"))
+    write_record(path, read_record(path) | forged)
+    with pytest.raises(RecordError, match=r"delete it\.$"):
+        Records(tmp_path)

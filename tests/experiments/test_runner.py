@@ -183,5 +183,10 @@ def test_a_checkpoint_that_cannot_be_read_is_no_checkpoint(tmp_path: Path) -> No
     assert restored[1].step == 7
     for leaf, again in zip(jax.tree.leaves(state), jax.tree.leaves(restored[0]), strict=True):
         np.testing.assert_array_equal(leaf, again)
+    larger = jax.tree.map(lambda leaf: np.ones((*leaf.shape, 2), leaf.dtype), state)
+    for forged, step in ((larger, 7), (state, "7")):
+        save(path, forged, Progress(step=step))  # type: ignore[arg-type]
+        assert restore(path, trainer, key, device) is None
+    save(path, state, Progress(step=7))
     os.truncate(path, path.stat().st_size // 2)
     assert restore(path, trainer, key, device) is None

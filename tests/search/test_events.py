@@ -1,8 +1,10 @@
+import json
 import logging
 from pathlib import Path
 
 import pytest
 
+from glojax.evaluation import checksum
 from glojax.search.logs import Event, EventLog
 
 EVENTS = [Event("asked", 0), Event("asked", 1), Event("told", 1), Event("asked", 2)]
@@ -63,6 +65,14 @@ def test_from_the_first_damaged_line_on_the_order_is_lost_and_said(
         assert EventLog(path).events == EVENTS[:left]
     assert f"is damaged in line {left + 1}: from there on the order" in caplog.text
     assert path.read_bytes() == b"".join(lines(whole)[:left])
+
+
+@pytest.mark.parametrize("candidate", [[], {}, None, True, 1.0, "1"])
+def test_a_candidate_is_a_number_whatever_the_checksum(path: Path, candidate: object) -> None:
+    record = {"number": 5, "event": "told", "candidate": candidate}
+    with path.open("a") as file:
+        file.write(json.dumps(record | {"checksum": checksum(record)}) + "\n")
+    assert EventLog(path).events == EVENTS
 
 
 @pytest.mark.parametrize("wrong", [Event("told", 1), Event("told", 3), Event("asked", 2), Event("asked", 4)])

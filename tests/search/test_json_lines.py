@@ -59,6 +59,28 @@ def test_from_a_line_that_was_changed_it_is_written_anew(
     assert "damaged or was changed in line 2; from there on it is written anew" in caplog.text
 
 
+@pytest.mark.parametrize("seconds", [None, -1.0, float("inf"), "1", [], True, 1e400])
+@pytest.mark.parametrize("others", [{}, {"extra": 1}])
+def test_a_time_that_is_none_is_written_anew(path: Path, seconds: object, others: dict[str, Any]) -> None:
+    path.write_text(json.dumps(record(1) | {"seconds": seconds} | others) + "\n")
+    assert JsonLines(path).append(record(1, 0.5)) == record(1, 0.5)
+    assert records(path) == [record(1, 0.5)]
+
+
+def test_an_equal_value_of_another_type_is_written_anew(path: Path) -> None:
+    path.write_text(json.dumps(record(1) | {"generation": True}) + "\n")
+    assert JsonLines(path).append(record(1))["generation"] is not True
+
+
+def test_a_file_is_not_read_further_than_it_is_right(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"[" * 2**21)
+    log = JsonLines(path)
+    for generation in (1, 2, 3, 4):
+        log.append(record(generation))
+    assert records(path) == [record(generation) for generation in (1, 2, 3, 4)]
+
+
 def test_lines_too_many_are_cut_off_in_the_end(path: Path) -> None:
     log = JsonLines(path)
     log.append(record(1))

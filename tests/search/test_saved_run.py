@@ -10,6 +10,13 @@ from glojax.search.loop import rank
 from tests.crash.run_folders import contents
 from tests.search.runs import FinishedRun
 
+#: The rest of a generation and of a candidate.
+GENERATION = (
+    b'"generation": 1, "best_fitness": 0.5, "median_fitness": 0.5, "best_expression": "x", "trained": 1, '
+    b'"non_finite": 0, "lacks_variable": 0, "crashed": 0, "cached": 0, "candidate_steps": 3}\n'
+)
+CANDIDATE = b'"fitness": 0.5, "status": "trained", "steps": 3, "learning_rate": 0.1, "phase": "tuning"}\n'
+
 
 def test_a_finished_run_is_read_back(bare_run: FinishedRun) -> None:
     before = contents(bare_run.directory)
@@ -81,8 +88,24 @@ def test_a_comparison_has_no_single_best_loss(compare_run: FinishedRun) -> None:
         ("candidates.jsonl", b"\xff\n"),
         ("generations.jsonl", b'{"generation": 1}\n'),
         ("generations.jsonl", b"[" * 100_000 + b"\n"),
+        ("generations.jsonl", b'{"seconds": null, ' + GENERATION),
+        ("generations.jsonl", b'{"seconds": "1", ' + GENERATION),
+        ("generations.jsonl", b'{"seconds": NaN, ' + GENERATION),
+        ("generations.jsonl", b'{"seconds": 1.0, "more": 1, ' + GENERATION),
+        ("generations.jsonl", b'{"seconds": 1.0, ' + GENERATION.replace(b'"trained": 1', b'"trained": -1')),
+        ("generations.jsonl", b'{"seconds": 1.0, ' + GENERATION.replace(b'"trained": 1', b'"trained": true')),
+        ("generations.jsonl", b'{"seconds": 1.0, ' + GENERATION.replace(b"0.5", b"9" * 400)),
+        ("candidates.jsonl", b'{"expression": ["x"], ' + CANDIDATE),
+        ("candidates.jsonl", b'{"expression": "x * y", ' + CANDIDATE.replace(b"trained", b"tried")),
+        ("candidates.jsonl", b'{"expression": "x * y", ' + CANDIDATE.replace(b"0.5", b"{}")),
         ("tuning.jsonl", b"[]\n"),
         ("result.json", b"{"),
+        ("result.json", b"[]"),
+        ("result.json", b'{"expression": 1}'),
+        ("result.json", b'{"expression": "x * z"}'),
+        ("result.json", b'{"comparison": {}}'),
+        ("result.json", b'{"comparison": [{"name": "baikal"}]}'),
+        ("result.json", b'{"comparison": [[]]}'),
     ],
 )
 def test_a_damaged_file_is_refused_with_advice(unfinished: Path, name: str, content: bytes) -> None:
@@ -90,6 +113,20 @@ def test_a_damaged_file_is_refused_with_advice(unfinished: Path, name: str, cont
     with pytest.raises(
         RunDirectoryError, match=r"run cannot be read \(.*\); let `python -m glojax.search resume` mend"
     ):
+        glojax.load_run(unfinished)
+
+
+def test_a_record_of_the_right_types_is_read(unfinished: Path) -> None:
+    """So the refusals above are for what was changed."""
+    (unfinished / "generations.jsonl").write_bytes(b'{"seconds": 1.0, ' + GENERATION)
+    (unfinished / "candidates.jsonl").write_bytes(b'{"expression": "x * y", ' + CANDIDATE)
+    saved = glojax.load_run(unfinished)
+    assert (len(saved.generations), len(saved.evaluations)) == (1, 1)
+
+
+def test_a_link_in_the_folder_is_not_followed(unfinished: Path) -> None:
+    (unfinished / "result.json").symlink_to(unfinished / "config.json")
+    with pytest.raises(RunDirectoryError, match=r"result\.json is a link"):
         glojax.load_run(unfinished)
 
 

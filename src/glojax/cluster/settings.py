@@ -22,6 +22,8 @@ NO_DASHBOARD: Final = f"{LOOPBACK}:0"
 _AMOUNT: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?([KMGT])(i?)B?", re.IGNORECASE)
 _LEAST_BYTES: Final = 10**8  # A worker needs more than that to import JAX.
 
+MAX_LIMIT: Final = 1e8  #: The longest limit of a shard: about three years.
+
 _KINDS: Final = ("local:N", "slurm", "htcondor", "tcp://HOST:PORT", "tls://HOST:PORT")
 
 
@@ -45,8 +47,10 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not 0 < value < float("inf"):
-                raise ConfigurationError(f"limits.{name} is {value}; expected a positive number.")
+            if not 0 < value <= MAX_LIMIT:
+                raise ConfigurationError(
+                    f"limits.{name} is {str(value)[:20]}; expected a positive number of at most {MAX_LIMIT:g}."
+                )
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ The file is `FOLDER/NAME/glojax.npz`, beside tensorflow-datasets' prepared files
 """
 
 import hashlib
+import math
 import os
 import zipfile
 from pathlib import Path
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 
 from glojax.datasets.dataset import Split
 from glojax.datasets.publication import Publication, PublishedImages
-from glojax.datasets.reading import explained
+from glojax.datasets.reading import explained, require_unpacked_size
 from glojax.errors import DatasetError
 from glojax.files import write_atomically
+from glojax.regular_files import open_given
 
 _FORMAT: Final = "glojax cache 1"
 
@@ -42,9 +44,10 @@ def read_cache(publication: Publication) -> PublishedImages | None:
         # NumPy and zipfile raise errors of many types.
         explained(Exception, f"The cache {path} is damaged", f"a whole .npz file: {repair}"),
         explained(OSError, f"The cache {path} cannot be read", f"a readable file: {repair}"),
-        path.open("rb") as file,
+        open(path, "rb", opener=open_given) as file,
         np.load(file, allow_pickle=False) as archive,
     ):
+        require_unpacked_size(archive, archive.files, _largest(publication))
         arrays: dict[str, NDArray[Any]] = dict(archive)
         found, expected = _digest(arrays), str(arrays["sha256"])
     if found != expected:
@@ -65,9 +68,9 @@ def describe_cache(publication: Publication) -> str | None:
     if not os.path.exists(path):
         return None
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open(path, "rb", opener=open_given) as file, zipfile.ZipFile(file) as archive:
             names = archive.namelist()
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
         return "damaged cache"
     return "cache" if "test_images.npy" in names else "cache, no test"
 
@@ -94,6 +97,12 @@ def write_cache(publication: Publication, images: PublishedImages) -> Path:
             "to another folder. What was there is unchanged."
         ) from error
     return path
+
+
+def _largest(publication: Publication) -> int:
+    """Return the greatest number of bytes of a publication's arrays, with some for two texts."""
+    pixels = math.prod(publication.image_shape)
+    return sum(publication.num_images.values()) * (pixels + np.dtype(np.int32).itemsize) + 2**20
 
 
 def _digest(arrays: dict[str, NDArray[Any]]) -> str:

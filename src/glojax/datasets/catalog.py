@@ -15,8 +15,9 @@ from glojax.datasets.cifar10 import CIFAR10
 from glojax.datasets.dataset import Dataset, Split, TestSplit
 from glojax.datasets.mnist import FASHION_MNIST, MNIST
 from glojax.datasets.publication import Publication
-from glojax.datasets.reading import explained
+from glojax.datasets.reading import explained, require_unpacked_size, unpacked_limit
 from glojax.errors import DatasetError
+from glojax.regular_files import open_given
 
 _REQUIRED: Final = ("x_train", "y_train", "x_test", "y_test")
 _VALIDATION: Final = ("x_validation", "y_validation")
@@ -191,9 +192,10 @@ def _load_npz(path: Path, validation_fraction: float | None = None) -> Dataset:
     with (
         explained(Exception, f"{path} cannot be read", expected),
         explained(OSError, f"{path} cannot be read", "a .npz file: check the path"),
-        path.open("rb") as file,
+        open(path, "rb", opener=open_given) as file,
         NpzFile(file, allow_pickle=False) as archive,
     ):
+        require_unpacked_size(archive, _KNOWN, unpacked_limit(file))
         names, arrays = archive.files, {key: archive[key] for key in _KNOWN if key in archive.files}
     missing = [key for key in _REQUIRED if key not in arrays]
     if missing:

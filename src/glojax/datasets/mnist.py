@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from glojax.datasets.dataset import Split
 from glojax.datasets.publication import NpmPackage, Publication, PublishedImages, SplitName
-from glojax.datasets.reading import explained, read_file
+from glojax.datasets.reading import explained, gunzipped, read_file
 from glojax.errors import DatasetError
 
 #: Names of the files with the images and the labels of each split.
@@ -38,8 +38,8 @@ def read_idx(path: Path) -> NDArray[Any]:
     if path.suffix == ".gz":
         advice = f"a gzip file: {_REPAIR}, or drop .gz from its name if it is not compressed"
         try:
-            with explained((gzip.BadGzipFile, zlib.error), f"{path} cannot be unpacked", advice):
-                data = gzip.decompress(data)
+            with explained((gzip.BadGzipFile, zlib.error, ValueError), f"{path} cannot be unpacked", advice):
+                data = gunzipped(data)
         except EOFError:
             raise DatasetError(
                 f"{path} is cut off after {len(data)} bytes; expected a whole gzip file: {_REPAIR}."

@@ -2,13 +2,29 @@
 
 import gzip
 import hashlib
+import io
+import os
 import tarfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO, Final
 
+from numpy.lib.npyio import NpzFile
+
+from glojax import regular_files
 from glojax.errors import DatasetError
+
+#: Greatest size of an original file, packed or not. The largest is CIFAR-10's archive: 170 MB, and 184 MB unpacked.
+MAX_FILE: Final = 2**28
+
+#: Greatest size to which one file unpacks. The largest is MNIST's training images: 47 MB.
+MAX_UNPACKED: Final = 2**26
+
+#: How many times its own size a user's .npz file may unpack to; `MAX_UNPACKED` is always allowed. Deflate takes zeros
+#: to a thousandth, and pictures rarely to a tenth.
+MAX_RATIO: Final = 200
 
 
 @contextmanager
@@ -26,25 +42,50 @@ def explained(kinds: type[Exception] | tuple[type[Exception], ...], problem: str
 
 
 def read_file(path: Path, expected: str = "a readable file: check the path and its permissions") -> bytes:
-    """Return the contents of a file."""
+    """Return the contents of a regular file of at most `MAX_FILE` bytes."""
     with explained(OSError, f"{path} cannot be read", expected):
-        return path.read_bytes()
+        return regular_files.read_file(path, MAX_FILE, is_own=False)
+
+
+def gunzipped(data: bytes) -> bytes:
+    """Return the contents of a gzip file; raise ValueError if they have more than `MAX_UNPACKED` bytes."""
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+        contents = stream.read(MAX_UNPACKED + 1)
+    if len(contents) > MAX_UNPACKED:
+        raise ValueError(f"it unpacks to more than {MAX_UNPACKED:,} bytes")
+    return contents
+
+
+def require_unpacked_size(archive: NpzFile, names: Iterable[str], max_bytes: int) -> None:
+    """Raise ValueError if arrays of an .npz file unpack to more than `max_bytes`, by its list, which zipfile keeps."""
+    sizes = {member.filename: member.file_size for member in archive.zip.infolist()} if archive.zip else {}
+    size = sum(sizes.get(name, 0) + sizes.get(f"{name}.npy", 0) for name in names)
+    if size > max_bytes:
+        raise ValueError(f"its arrays have {size:,} bytes, more than {max_bytes:,}")
+
+
+def unpacked_limit(file: IO[bytes]) -> int:
+    """Return the number of bytes that a user's .npz file may unpack to."""
+    return max(MAX_UNPACKED, MAX_RATIO * os.fstat(file.fileno()).st_size)
 
 
 def read_members(archive: Path, names: Collection[str]) -> dict[str, bytes]:
     """Read the files with given paths from a .tar.gz archive, and return their contents by path."""
     contents: dict[str, bytes] = {}
-    damage = (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error)
+    damage = (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, ValueError)
     with (
         explained(
             OSError, f"{archive} cannot be read", "a readable .tar.gz archive: check the path and its permissions"
         ),
         explained(damage, f"{archive} cannot be unpacked", "a whole .tar.gz archive: download it again"),
-        gzip.open(archive) as stream,
+        open(archive, "rb", opener=regular_files.open_given) as file,
+        gzip.open(file) as stream,
     ):
         with tarfile.open(fileobj=stream, mode="r|") as members:
             for member in members:
                 name = member.name
+                if member.size > MAX_UNPACKED or stream.tell() > MAX_FILE:
+                    raise ValueError("it unpacks to more than any original archive")
                 parts = PurePosixPath(name.replace("\\", "/")).parts
                 if name.startswith("/") or PureWindowsPath(name).drive or ".." in parts:
                     raise DatasetError(
@@ -52,10 +93,11 @@ def read_members(archive: Path, names: Collection[str]) -> dict[str, bytes]:
                         "do not use this one."
                     )
                 if member.name in names and member.isfile():
-                    file = members.extractfile(member)
-                    contents[member.name] = file.read() if file else b""
+                    content = members.extractfile(member)
+                    contents[member.name] = content.read() if content else b""
         while stream.read(2**20):  # to the end, which holds the checksum
-            pass
+            if stream.tell() > MAX_FILE:
+                raise ValueError("it unpacks to more than any original archive")
     missing = [name for name in names if name not in contents]
     if missing:
         raise DatasetError(

@@ -7,21 +7,22 @@ a run has to keep: an interrupted run starts again from the beginning, and takes
 import hashlib
 import json
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from glojax.errors import RunDirectoryError
 from glojax.evaluation.pool import Training
 from glojax.files import Appender, append, write_atomically
+from glojax.regular_files import parse_json, read_lines
 from glojax.training import TrainResult
 
 _log = logging.getLogger(__name__)
 
-#: Greatest number of bytes that are read of a line.
-MAX_LINE = 2**20
+#: Number of damaged lines above which a file is refused; a damaged block of a disk holds some dozen lines.
+MAX_DAMAGED = 10_000
 
 _MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
@@ -39,7 +40,8 @@ class TrainingJournal:
     """Results of trainings by what they depend on, in a file of JSON lines.
 
     Each line ends with a checksum of the rest. Lines that were cut off, flipped or edited are left out, with a warning;
-    their trainings are done again. Methods raise OSError if the file cannot be read or written.
+    their trainings are done again. Methods raise OSError if the file cannot be read or written, and RunDirectoryError
+    if most of it is damaged.
 
     Args:
         path: The file; the first result creates it. None keeps the results in memory only.
@@ -84,19 +86,23 @@ class TrainingJournal:
         damaged = []
         contradicted = set()
         is_whole = True
-        with path.open("rb") as file:
-            for number, line in enumerate(iter(lambda: file.readline(MAX_LINE), b""), start=1):
-                entry = _entry(line)
-                # A crash may leave a last line without its end.
-                is_whole = line.endswith(b"\n")
-                if entry is None:
-                    if is_whole:
-                        damaged.append(number)
-                    continue
-                key, result = entry
-                if key in self._known and _record(key, self._known[key]) != _record(key, result):
-                    contradicted.add(key)
-                self._known[key] = result
+        for number, line in enumerate(read_lines(path), start=1):
+            entry = _entry(line)
+            # A crash may leave a last line without its end.
+            is_whole = line.endswith(b"\n")
+            if entry is None:
+                if is_whole:
+                    damaged.append(number)
+                if len(damaged) > MAX_DAMAGED:
+                    raise RunDirectoryError(
+                        f"{path} is damaged in more than {MAX_DAMAGED:,} lines; restore it, or delete it to do its "
+                        "trainings again."
+                    )
+                continue
+            key, result = entry
+            if key in self._known and _record(key, self._known[key]) != _record(key, result):
+                contradicted.add(key)
+            self._known[key] = result
         for key in contradicted:
             del self._known[key]
         faults = []
@@ -158,7 +164,7 @@ def _line(key: _Key, result: TrainResult) -> bytes:
 def _entry(line: bytes) -> tuple[_Key, TrainResult] | None:
     """Read a line; None if it is damaged."""
     try:
-        record = json.loads(line)
+        record = parse_json(line)
         claimed = record.pop("checksum")
         key = _Key(*(record[name] for name in _Key._fields))
         scores, finite, steps = record["scores"], record["finite"], record["steps"]
@@ -168,12 +174,12 @@ def _entry(line: bytes) -> tuple[_Key, TrainResult] | None:
             and isinstance(key.expression, str)
             and type(key.seed) is int
             and type(key.learning_rate) is float
+            and 0 < key.learning_rate <= _MAX_FLOAT32
             and all(isinstance(value, float) and abs(value) <= _MAX_FLOAT32 for value in scores.values())
             and isinstance(finite, bool)
             and type(steps) is int
             and 0 <= steps < 2**31
-            and not math.isnan(key.learning_rate)
         )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
     return (key, recorded_result(record)) if well_formed else None

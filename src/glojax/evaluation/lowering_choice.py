@@ -19,6 +19,7 @@ from glojax.expressions import LossTree
 from glojax.files import write_atomically
 from glojax.losses import LossProgram
 from glojax.networks import ConvolutionLowering
+from glojax.regular_files import read_json
 from glojax.training import Train, computation_identity, train_in_segments
 
 _log = logging.getLogger(__name__)
@@ -84,7 +85,6 @@ def _seconds(train: Train, device: jax.Device) -> float:
 def _read_choices() -> dict[str, ConvolutionLowering]:
     """Return the remembered choices; none if the file cannot be read."""
     try:
-        known = json.loads(choices_path().read_text())
+        return read_json(choices_path())
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}

@@ -2,13 +2,15 @@
 
 import functools
 import hashlib
+import logging
 import os
 import platform as machine
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import jax
 import joblib
@@ -18,7 +20,12 @@ from glojax.cpu_devices import cpu_device
 from glojax.errors import ConfigurationError
 from glojax.training import decisive_settings
 
+_log = logging.getLogger(__name__)
+
 MAX_DEVICES: Final = 1024  #: How many devices may train in a process: more than any machine has cores.
+
+#: JAX's warning of a compiled program that it cannot read.
+_UNREADABLE: Final = re.compile("Error reading persistent compilation cache entry for '([^']+)'")
 
 #: Packages whose version may change the result of a training or of a search.
 DECISIVE: Final = ("glojax", "jax", "jaxlib", "flax", "optax", "evosax", "numpy")
@@ -48,9 +55,28 @@ def device_names(devices: Sequence[jax.Device]) -> list[str]:
 
 
 def keep_compiled_programs() -> None:
-    """Make JAX keep compiled programs for the next run: in the user's cache folder, unless JAX has another."""
+    """Make JAX keep compiled programs for the next run: in the user's cache folder, unless JAX has another.
+
+    A program that cannot be read is removed, so that JAX, which replaces none, writes it anew.
+    """
     if jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(platformdirs.user_cache_path("glojax") / "compiled"))
+    if getattr(warnings.showwarning, "func", None) is not _show_or_mend:
+        warnings.filterwarnings("always", message=_UNREADABLE.pattern)
+        warnings.showwarning = functools.partial(_show_or_mend, warnings.showwarning)
+
+
+def _show_or_mend(show: Callable[..., None], message: Warning | str, *others: Any, **named: Any) -> None:
+    """Show a warning; of a compiled program that JAX cannot read, remove it: JAX warns, compiles, then writes."""
+    unreadable = _UNREADABLE.match(str(message))
+    if unreadable is None:
+        show(message, *others, **named)
+        return
+    # The files are PROGRAM-HASH-cache, and JAX names the program alone: of several that have this name, all go.
+    for path in Path(jax.config.values["jax_compilation_cache_dir"]).glob("*-cache"):
+        if unreadable[1] in (path.name.rsplit("-", 2)[0], path.name.removesuffix("-cache")):
+            path.unlink(missing_ok=True)
+    _log.info("A compiled program, %s, cannot be read, and is compiled again.", unreadable[1])
 
 
 def num_cores() -> int:

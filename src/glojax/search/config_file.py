@@ -13,6 +13,7 @@ import dacite
 
 from glojax.errors import RunDirectoryError, in_one_line
 from glojax.evaluation import checksum, decisive_versions
+from glojax.regular_files import read_json
 from glojax.search.options import CommonOptions
 from glojax.search.run_directory import TUNING_EVENTS, RunDirectory
 from glojax.training import TrainingConfig, config_record, recorded_config
@@ -21,6 +22,13 @@ Options = TypeVar("Options", bound=CommonOptions)
 
 FORMAT = 2
 FILE = "config.json"
+
+#: The types of its fields, apart from the checksum.
+_FIELDS = {
+    **dict.fromkeys(("command", "started"), str),
+    **dict.fromkeys(("options", "resolved", "platform", "versions"), dict),
+    **dict.fromkeys(("devices", "changes"), list),
+}
 
 #: Packages whose versions are recorded only.
 _OTHERS = ("scikit-learn", "scipy", "matplotlib")
@@ -62,13 +70,17 @@ def sealed(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_config(directory: Path) -> dict[str, Any]:
-    """Read a run's `config.json`."""
+    """Read a run's `config.json`; its fields have their types, but options may have any.
+
+    Raises:
+        RunDirectoryError: It cannot be read, is of another version, or was changed.
+    """
     path = directory / FILE
     try:
-        config = json.loads(path.read_bytes())
-        if not isinstance(config, dict) or "format" not in config:
+        config = read_json(path)
+        if "format" not in config:
             raise ValueError("no field 'format'")
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise RunDirectoryError(
             f"{path} cannot be read ({in_one_line(error)}); start anew in another folder."
         ) from error
@@ -83,6 +95,12 @@ def read_config(directory: Path) -> dict[str, Any]:
         raise RunDirectoryError(
             f"{path} is damaged or was changed: its checksum does not fit. Restore it, or start anew in another folder."
         )
+    for name, kind in _FIELDS.items():
+        if not isinstance(config.get(name, [] if name == "changes" else None), kind):
+            raise RunDirectoryError(
+                f"{path} was changed: its field {name!r} is no {kind.__name__}. Restore it, or start anew in another "
+                "folder."
+            )
     return config
 
 
@@ -91,7 +109,7 @@ def read_options(options_type: type[Options], config: Mapping[str, Any]) -> Opti
     settings = dacite.Config(strict=True, cast=[tuple, Path], type_hooks={TrainingConfig: recorded_config})
     try:
         return dacite.from_dict(options_type, config["options"], settings)
-    except (dacite.DaciteError, TypeError, KeyError, AttributeError) as error:
+    except (dacite.DaciteError, TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         cause = in_one_line(error)
         raise RunDirectoryError(f"{FILE} holds options that this command does not take: {cause}.") from error
 

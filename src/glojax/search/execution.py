@@ -19,11 +19,15 @@ from rich.table import Table
 from glojax.cluster.settings import Limits, SchedulerSettings, Settings, settings_type
 from glojax.errors import ConfigurationError, in_one_line, nearest
 from glojax.evaluation.runtime import MAX_DEVICES
+from glojax.regular_files import read_file
 
 if TYPE_CHECKING:
     from glojax.cluster.worker_pool import WorkerPool
 
 _DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?")
+
+#: Greatest size of a file with a cluster's settings.
+_MAX_SETTINGS = 2**20
 
 #: Seconds of the longest time limit: about three years.
 _LONGEST = 1e8
@@ -121,10 +125,10 @@ def read_settings(cluster: str, path: Path | None) -> Settings:
     if path is None:
         return wanted()
     try:
-        given = tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
+        given = tomllib.loads(read_file(path.expanduser(), _MAX_SETTINGS, is_own=False).decode())
         _require_known(given, wanted, path)
         return dacite.from_dict(wanted, given, dacite.Config(cast=[Path], strict=True))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         cause = in_one_line(error)
         raise ConfigurationError(f"{path} cannot be read as TOML ({cause}); correct --cluster-config.") from error
     except dacite.MissingValueError as error:

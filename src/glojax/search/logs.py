@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from glojax.evaluation import checksum
-from glojax.files import Appender, append, write_atomically
+from glojax.files import Appender, append, truncate
+from glojax.regular_files import MAX_LINE, parse_json, read_lines
 
 _log = logging.getLogger(__name__)
 
@@ -26,43 +27,66 @@ class JsonLines:
 
     def __init__(self, path: Path):
         self._path = path
-        self._found = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-        self._position = 0
+        self._standing = _Lines(path)
 
     def append(self, record: dict[str, Any]) -> dict[str, Any]:
         """Append a record; return the equal one that the file has, or the record itself."""
-        line = (json.dumps(record) + "\n").encode()
-        standing = _parsed(self._found[self._position]) if self._position < len(self._found) else None
-        # Only the time that a record took may differ.
-        if standing is not None and standing | {"seconds": 0} == json.loads(line) | {"seconds": 0}:
-            self._position += 1
+        standing = _parsed(self._standing.next)
+        if standing is not None and _repeats(standing, record):
+            self._standing.keep()
             return standing
         self.finish()
-        append(self._path, line, durable=False)
+        append(self._path, (json.dumps(record) + "\n").encode(), durable=False)
         return record
 
     def finish(self) -> None:
         """Cut off all lines after the last record."""
-        message = "%s is damaged or was changed in line %d; from there on it is written anew."
-        _keep(self._position, self._found, self._path, message)
-        self._found, self._position = [], 0
+        self._standing.cut_off("%s is damaged or was changed in line %d; from there on it is written anew.")
 
 
-def _keep(number: int, lines: list[bytes], path: Path, message: str) -> None:
-    """Keep so many lines of a file, and warn of the loss, except of a last line without its end, left by a crash."""
-    rest = lines[number:]
-    if len(rest) > 1 or (rest and rest[0].endswith(b"\n")):
-        _log.warning(message, path, number + 1)
-    if rest:
-        write_atomically(path, lambda unfinished: unfinished.write_bytes(b"".join(lines[:number])))
+class _Lines:
+    """The lines of a file, of which the first so many stay.
+
+    Attributes:
+        next: The line after those that stay; empty at the end of the file.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._rest = read_lines(path) if path.exists() else iter(())
+        self._number = self._num_bytes = 0
+        self.next = next(self._rest, b"")
+
+    def keep(self) -> None:
+        """Let the next line stay."""
+        self._number, self._num_bytes = self._number + 1, self._num_bytes + len(self.next)
+        self.next = next(self._rest, b"")
+
+    def cut_off(self, message: str) -> None:
+        """Cut off the rest, and warn of the loss, except of a last line without its end, left by a crash."""
+        if self.next.endswith(b"\n") or len(self.next) == MAX_LINE:
+            _log.warning(message, self._path, self._number + 1)
+        if self.next:
+            truncate(self._path, self._num_bytes)
+        self._rest, self.next = iter(()), b""
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
-        record = json.loads(line) if line.endswith(b"\n") else None
-    except (ValueError, RecursionError):
+        record = parse_json(line) if line.endswith(b"\n") else None
+    except ValueError:
         return None
     return record if isinstance(record, dict) else None
+
+
+def _repeats(standing: dict[str, Any], record: dict[str, Any]) -> bool:
+    """Return whether a line says what a record says, in the same types; only the time that it took may differ."""
+    if "seconds" in record:
+        seconds = standing.get("seconds")
+        if type(seconds) is not float or not 0 <= seconds < float("inf"):
+            return False
+        record = record | {"seconds": seconds}
+    return json.dumps(standing, sort_keys=True) == json.dumps(record, sort_keys=True)
 
 
 class Event(NamedTuple):
@@ -92,10 +116,10 @@ class EventLog:
         self.events.append(event)
 
     def _load(self, path: Path) -> None:
-        lines = path.read_bytes().splitlines(keepends=True)
+        lines = _Lines(path)
         num_asked, outstanding = 0, set[int]()
-        for number, line in enumerate(lines):
-            event = _event(number, line)
+        while lines.next:
+            event = _event(len(self.events), lines.next)
             if event == ("asked", num_asked):
                 outstanding.add(num_asked)
                 num_asked += 1
@@ -104,8 +128,9 @@ class EventLog:
             else:
                 break
             self.events.append(event)
+            lines.keep()
         lost = "from there on the order of completion is lost, and the search may go on otherwise than it did."
-        _keep(len(self.events), lines, path, f"%s is damaged in line %d: {lost}")
+        lines.cut_off(f"%s is damaged in line %d: {lost}")
 
 
 def _line(number: int, event: Event) -> bytes:
@@ -116,8 +141,8 @@ def _line(number: int, event: Event) -> bytes:
 def _event(number: int, line: bytes) -> Event | None:
     """Read the line of a number, from 0; None if it is damaged."""
     try:
-        record = json.loads(line)
+        record = parse_json(line)
         event = Event(record["event"], record["candidate"])
-        return event if line == _line(number, event) else None
-    except (ValueError, TypeError, KeyError, RecursionError):
+        return event if type(event.candidate) is int and line == _line(number, event) else None
+    except (ValueError, TypeError, KeyError):
         return None

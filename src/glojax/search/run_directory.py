@@ -29,8 +29,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from glojax.errors import RunDirectoryError
+from glojax.errors import GlojaxError, RunDirectoryError
 from glojax.files import is_unfinished, remove_unfinished, write_atomically
+from glojax.regular_files import read_json, require_own
 from glojax.search.logs import JsonLines
 
 #: Free space that a run requires before it starts; a training takes a third of a kilobyte.
@@ -41,6 +42,12 @@ DISCOVERY_EVENTS, TUNING_EVENTS = "events.jsonl", "tuning_events.jsonl"
 
 _LOCK, _HOLDER = ".lock", ".holder.json"
 
+#: All that is opened or replaced in the folder of a run.
+_OWN = (
+    *("config.json", "trainings.jsonl", DISCOVERY_EVENTS, TUNING_EVENTS, "generations.jsonl", "tuning.jsonl"),
+    *("candidates.jsonl", "hall_of_fame.csv", "result.json", "summary.png", _LOCK, _HOLDER),
+)
+
 
 class RunDirectory:
     """A folder to which this process alone writes, until it is released; its methods let `OSError` pass."""
@@ -48,6 +55,8 @@ class RunDirectory:
     def __init__(self, path: Path, *, is_new: bool = False):
         """Lock the folder."""
         self.path = path
+        for name in _OWN:  # before anything is written: the lock's file would be made, or emptied, through a link
+            require_own(path / name)
         self._lock = FileLock(path / _LOCK, timeout=0)
         self._logs: dict[str, JsonLines] = {}
         try:
@@ -63,7 +72,9 @@ class RunDirectory:
             if is_new:
                 require_free(path)  # again, now that no other process can write to it
                 remove_unfinished(path)
-            (path / _HOLDER).write_text(json.dumps(holder) + "\n", encoding="utf-8")
+            (path / _HOLDER).unlink(missing_ok=True)
+            with open(path / _HOLDER, "x", encoding="utf-8") as file:  # a new file, and no link
+                file.write(json.dumps(holder) + "\n")
         except (OSError, RunDirectoryError):
             self.release()
             raise
@@ -118,15 +129,17 @@ class RunDirectory:
 
     def _holder_in_words(self) -> str:
         try:
-            holder = json.loads((self.path / _HOLDER).read_text(encoding="utf-8"))
-            return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            holder = read_json(self.path / _HOLDER, max_bytes=4096)
+            pid, host, since = (holder[name] for name in ("pid", "host", "since"))
+        except (OSError, ValueError, KeyError):
             return "another process"
+        is_credible = type(pid) is int and all(isinstance(text, str) and text.isprintable() for text in (host, since))
+        return f"process {pid} on {host} since {since}" if is_credible else "another process"
 
 
 def require_run(path: Path) -> None:
     """Raise RunDirectoryError unless a folder holds a run."""
-    if not (path / "config.json").is_file():
+    if not os.path.lexists(path / "config.json") or (path / "config.json").is_dir():
         raise RunDirectoryError(
             f"{path} holds no run (there is no config.json in it); give the folder of one, or begin one with --run-dir."
         )
@@ -152,6 +165,8 @@ def writing(path: Path, advice: str) -> Iterator[None]:
     """Raise RunDirectoryError with advice when a file in a folder cannot be written."""
     try:
         yield
+    except GlojaxError:
+        raise
     except OSError as error:
         raise unwritable(path, error, advice) from error
 

@@ -1,21 +1,30 @@
 """A finished or unfinished run, read back from its directory."""
 
-import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from glojax.errors import ExpressionError, RunDirectoryError, in_one_line
+import dacite
+
+from glojax.errors import ConfigurationError, ExpressionError, RunDirectoryError, in_one_line
 from glojax.evaluation import Evaluation
 from glojax.expressions import LossTree
+from glojax.regular_files import parse_json, read_json, read_lines
+from glojax.search.comparison import ComparedLoss
 from glojax.search.config_file import read_config
 from glojax.search.generations import GenerationRecord
 from glojax.search.loop import rank
 from glojax.search.run_directory import require_run
 from glojax.search.tuning import TuningRecord
 from glojax.training import TrainingConfig, recorded_config
+
+Record = TypeVar("Record")
+
+
+#: What the checks of a record raise.
+_REFUSALS = (ExpressionError, ConfigurationError, dacite.DaciteError)
 
 
 @dataclass(frozen=True)
@@ -77,24 +86,46 @@ def load_run(path: str | os.PathLike[str]) -> SavedRun:
             options=config["options"],
             training=recorded_config(config["options"]["training"]),
             evaluations=[_evaluation(record) for record in _records(directory / "candidates.jsonl")],
-            generations=[GenerationRecord(**record) for record in _records(directory / "generations.jsonl")],
-            tuning=[TuningRecord(**record) for record in _records(directory / "tuning.jsonl")],
-            result=json.loads(result.read_text(encoding="utf-8")) if result.exists() else None,
+            generations=[_typed(GenerationRecord, record) for record in _records(directory / "generations.jsonl")],
+            tuning=[_typed(TuningRecord, record) for record in _records(directory / "tuning.jsonl")],
+            result=_checked_result(read_json(result)) if os.path.lexists(result) else None,
         )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, ExpressionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, *_REFUSALS) as error:
         cause = f"{type(error).__name__}: {in_one_line(error)}"
         raise RunDirectoryError(
             f"{directory} cannot be read ({cause}); let `python -m glojax.search resume` mend it."
         ) from error
 
 
-def _records(path: Path) -> list[dict[str, Any]]:
-    """Read a file of JSON lines; a last line without its end is what a crash leaves."""
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line[-1] == "\n"]
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a file of JSON lines; a last line without its end is what a crash leaves."""
+    if os.path.lexists(path):
+        yield from (parse_json(line) for line in read_lines(path) if line.endswith(b"\n"))
 
 
-def _evaluation(record: Mapping[str, Any]) -> Evaluation:
-    tree = LossTree.parse(record["expression"])
-    return Evaluation(tree, record["fitness"], record["status"], record["steps"], record["learning_rate"])
+def _evaluation(record: dict[str, Any]) -> Evaluation:
+    names = ("fitness", "status", "steps", "learning_rate")
+    return _typed(Evaluation, {"tree": record["expression"]} | {name: record[name] for name in names})
+
+
+def _checked_result(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of `result.json`, if what is read of it has its types."""
+    if "expression" in result:
+        LossTree.parse(result["expression"])
+    comparison = result.get("comparison", [])
+    if not isinstance(comparison, list):
+        raise TypeError("the comparison is no list")
+    for loss in comparison:
+        _typed(ComparedLoss, loss)
+    return result
+
+
+def _typed(kind: type[Record], record: dict[str, Any]) -> Record:
+    """Return the record as an object, if its fields have their types, and its counts and times are not negative."""
+    settings = dacite.Config(strict=True, type_hooks={LossTree: LossTree.parse})
+    typed = dacite.from_dict(kind, record, settings)
+    for field in fields(typed):  # type: ignore[arg-type]
+        value = getattr(typed, field.name)
+        if field.type is int and (isinstance(value, bool) or value < 0):
+            raise ValueError(f"{field.name} is {value}")
+    return typed
