@@ -9,12 +9,11 @@ from typing import Any
 import dacite
 import jax
 import numpy as np
-import platformdirs
 
 from experiments.trainings import Training
 from glojax.datasets.reading import require_unpacked_size
 from glojax.evaluation import checksum, decisive_versions, platform
-from glojax.files import write_atomically
+from glojax.files import user_cache, write_atomically
 from glojax.regular_files import MAX_OBJECT, open_own, parse_json
 from glojax.training import Train, TrainState
 
@@ -44,7 +43,7 @@ def checkpoint_path(training: Training, fingerprint: str) -> Path:
         "versions": decisive_versions(),
         "platform": platform(),
     }
-    return platformdirs.user_cache_path("glojax") / "experiments" / f"{training.name}-{checksum(identity)}.npz"
+    return user_cache() / "experiments" / f"{training.name}-{checksum(identity)}.npz"
 
 
 def save(path: Path, state: TrainState, progress: Progress) -> None:

@@ -16,7 +16,7 @@ from experiments.report import Report
 from experiments.runner import train_all
 from experiments.trainings import Training, without_covered
 from glojax.errors import GlojaxError
-from glojax.evaluation import keep_compiled_programs, training_devices
+from glojax.evaluation import set_up_jax, training_devices
 from glojax.search.options import recipe_of
 
 
@@ -86,7 +86,7 @@ def run_script(
     """
     try:
         options = tyro.cli(options_type, args=arguments, description=description)
-        keep_compiled_programs()
+        set_up_jax()
         first(options)
         records = train_missing(options, wanted, Console())
         print(report(options, records).text)

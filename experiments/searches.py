@@ -16,13 +16,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import platformdirs
 from matplotlib.axes import Axes
 
 from experiments.records import Records, record_of, write_record
 from experiments.report import mean_and_sd
 from experiments.script import Options
 from glojax.errors import GlojaxError
+from glojax.files import user_cache
 from glojax.search.__main__ import main as search
 from glojax.search.config_file import read_config
 from glojax.search.run import HALL_OF_FAME_SIZE
@@ -108,7 +108,7 @@ def record_search(options: SearchOptions, command: Sequence[str], arguments: Seq
         return
     dataset = ["--dataset", options.dataset]
     data_dir = [f"--data-dir={options.data_dir}"] if options.data_dir else []
-    directory = platformdirs.user_cache_path("glojax") / "experiments" / options.name
+    directory = user_cache() / "experiments" / options.name
     devices = [f"--devices={options.devices}"] if options.devices else []
     if (directory / "config.json").exists():
         code = search(["resume", str(directory), *devices])

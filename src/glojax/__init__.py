@@ -1,10 +1,13 @@
 """glojax finds loss functions: genetic loss-function optimization (GLO) in JAX.
 
-`python -m glojax.search` runs the whole job. As a library: `losses` holds the published losses in optax's form,
-`make_loss` turns any expression into one, `train_population` trains many networks, each with a loss of its own, in one
-compiled program, and `discover`, `tune` and `compare` search for losses; `Search` drives any strategy.
+`glojax`, or `python -m glojax.search`, runs the whole job. As a library: `losses` holds the published losses in optax's
+form, `make_loss` turns any expression into one, `train_population` trains many networks, each with a loss of its own,
+in one compiled program, and `discover`, `tune` and `compare` search for losses; `Search` drives any strategy.
 """
 
+from glojax import startup as startup  # before all others
+
+# isort: split
 from glojax import losses as losses
 from glojax.datasets import Dataset as Dataset, load_dataset as load_dataset
 from glojax.errors import GlojaxError as GlojaxError

@@ -4,7 +4,12 @@ Each message says what glojax received, what it expected and what to do; the com
 """
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+from typing import Final
+
+#: Categories of characters that may command a terminal or reverse a line, or that cannot be encoded.
+_COMMANDING: Final = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 class GlojaxError(Exception):
@@ -44,3 +49,16 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def in_one_line(error: Exception) -> str:
     """Return an error's message without line breaks, or the name of its type if it has none."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def printable(text: str) -> str:
+    r"""Return a text whose control characters, line feeds excepted, are written as escapes.
+
+    Example:
+        >>> print(printable("red \x1b[31m"))
+        red \x1b[31m
+    """
+    return "".join(
+        char.encode("unicode_escape").decode() if char != "\n" and unicodedata.category(char) in _COMMANDING else char
+        for char in text
+    )

@@ -1,6 +1,7 @@
-"""Crash-safe files: replaced as a whole or not at all, or appended to."""
+"""Paths of users, and crash-safe files: replaced as a whole or not at all, or appended to."""
 
 import contextlib
+import errno
 import io
 import math
 import os
@@ -10,6 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import platformdirs
+
+from glojax.errors import ConfigurationError
 from glojax.regular_files import open_own
 
 #: The time whose data a loss of power may destroy. To wait for the disk after each training would cost some percent of
@@ -17,6 +21,28 @@ from glojax.regular_files import open_own
 SYNC_SECONDS: Final = 1.0
 
 _UNFINISHED = ".unfinished-"
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Return a path of a user, in which ~ and ~NAME stand for home folders.
+
+    Raises:
+        ConfigurationError: There is no such user, or the user has no home folder.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"{path} begins with the home folder of a user who has none; give a whole path, or set HOME."
+        ) from error
+
+
+def user_cache() -> Path:
+    """Return the folder for what the next run may use again; raise FileNotFoundError for a user without a home."""
+    try:
+        return platformdirs.user_cache_path("glojax").expanduser()
+    except RuntimeError as error:
+        raise FileNotFoundError(errno.ENOENT, "the user has no home folder", "~/.cache") from error
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

@@ -51,6 +51,7 @@ def test_its_command_starts_a_worker_that_ends_without_a_scheduler(submit_file: 
     words = shlex.split(command)
     # This undoes Dask's own setting, which slows trainings down.
     assert """DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON={"MALLOC_TRIM_THRESHOLD_": None};""" in words
+    assert "PYTHONSAFEPATH=1;" in words
     assert words[words.index("--death-timeout") + 1] == "20"
     assert words[words.index("--nthreads") + 1] == "2"
     assert any(word.startswith("tls://127.0.0.1:") for word in words)

@@ -32,6 +32,7 @@ from glojax.errors import GlojaxError
 from glojax.evaluation import Training, TrainingJournal
 from glojax.expressions import LossTree
 from glojax.search.config_file import read_config, read_options, sealed
+from glojax.search.execution import ResumeOptions
 from glojax.search.logs import Event, EventLog, JsonLines
 from glojax.search.options import RunOptions
 from glojax.search.run_directory import DISCOVERY_EVENTS, TUNING_EVENTS, require_run
@@ -204,7 +205,7 @@ def trial(original: Original, folder: Path, draw: random.Random) -> tuple[str, s
     try:
         require_run(folder)
         config = read_config(folder)
-        read_options(RunOptions, config)
+        read_options(RunOptions, config, ResumeOptions(run_dir=folder))
         if "forged" not in done:
             assert config == original.config, done
         journal = TrainingJournal(folder / "trainings.jsonl")

@@ -101,6 +101,13 @@ def test_a_file_may_be_called_as_a_published_data_set(capsys: Captured, tmp_path
     assert re.search(r"^ *11 +9 +1 +10 *$", out, re.MULTILINE)
 
 
+def test_the_figure_is_not_drawn_through_a_link(capsys: Captured, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "here" / "digits.png").symlink_to(tmp_path / "mine")
+    assert "digits.png is a link; expected none" in complaint(capsys, "describe", "digits")
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
 def test_describe_names_the_classes(capsys: Captured, blank_cifar10: Path) -> None:
     assert main(["describe", "cifar10", "--data-dir", str(blank_cifar10)]) == 0
 

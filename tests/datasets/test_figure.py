@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.image import imread
@@ -70,3 +71,12 @@ def test_a_path_that_cannot_be_written(tmp_path: Path) -> None:
         DatasetError, match=r"Cannot write .*toy\.png \(No such file or directory\); expected .*--figure"
     ):
         draw_samples(dataset(np.zeros((4, 6, 6), np.uint8), 2), tmp_path / "nowhere" / "toy.png")
+
+
+def test_a_users_style_does_not_matter(tmp_path: Path) -> None:
+    """LaTeX would be started, and is not on this machine."""
+    images = np.zeros((20, 6, 6), np.uint8)
+    draw_samples(dataset(images, 2), tmp_path / "plain.png")
+    with matplotlib.rc_context({"text.usetex": True, "font.size": 30}):
+        draw_samples(dataset(images, 2), tmp_path / "styled.png")
+    np.testing.assert_array_equal(imread(tmp_path / "styled.png"), imread(tmp_path / "plain.png"))

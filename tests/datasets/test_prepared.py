@@ -1,11 +1,16 @@
 import json
 import shutil
+import struct
+import tracemalloc
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from array_record.python.array_record_module import ArrayRecordWriter
+from tensorflow_datasets.proto import tf_example_pb2
 
 from glojax.datasets.mnist import FASHION_MNIST, MNIST
 from glojax.datasets.prepared import find_prepared, prepare, read_prepared
@@ -106,8 +111,77 @@ def test_rejects_damaged_records(prepared: Path, tiny_mnist: Publication, damage
     assert_rejected(prepared, tiny_mnist, "cannot be read (", "whole array_record files: delete it")
 
 
-@pytest.mark.parametrize("contents", [b"", b"{", b"\xff", b"[]"])
+@pytest.mark.parametrize("contents", [b"", b"{", b"\xff", b"[]", b"[" * 100_000])
 def test_rejects_a_damaged_description(prepared: Path, tiny_mnist: Publication, contents: bytes) -> None:
     (prepared / "dataset_info.json").write_bytes(contents)
 
     assert_rejected(prepared, tiny_mnist)
+
+
+def test_a_module_that_the_folder_names_is_not_imported(
+    prepared: Path, tiny_mnist: Publication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "planted.py").write_text(f"open({str(tmp_path / 'harm')!r}, 'w').close()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, key in (("features.json", "pythonClassName"), ("dataset_info.json", "moduleName")):
+        described = json.loads((prepared / name).read_text())
+        (prepared / name).write_text(json.dumps(described | {key: "planted.Feature"}))
+
+    found = read_prepared(prepared, tiny_mnist, with_test=True)
+
+    assert len(found.train) == 20
+    assert not (tmp_path / "harm").exists()
+
+
+def with_picture(folder: Path, picture: bytes) -> None:
+    """Put a picture in the place of each test picture."""
+    record = tf_example_pb2.Example()
+    record.features.feature["image"].bytes_list.value.append(picture)
+    record.features.feature["label"].int64_list.value.append(0)
+    writer = ArrayRecordWriter(str(folder / "mnist-test.array_record-00000-of-00001"), "group_size:1")
+    for _ in range(12):
+        writer.write(record.SerializeToString())
+    writer.close()
+
+
+def test_postscript_is_not_given_to_another_program(
+    prepared: Path, tiny_mnist: Publication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pillow would start Ghostscript."""
+    (tmp_path / "bin").mkdir()
+    ghostscript = tmp_path / "bin" / "gs"
+    ghostscript.write_text(f"#!/bin/sh\n: > {tmp_path}/harm\n")
+    ghostscript.chmod(0o755)
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)  # where Pillow remembers that there is none
+    with_picture(prepared, b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 28 28\n%%EndComments\n")
+
+    assert_rejected(prepared, tiny_mnist, "cannot be read (cannot identify image file")
+    assert not (tmp_path / "harm").exists()
+
+
+def png(*sizes: tuple[int, int]) -> bytes:
+    """A PNG file with a header for each size, and no pixels."""
+    parts = [b"IHDR" + struct.pack(">IIBBBBB", *size, 8, 0, 0, 0, 0) for size in sizes]
+    parts += [b"IDAT" + zlib.compress(b""), b"IEND"]
+    chunks = (struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part)) for part in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([(8_000, 8_000)], "cannot be read (a picture of 8000 x 8000 pixels)"),
+        ([(10_000, 10_000)], "cannot be read (Image size (100000000 pixels) exceeds limit"),
+        ([(60_000, 60_000)], "cannot be read (Image size (3600000000 pixels) exceeds limit"),
+        ([(28, 28), (8_000, 8_000)], "cannot be read (a picture of 8000 x 8000 pixels)"),
+    ],
+)
+def test_a_picture_of_another_size_is_not_unpacked(
+    prepared: Path, tiny_mnist: Publication, sizes: list[tuple[int, int]], expected: str
+) -> None:
+    with_picture(prepared, png(*sizes))
+    tracemalloc.start()
+    assert_rejected(prepared, tiny_mnist, expected)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 30e6

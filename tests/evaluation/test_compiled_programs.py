@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from glojax.evaluation import keep_compiled_programs
+from glojax.evaluation import set_up_jax
 
 SETTINGS = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
 
@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     compilation_cache.reset_cache()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        keep_compiled_programs()
+        set_up_jax()
         yield tmp_path
     for name, value in before.items():
         jax.config.update(name, value)

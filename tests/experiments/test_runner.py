@@ -19,7 +19,7 @@ from experiments.runner import train_all
 from experiments.trainings import Training
 from glojax.datasets import load_dataset
 from glojax.errors import ConfigurationError, DatasetError
-from glojax.evaluation import keep_compiled_programs, training_devices
+from glojax.evaluation import set_up_jax, training_devices
 from glojax.networks import NETWORKS
 from glojax.training import Train, TrainState, make_train
 
@@ -46,7 +46,7 @@ def done(trainings: list[Training], folder: Path, devices: int = 1) -> list[dict
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
     # Compiled here, loaded by the process.
-    keep_compiled_programs()
+    set_up_jax()
     return done([TRAINING], tmp_path_factory.mktemp("undisturbed"))
 
 

@@ -2,6 +2,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.image import imread
@@ -141,3 +142,16 @@ def test_the_same_run_gives_the_same_picture(tmp_path: Path) -> None:
 def test_any_name_is_a_picture(tmp_path: Path) -> None:
     pixels(tmp_path / ".unfinished-summary", find_tree("baikal"))
     assert [path.name for path in tmp_path.iterdir()] == [".unfinished-summary"]
+
+
+def test_a_users_style_does_not_matter(tmp_path: Path) -> None:
+    """LaTeX would be started, and is not on this machine."""
+    plain = pixels(tmp_path / "plain.png", find_tree("baikal"))
+    with matplotlib.rc_context({"text.usetex": True, "axes.facecolor": "red", "font.size": 30}):
+        styled = pixels(tmp_path / "styled.png", find_tree("baikal"))
+    np.testing.assert_array_equal(styled, plain)
+
+
+def test_a_dollar_sign_begins_no_formula(tmp_path: Path) -> None:
+    pixels(tmp_path / "summary.png", find_tree("baikal"), best="$\\nonsense{$")
+    assert (tmp_path / "summary.png").is_file()

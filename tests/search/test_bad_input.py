@@ -185,6 +185,8 @@ def test_only_where_there_is_a_run_is_it_said_how_to_go_on(complaint: Complaint,
     assert "resume" not in complaint(*COMPARE, "--run-dir", "run")
     (tmp_path / "run" / "config.json").touch()
     assert "resume run" in complaint(*COMPARE, "--run-dir", "run")
+    (tmp_path / "run").rename(tmp_path / "a; run")
+    assert "resume 'a; run'`" in complaint(*COMPARE, "--run-dir", "a; run")
 
 
 def test_an_expression_may_begin_with_a_minus(complaint: Complaint) -> None:

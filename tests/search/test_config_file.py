@@ -1,4 +1,6 @@
+import importlib
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,8 @@ import tyro
 from glojax.errors import ConfigurationError, RunDirectoryError
 from glojax.evaluation import platform
 from glojax.search.__main__ import with_optimizer_arguments, with_recipe
-from glojax.search.config_file import FORMAT, accept, read_config, read_options, run_config, sealed
+from glojax.search.config_file import FORMAT, accept, go_on_command, read_config, read_options, run_config, sealed
+from glojax.search.execution import ResumeOptions
 from glojax.search.options import RECIPES, CommonOptions, CompareOptions, DiscoverOptions, RunOptions, TuneOptions
 from glojax.search.run_directory import RunDirectory
 from glojax.strategies import GeneticConfig, TuningConfig
@@ -23,6 +26,9 @@ OPTIONS = RunOptions(
     data_dir=Path("data"),
     genetic=GeneticConfig(max_nodes=None),
 )
+OWN_OPTIMIZER, OWN_METRIC = "optax:adam", "glojax.training.metrics:accuracy"
+OWN = TrainingConfig(num_steps=1, batch_size=1, learning_rate=1, optimizer=Optimizer(OWN_OPTIMIZER), metric=OWN_METRIC)
+RESUME = ResumeOptions(run_dir=Path("run"), data_dir=Path("data"))
 RESOLVED = {"dataset_fingerprint": "abc", "computation": "0123", "dataset_origin": "the cache"}
 
 
@@ -63,7 +69,7 @@ def rewritten(directory: RunDirectory, **changes: Any) -> None:
 def test_options_read_back(options: CommonOptions) -> None:
     config = json.loads(json.dumps(described(options)))
     assert config["format"] == FORMAT == 2
-    read = read_options(type(options), config)
+    read = read_options(type(options), config, RESUME)
     assert replace(read, data_dir=None) == replace(options, data_dir=None)
 
 
@@ -71,7 +77,7 @@ def test_options_read_back(options: CommonOptions) -> None:
 def test_options_of_the_command_line_read_back(dataset: str) -> None:
     arguments = ["--dataset", dataset, "--steps", "3", "--optimizer", "adam", "--optimizer.b1", "0.5"]
     options = tyro.cli(with_recipe(DiscoverOptions, arguments), args=with_optimizer_arguments(arguments))
-    read = read_options(DiscoverOptions, json.loads(json.dumps(described(options))))
+    read = read_options(DiscoverOptions, json.loads(json.dumps(described(options))), RESUME)
     assert read.training == options.training
     assert (read.network, read.training.num_steps) == (options.network, 3)
     assert read.training.optimizer == Optimizer.of("adam", b1=0.5)
@@ -94,8 +100,46 @@ def test_the_optimizers_arguments_follow_its_name(arguments: str, expected: str)
     assert " ".join(with_optimizer_arguments(arguments.split())) == expected
 
 
-def test_a_folder_is_found_from_wherever_the_run_goes_on(directory: RunDirectory) -> None:
-    assert read_options(RunOptions, read_config(directory.path)).data_dir == Path("data").absolute()
+def test_a_folder_is_found_from_wherever_the_run_goes_on() -> None:
+    command = shlex.split(go_on_command(Path("a run"), described()))
+    assert command[3:] == ["resume", "a run", "--data-dir", str(Path("data").absolute())]
+
+
+@pytest.mark.parametrize(
+    ("options", "named", "expected"),
+    [
+        (OPTIONS, [], f"--data-dir {Path('data').absolute()}"),
+        (CommonOptions(dataset="my data.npz"), [], "--data-dir 'my data.npz'"),
+        (CommonOptions(training=OWN), [], f"--functions {OWN_OPTIMIZER} {OWN_METRIC}"),
+        (CommonOptions(training=OWN), [OWN_METRIC], f"--functions {OWN_OPTIMIZER} {OWN_METRIC}"),
+    ],
+    ids=["folder", "file", "functions", "one function missing"],
+)
+def test_what_is_outside_of_a_run_is_used_where_the_user_names_it(
+    options: CommonOptions, named: list[str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = json.loads(json.dumps(described(options)))
+    resume = ResumeOptions(run_dir=Path("run"), functions=tuple(named))
+    imported: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib, "import_module", imported.append)
+        with pytest.raises(
+            RunDirectoryError, match="its sender may have chosen that; if it is yours, go on"
+        ) as refused:
+            read_options(type(options), config, resume)
+    assert str(refused.value).endswith(f"go on with: python -m glojax.search resume run {expected}")
+    assert not imported
+    whole = replace(RESUME, functions=(OWN_METRIC, OWN_OPTIMIZER))
+    read = read_options(type(options), config, whole)
+    assert read.training == options.training
+    assert read.data_dir == (None if options.dataset.endswith(".npz") else Path("data"))
+
+
+def test_an_empty_path_is_one_too() -> None:
+    """It stands for the current folder."""
+    config = described() | {"options": described()["options"] | {"data_dir": ""}}
+    with pytest.raises(RunDirectoryError, match=r"resume run --data-dir ''$"):
+        read_options(RunOptions, config, ResumeOptions(run_dir=Path("run")))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff\x00", b"[" * 100_000, b"9" * 10_000])
@@ -148,7 +192,7 @@ def test_another_format_is_refused_with_the_version_that_reads_it(
 )
 def test_options_that_the_command_does_not_take_are_refused(options: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
-        read_options(RunOptions, {"options": options})
+        read_options(RunOptions, {"options": options}, RESUME)
 
 
 @pytest.mark.parametrize(

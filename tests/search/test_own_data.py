@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.lib.npyio import NpzFile
 
 from glojax.search.__main__ import main
+from tests.search.fakes import UseStandIns, short
 
 
 @pytest.fixture
@@ -41,5 +43,36 @@ def test_own_images_are_compared_with_a_network_that_fits_them(
     assert json.loads((run_dir / "result.json").read_text())["test_split"] == "official"
     out = capsys.readouterr().out
     assert "own: 15 training, 10 validation, 20 test images (official), from file own.npz. SmallCNN:" in out
-    monkeypatch.chdir(tmp_path)
-    assert main(["resume", "run"]) == 0
+
+
+@pytest.fixture
+def begun(own_data: Path, tmp_path: Path, use_stand_ins: UseStandIns) -> Path:
+    """The folder of a run on these images, which have moved since."""
+    use_stand_ins(short)
+    options = ("--steps", "2", "--batch-size", "8", "--dataset", str(own_data), "--run-dir", "run")
+    assert main(["compare", "--losses", "baikal", "--seeds", "1", *options]) == 0
+    own_data.rename(tmp_path / "moved.npz")
+    return tmp_path / "run"
+
+
+def test_a_run_goes_on_with_data_that_the_user_names(
+    begun: Path, own_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(NpzFile, "__init__", pytest.fail)
+    assert main(["resume", str(begun)]) == 2
+    command = f"python -m glojax.search resume {begun} --data-dir '{own_data}'"
+    assert capsys.readouterr().err.endswith(f"sender may have chosen that; if it is yours, go on with: {command}\n")
+
+
+def test_a_run_goes_on_with_a_copy_of_its_data(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["resume", str(begun), "--data-dir", str(begun.parent / "moved.npz")]) == 0
+    assert "moved.npz" in capsys.readouterr().out
+
+
+def test_a_run_does_not_go_on_with_other_data(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = begun.parent / "moved.npz"
+    arrays = dict(np.load(path))
+    arrays["x_train"][0] ^= 1
+    np.savez(path, **arrays)
+    assert main(["resume", str(begun), "--data-dir", str(path)]) == 2
+    assert "dataset_fingerprint was" in capsys.readouterr().err

@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -6,7 +7,9 @@ import pytest
 import glojax
 from glojax.errors import RunDirectoryError
 from glojax.expressions import LossTree
+from glojax.search.config_file import sealed
 from glojax.search.loop import rank
+from glojax.training.metrics import accuracy
 from tests.crash.run_folders import contents
 from tests.search.runs import FinishedRun
 
@@ -111,7 +114,7 @@ def test_a_comparison_has_no_single_best_loss(compare_run: FinishedRun) -> None:
 def test_a_damaged_file_is_refused_with_advice(unfinished: Path, name: str, content: bytes) -> None:
     (unfinished / name).write_bytes(content)
     with pytest.raises(
-        RunDirectoryError, match=r"run cannot be read \(.*\); let `python -m glojax.search resume` mend"
+        RunDirectoryError, match=r"run cannot be read \(.*\); let `python -m glojax.search resume .*run` mend"
     ):
         glojax.load_run(unfinished)
 
@@ -136,3 +139,13 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path, unfinished: Path) -> 
     (unfinished / "config.json").write_text("{}")
     with pytest.raises(RunDirectoryError, match=r"config\.json cannot be read"):
         glojax.load_run(unfinished)
+
+
+def test_a_function_is_imported_where_the_caller_names_it(unfinished: Path) -> None:
+    path, metric = unfinished / "config.json", "glojax.training.metrics:accuracy"
+    config = json.loads(path.read_text())
+    config["options"]["training"]["metric"] = metric
+    path.write_text(json.dumps(sealed(config)))
+    with pytest.raises(RunDirectoryError, match=r"names code, glojax.training.metrics:accuracy, .*give functions="):
+        glojax.load_run(unfinished)
+    assert glojax.load_run(unfinished, functions=[metric]).training.metric is accuracy

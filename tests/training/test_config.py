@@ -114,6 +114,13 @@ def test_what_is_no_record_is_refused(change: dict[str, Any]) -> None:
         recorded_config(config_record(CONFIG) | change)
 
 
+def test_a_module_without_a_function_is_not_imported() -> None:
+    """The module prints a text when it is imported."""
+    with pytest.raises(ConfigurationError, match=r"Cannot import 'this': it names no function; expected"):
+        recorded_config(config_record(CONFIG) | {"optimizer": "this"})
+    assert "this" not in sys.modules
+
+
 def test_a_command_line_is_derived_from_the_fields(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--steps", "7", "--optimizer", "adam", "b1=0.95", "--metric", "true_class_prob"]
     config = tyro.cli(TrainingConfig, default=CONFIG, args=words)

@@ -11,17 +11,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import platformdirs
 from distributed import Security
 
 from glojax.cluster.settings import LOOPBACK, NO_DASHBOARD, BatchSettings
 from glojax.errors import ConfigurationError
+from glojax.files import expanded, user_cache
 
 DEATH_TIMEOUT_SECONDS: Final = 20  #: How long a worker waits for its scheduler before it ends.
 
-#: Dask's settings in a job: its web server has no pages; and malloc does not return memory to the system after every
-#: step, with which a training on a CPU takes 20 % longer.
+#: Environment of a job: Python leaves the folder in which the job starts out of its search path. Dask's web server has
+#: no pages; and malloc does not return memory to the system after every step, with which a training on a CPU takes 20 %
+#: longer.
 _EXPORTS: Final = (
+    "export PYTHONSAFEPATH=1",
     "export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]'",
     "export DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON='{\"MALLOC_TRIM_THRESHOLD_\": None}'",
 )
@@ -42,12 +44,14 @@ class _Keys(Security):
 @contextlib.contextmanager
 def run_folder(settings: BatchSettings, name: str) -> Iterator[Path]:
     """Make a folder in the shared folder, readable by this user alone; remove it at the end."""
-    shared = _absolute(settings.shared_folder or platformdirs.user_cache_path("glojax") / "cluster")
     try:
+        shared = _absolute(settings.shared_folder or user_cache() / "cluster")
         shared.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder = tempfile.TemporaryDirectory(prefix=f"{name}-", dir=shared, ignore_cleanup_errors=True)
     except OSError as error:
-        raise ConfigurationError(f"Cannot write to {shared} ({error.strerror}); give another shared_folder.") from error
+        raise ConfigurationError(
+            f"Cannot write to {error.filename} ({error.strerror}); give another shared_folder."
+        ) from error
     with folder as path:
         yield Path(path)
 
@@ -84,7 +88,7 @@ def batch_cluster(kind: str, settings: BatchSettings, name: str, folder: Path) -
         path.write_text(keys.get_tls_config_for_role("worker")[part])
     logs = log_folder(settings, folder)
     logs.mkdir(parents=True, exist_ok=True)
-    python = str(Path(settings.python or sys.executable).expanduser())
+    python = str(expanded(settings.python or sys.executable))
     # A dollar sign begins a macro in a submit file of HTCondor.
     escaped = str if is_slurm else _condor
     keys.files = {part: escaped(shlex.quote(str(path))) for part, path in paths.items()}
@@ -127,7 +131,7 @@ def batch_cluster(kind: str, settings: BatchSettings, name: str, folder: Path) -
 
 
 def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()
+    return expanded(path).absolute()
 
 
 def _condor(text: str) -> str:

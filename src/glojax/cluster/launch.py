@@ -29,6 +29,7 @@ from glojax.cluster.worker import is_exposed
 from glojax.cluster.worker_pool import WorkerPool
 from glojax.errors import ClusterError, ConfigurationError
 from glojax.evaluation.runtime import num_cores
+from glojax.files import expanded
 
 #: Settings of Dask: it drops lost workers sooner, leaves failures of tasks to `ClusterPool`, and its web servers have
 #: no pages.
@@ -90,7 +91,7 @@ def connected(address: str, settings: SchedulerSettings) -> Iterator[Client]:
     if url.scheme == "tls":
         if settings.tls is None:
             raise ConfigurationError(f"{address} needs certificates; name them as [tls] in --cluster-config.")
-        paths = [path.expanduser() for path in vars(settings.tls).values()]
+        paths = [expanded(path) for path in vars(settings.tls).values()]
         if missing := [path for path in paths if not path.is_file()]:
             raise ConfigurationError(f"There is no file {missing[0]}; correct [tls] in --cluster-config.")
         ca_file, cert_file, key_file = map(str, paths)

@@ -18,7 +18,7 @@ from glojax.datasets import DatasetSource
 from glojax.errors import ClusterError
 from glojax.evaluation import DevicePool, Training, decisive_versions, device_names, platform, training_devices
 from glojax.evaluation.journal import recorded_result, result_record
-from glojax.evaluation.runtime import keep_compiled_programs, keep_to_cores
+from glojax.evaluation.runtime import keep_to_cores, set_up_jax
 from glojax.expressions import LossTree
 from glojax.networks import ConvolutionLowering
 from glojax.training import TrainingConfig, TrainResult, decisive_settings, recorded_config
@@ -57,7 +57,7 @@ def differences(about: Mapping[str, Any], platform: Mapping[str, str]) -> list[s
 
 def _choose_devices(num_devices: int | None, index: int | None) -> None:
     """Take devices of a CPU, None for all cores; with an index on the head's machine the GPU or cores of that index."""
-    keep_compiled_programs()
+    set_up_jax()
     if index is not None:
         # A signal from the terminal is for the head, which ends its workers in order.
         os.setpgid(0, 0)

@@ -1,6 +1,5 @@
 """The command line: `python -m glojax.datasets`. tyro derives it from the parameters and docstrings of the commands."""
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -24,7 +22,11 @@ from glojax.datasets.dataset import Dataset, TestSplit
 from glojax.datasets.progress import FetchDisplay
 from glojax.datasets.publication import Publication
 from glojax.datasets.reading import explained
-from glojax.errors import ConfigurationError, DatasetError, GlojaxError, nearest
+from glojax.drawing import own_style
+from glojax.errors import ConfigurationError, DatasetError, GlojaxError, nearest, printable
+from glojax.files import expanded
+from glojax.startup import run_command
+from glojax.terminal import open_console, print_text
 
 _PROGRAM = "python -m glojax.datasets"
 
@@ -54,8 +56,9 @@ def list_datasets() -> None:
             sizes, location = {name: len(split) for name, split in dataset.splits.items()}, "built in"
         counts = (f"{count:,}" for count in (num_classes, *sizes.values()))
         table.add_row(escape(name), " x ".join(map(str, shape)), *counts, location)
-    Console().print(table)
-    print(f"Cache and prepared folders: {data_root()} (set TFDS_DATA_DIR for another folder)")
+    console = open_console()
+    console.print(table)
+    print_text(f"Cache and prepared folders: {data_root()} (set TFDS_DATA_DIR for another folder)", console)
 
 
 def fetch_dataset(name: _Name, *, data_dir: Path | None = None, test_split: TestSplit = "official") -> None:
@@ -71,10 +74,11 @@ def fetch_dataset(name: _Name, *, data_dir: Path | None = None, test_split: Test
             f"Cannot fetch {name!r}; expected one of {', '.join(publications())}: other data sets need no fetching."
         )
     publication = publications()[name]
-    folder = None if data_dir is None else data_dir.expanduser()
-    with FetchDisplay(Console()):
+    folder = None if data_dir is None else expanded(data_dir)
+    console = open_console()
+    with FetchDisplay(console):
         path = fetch(publication, folder, with_test=test_split == "official")
-    print(f"{publication.title} is in {path} ({path.stat().st_size / 1e6:.0f} MB)")
+    print_text(f"{publication.title} is in {path} ({path.stat().st_size / 1e6:.0f} MB)", console)
 
 
 def describe_dataset(
@@ -94,18 +98,24 @@ def describe_dataset(
         validation_fraction: Share of a .npz file's training images that validates. By default 0.1.
         figure: Path of the figure. By default NAME.png.
     """
-    with FetchDisplay(Console()):
+    console = open_console()
+    with FetchDisplay(console):
         dataset = load_dataset(name, data_dir, test_split=test_split, validation_fraction=validation_fraction)
-    path = Path(f"{dataset.name}.png") if figure is None else figure.expanduser()
+    path = Path(f"{dataset.name}.png") if figure is None else expanded(figure)
+    if figure is None and path.is_symlink():
+        raise DatasetError(f"{path} is a link; expected none, or a file to replace: remove it, or give --figure.")
     draw_samples(dataset, path)
-    Console().print(_label_table(dataset, publications().get(name)))
+    console.print(_label_table(dataset, publications().get(name)))
     images = dataset.train.images
     shape = " x ".join(map(str, dataset.image_shape))
-    print(f"images       {shape}, {images.dtype} from {images.min():g} to {images.max():g}")
-    print(f"test split   {dataset.test_split}")
-    print(f"origin       {dataset.origin}")
-    print(f"fingerprint  {dataset.fingerprint}")
-    print(f"figure       {path}")
+    print_text(
+        f"images       {shape}, {images.dtype} from {images.min():g} to {images.max():g}\n"
+        f"test split   {dataset.test_split}\n"
+        f"origin       {dataset.origin}\n"
+        f"fingerprint  {dataset.fingerprint}\n"
+        f"figure       {path}",
+        console,
+    )
 
 
 def _label_table(dataset: Dataset, publication: Publication | None) -> Table:
@@ -138,6 +148,7 @@ def sample_mosaic(dataset: Dataset) -> NDArray[np.float32]:
     return mosaic.reshape(rows * (height + _FRAME), -1, 3)
 
 
+@own_style()
 def draw_samples(dataset: Dataset, path: Path) -> None:
     """Draw the mosaic of `sample_mosaic` to a PNG file."""
     mosaic = sample_mosaic(dataset)
@@ -148,7 +159,7 @@ def draw_samples(dataset: Dataset, path: Path) -> None:
     axes = figure.subplots()
     axes.imshow(np.clip(mosaic, 0, 1), interpolation="nearest")
     size = " x ".join(map(str, dataset.image_shape))
-    axes.set_title(f"{dataset.name}: training images of {size} pixels, one row per label", parse_math=False)
+    axes.set_title(f"{dataset.name}: training images of {size} pixels, one row per label")
     axes.set_yticks([row * (height + _FRAME) + height / 2 for row in range(rows)], [str(row) for row in range(rows)])
     axes.set_xticks([])
     axes.tick_params(length=0)
@@ -175,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         require_once(arguments)
         tyro.cli(_COMMANDS[command], args=arguments, prog=f"{_PROGRAM} {command}")
     except GlojaxError as error:
-        print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
+        print(f"error: {printable(str(error).splitlines()[0])}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -184,8 +195,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    exit_code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # The ordinary end of the interpreter would wait for the threads of an interrupted download.
-    os._exit(exit_code)
+    run_command(main)

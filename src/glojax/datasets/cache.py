@@ -18,7 +18,7 @@ from glojax.datasets.dataset import Split
 from glojax.datasets.publication import Publication, PublishedImages
 from glojax.datasets.reading import explained, require_unpacked_size
 from glojax.errors import DatasetError
-from glojax.files import write_atomically
+from glojax.files import expanded, write_atomically
 from glojax.regular_files import open_given
 
 _FORMAT: Final = "glojax cache 1"
@@ -26,7 +26,7 @@ _FORMAT: Final = "glojax cache 1"
 
 def data_root() -> Path:
     """Return the folder for all data sets: `TFDS_DATA_DIR` or `~/tensorflow_datasets`, as for tensorflow-datasets."""
-    return Path(os.path.expanduser(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"))
+    return expanded(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
 
 
 def cache_path(publication: Publication) -> Path:

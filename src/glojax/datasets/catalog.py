@@ -17,6 +17,7 @@ from glojax.datasets.mnist import FASHION_MNIST, MNIST
 from glojax.datasets.publication import Publication
 from glojax.datasets.reading import explained, require_unpacked_size, unpacked_limit
 from glojax.errors import DatasetError
+from glojax.files import expanded
 from glojax.regular_files import open_given
 
 _REQUIRED: Final = ("x_train", "y_train", "x_test", "y_test")
@@ -115,7 +116,7 @@ def load_dataset(
         >>> load_dataset("digits").image_shape
         (8, 8, 1)
     """
-    name, folder = os.fspath(name), None if data_dir is None else Path(os.path.expanduser(data_dir))
+    name, folder = os.fspath(name), None if data_dir is None else expanded(data_dir)
     is_file, entry = name.endswith(".npz"), DATASETS.get(name)
     if test_split not in get_args(TestSplit):
         raise DatasetError(
@@ -147,7 +148,7 @@ def load_dataset(
             f"leave --test-split out, or choose one of {', '.join(publications())}."
         )
     if entry is None:
-        return _load_npz(Path(os.path.expanduser(name)), validation_fraction)
+        return _load_npz(expanded(name), validation_fraction)
     dataset: Any = entry()
     if not isinstance(dataset, Dataset):
         raise DatasetError(
@@ -182,7 +183,7 @@ class DatasetSource:
 
 
 def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute())
+    return str(expanded(path).absolute())
 
 
 def _load_npz(path: Path, validation_fraction: float | None = None) -> Dataset:

@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 
 from glojax.datasets.dataset import Split
-from glojax.datasets.prepared import make_builder
 from glojax.datasets.publication import Publication, PublishedImages
 from glojax.datasets.reading import read_file, read_members, require_sha256
 from glojax.errors import DatasetError
@@ -36,7 +35,9 @@ class _Cifar10(Publication):
         archive = data_dir if os.path.isfile(data_dir) else data_dir / _ARCHIVE
         if not os.path.exists(archive):
             return None
-        checksums = {info.filename: info.checksum for info in make_builder(self, archive.parent).url_infos.values()}
+        import tensorflow_datasets as tfds
+
+        checksums = {info.filename: info.checksum for info in tfds.builder_cls(self.name).url_infos.values()}
         require_sha256(read_file(archive), checksums[_ARCHIVE], str(archive))
         return self.read_files({_ARCHIVE: archive}, with_test, origin=f"archive {archive}")
 

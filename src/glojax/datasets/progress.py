@@ -12,6 +12,9 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from glojax.errors import printable
+from glojax.terminal import print_text
+
 _LOGGER = logging.getLogger("glojax.datasets")
 
 
@@ -42,18 +45,15 @@ class FetchDisplay(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Show a message; a record with `folder` and `num_bytes` announces a download into that folder."""
         if record.levelno > logging.INFO:
-            self._print(f"warning: {record.getMessage()}")
+            print_text(f"warning: {record.getMessage()}", self._console)
             return
-        self._text, self._start = record.getMessage(), time.perf_counter()
+        self._text, self._start = printable(record.getMessage()), time.perf_counter()
         self._folder, self._num_bytes = getattr(record, "folder", None), getattr(record, "num_bytes", 0)
         self._bytes_before = _num_bytes(self._folder)
         if self._console.is_terminal:
             self._live.start()
         else:
-            self._print(self._text)
-
-    def _print(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+            print_text(self._text, self._console)
 
     def _render(self) -> Spinner:
         done, total = _num_bytes(self._folder) - self._bytes_before, self._num_bytes

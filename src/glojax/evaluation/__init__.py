@@ -20,7 +20,8 @@ from glojax.evaluation.pool import Trained as Trained, Training as Training, Tra
 from glojax.evaluation.runtime import (
     decisive_versions as decisive_versions,
     device_names as device_names,
-    keep_compiled_programs as keep_compiled_programs,
     platform as platform,
+    require_device as require_device,
+    set_up_jax as set_up_jax,
     training_devices as training_devices,
 )

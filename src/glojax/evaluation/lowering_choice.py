@@ -13,10 +13,9 @@ from typing import Final
 
 import jax
 import numpy as np
-import platformdirs
 
 from glojax.expressions import LossTree
-from glojax.files import write_atomically
+from glojax.files import user_cache, write_atomically
 from glojax.losses import LossProgram
 from glojax.networks import ConvolutionLowering
 from glojax.regular_files import read_json
@@ -39,7 +38,7 @@ def fastest_lowering(train: Train, device: jax.Device) -> ConvolutionLowering:
     """
     if device.platform == "cpu":
         return "canonical"
-    path, known = choices_path(), _read_choices()
+    known = _read_choices()
     key = f"{device.device_kind}, jaxlib {version('jaxlib')}, {computation_identity(train)}"
     if known.get(key) in CHOICES:
         return known[key]
@@ -50,6 +49,7 @@ def fastest_lowering(train: Train, device: jax.Device) -> ConvolutionLowering:
     # A lowering may have failed only because other programs used the memory.
     if all(map(math.isfinite, seconds.values())):
         with contextlib.suppress(OSError):
+            path = choices_path()
             path.parent.mkdir(parents=True, exist_ok=True)
             choices = json.dumps(known | {key: choice}, indent=2) + "\n"
             write_atomically(path, lambda unfinished: unfinished.write_text(choices))
@@ -58,7 +58,7 @@ def fastest_lowering(train: Train, device: jax.Device) -> ConvolutionLowering:
 
 def choices_path() -> Path:
     """Return the path of the file with the choices."""
-    return platformdirs.user_cache_path("glojax") / "conv_lowerings.json"
+    return user_cache() / "conv_lowerings.json"
 
 
 def _seconds(train: Train, device: jax.Device) -> float:

@@ -1,5 +1,6 @@
 """The devices that train, and the platform and versions that this process runs on, as far as they change a result."""
 
+import contextlib
 import functools
 import hashlib
 import logging
@@ -14,10 +15,10 @@ from typing import Any, Final
 
 import jax
 import joblib
-import platformdirs
 
 from glojax.cpu_devices import cpu_device
-from glojax.errors import ConfigurationError
+from glojax.errors import ConfigurationError, in_one_line
+from glojax.files import user_cache
 from glojax.training import decisive_settings
 
 _log = logging.getLogger(__name__)
@@ -29,6 +30,15 @@ _UNREADABLE: Final = re.compile("Error reading persistent compilation cache entr
 
 #: Packages whose version may change the result of a training or of a search.
 DECISIVE: Final = ("glojax", "jax", "jaxlib", "flax", "optax", "evosax", "numpy")
+
+#: Settings of JAX that forbid what glojax does, and change no number, with the values that allow it.
+_ALLOWING: Final = {
+    "jax_numpy_rank_promotion": "allow",
+    "jax_transfer_guard": "allow",
+    "jax_debug_key_reuse": False,
+    "jax_debug_nans": False,
+    "jax_debug_infs": False,
+}
 
 #: Names of vector instructions in Linux, on x86 and ARM.
 _VECTOR: Final = re.compile(r"(avx|fma|sse|ssse|f16c|amx|asimd|sve)\w*")
@@ -54,13 +64,16 @@ def device_names(devices: Sequence[jax.Device]) -> list[str]:
     return [f"{device.device_kind} {index}" for index, device in enumerate(devices)]
 
 
-def keep_compiled_programs() -> None:
-    """Make JAX keep compiled programs for the next run: in the user's cache folder, unless JAX has another.
+def set_up_jax() -> None:
+    """Let JAX do all that glojax needs, and keep compiled programs in the user's cache, unless it has a folder.
 
     A program that cannot be read is removed, so that JAX, which replaces none, writes it anew.
     """
+    for name, value in _ALLOWING.items():
+        jax.config.update(name, value)
     if jax.config.values["jax_compilation_cache_dir"] is None:
-        jax.config.update("jax_compilation_cache_dir", str(platformdirs.user_cache_path("glojax") / "compiled"))
+        with contextlib.suppress(FileNotFoundError):
+            jax.config.update("jax_compilation_cache_dir", str(user_cache() / "compiled"))
     if getattr(warnings.showwarning, "func", None) is not _show_or_mend:
         warnings.filterwarnings("always", message=_UNREADABLE.pattern)
         warnings.showwarning = functools.partial(_show_or_mend, warnings.showwarning)
@@ -77,6 +90,15 @@ def _show_or_mend(show: Callable[..., None], message: Warning | str, *others: An
         if unreadable[1] in (path.name.rsplit("-", 2)[0], path.name.removesuffix("-cache")):
             path.unlink(missing_ok=True)
     _log.info("A compiled program, %s, cannot be read, and is compiled again.", unreadable[1])
+
+
+def require_device() -> None:
+    """Raise ConfigurationError if JAX has no device to train on."""
+    try:
+        jax.default_backend()
+    except (RuntimeError, AssertionError) as error:
+        cause = in_one_line(error) if str(error) else "none of the platforms is here"
+        raise ConfigurationError(f"JAX finds no device ({cause}); correct JAX_PLATFORMS, or leave it out.") from error
 
 
 def num_cores() -> int:

@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from glojax.drawing import own_style
 from glojax.expressions import LossTree
 from glojax.reporting.curves import binary_loss_curve, scaled
 
@@ -25,6 +26,7 @@ _STYLES: tuple[dict[str, Any], ...] = (
 )
 
 
+@own_style()
 def draw_summary(
     path: Path,
     *,

@@ -1,15 +1,14 @@
-"""The command line: `python -m glojax.search`."""
+"""The command line: `glojax`, or `python -m glojax.search`."""
 
 import contextlib
 import logging
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import make_dataclass
 from functools import partial
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import jax
 import tyro
@@ -17,13 +16,16 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from glojax.arguments import require_once
-from glojax.errors import ConfigurationError, ExpressionError, GlojaxError, nearest
-from glojax.evaluation import keep_compiled_programs
+from glojax.errors import ConfigurationError, ExpressionError, GlojaxError, nearest, printable
+from glojax.evaluation import require_device, set_up_jax
 from glojax.expressions import LossTree
+from glojax.files import expanded
 from glojax.search.commands import COMMANDS, execute, resume
 from glojax.search.execution import ResumeOptions, WorkersOptions, print_workers
 from glojax.search.options import CommonOptions, recipe_of
 from glojax.search.signals import Interruption, interruptible
+from glojax.startup import run_command
+from glojax.terminal import open_console
 from glojax.training import Optimizer, TrainingConfig
 
 _OPTIMIZER = "--optimizer"
@@ -50,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"glojax {version('glojax')}")
         return 0
     command = arguments.pop(0) if arguments and not arguments[0].startswith("-") else ""
-    console = Console()
+    console = open_console()
     try:
         if command not in _DESCRIPTIONS:
             expected = "Expected discover, tune, compare, resume or workers, or options alone."
@@ -72,18 +74,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         handler = RichHandler(console=console, show_time=False, show_path=False)
         logging.basicConfig(format="%(message)s", handlers=[handler])
         logging.getLogger("glojax").setLevel(logging.INFO)
-        keep_compiled_programs()
+        set_up_jax()
         if execution.cluster is not None:
             jax.config.update("jax_platforms", "cpu")  # accelerators are for the workers
-        trace = jax.profiler.trace(execution.profile) if execution.profile else contextlib.nullcontext()
+        require_device()
+        trace = jax.profiler.trace(expanded(execution.profile)) if execution.profile else contextlib.nullcontext()
         with interruptible(execution.time_limit_seconds), trace:
             work(options, console)
     except GlojaxError as error:
-        print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
+        print(f"error: {printable(str(error).splitlines()[0])}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as error:
         reason = str(error) or signal.SIGINT.name
-        print("\n".join([f"interrupted: {reason}", *getattr(error, "__notes__", [])]), file=sys.stderr)
+        print(printable("\n".join([f"interrupted: {reason}", *getattr(error, "__notes__", [])])), file=sys.stderr)
         return error.exit_code if isinstance(error, Interruption) else 130
     return 0
 
@@ -146,9 +149,10 @@ def _value(flag: str, arguments: Sequence[str]) -> str | None:
     return None
 
 
+def command() -> NoReturn:
+    """Run the command line, and end the process."""
+    run_command(main)
+
+
 if __name__ == "__main__":
-    exit_code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # After an interruption threads may still be inside XLA, which does not survive the interpreter's ordinary end.
-    os._exit(exit_code)
+    command()

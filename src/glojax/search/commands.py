@@ -8,7 +8,7 @@ from rich.console import Console
 
 from glojax.errors import ConfigurationError, GlojaxError, RunDirectoryError
 from glojax.expressions import LossTree
-from glojax.files import write_atomically
+from glojax.files import expanded, write_atomically
 from glojax.losses import find_tree
 from glojax.reporting import draw_summary
 from glojax.search.comparison import BEST_RATE, Comparison
@@ -16,10 +16,11 @@ from glojax.search.config_file import FILE, read_config, read_options
 from glojax.search.execution import ResumeOptions
 from glojax.search.finalists import Finalist, select_discovered, select_tuned
 from glojax.search.options import CommonOptions, CompareOptions, DiscoverOptions, RunOptions, TuneOptions
-from glojax.search.results import print_best, print_comparison, print_text, print_tuned
+from glojax.search.results import print_best, print_comparison, print_tuned
 from glojax.search.run import Run, running
 from glojax.search.run_directory import require_run
 from glojax.search.tuning import Tuned
+from glojax.terminal import print_text
 
 
 class _Outcome(NamedTuple):
@@ -43,7 +44,7 @@ def execute(command: str, options: CommonOptions, console: Console, resume: Resu
 
 def resume(options: ResumeOptions, console: Console) -> None:
     """Go on with a run, from the last training that was done, or to more generations."""
-    directory = options.run_dir.expanduser()
+    directory = expanded(options.run_dir)
     require_run(directory)
     config = read_config(directory)
     command = config.get("command")
@@ -51,7 +52,7 @@ def resume(options: ResumeOptions, console: Console) -> None:
         raise RunDirectoryError(
             f"{directory / FILE} has the command {command!r}; expected one of {', '.join(COMMANDS)}."
         )
-    began_with = read_options(COMMANDS[command][0], config)
+    began_with = read_options(COMMANDS[command][0], config, options)
     changes: dict[str, Any] = {"run_dir": directory, "execution": options.execution}
     if options.generations is not None:
         if not isinstance(began_with, DiscoverOptions):

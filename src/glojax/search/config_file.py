@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,10 +13,12 @@ import dacite
 
 from glojax.errors import RunDirectoryError, in_one_line
 from glojax.evaluation import checksum, decisive_versions
+from glojax.files import expanded
 from glojax.regular_files import read_json
+from glojax.search.execution import ResumeOptions
 from glojax.search.options import CommonOptions
-from glojax.search.run_directory import TUNING_EVENTS, RunDirectory
-from glojax.training import TrainingConfig, config_record, recorded_config
+from glojax.search.run_directory import TUNING_EVENTS, RunDirectory, resume_command
+from glojax.training import TrainingConfig, config_record, recorded_config, recorded_functions
 
 Options = TypeVar("Options", bound=CommonOptions)
 
@@ -36,8 +38,8 @@ _OTHERS = ("scikit-learn", "scipy", "matplotlib")
 #: Options of a run's execution, which do not change its results.
 _EXECUTION = ("run_dir", "execution")
 
-#: Fields that may differ without a change of results; the data's origin, for instance, if its fingerprint is the same.
-_INDIFFERENT = ("dataset_origin", "python", *_OTHERS)
+#: Fields that may differ without a change of results; the data's place, for instance, if its fingerprint is the same.
+_INDIFFERENT = ("dataset", "data_dir", "dataset_origin", "python", *_OTHERS)
 
 #: Fields whose values say nothing to a person.
 _IN_WORDS = {"computation": "the network, or how it is trained, computes something else"}
@@ -104,14 +106,47 @@ def read_config(directory: Path) -> dict[str, Any]:
     return config
 
 
-def read_options(options_type: type[Options], config: Mapping[str, Any]) -> Options:
-    """Return the user's options as `config.json` has them."""
+def read_options(options_type: type[Options], config: Mapping[str, Any], resume: ResumeOptions) -> Options:
+    """Return the user's options as `config.json` has them; the data is where the resuming user says.
+
+    Raises:
+        RunDirectoryError: The options are not those of the command, or name data or functions outside of the run that
+            the resuming user does not name: anybody may have written them.
+    """
     settings = dacite.Config(strict=True, cast=[tuple, Path], type_hooks={TrainingConfig: recorded_config})
     try:
-        return dacite.from_dict(options_type, config["options"], settings)
+        data, functions = _outside(config)
+        if (data is not None and resume.data_dir is None) or not set(functions) <= set(resume.functions):
+            raise RunDirectoryError(
+                f"{resume.run_dir} uses {' and '.join(filter(None, [data, *functions]))}, and its sender may have "
+                f"chosen that; if it is yours, go on with: {go_on_command(resume.run_dir, config)}"
+            )
+        options = dacite.from_dict(options_type, config["options"], settings)
+        if resume.data_dir is None:
+            return options
+        changed = (
+            {"dataset": str(resume.data_dir)} if options.dataset.endswith(".npz") else {"data_dir": resume.data_dir}
+        )
+        return replace(options, **changed)
     except (dacite.DaciteError, TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         cause = in_one_line(error)
         raise RunDirectoryError(f"{FILE} holds options that this command does not take: {cause}.") from error
+
+
+def go_on_command(directory: Path, config: Mapping[str, Any]) -> str:
+    """Return the command that goes on with a run, which names what is outside of it."""
+    data, functions = _outside(config)
+    named = ["--data-dir", data] if data is not None else []
+    return resume_command(directory, *named, *(["--functions", *functions] if functions else []))
+
+
+def _outside(config: Mapping[str, Any]) -> tuple[str | None, list[str]]:
+    """Return the path of the data, if the user gave one, and the import paths of functions."""
+    options = config["options"]
+    data = options.get("data_dir")
+    if data is None and str(options.get("dataset")).endswith(".npz"):
+        data = options["dataset"]
+    return None if data is None else str(data), recorded_functions(options.get("training", {}))
 
 
 def accept(directory: RunDirectory, current: Mapping[str, Any], allow_change: bool) -> None:
@@ -164,6 +199,6 @@ def _as_json(values: Mapping[str, Any]) -> Any:
     """Return values as they read back from a file."""
 
     def convert(value: Any) -> Any:
-        return str(value.expanduser().absolute()) if isinstance(value, Path) else asdict(value)
+        return str(expanded(value).absolute()) if isinstance(value, Path) else asdict(value)
 
     return json.loads(json.dumps(values, default=convert))

@@ -19,6 +19,7 @@ from rich.table import Table
 from glojax.cluster.settings import Limits, SchedulerSettings, Settings, settings_type
 from glojax.errors import ConfigurationError, in_one_line, nearest
 from glojax.evaluation.runtime import MAX_DEVICES
+from glojax.files import expanded
 from glojax.regular_files import read_file
 
 if TYPE_CHECKING:
@@ -102,6 +103,11 @@ class ResumeOptions:
     """Go on to this many generations, also if the run is finished. By default those that the run began with."""
     allow_version_change: bool = False
     """Go on although libraries, data set or device differ from the run's beginning; config.json then says so."""
+    data_dir: Path | None = None
+    """Folder or .npz file of the run's data, or a copy; needed where the run began with --data-dir or a .npz file."""
+    functions: tuple[str, ...] = ()
+    """Functions of your own, as package.module:function; needed where the run began with such an optimizer or
+    metric."""
     execution: Annotated[ExecutionOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=ExecutionOptions)
 
     def __post_init__(self) -> None:
@@ -125,7 +131,7 @@ def read_settings(cluster: str, path: Path | None) -> Settings:
     if path is None:
         return wanted()
     try:
-        given = tomllib.loads(read_file(path.expanduser(), _MAX_SETTINGS, is_own=False).decode())
+        given = tomllib.loads(read_file(expanded(path), _MAX_SETTINGS, is_own=False).decode())
         _require_known(given, wanted, path)
         return dacite.from_dict(wanted, given, dacite.Config(cast=[Path], strict=True))
     except (OSError, ValueError, RecursionError) as error:

@@ -13,8 +13,8 @@ from rich.text import Text
 from glojax.cluster.settings import ClusterProgress
 from glojax.evaluation import Evaluation
 from glojax.search.generations import GenerationRecord
-from glojax.search.results import print_text
 from glojax.search.tuning import TuningRecord
+from glojax.terminal import print_text
 from glojax.training import TrainResult
 
 #: Seconds between two lines of progress without a terminal.

@@ -10,6 +10,7 @@ from glojax.expressions import to_latex
 from glojax.search.comparison import Accuracies, Comparison
 from glojax.search.finalists import Finalist
 from glojax.search.tuning import Tuned
+from glojax.terminal import print_text
 
 
 def print_comparison(comparison: Comparison, num_seeds: int, test_split: str, console: Console) -> None:
@@ -73,8 +74,3 @@ def print_best(
 
 def _mean_and_sd(accuracies: Accuracies) -> str:
     return f"{accuracies.mean:.4f}" if accuracies.sd is None else f"{accuracies.mean:.4f} ({accuracies.sd:.4f})"
-
-
-def print_text(text: str, console: Console) -> None:
-    """Print a text as it stands: rich would wrap it and read it as markup."""
-    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -23,20 +23,21 @@ from glojax.evaluation import (
     training_devices,
 )
 from glojax.expressions import LossTree
+from glojax.files import expanded
 from glojax.networks import NETWORKS
 from glojax.search.comparison import Comparison, compare, comparison_rule
-from glojax.search.config_file import FILE, accept, run_config
+from glojax.search.config_file import FILE, accept, go_on_command, run_config
 from glojax.search.execution import ResumeOptions, open_cluster
 from glojax.search.finalists import Finalist, choose
 from glojax.search.generations import Discovered, GenerationRecord, discover
 from glojax.search.logs import EventLog
 from glojax.search.options import CommonOptions, CompareOptions, DiscoverOptions, SearchOptions
 from glojax.search.progress import Display
-from glojax.search.results import print_text
 from glojax.search.run_directory import DISCOVERY_EVENTS, TUNING_EVENTS, RunDirectory, require_free, unwritable
 from glojax.search.tuning import Tuned, TuningRecord, tune
 from glojax.strategies import TuningConfig
 from glojax.strategies.coefficients import CoefficientLayout, default_population_size
+from glojax.terminal import print_text
 from glojax.training import computation_identity, make_train
 
 HALL_OF_FAME_SIZE = 20
@@ -136,9 +137,9 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
     """Check options and data, then open the run directory, so that a mistake leaves no trace."""
     if resume is not None:
         # Check it now, and not after hours of waiting for workers.
-        RunDirectory.reopen(resume.run_dir.expanduser()).release()
+        RunDirectory.reopen(expanded(resume.run_dir)).release()
     elif options.run_dir is not None:
-        require_free(options.run_dir.expanduser())
+        require_free(expanded(options.run_dir))
     with FetchDisplay(console):
         dataset = options.dataset_source.load()
     network = NETWORKS[options.network]
@@ -199,15 +200,14 @@ def _open(
 ) -> Iterator[RunDirectory]:
     """Open the run directory; an error that ends the run says how to go on."""
     if resume is None:
-        directory = RunDirectory.create(options.run_dir and options.run_dir.expanduser(), command)
+        directory = RunDirectory.create(options.run_dir and expanded(options.run_dir), command)
     else:
-        directory = RunDirectory.reopen(resume.run_dir.expanduser())
-    folder = shlex.quote(str(directory.path))
+        directory = RunDirectory.reopen(expanded(resume.run_dir))
 
     def go_on() -> str:
         if not (directory.path / FILE).exists():
-            return f"begin again with the same command and --run-dir {folder}"
-        return f"go on with: python -m glojax.search resume {folder}{options.execution.cluster_in_words}"
+            return f"begin again with the same command and --run-dir {shlex.quote(str(directory.path))}"
+        return f"go on with: {go_on_command(directory.path, current)}{options.execution.cluster_in_words}"
 
     try:
         if resume is None:

@@ -19,6 +19,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import shutil
 import socket
 from collections.abc import Iterable, Iterator
@@ -137,6 +138,11 @@ class RunDirectory:
         return f"process {pid} on {host} since {since}" if is_credible else "another process"
 
 
+def resume_command(path: Path, *options: str) -> str:
+    """Return the command that goes on with a run, for a shell."""
+    return shlex.join(["python", "-m", "glojax.search", "resume", str(path), *options])
+
+
 def require_run(path: Path) -> None:
     """Raise RunDirectoryError unless a folder holds a run."""
     if not os.path.lexists(path / "config.json") or (path / "config.json").is_dir():
@@ -154,7 +160,7 @@ def require_free(path: Path) -> None:
     # An end in the middle of the first write leaves an unfinished config.json.
     if any(name not in (_LOCK, _HOLDER) and not is_unfinished(name, "config.json") for name in names):
         is_run = "config.json" in names
-        resume = f", or go on with the run that is there by `python -m glojax.search resume {path}`" if is_run else ""
+        resume = f", or go on with the run that is there by `{resume_command(path)}`" if is_run else ""
         raise RunDirectoryError(
             f"Run directory {path} is not empty; give a new or empty folder as --run-dir{resume}. Nothing was changed."
         )

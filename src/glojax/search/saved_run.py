@@ -1,7 +1,7 @@
 """A finished or unfinished run, read back from its directory."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,14 +11,15 @@ import dacite
 from glojax.errors import ConfigurationError, ExpressionError, RunDirectoryError, in_one_line
 from glojax.evaluation import Evaluation
 from glojax.expressions import LossTree
+from glojax.files import expanded
 from glojax.regular_files import parse_json, read_json, read_lines
 from glojax.search.comparison import ComparedLoss
 from glojax.search.config_file import read_config
 from glojax.search.generations import GenerationRecord
 from glojax.search.loop import rank
-from glojax.search.run_directory import require_run
+from glojax.search.run_directory import require_run, resume_command
 from glojax.search.tuning import TuningRecord
-from glojax.training import TrainingConfig, recorded_config
+from glojax.training import TrainingConfig, recorded_config, recorded_functions
 
 Record = TypeVar("Record")
 
@@ -69,17 +70,29 @@ class SavedRun:
         return None if self.result is None else self.result.get("comparison")
 
 
-def load_run(path: str | os.PathLike[str]) -> SavedRun:
+def load_run(path: str | os.PathLike[str], *, functions: Collection[str] = ()) -> SavedRun:
     """Read the directory of a finished or unfinished run; nothing in it is changed.
 
+    Args:
+        path: The directory.
+        functions: The import paths of an optimizer and a metric of your own, where the run trained with such; no
+            others are imported.
+
     Raises:
-        RunDirectoryError: The folder holds no run, or a file in it is damaged or of another version.
+        RunDirectoryError: The folder holds no run, names another function, or a file in it is damaged or of another
+            version.
     """
-    directory = Path(path).expanduser()
+    directory = expanded(path)
     require_run(directory)
     config = read_config(directory)
     result = directory / "result.json"
     try:
+        others = [name for name in recorded_functions(config["options"]["training"]) if name not in functions]
+        if others:
+            raise RunDirectoryError(
+                f"{directory} names code, {' and '.join(others)}, that its sender may have chosen; if it is yours, "
+                f"give functions={others}."
+            )
         return SavedRun(
             path=directory,
             command=config["command"],
@@ -93,7 +106,7 @@ def load_run(path: str | os.PathLike[str]) -> SavedRun:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, *_REFUSALS) as error:
         cause = f"{type(error).__name__}: {in_one_line(error)}"
         raise RunDirectoryError(
-            f"{directory} cannot be read ({cause}); let `python -m glojax.search resume` mend it."
+            f"{directory} cannot be read ({cause}); let `{resume_command(directory)}` mend it."
         ) from error
 
 

@@ -6,6 +6,7 @@ from glojax.training.config import (
     TrainingConfig as TrainingConfig,
     config_record as config_record,
     recorded_config as recorded_config,
+    recorded_functions as recorded_functions,
     require_rates as require_rates,
 )
 from glojax.training.identity import (

@@ -116,6 +116,13 @@ def config_record(config: TrainingConfig) -> dict[str, Any]:
     return record
 
 
+def recorded_functions(record: dict[str, Any]) -> list[str]:
+    """Return the import paths of the functions that `recorded_config` imports for a record, and may call."""
+    optimizer = record.get("optimizer")
+    names = [optimizer.get("name") if isinstance(optimizer, dict) else optimizer, record.get("metric")]
+    return [name for name in names if isinstance(name, str) and ":" in name]
+
+
 def recorded_config(record: dict[str, Any]) -> TrainingConfig:
     """Return the configuration of a record, or raise ConfigurationError for an unknown field or a wrong value."""
     values = dict(record)

@@ -13,6 +13,8 @@ def import_function(path: str) -> Callable[..., Any]:
     """Return the function of an import path."""
     module, _, name = path.partition(":")
     try:
+        if not name:
+            raise ValueError("it names no function")
         function = attrgetter(name)(importlib.import_module(module))
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigurationError(f"Cannot import {path!r}: {error}; expected 'package.module:function'.") from error
