@@ -67,8 +67,12 @@ def test_a_given_file_may_be_a_link_but_no_pipe(tmp_path: Path, victim: Path) ->
 def test_a_sparse_file_is_refused_by_its_size(tmp_path: Path) -> None:
     (tmp_path / "own").touch()
     os.truncate(tmp_path / "own", 10 * 2**30)
-    with pytest.raises(UnfitFileError, match=r"has 10,737,418,240 bytes; expected at most 16,777,216"):
+    with pytest.raises(UnfitFileError, match=r"has 10,737,418,240 bytes; expected at most 1,073,741,824"):
+        require_own(tmp_path / "own")
+    os.truncate(tmp_path / "own", 2**25)
+    with pytest.raises(UnfitFileError, match=r"has 33,554,432 bytes; expected at most 16,777,216"):
         read_json(tmp_path / "own")
+    os.truncate(tmp_path / "own", 2**31)
     with pytest.raises(UnfitFileError, match=r"expected at most 1,073,741,824"):
         next(read_lines(tmp_path / "own"))
 

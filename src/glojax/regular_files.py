@@ -57,12 +57,13 @@ def open_given(path: str | os.PathLike[str], flags: int) -> int:
 
 
 def require_own(path: str | os.PathLike[str]) -> None:
-    """Raise UnfitFileError unless there is a regular file with one name, or nothing, at a path."""
+    """Raise UnfitFileError unless there is a regular file with one name, of at most `MAX_LOG` bytes, or nothing."""
     try:
         status = os.lstat(path)
     except FileNotFoundError:
         return
     _require_own(status, path)
+    _require_size(status.st_size, path, MAX_LOG)
 
 
 def read_file(path: Path, max_bytes: int, *, is_own: bool = True) -> bytes:
@@ -109,11 +110,7 @@ def parse_json(text: bytes | str) -> Any:
 def checked_size(file: IO[bytes], path: str | os.PathLike[str], max_bytes: int) -> int:
     """Return the size of an open file in bytes; raise UnfitFileError if it is larger than `max_bytes`."""
     size = os.fstat(file.fileno()).st_size
-    if size > max_bytes:
-        raise UnfitFileError(
-            f"{os.fspath(path)} has {size:,} bytes; expected at most {max_bytes:,}: it is none of glojax's files, or "
-            "was changed."
-        )
+    _require_size(size, path, max_bytes)
     return size
 
 
@@ -144,6 +141,14 @@ def _not_own(path: str | os.PathLike[str]) -> UnfitFileError:
         f"{os.fspath(path)} is a link, a pipe or a device; expected a regular file with no other name: put a copy "
         "in its place."
     )
+
+
+def _require_size(size: int, path: str | os.PathLike[str], max_bytes: int) -> None:
+    if size > max_bytes:
+        raise UnfitFileError(
+            f"{os.fspath(path)} has {size:,} bytes; expected at most {max_bytes:,}: it is none of glojax's files, or "
+            "was changed."
+        )
 
 
 def _integer(digits: str) -> int:

@@ -155,11 +155,16 @@ def make(number: int, seed: int, original: Path, data: Path, folder: Path, victi
 
 def lay_out(parent: Path) -> Path:
     """Write the data of the trials and a victim outside of their folders; return the folder of the data."""
-    (parent / "outside").mkdir()
-    (parent / "outside" / "victim").write_text("mine")
+    lay_out_victim(parent)
     (parent / "data").mkdir()
     write_data(parent / "data")
     return parent / "data"
+
+
+def lay_out_victim(parent: Path) -> None:
+    """Write the file outside, to which links lead."""
+    (parent / "outside").mkdir()
+    (parent / "outside" / "victim").write_text("mine")
 
 
 def sample(number: int, finished: Path, parent: Path) -> Tally:
@@ -204,6 +209,8 @@ def trials(numbers: range, seed: int, original: Original, data: Path, parent: Pa
             tally.slowest, tally.megabytes = max(tally.slowest, seconds), max(tally.megabytes, grown)
         if [path.name for path in victim.parent.iterdir()] != ["victim"] or victim.read_text() != "mine":
             found.append("the victim was changed")
+            shutil.rmtree(victim.parent)
+            lay_out_victim(parent)
         if seconds > MAX_SECONDS * (1 if is_warm else 100) or (is_warm and grown > MAX_MEGABYTES):
             found.append(f"{seconds:.1f} s, {grown:.0f} MB")
         tally.problems += [f"{number}: {done}: {what}"[:500] for what in found]

@@ -47,17 +47,24 @@ def complaint(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("name", [name for name in _OWN if name != "config.json"])
-@pytest.mark.parametrize("kind", ["symbolic", "hard", "pipe"])
-def test_no_file_of_a_run_is_a_link_or_a_pipe(folder: Path, complaint: Complaint, name: str, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["symbolic", "hard", "pipe", "sparse"])
+def test_no_file_of_a_run_is_a_link_a_pipe_or_too_large(
+    folder: Path, complaint: Complaint, name: str, kind: str
+) -> None:
     victim = folder.parent / "victim"
     victim.write_text("mine")
-    if kind == "pipe":
+    if kind == "sparse":
+        (folder / name).touch()
+        os.truncate(folder / name, 10 * 2**30)
+    elif kind == "pipe":
         os.mkfifo(folder / name)
     elif kind == "hard":
         (folder / name).hardlink_to(victim)
     else:
         (folder / name).symlink_to(victim)
-    assert f"{name} is a link, a pipe or a device" in complaint()
+    assert (
+        f"{name} {'has 10,737,418,240 bytes' if kind == 'sparse' else 'is a link, a pipe or a device'}" in complaint()
+    )
     assert victim.read_text() == "mine"
     assert {path.name for path in folder.iterdir()} == {"config.json", name}
 
