@@ -7,7 +7,6 @@ which import the modules that a folder's `features.json` names: the folder may b
 
 import contextlib
 import io
-import json
 import logging
 import os
 import re
@@ -27,6 +26,7 @@ from glojax.datasets.dataset import Split
 from glojax.datasets.publication import Publication, PublishedImages, SplitName
 from glojax.datasets.reading import explained
 from glojax.errors import DatasetError
+from glojax.regular_files import MAX_OBJECT, open_given, parse_json, read_file
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -60,8 +60,8 @@ def read_prepared(folder: Path, publication: Publication, with_test: bool) -> Pu
     """Read a prepared folder, and restore the published order: tensorflow-datasets shuffles by a hash of the index."""
     path = folder / _INFO_FILE
     expected = "the file that tensorflow-datasets wrote: delete its folder, and prepare it again"
-    with explained((OSError, ValueError, RecursionError), f"{path} cannot be read", expected):
-        found = json.loads(path.read_text(encoding="utf-8"))
+    with explained((OSError, ValueError), f"{path} cannot be read", expected):
+        found = parse_json(read_file(path, MAX_OBJECT, is_own=False))
     found = found if isinstance(found, dict) else {}
     if found.get("name") != publication.name or found.get(_FORMAT_KEY) != "array_record":
         raise DatasetError(
@@ -104,9 +104,13 @@ def _read_records(folder: Path, publication: Publication, name: SplitName) -> tu
     from tensorflow_datasets.proto import tf_example_pb2
 
     pattern = f"{publication.name}-{name}.array_record-?????-of-?????"
-    images, labels = [], []
+    images: list[NDArray[Any]] = []
+    labels: list[int] = []
     for path in sorted(folder.glob(pattern)):
+        os.close(open_given(path, os.O_RDONLY))  # a pipe would block the reader
         reader = ArrayRecordReader(os.fspath(path))
+        if len(images) + reader.num_records() > publication.num_images[name]:
+            raise ValueError(f"more than {publication.num_images[name]:,} records in {pattern}")
         for start in range(0, reader.num_records(), _RECORDS_PER_READ):
             for record in reader.read(start, min(start + _RECORDS_PER_READ, reader.num_records())):
                 features = tf_example_pb2.Example.FromString(record).features.feature

@@ -215,12 +215,12 @@ def _open(
         else:
             accept(directory, current, resume.allow_version_change)
         yield directory
-    except OSError as error:
-        raise unwritable(directory.path, error, f"then {go_on()}") from error
     except ClusterError as error:
         raise ClusterError(f"{error} What is done is saved; {go_on()}") from error
-    except GlojaxError:
+    except GlojaxError:  # an UnfitFileError, too, though it is an OSError
         raise
+    except OSError as error:
+        raise unwritable(directory.path, error, f"then {go_on()}") from error
     except BaseException as error:
         error.add_note(f"What is done is saved; {go_on()}")
         raise

@@ -56,8 +56,7 @@ class RunDirectory:
     def __init__(self, path: Path, *, is_new: bool = False):
         """Lock the folder."""
         self.path = path
-        for name in _OWN:  # before anything is written: the lock's file would be made, or emptied, through a link
-            require_own(path / name)
+        _require_own_files(path)  # before a write: the lock's file would be made, or emptied, through a link
         self._lock = FileLock(path / _LOCK, timeout=0)
         self._logs: dict[str, JsonLines] = {}
         try:
@@ -149,6 +148,13 @@ def require_run(path: Path) -> None:
         raise RunDirectoryError(
             f"{path} holds no run (there is no config.json in it); give the folder of one, or begin one with --run-dir."
         )
+    _require_own_files(path)
+
+
+def _require_own_files(path: Path) -> None:
+    """Raise UnfitFileError for the first file of a run that is a link, no regular file, or too large."""
+    for name in _OWN:
+        require_own(path / name)
 
 
 def require_free(path: Path) -> None:
