@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,6 +42,17 @@ class FinishedRun(NamedTuple):
 
     def csv(self, name: str) -> list[dict[str, str]]:
         return list(csv.DictReader((self.directory / name).read_text().splitlines()))
+
+
+def with_options(command: Sequence[str], *options: str) -> list[str]:
+    """Return a command with options, which take the place of its own of the same names."""
+    names = {word for word in options if word.startswith("--")}
+    kept: list[str] = []
+    is_kept = True
+    for word in command:
+        is_kept = word not in names if word.startswith("--") else is_kept
+        kept += [word] * is_kept
+    return [*kept, *options]
 
 
 def run(folder: Path, *arguments: str, num_devices: int | None = None) -> FinishedRun:

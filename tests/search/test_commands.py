@@ -11,6 +11,7 @@ from glojax.expressions import LossTree
 from glojax.search import run as run_module
 from glojax.search.__main__ import main
 from tests.search.fakes import UseStandIns, fitness_of, short
+from tests.search.runs import with_options
 
 SEARCH = ("--population-size", "10", "--num-elites", "2", "--generations", "3", "--finalists", "4", "--seed", "3")
 
@@ -50,7 +51,7 @@ def test_search_finalists_and_comparison_have_seeds_of_their_own(use_stand_ins: 
 
 def test_tuning_begins_with_the_best_finalists(use_stand_ins: UseStandIns) -> None:
     use_stand_ins(short)
-    assert main([*RUN, "--tuned", "2"]) == 0
+    assert main(with_options(RUN, "--tuned", "2")) == 0
     finalists = result()["discovered"]["finalists"]
     assert [record["loss"] for record in result()["tuning"]] == [one["expression"] for one in finalists[:2]]
 
@@ -82,7 +83,7 @@ def test_where_no_member_can_be_trained_the_discovered_loss_is_the_result(
     use_stand_ins: UseStandIns, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stand_ins = use_stand_ins(short_and_untuned)
-    assert main([*RUN, "--tuning.generations", "9"]) == 0
+    assert main(with_options(RUN, "--tuning.generations", "9")) == 0
     assert len(stand_ins.finalists) == 1
     assert compared_in_order() == ["discovered", *STANDARD]
     (record,) = result()["tuning"]
@@ -93,7 +94,7 @@ def test_where_no_member_can_be_trained_the_discovered_loss_is_the_result(
 
 def test_tuning_can_be_left_out(use_stand_ins: UseStandIns, capsys: pytest.CaptureFixture[str]) -> None:
     stand_ins = use_stand_ins(short_or_tuned)
-    assert main([*RUN, "--tuned", "0"]) == 0
+    assert main(with_options(RUN, "--tuned", "0")) == 0
     assert len(stand_ins.finalists) == 1
     assert not {"tuning", "tuned"} & set(result())
     assert compared_in_order() == ["discovered", *STANDARD]
@@ -117,7 +118,7 @@ def test_an_untuned_loss_that_is_better_is_the_result_of_its_tuning(use_stand_in
 
 def test_a_tuned_loss_is_compared_with_what_it_was_made_of(use_stand_ins: UseStandIns) -> None:
     use_stand_ins(lambda tree: short_or_tuned(tree) if tree.uses("divide") else short(tree))
-    assert main([*TUNE, "--loss", "x * y", "x / y", "x - y"]) == 0
+    assert main(with_options(TUNE, "--loss", "x * y", "x / y", "x - y")) == 0
     tuned, untuned, at_best_rate = result()["comparison"]
     assert untuned["expression"] == at_best_rate["expression"] == "x / y"
     assert tuned["expression"] == result()["expression"] != "x / y"
@@ -140,7 +141,7 @@ def test_each_finalist_of_a_tuning_is_trained_once(
     use_stand_ins: UseStandIns, losses: tuple[str, ...], sigma: str
 ) -> None:
     stand_ins = use_stand_ins(short)
-    assert main([*TUNE, "--loss", *losses, "--tuning.sigma", sigma]) == 0
+    assert main(with_options(TUNE, "--loss", *losses, "--tuning.sigma", sigma)) == 0
     ((finalists, _),) = stand_ins.finalists
     assert len(set(finalists)) == len(finalists)
 
@@ -162,7 +163,7 @@ def test_the_same_seed_gives_the_same_tuning_on_any_number_of_devices(
     for run_dir, devices, seed in (("one", "1", "0"), ("two", "2", "0"), ("other", "2", "1")):
         train_for_real(monkeypatch)
         where = ("--devices", devices, "--run-dir", run_dir)
-        assert main([*TUNE, "--loss", "x * log(y)", *options, "--seed", seed, *where]) == 0
+        assert main(with_options(TUNE, "--loss", "x * log(y)", *options, "--seed", seed, *where)) == 0
     assert tuning_lines("one") == tuning_lines("two") != tuning_lines("other")
     assert max(line["best_fitness"] or 0 for line in tuning_lines("one")) > 0
     assert Path("one/candidates.jsonl").read_text() == Path("two/candidates.jsonl").read_text()

@@ -109,7 +109,7 @@ def test_a_folder_is_found_from_wherever_the_run_goes_on() -> None:
     ("options", "named", "expected"),
     [
         (OPTIONS, [], f"--data-dir {Path('data').absolute()}"),
-        (CommonOptions(dataset="my data.npz"), [], "--data-dir 'my data.npz'"),
+        (CommonOptions(dataset="my data.npz"), [], f"--data-dir '{Path('my data.npz').absolute()}'"),
         (CommonOptions(training=OWN), [], f"--functions {OWN_OPTIMIZER} {OWN_METRIC}"),
         (CommonOptions(training=OWN), [OWN_METRIC], f"--functions {OWN_OPTIMIZER} {OWN_METRIC}"),
     ],

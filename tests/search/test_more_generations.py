@@ -10,6 +10,7 @@ from glojax.evaluation import TrainingJournal
 from glojax.search.__main__ import main
 from tests.crash.run_folders import contents
 from tests.search.conftest import SEARCH, TUNING
+from tests.search.runs import with_options
 
 RUN = (*SEARCH, *TUNING, "--seeds", "2", "--devices", "1")
 
@@ -38,7 +39,7 @@ def lines(run_dir: str) -> list[str]:
 def test_a_finished_run_goes_on_to_more_generations_and_trains_only_what_is_new(
     trained: list[Any], order: tuple[str, ...]
 ) -> None:
-    assert main([*RUN, *order, "--generations", "3", "--run-dir", "whole"]) == 0
+    assert main(with_options(RUN, *order, "--generations", "3", "--run-dir", "whole")) == 0
     assert main([*RUN, *order, "--run-dir", "run"]) == 0
     before, whole = lines("run"), lines("whole")
     trained.clear()

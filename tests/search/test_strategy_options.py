@@ -9,6 +9,7 @@ import pytest
 from glojax.expressions import LossTree, canonical
 from glojax.search.__main__ import main
 from tests.search.fakes import UseStandIns, fitness_of, short
+from tests.search.runs import with_options
 
 SEARCH = ("--population-size", "10", "--num-elites", "2", "--generations", "3", "--finalists", "4", "--seed", "3")
 
@@ -19,7 +20,7 @@ def candidates() -> list[dict[str, Any]]:
 
 def test_candidates_are_written_in_the_order_of_telling_with_what_is_known_of_them(use_stand_ins: UseStandIns) -> None:
     use_stand_ins(lambda tree: None if tree.uses("sqrt") else fitness_of(tree))
-    assert main(["discover", *SEARCH, "--population-size", "40", "--run-dir", "run"]) == 0
+    assert main(["discover", *with_options(SEARCH, "--population-size", "40", "--run-dir", "run")]) == 0
     for one in candidates():
         tree = LossTree.parse(one["expression"])
         if not (tree.uses("x") and tree.uses("y")):

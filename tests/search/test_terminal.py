@@ -49,14 +49,20 @@ def test_a_console_still_has_styles(capsys: pytest.CaptureFixture[str], monkeypa
     assert capsys.readouterr().out == "\x1b[1ma\x1b[0m\\x1b[2J\n"
 
 
+#: What each `config.json` has.
+CONFIG = {"format": FORMAT, "command": "compare", "started": "", "devices": []} | {
+    name: dict[str, str]() for name in ("options", "resolved", "platform", "versions")
+}
+
+
 @pytest.mark.parametrize(
     "config",
     [
         {"format": HOSTILE},
-        sealed({"format": FORMAT, "command": HOSTILE}),
-        sealed({"format": FORMAT, "command": "compare", "options": {HOSTILE: 1}}),
-        sealed({"format": FORMAT, "command": "compare", "options": {"losses": ["baikal"], "network": HOSTILE}}),
-        sealed({"format": FORMAT, "command": "compare", "options": {"losses": ["baikal"], "training": {HOSTILE: 1}}}),
+        sealed(CONFIG | {"command": HOSTILE}),
+        sealed(CONFIG | {"options": {HOSTILE: 1}}),
+        sealed(CONFIG | {"options": {"losses": ["baikal"], "network": HOSTILE}}),
+        sealed(CONFIG | {"options": {"losses": ["baikal"], "training": {HOSTILE: 1}}}),
     ],
     ids=["format", "command", "option", "value", "training"],
 )

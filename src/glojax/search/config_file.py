@@ -146,7 +146,9 @@ def _outside(config: Mapping[str, Any]) -> tuple[str | None, list[str]]:
     data = options.get("data_dir")
     if data is None and str(options.get("dataset")).endswith(".npz"):
         data = options["dataset"]
-    return None if data is None else str(data), recorded_functions(options.get("training", {}))
+    if not isinstance(data, str | None):
+        raise TypeError(f"a path that is {data!r}")
+    return data, recorded_functions(options.get("training", {}))
 
 
 def accept(directory: RunDirectory, current: Mapping[str, Any], allow_change: bool) -> None:

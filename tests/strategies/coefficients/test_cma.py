@@ -111,7 +111,7 @@ def test_a_generation_has_one_row_for_each_member() -> None:
 
 def test_members_are_normal_around_the_mean() -> None:
     mean, covariance = np.array([3.0, -1.0]), np.array([[2.0, 1.2], [1.2, 1.0]])
-    members = with_state(TuningConfig(population_size=20_000), mean=mean, C=covariance, std=0.5).ask()
+    members = with_state(TuningConfig(population_size=10_000), mean=mean, C=covariance, std=0.5).ask()
     np.testing.assert_allclose(members.mean(axis=0), mean, atol=0.02)
     np.testing.assert_allclose(np.cov(members.T), 0.5**2 * covariance, atol=0.02)
     steps = (members - mean) @ np.linalg.inv(np.linalg.cholesky(0.5**2 * covariance)).T
