@@ -95,8 +95,10 @@ class Preloaded:
 
 def serve() -> None:
     """Fork a process for each order on the standard input, and say when it ends."""
-    import matplotlib.backends.backend_agg  # noqa: F401  # all that a search imports, those on its way included
+    # All that a search imports, on its way, too.
+    import scipy.stats  # noqa: F401
 
+    import glojax.reporting
     import glojax.search.commands  # noqa: F401
 
     assert threading.active_count() == 1, "a process with threads cannot be forked safely"

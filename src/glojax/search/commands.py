@@ -10,7 +10,6 @@ from glojax.errors import ConfigurationError, GlojaxError, RunDirectoryError
 from glojax.expressions import LossTree
 from glojax.files import expanded, write_atomically
 from glojax.losses import find_tree
-from glojax.reporting import draw_summary
 from glojax.search.comparison import BEST_RATE, Comparison
 from glojax.search.config_file import FILE, read_config, read_options
 from glojax.search.execution import ResumeOptions
@@ -153,6 +152,8 @@ def _report(outcome: _Outcome, run: Run, options: CommonOptions, console: Consol
         }
     run.directory.write_json("result.json", record)
     if best is not None and comparison is not None:
+        from glojax.reporting import draw_summary  # matplotlib takes as long as the rest of the command to import
+
         write_atomically(
             run.directory.path / "summary.png",
             lambda path: draw_summary(
