@@ -1,6 +1,8 @@
 # `make search` finds a loss function on the built-in digits; `make test` checks everything. Each sets up what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
+# One process more than there are processors, at most 4: many tests wait for processes that they start.
+PROCESSES := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n + 1 : 4)))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: search test audit clean
@@ -13,7 +15,7 @@ test: .venv/ready-for-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 
 audit: .venv/ready
 	$(PIP) -e '.[audit]'
