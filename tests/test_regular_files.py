@@ -6,7 +6,16 @@ import pytest
 
 from glojax.errors import UnfitFileError
 from glojax.files import append, truncate
-from glojax.regular_files import MAX_LINE, open_given, parse_json, read_file, read_json, read_lines, require_own
+from glojax.regular_files import (
+    MAX_LINE,
+    open_given,
+    parse_json,
+    read_file,
+    read_json,
+    read_lines,
+    require_own,
+    require_readable,
+)
 from tests.plants import PLANTS
 
 plants = pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
@@ -67,14 +76,32 @@ def test_a_given_file_may_be_a_link_but_no_pipe(tmp_path: Path, victim: Path) ->
 def test_a_sparse_file_is_refused_by_its_size(tmp_path: Path) -> None:
     (tmp_path / "own").touch()
     os.truncate(tmp_path / "own", 10 * 2**30)
-    with pytest.raises(UnfitFileError, match=r"has 10,737,418,240 bytes; expected at most 1,073,741,824"):
-        require_own(tmp_path / "own")
+    with pytest.raises(UnfitFileError, match=r"has 10,737,418,240 bytes; expected at most 4,294,967,296"):
+        require_readable(tmp_path / "own")
     os.truncate(tmp_path / "own", 2**25)
     with pytest.raises(UnfitFileError, match=r"has 33,554,432 bytes; expected at most 16,777,216"):
         read_json(tmp_path / "own")
-    os.truncate(tmp_path / "own", 2**31)
-    with pytest.raises(UnfitFileError, match=r"expected at most 1,073,741,824"):
+    os.truncate(tmp_path / "own", 2**33)
+    with pytest.raises(UnfitFileError, match=r"expected at most 4,294,967,296"):
         next(read_lines(tmp_path / "own"))
+
+
+def test_a_log_may_grow_beyond_what_is_read(tmp_path: Path) -> None:
+    (tmp_path / "own").touch()
+    os.truncate(tmp_path / "own", 2**33)
+    append(tmp_path / "own", b"more\n", durable=False)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    with pytest.raises(UnfitFileError, match="own is a folder; expected a file of that name, or none: move it away"):
+        require_own(tmp_path / "own")
+
+
+def test_json_has_some_levels() -> None:
+    assert parse_json("[" * 60 + "]" * 60)
+    with pytest.raises(ValueError, match="it is nested too deep"):
+        parse_json("[" * 70 + "]" * 70)
 
 
 def test_a_long_line_comes_in_pieces(tmp_path: Path) -> None:

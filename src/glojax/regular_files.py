@@ -4,6 +4,7 @@ A file that glojax has written is a regular file with one name. `open_own` opens
 file elsewhere would be read or changed, and no named pipe or device, which may block for ever.
 """
 
+import contextlib
 import errno
 import json
 import os
@@ -18,8 +19,11 @@ from glojax.errors import UnfitFileError
 #: accuracy. Parsed, JSON takes up to 25 times its size.
 MAX_OBJECT: Final = 16 * 2**20
 
-#: Greatest size of a file of JSON lines: three million trainings.
-MAX_LOG: Final = 2**30
+#: Greatest size of a file of JSON lines: twelve million trainings.
+MAX_LOG: Final = 2**32
+
+#: Greatest depth of JSON; what is written has some levels.
+MAX_DEPTH: Final = 64
 
 #: Greatest number of bytes that are read of a line; the longest that is written has an expression of 1000 nodes.
 MAX_LINE: Final = 2**20
@@ -57,13 +61,16 @@ def open_given(path: str | os.PathLike[str], flags: int) -> int:
 
 
 def require_own(path: str | os.PathLike[str]) -> None:
-    """Raise UnfitFileError unless there is a regular file with one name, of at most `MAX_LOG` bytes, or nothing."""
-    try:
-        status = os.lstat(path)
-    except FileNotFoundError:
-        return
-    _require_own(status, path)
-    _require_size(status.st_size, path, MAX_LOG)
+    """Raise UnfitFileError unless there is a regular file with one name, or nothing."""
+    with contextlib.suppress(FileNotFoundError):
+        _require_own(os.lstat(path), path)
+
+
+def require_readable(path: str | os.PathLike[str]) -> None:
+    """Raise UnfitFileError as `require_own` does, and for a file that is larger than `MAX_LOG`."""
+    require_own(path)
+    with contextlib.suppress(FileNotFoundError):
+        _require_size(os.lstat(path).st_size, path, MAX_LOG)
 
 
 def read_file(path: Path, max_bytes: int, *, is_own: bool = True) -> bytes:
@@ -102,9 +109,20 @@ def parse_json(text: bytes | str) -> Any:
         ValueError: The text is not of this kind, or nested too deep.
     """
     try:
-        return json.loads(text, parse_int=_integer, parse_constant=_constant)
+        value = json.loads(text, parse_int=_integer, parse_constant=_constant)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for parent in level
+            if isinstance(parent, dict | list)
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+        ]
+        if not level:
+            return value
+    raise ValueError("it is nested too deep")
 
 
 def checked_size(file: IO[bytes], path: str | os.PathLike[str], max_bytes: int) -> int:
@@ -124,8 +142,9 @@ def _checked(descriptor: int, path: str | os.PathLike[str], *, is_own: bool) -> 
 
 
 def _require_own(status: os.stat_result, path: str | os.PathLike[str]) -> None:
-    _require_regular(status, path)
-    if status.st_nlink > 1:
+    if stat.S_ISDIR(status.st_mode):
+        raise UnfitFileError(f"{os.fspath(path)} is a folder; expected a file of that name, or none: move it away.")
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         raise _not_own(path)
 
 
@@ -133,7 +152,7 @@ def _require_regular(status: os.stat_result, path: str | os.PathLike[str]) -> No
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
     if not stat.S_ISREG(status.st_mode):
-        raise _not_own(path)
+        raise UnfitFileError(f"{os.fspath(path)} is a pipe or a device, and no regular file")
 
 
 def _not_own(path: str | os.PathLike[str]) -> UnfitFileError:

@@ -10,7 +10,8 @@ import sys
 # While Python imports the packages of a module to run, "-m" stands for its path, and the current folder comes first in
 # `sys.path`. Even modules of the standard library would be taken from there.
 _SCRIPT = (sys.argv or [""])[0]
-if _SCRIPT == "-m" and not sys.flags.safe_path:
+_IS_MODULE = _SCRIPT == "-m" and any(word.split(".")[0] in ("glojax", "-mglojax") for word in sys.orig_argv[1:])
+if _IS_MODULE and not sys.flags.safe_path:
     sys.path.pop(0)
 
 import contextlib
@@ -18,6 +19,7 @@ import logging
 import signal
 import traceback
 from collections.abc import Callable
+from multiprocessing import parent_process
 from types import FrameType, TracebackType
 from typing import NoReturn
 
@@ -32,8 +34,12 @@ def _prepare_command() -> None:
     os.environ["PYTHONSAFEPATH"] = "1"  # for the processes that this one starts
     os.environ.pop("MPLBACKEND", None)  # all pictures are files
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of a missing home folder
-    with contextlib.chdir(os.sep):
-        import matplotlib  # noqa: F401  # reads the current folder's matplotlibrc
+    try:
+        with contextlib.chdir(os.sep):
+            import matplotlib  # noqa: F401  # reads the current folder's matplotlibrc
+    except OSError as error:
+        os.write(2, f"error: The current folder cannot be used ({error.strerror}); change to another.\n".encode())
+        os._exit(2)
 
 
 def run_command(main: Callable[[], int]) -> NoReturn:
@@ -64,5 +70,6 @@ def _report_bug(kind: type[BaseException], error: BaseException, trace: Tracebac
     sys.stderr.write(printable("".join(traceback.format_exception(error))))
 
 
-if _SCRIPT == "-m" or os.path.basename(_SCRIPT).removesuffix(".exe") == "glojax":
+# A process that a command starts has its script, too.
+if (_IS_MODULE or os.path.basename(_SCRIPT).removesuffix(".exe") == "glojax") and parent_process() is None:
     _prepare_command()

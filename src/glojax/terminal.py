@@ -10,7 +10,10 @@ from glojax.errors import printable
 
 
 def open_console() -> Console:
-    """Return a console for standard output that prints control characters in texts as escapes."""
+    """Return a console for standard output that prints control characters in texts as escapes.
+
+    What a `rich.live.Live` display draws is not escaped: it is to hold no texts from files.
+    """
     console = Console()
     console.push_render_hook(_Escaping())
     return console

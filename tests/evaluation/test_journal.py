@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from glojax.errors import RunDirectoryError
+from glojax.errors import RunDirectoryError, UnfitFileError
 from glojax.evaluation import Training, TrainingJournal, checksum
 from glojax.evaluation.journal import recorded_result
 from glojax.expressions import LossTree
@@ -51,7 +51,7 @@ def test_a_result_that_cannot_be_written_is_not_known(path: Path) -> None:
     journal = TrainingJournal(path)
     path.unlink()
     path.mkdir()
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(UnfitFileError):
         journal.add(training(9), result(0.5))
     assert journal.find(training(9)) is None
 

@@ -47,7 +47,7 @@ def complaint(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("name", [name for name in _OWN if name != "config.json"])
-@pytest.mark.parametrize("kind", ["symbolic", "hard", "pipe", "sparse"])
+@pytest.mark.parametrize("kind", ["symbolic", "hard", "pipe", "sparse", "folder"])
 def test_no_file_of_a_run_is_a_link_a_pipe_or_too_large(
     folder: Path, complaint: Complaint, name: str, kind: str
 ) -> None:
@@ -58,13 +58,14 @@ def test_no_file_of_a_run_is_a_link_a_pipe_or_too_large(
         os.truncate(folder / name, 10 * 2**30)
     elif kind == "pipe":
         os.mkfifo(folder / name)
+    elif kind == "folder":
+        (folder / name).mkdir()
     elif kind == "hard":
         (folder / name).hardlink_to(victim)
     else:
         (folder / name).symlink_to(victim)
-    assert (
-        f"{name} {'has 10,737,418,240 bytes' if kind == 'sparse' else 'is a link, a pipe or a device'}" in complaint()
-    )
+    what = {"sparse": "has 10,737,418,240 bytes", "folder": "is a folder"}.get(kind, "is a link, a pipe or a device")
+    assert f"{name} {what}" in complaint()
     assert victim.read_text() == "mine"
     assert {path.name for path in folder.iterdir()} == {"config.json", name}
 
@@ -92,6 +93,7 @@ def test_a_configuration_is_a_regular_file_of_some_size(folder: Path, complaint:
         ("options", [], "its field 'options' is no dict"),
         ("options.genetic", [], "holds options that this command does not take"),
         ("options.tuning", [[]], "holds options that this command does not take"),
+        ("resolved", {"deep": json.loads("[" * 700 + "]" * 700)}, "it is nested too deep"),
         ("options.seed", 10**400, "config.json cannot be read (an integer of 401 digits)"),
         ("options.training.num_steps", [], "num_steps is []"),
         ("options.training.optimizer", {"name": [], "arguments": {}}, "error: "),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from glojax.errors import RunDirectoryError, UnfitFileError
+from glojax.errors import RunDirectoryError
 from glojax.search.run_directory import RunDirectory
 
 
@@ -120,9 +120,16 @@ def test_a_folder_that_is_not_released_cannot(directory: RunDirectory) -> None:
         RunDirectory.reopen(directory.path)
 
 
+def test_a_default_folder_whose_parent_leads_nowhere_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("runs").symlink_to("gone")
+    with pytest.raises(RunDirectoryError, match="Cannot write runs: File exists"):
+        RunDirectory.create(None, "compare")
+
+
 def test_a_new_run_is_not_written_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".holder.json").symlink_to(tmp_path / "mine")
-    with pytest.raises(UnfitFileError, match=r"\.holder\.json is a link, a pipe or a device"):
+    with pytest.raises(RunDirectoryError, match=r"\.holder\.json is a link, a pipe or a device"):
         RunDirectory.create(tmp_path / "run", "compare")
     assert not (tmp_path / "mine").exists()

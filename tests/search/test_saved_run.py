@@ -94,6 +94,7 @@ def test_a_comparison_has_no_single_best_loss(compare_run: FinishedRun) -> None:
         ("generations.jsonl", b'{"seconds": null, ' + GENERATION),
         ("generations.jsonl", b'{"seconds": "1", ' + GENERATION),
         ("generations.jsonl", b'{"seconds": NaN, ' + GENERATION),
+        ("generations.jsonl", b'{"seconds": -1.0, ' + GENERATION),
         ("generations.jsonl", b'{"seconds": 1.0, "more": 1, ' + GENERATION),
         ("generations.jsonl", b'{"seconds": 1.0, ' + GENERATION.replace(b'"trained": 1', b'"trained": -1')),
         ("generations.jsonl", b'{"seconds": 1.0, ' + GENERATION.replace(b'"trained": 1', b'"trained": true')),

@@ -90,3 +90,24 @@ def test_the_process_of_a_program_that_imports_glojax_stays_as_it_is() -> None:
     assert "PYTHONSAFEPATH" not in os.environ
     assert sys.excepthook is not startup._report_failure
     assert signal.getsignal(signal.SIGINT) is not startup._interrupt
+
+
+def test_a_program_that_uses_glojax_is_left_alone(tmp_path: Path) -> None:
+    """It finds modules in the current folder, and its errors are shown in full."""
+    package = modules(tmp_path / "package", "__init__", code="import glojax.startup")
+    (package / "train.py").write_text("import beside")
+    (tmp_path / "beside.py").write_text("raise ValueError('mine')")
+    command = [sys.executable, "-m", "package.train"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Traceback")
+    assert ended.stderr.endswith("ValueError: mine\n")
+
+
+def test_a_folder_that_is_gone_is_told_in_a_line(command: list[str], tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    leave = "import os, sys; os.chdir('gone'); os.rmdir('../gone'); os.execv(sys.argv[1], sys.argv[1:])"
+    stranded = [sys.executable, "-c", leave, *command, "--version"]
+    ended = subprocess.run(stranded, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr == "error: The current folder cannot be used (No such file or directory); change to another.\n"

@@ -205,7 +205,7 @@ class WorkerPool:
         for worker in list(self._workers.values()):
             if worker.address not in present:
                 self._record(worker, "lost")
-                self._num_lost += worker.num_devices == 0
+                self._num_lost += worker.num_devices == 0 and worker.refusal is None
                 yield self._remove(worker)
             elif worker.task is not None and not worker.task.done() and time.monotonic() > worker.deadline:
                 self._record(worker, "late" if worker.has_shard else "silent")

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from glojax.datasets.dataset import Split
 from glojax.datasets.publication import Publication, PublishedImages, SplitName
 from glojax.datasets.reading import explained
-from glojax.errors import DatasetError
+from glojax.errors import DatasetError, in_one_line
 from glojax.regular_files import MAX_OBJECT, open_given, parse_json, read_file
 
 _LOGGER = logging.getLogger(__name__)
@@ -159,8 +159,7 @@ def prepare(publication: Publication, root: Path) -> Path:
         prepared = find_prepared(Path(builder.data_dir), publication)
         if prepared is not None:  # another process has prepared it in the meantime
             return prepared
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DatasetError(f"{host}, by tensorflow-datasets: {reason[:_MAX_CHARACTERS]}") from error
+        raise DatasetError(f"{host}, by tensorflow-datasets: {in_one_line(error)[:_MAX_CHARACTERS]}") from error
     finally:
         tfds.display_progress_bar(bars_before)
     return Path(builder.data_dir)

@@ -88,7 +88,8 @@ def _show_or_mend(show: Callable[..., None], message: Warning | str, *others: An
     # The files are PROGRAM-HASH-cache, and JAX names the program alone: of several that have this name, all go.
     for path in Path(jax.config.values["jax_compilation_cache_dir"]).glob("*-cache"):
         if unreadable[1] in (path.name.rsplit("-", 2)[0], path.name.removesuffix("-cache")):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the cache may be shared, and not ours to mend
+                path.unlink()
     _log.info("A compiled program, %s, cannot be read, and is compiled again.", unreadable[1])
 
 

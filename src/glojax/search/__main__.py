@@ -142,8 +142,8 @@ def with_optimizer_arguments(arguments: Sequence[str]) -> list[str]:
 
 
 def _value(flag: str, arguments: Sequence[str]) -> str | None:
-    """Return the value of the last occurrence of a flag."""
-    for index, argument in reversed(list(enumerate(arguments))):
+    """Return the value of a flag."""
+    for index, argument in enumerate(arguments):
         if argument == flag or argument.startswith(f"{flag}="):
             return argument.partition("=")[2] if "=" in argument else next(iter(arguments[index + 1 :]), None)
     return None

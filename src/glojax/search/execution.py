@@ -15,12 +15,14 @@ import dacite
 import tyro
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from glojax.cluster.settings import Limits, SchedulerSettings, Settings, settings_type
 from glojax.errors import ConfigurationError, in_one_line, nearest
 from glojax.evaluation.runtime import MAX_DEVICES
 from glojax.files import expanded
 from glojax.regular_files import read_file
+from glojax.terminal import print_text
 
 if TYPE_CHECKING:
     from glojax.cluster.worker_pool import WorkerPool
@@ -152,7 +154,7 @@ def open_cluster(execution: ExecutionOptions, console: Console) -> Iterator["tup
     settings = read_settings(execution.cluster, execution.cluster_config)
     with _workers(execution.cluster, settings, execution.devices) as workers:
         waiting = f"Waiting for a worker of {execution.cluster}, at {workers.address}."
-        console.print(waiting, highlight=False, markup=False)
+        print_text(waiting, console)
         workers.wait_for_workers(1)
         yield workers, settings.limits
 
@@ -183,12 +185,12 @@ def print_workers(options: WorkersOptions, console: Console) -> None:
             continue
         speed = about["steps"] / about["seconds"] if about["seconds"] else 0.0
         counts = (f"{speed:,.0f}", *(str(about[name]) for name in ("shards", "trainings", "failures")))
-        table.add_row(address, about["host"], str(about["pid"]), ", ".join(about["devices"]), *counts)
+        table.add_row(address, Text(about["host"]), str(about["pid"]), Text(", ".join(about["devices"])), *counts)
     console.print(table)
     console.print(f"{len(reports)} workers; {len(failures)} were lost, late or refused.", highlight=False)
     latest_of = {failure["host"]: failure["what"] for failure in failures}
     for host, number in Counter(failure["host"] for failure in failures).most_common():
-        console.print(f"  {host}: {number}, at last: {latest_of[host]}", highlight=False, markup=False, soft_wrap=True)
+        print_text(f"  {host}: {number}, at last: {latest_of[host]}", console)
 
 
 def _require_known(given: Mapping[str, Any], settings: Any, path: Path, prefix: str = "") -> None:

@@ -30,9 +30,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from glojax.errors import GlojaxError, RunDirectoryError
+from glojax.errors import GlojaxError, RunDirectoryError, UnfitFileError
 from glojax.files import is_unfinished, remove_unfinished, write_atomically
-from glojax.regular_files import read_json, require_own
+from glojax.regular_files import read_json, require_readable
 from glojax.search.logs import JsonLines
 
 #: Free space that a run requires before it starts; a training takes a third of a kilobyte.
@@ -56,7 +56,6 @@ class RunDirectory:
     def __init__(self, path: Path, *, is_new: bool = False):
         """Lock the folder."""
         self.path = path
-        _require_own_files(path)  # before a write: the lock's file would be made, or emptied, through a link
         self._lock = FileLock(path / _LOCK, timeout=0)
         self._logs: dict[str, JsonLines] = {}
         try:
@@ -86,6 +85,7 @@ class RunDirectory:
             if path is None:
                 path = _new_folder(Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{command}")
             require_free(path)
+            _require_own_files(path)  # before a write: the lock's file would be made, or emptied, through a link
             path.mkdir(parents=True, exist_ok=True)
             _require_space(path)
             return cls(path, is_new=True)
@@ -152,9 +152,12 @@ def require_run(path: Path) -> None:
 
 
 def _require_own_files(path: Path) -> None:
-    """Raise UnfitFileError for the first file of a run that is a link, no regular file, or too large."""
+    """Raise RunDirectoryError for the first file of a run that is a link, no regular file, or too large."""
     for name in _OWN:
-        require_own(path / name)
+        try:
+            require_readable(path / name)
+        except UnfitFileError as error:
+            raise RunDirectoryError(str(error)) from error
 
 
 def require_free(path: Path) -> None:
@@ -200,9 +203,10 @@ def _require_space(path: Path) -> None:
 
 def _new_folder(path: Path) -> Path:
     """Make a folder that does not exist yet, under the given path, or one with a number; return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     candidate, numbers = path, count(2)
     while True:
         with contextlib.suppress(FileExistsError):
-            candidate.mkdir(parents=True)
+            candidate.mkdir()
             return candidate
         candidate = path.with_name(f"{path.name}-{next(numbers)}")
