@@ -222,10 +222,8 @@ def whole_lines(path: Path) -> bytes:
 def preloaded(cache: Path, library: Path | None = None) -> Preloaded:
     """Return a starter of processes that keep their compiled programs in a folder, and load a library first."""
     paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
-    # Programs that compile fast are kept, too, as there are many of them.
-    keep = {"XDG_CACHE_HOME": str(cache), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     loaded = {} if library is None else {"LD_PRELOAD": str(library)}
-    return Preloaded(os.environ | ENVIRONMENT | keep | loaded | {"PYTHONPATH": paths})
+    return Preloaded(os.environ | ENVIRONMENT | {"XDG_CACHE_HOME": str(cache), "PYTHONPATH": paths} | loaded)
 
 
 def main(options: Options) -> None:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from tests.compilation import FLAGS
 
-ENVIRONMENT = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": FLAGS}
+# Programs that compile fast are kept, too, as there are many of them.
+ENVIRONMENT = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": FLAGS, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
 
 
 class FinishedRun(NamedTuple):

@@ -92,7 +92,7 @@ def test_options_of_the_command_line_read_back(dataset: str) -> None:
         ("--optimizer adam --seed 1", "--seed 1 --optimizer adam"),
         ("--optimizer=adam --optimizer.b1=0.9", "--optimizer adam b1=0.9"),
         ("--optimizer.momentum 0.9 --seed 1", "--seed 1 --optimizer sgd momentum=0.9"),
-        ("--optimizer.eps-root 1 --optimizer rmsprop --optimizer adam", "--optimizer adam eps_root=1"),
+        ("--optimizer.eps-root 1 --optimizer adam", "--optimizer adam eps_root=1"),
         ("tune --loss a b --optimizer lion", "tune --loss a b --optimizer lion"),
     ],
 )

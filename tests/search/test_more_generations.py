@@ -35,7 +35,7 @@ def lines(run_dir: str) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("order", [(), ("--asynchronous",), ("--strategy", "steady-state"), ("--strategy", "random")])
+@pytest.mark.parametrize("order", [(), ("--asynchronous",)])
 def test_a_finished_run_goes_on_to_more_generations_and_trains_only_what_is_new(
     trained: list[Any], order: tuple[str, ...]
 ) -> None:

@@ -85,8 +85,8 @@ class RunDirectory:
             if path is None:
                 path = _new_folder(Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{command}")
             require_free(path)
-            _require_own_files(path)  # before a write: the lock's file would be made, or emptied, through a link
             path.mkdir(parents=True, exist_ok=True)
+            _require_own_files(path)  # before a write: the lock's file would be made, or emptied, through a link
             _require_space(path)
             return cls(path, is_new=True)
 
