@@ -92,6 +92,9 @@ def test_a_log_may_grow_beyond_what_is_read(tmp_path: Path) -> None:
         file.seek(2**33)
         file.write(b"\n")
     append(tmp_path / "own", b"more\n", durable=False)
+    with open(tmp_path / "own", "rb") as file:
+        file.seek(2**33)
+        assert file.read() == b"\nmore\n"
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
 """The tuning of coefficients, most of it with a stand-in that trains nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -21,6 +20,7 @@ from glojax.search.tuning import Tuned, TuningRecord, tune
 from glojax.strategies import TuningConfig
 from glojax.strategies.coefficients import default_population_size
 from glojax.training import TrainingConfig
+from tests.compilation import counted_compilations
 from tests.search.fakes import STEPS, FakeEvaluator
 
 BAIKAL, CROSS_ENTROPY, SUM = "log(y) - x / y", "x * log(y)", "x + log(y)"
@@ -265,19 +265,6 @@ TRAINING = TrainingConfig(num_steps=10, batch_size=64, learning_rate=0.05)
 
 def trainer(num_devices: int) -> LocalEvaluator:
     return LocalEvaluator(DigitsCNN, load_dataset("digits"), TRAINING, devices=training_devices(num_devices))
-
-
-@contextmanager
-def counted_compilations() -> Iterator[list[str]]:
-    compilations: list[str] = []
-
-    def listen(event: str, duration_secs: float, **kwargs: str | int) -> None:
-        if event == "/jax/core/compile/backend_compile_duration":
-            compilations.append(str(kwargs.get("fun_name")))
-
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    yield compilations
-    jax.monitoring.unregister_event_duration_listener(listen)
 
 
 def test_nothing_compiles_once_losses_of_as_many_coefficients_were_tuned() -> None:

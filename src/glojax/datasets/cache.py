@@ -70,7 +70,7 @@ def describe_cache(publication: Publication) -> str | None:
     try:
         with open(path, "rb", opener=open_given) as file, zipfile.ZipFile(file) as archive:
             names = archive.namelist()
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):  # zipfile raises all of these
         return "damaged cache"
     return "cache" if "test_images.npy" in names else "cache, no test"
 

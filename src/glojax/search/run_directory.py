@@ -64,7 +64,7 @@ class RunDirectory:
             raise RunDirectoryError(
                 f"{path} is in use by {self._holder_in_words()}; wait until it ends, or end it."
             ) from None
-        except NotImplementedError as error:
+        except NotImplementedError as error:  # filelock's answer to a file system without locks
             raise RunDirectoryError(f"The file system of {path} knows no locks; give another as --run-dir.") from error
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": f"{datetime.now():%Y-%m-%d %H:%M:%S}"}
         try:
