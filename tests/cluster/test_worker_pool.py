@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import threading
 import time
 
 import dask
@@ -27,6 +28,12 @@ TREE = LossTree.parse("x * log(y)")
 
 def lacks_memory() -> str:
     raise MemoryError
+
+
+def freeze_soon() -> str:
+    """End well, and stop this process right after that."""
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGSTOP)).start()
+    return "done"
 
 
 def wait_forever(pool: ClusterPool) -> None:
@@ -124,6 +131,24 @@ def test_a_worker_that_froze_while_it_was_idle_is_replaced(
     assert other in addresses(own)
     while frozen in addresses(workers):
         workers.wait()
+
+
+@pytest.mark.slow
+def test_a_worker_that_froze_before_its_result_was_fetched_is_late(
+    workers: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_pool, "_FETCH_SECONDS", 0.5)
+    monkeypatch.setattr(worker_pool, "_UNFETCHED_SECONDS", 1.0)
+    workers.wait_for_workers(2)
+    frozen = next(worker for worker in workers.workers if worker.is_idle)
+    workers.assign(frozen, 60.0, freeze_soon)
+    time.sleep(1)
+    outcomes: list[Outcome] = []
+    while not outcomes:
+        outcomes = workers.wait()
+    assert outcomes == [Outcome(frozen, None, None)]
+    assert workers.reports()[1][-1]["what"] == "late"
+    workers.wait_for_workers(2)
 
 
 def test_no_worker_is_late_while_the_head_is_busy(workers: WorkerPool) -> None:

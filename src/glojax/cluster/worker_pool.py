@@ -41,6 +41,7 @@ _SCHEDULER_SECONDS = 30.0  # how long the scheduler may be silent before the clu
 _INTRODUCTION_SECONDS = 300.0  # for a worker to import glojax and find its devices
 _REPORT_SECONDS = 10.0  # for all workers to report their counts
 _FETCH_SECONDS = 2.0  # for fetching one result, which blocks everything else
+_UNFETCHED_SECONDS = 5.0  # for fetching it again, beside the time that fetching blocks, until the worker is late
 _RESTART_SECONDS = 120.0  # for a nanny to replace a worker
 
 
@@ -168,7 +169,9 @@ class WorkerPool:
             pass
         except TimeoutError as raised:
             if task.status != "error":
-                # The worker may die after its task has ended and before its result is fetched: `_poll` sees that.
+                # The worker may die or freeze after its task has ended and before its result is fetched: `_poll` sees
+                # either.
+                worker.deadline = min(worker.deadline, time.monotonic() + _UNFETCHED_SECONDS)
                 self._done.put((worker, task))
                 return None
             error = raised
@@ -207,7 +210,7 @@ class WorkerPool:
                 self._record(worker, "lost")
                 self._num_lost += worker.num_devices == 0 and worker.refusal is None
                 yield self._remove(worker)
-            elif worker.task is not None and not worker.task.done() and time.monotonic() > worker.deadline:
+            elif worker.task is not None and time.monotonic() > worker.deadline:
                 self._record(worker, "late" if worker.has_shard else "silent")
                 self._replace(worker)
                 yield self._remove(worker)
