@@ -10,10 +10,11 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any
+from queue import Empty, SimpleQueue
+from typing import Any, NoReturn
 
 
 class ForkedProcess:
@@ -24,10 +25,17 @@ class ForkedProcess:
         self._ended = ended
         self._code: int | None = None
 
-    def wait(self) -> int:
-        """Wait for the end; return the exit code, or minus the number of the signal that ended the process."""
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end; return the exit code, or minus the number of the signal that ended the process.
+
+        A process that takes longer than `timeout` seconds is killed.
+        """
         if self._code is None:
-            self._code = self._ended.get()
+            try:
+                self._code = self._ended.get(timeout=timeout)
+            except Empty:
+                os.kill(self.pid, signal.SIGKILL)
+                raise TimeoutError(f"The process had not ended after {timeout} s.") from None
         return self._code
 
     def poll(self) -> int | None:
@@ -63,11 +71,25 @@ class Preloaded:
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
-    def begin(self, folder: Path, module: str, *arguments: str) -> ForkedProcess:
-        """Begin a process in a folder; its output is appended to `output.txt` there."""
+    def begin(
+        self,
+        folder: Path,
+        module: str,
+        *arguments: str,
+        output: str = "output.txt",
+        errors: str = "output.txt",
+        environment: Mapping[str, str] | None = None,
+    ) -> ForkedProcess:
+        """Begin a process in a folder; its output and errors are appended to files, whose paths start from there."""
         with self._lock:
             assert self._server.stdin is not None
-            order = {"folder": str(folder), "module": module, "arguments": arguments}
+            order = {
+                "folder": str(folder),
+                "module": module,
+                "arguments": arguments,
+                "files": [output, errors],
+                "environment": None if environment is None else dict(environment),
+            }
             self._server.stdin.write(json.dumps(order) + "\n")
             self._server.stdin.flush()
             pid = self._begun.get()
@@ -122,16 +144,20 @@ def _end_of(pid: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def _become(folder: str, module: str, arguments: list[str]) -> None:
-    """Run a module's `main` in this new process, and end it."""
+def _become(
+    folder: str, module: str, arguments: list[str], files: list[str], environment: dict[str, str] | None
+) -> NoReturn:
+    """Run a module's `main` in this new process, and end it as the module's own process would end."""
     code = 1
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.chdir(folder)
-        output = os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        for descriptor in (1, 2):
-            os.dup2(output, descriptor)
+        for descriptor, path in zip((1, 2), files, strict=True):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
         os.close(0)
+        if environment is not None:
+            os.environ.clear()
+            os.environ.update(environment)
         sys.argv = [module, *arguments]
         if module == "glojax.search":
             from glojax.search.__main__ import main
@@ -140,9 +166,15 @@ def _become(folder: str, module: str, arguments: list[str]) -> None:
 
             main = import_module(module).main
         code = main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+    finally:
         sys.stdout.flush()
         sys.stderr.flush()
-    finally:
         os._exit(code)
 
 

@@ -1,18 +1,24 @@
 """Runs of the command line in processes of their own."""
 
+import atexit
 import csv
+import functools
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.compilation import FLAGS
+from tests.crash.preloaded import Preloaded
 
 # Programs that compile fast are kept, too, as there are many of them.
 ENVIRONMENT = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": FLAGS, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+
+TIMEOUT_SECONDS = 300
 
 
 class FinishedRun(NamedTuple):
@@ -76,16 +82,40 @@ def run_on_faulty_layer(folder: Path, operation: str, moment: str, number: int, 
 
 
 def _run(folder: Path, module: str, *arguments: str) -> FinishedRun:
-    environment = os.environ | ENVIRONMENT
+    environment = _environment()
+    with tempfile.TemporaryDirectory() as outside:
+        paths = [str(Path(outside) / name) for name in ("output", "errors")]
+        if _read_by_imports(environment) == _SETTINGS:
+            process = _preloaded().begin(
+                folder, module, *arguments, output=paths[0], errors=paths[1], environment=environment
+            )
+            exit_code = process.wait(TIMEOUT_SECONDS)
+        else:
+            with open(paths[0], "w") as out, open(paths[1], "w") as err:
+                command = [sys.executable, "-m", module, *arguments]
+                exit_code = subprocess.run(
+                    command, cwd=folder, env=environment, stdout=out, stderr=err, timeout=TIMEOUT_SECONDS, check=False
+                ).returncode
+        output, errors = (Path(path).read_text() for path in paths)
+    return FinishedRun(exit_code, output, errors, folder / "run")
+
+
+def _environment() -> dict[str, str]:
     # Of the tests' own modules, too.
-    environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), environment.get("PYTHONPATH", "")])
-    process = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return FinishedRun(process.returncode, process.stdout, process.stderr, folder / "run")
+    paths = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    return os.environ | ENVIRONMENT | {"PYTHONPATH": paths}
+
+
+def _read_by_imports(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith(("JAX_", "XLA_", "TF", "PYTHON"))}
+
+
+#: What a preloaded process has read of its environment; one for which it would be otherwise begins from nothing.
+_SETTINGS = _read_by_imports(_environment())
+
+
+@functools.cache
+def _preloaded() -> Preloaded:
+    preloaded = Preloaded(_environment())
+    atexit.register(preloaded.close)
+    return preloaded
