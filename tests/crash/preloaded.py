@@ -118,7 +118,6 @@ class Preloaded:
 def serve() -> None:
     """Fork a process for each order on the standard input, and say when it ends."""
     # All that a search imports, on its way, too.
-    import scipy.stats
     import sklearn.datasets  # noqa: F401
 
     import glojax.reporting
