@@ -89,9 +89,9 @@ def test_cancel_gives_the_results_of_trainings_that_have_begun(
     pool, trainings = make_pool(), make_trainings(LONG, TREES[:3], range(4))
     expected = trained(make_pool(), LONG, trainings)
     pool.submit(LONG, trainings)
-    assert pool.wait() == []
-    results = pool.cancel()
-    assert {training for training, _ in results} == set(trainings[:2])
+    results = [*pool.wait(), *pool.cancel()]
+    # Each worker has begun one; on a busy machine it may have ended and begun another by then.
+    assert set(trainings[:2]) <= {training for training, _ in results} < set(trainings)
     for training, result in results:
         assert float(result.scores["validation"]) == expected[trainings.index(training)][0]
     begin = time.monotonic()

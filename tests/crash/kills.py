@@ -120,15 +120,23 @@ class Victim:
         search: Options of the run.
         strategy: The strategy of its discovery.
         is_asynchronous: Whether evaluations are told in the order of their completion.
+        is_timed: Whether the undisturbed run, whose time says when to kill, is done twice, so that nothing compiles.
     """
 
-    def __init__(self, processes: Preloaded, folder: Path, search: Sequence[str], strategy: str, is_asynchronous: bool):
+    def __init__(
+        self,
+        processes: Preloaded,
+        folder: Path,
+        search: Sequence[str],
+        strategy: str,
+        is_asynchronous: bool,
+        is_timed: bool = True,
+    ):
         self._processes = processes
         self._folder = folder / f"{strategy}-{is_asynchronous}"
         self._strategy, self._is_asynchronous = strategy, is_asynchronous
         self.command = (*search, "--strategy", strategy, *(("--asynchronous",) if is_asynchronous else ()))
-        # The first run fills the cache of compiled programs, the second one shows the time.
-        for name in ("first", "run"):
+        for name in ("first", "run") if is_timed else ("run",):
             (self._folder / name).mkdir(parents=True)
             begin = time.perf_counter()
             search_process = self._go_on(self._folder / name / "run", "tests.crash.faulty_search", "count")

@@ -118,6 +118,7 @@ class Preloaded:
 def serve() -> None:
     """Fork a process for each order on the standard input, and say when it ends."""
     # All that a search imports, on its way, too.
+    import scipy.stats  # noqa: F401
     import sklearn.datasets  # noqa: F401
 
     import glojax.reporting

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import make_dataclass
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import jax
@@ -78,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if execution.cluster is not None:
             jax.config.update("jax_platforms", "cpu")  # accelerators are for the workers
         require_device()
-        trace = jax.profiler.trace(expanded(execution.profile)) if execution.profile else contextlib.nullcontext()
+        trace = contextlib.nullcontext() if execution.profile is None else profiled(execution.profile)
         with interruptible(execution.time_limit_seconds), trace:
             work(options, console)
     except GlojaxError as error:
@@ -89,6 +90,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(printable("\n".join([f"interrupted: {reason}", *getattr(error, "__notes__", [])])), file=sys.stderr)
         return error.exit_code if isinstance(error, Interruption) else 130
     return 0
+
+
+def profiled(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """Return a context whose computations JAX's profiler traces, without every call of a Python function."""
+    options = jax.profiler.ProfileOptions()
+    options.python_tracer_level = 0
+    return jax.profiler.trace(expanded(folder), profiler_options=options)
 
 
 def _in_parentheses(text: str) -> str:
