@@ -2,7 +2,6 @@
 
 from glojax.losses.catalog import (
     CATALOG as CATALOG,
-    LossFunction as LossFunction,
     baikal as baikal,
     baikal_cma as baikal_cma,
     cross_entropy as cross_entropy,
@@ -11,6 +10,8 @@ from glojax.losses.catalog import (
 )
 from glojax.losses.compiled import compile_tree as compile_tree
 from glojax.losses.interpreter import interpret as interpret
+from glojax.losses.leaves import Leaves as Leaves
+from glojax.losses.loss import Loss as Loss
 from glojax.losses.objective import ClassReduction as ClassReduction
 from glojax.losses.operations import register_operator as register_operator
 from glojax.losses.program import LossProgram as LossProgram

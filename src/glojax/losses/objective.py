@@ -1,10 +1,11 @@
 r"""The objective: a differentiable loss of logits, from a function of one class.
 
-    loss = -sum_i f(x_i, y_i),   y = clip(softmax(logits), epsilon, 1)
+    loss = -sum_i f(x_i, y_i),   y = softmax(logits)
 
 Source: Gonzalez and Miikkulainen (2020), section IV-A, equation of the cross-entropy loss. Deviations: the paper
-prints 1/n in front of the sum over the n classes, but its accuracies come from the sum without it, our default; and the
-paper does not clip.
+prints 1/n in front of the sum over the n classes, but its accuracies come from the sum without it, our default. Where y
+or 1 - y stands in a denominator of f it is at least `prob_epsilon`; so the loss stays finite, and its gradient does not
+vanish. Elsewhere nothing is clipped, and logarithms are exact however far y is from 1/2.
 """
 
 from functools import partial
@@ -13,14 +14,16 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_derivatives import SymbolicZero
 
 from glojax.errors import ConfigurationError
 from glojax.losses.operations import Function
+from glojax.losses.softmax import Softmax
 
 ClassReduction = Literal["sum", "mean"]
-_Primals = tuple[Any, jax.Array, jax.Array]
+_Primals = tuple[Any, jax.Array, jax.Array, jax.Array | None]
 
-#: The lower bound to which probabilities are clipped, so that 1 / y and log(y) stay finite.
+#: The lower bound of y and 1 - y in denominators.
 DEFAULT_PROB_EPSILON = 1e-7
 
 
@@ -32,57 +35,74 @@ def objective(
     program: Any,
     labels: jax.Array,
     logits: jax.Array,
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """Return the loss [...] of each example, from labels and logits [..., C] of one dtype.
 
-    The elementwise `function(program, labels, probs)` may be the interpreter; `program` is a pytree of arrays. One
-    forward-mode pass computes value and derivative, so that reverse mode never goes through `function`. The loss is
-    differentiable in `logits` alone, in forward and reverse mode.
+    The elementwise `function(program, leaves)` may be the interpreter. One forward-mode pass computes value and
+    derivative, so that reverse mode never goes through `function`.
+
+    Args:
+        function: f, of a program and `Leaves`.
+        class_reduction: "sum", or "mean" over the classes.
+        prob_epsilon: Lower bound of y and 1 - y in denominators.
+        program: A pytree of arrays, in which the loss is not differentiable.
+        labels: x, [..., C].
+        logits: [..., C].
+        weights: Factors on the classes, [..., C] or of a shape that broadcasts to it, which the mean is weighted by.
+            A class of weight 0 is left out, even where f is not finite.
     """
-    return _value_and_gradient(function, class_reduction, prob_epsilon, (program, labels, logits))[0]
+    softmax = Softmax.of(logits)
+    values = function(program, softmax.leaves(labels, prob_epsilon))
+    return _weighted(_factors(class_reduction, weights, logits.shape), values)
 
 
-def _value_and_gradient(
-    function: Function, class_reduction: ClassReduction, prob_epsilon: float, primals: _Primals
-) -> tuple[jax.Array, jax.Array]:
-    program, labels, logits = primals
-    probs = jax.nn.softmax(logits)
-    clipped = jnp.clip(probs, prob_epsilon, 1)
-    values, derivatives = jax.jvp(lambda y: function(program, labels, y), (clipped,), (jnp.ones_like(probs),))
-    scale = -1.0 if class_reduction == "sum" else -1.0 / logits.shape[-1]
-    partials = scale * jnp.where(probs < prob_epsilon, 0, derivatives)
-    gradient = probs * (partials - jnp.sum(partials * probs, axis=-1, keepdims=True))
-    return scale * jnp.sum(values, axis=-1), gradient
-
-
-@objective.defjvp
+@partial(objective.defjvp, symbolic_zeros=True)
 def _objective_jvp(
-    function: Function, class_reduction: ClassReduction, prob_epsilon: float, primals: _Primals, tangents: _Primals
+    function: Function, class_reduction: ClassReduction, prob_epsilon: float, primals: _Primals, tangents: Any
 ) -> tuple[jax.Array, jax.Array]:
-    loss, gradient = _value_and_gradient(function, class_reduction, prob_epsilon, primals)
-    return loss, jnp.sum(gradient * tangents[2], axis=-1)
+    program, labels, logits, weights = primals
+    _, labels_dot, logits_dot, weights_dot = tangents
+    softmax = Softmax.of(logits)
+    leaves = softmax.leaves(labels, prob_epsilon)
+    factors_of = partial(_factors, class_reduction, shape=logits.shape)
+    evaluate, factors = partial(function, program), factors_of(weights)
+    values, slopes = jax.jvp(evaluate, (leaves,), (softmax.slopes(leaves),))
+    change = jnp.zeros(logits.shape[:-1], logits.dtype)
+    if not isinstance(logits_dot, SymbolicZero):
+        gradient = softmax.gradient(_products(factors, slopes))
+        change += jnp.sum(gradient * logits_dot, axis=-1)
+    if not isinstance(labels_dot, SymbolicZero):
+        _, slopes_in_labels = jax.jvp(evaluate, (leaves,), (leaves.slopes_in_labels(),))
+        change += _weighted(factors, slopes_in_labels * labels_dot)
+    if weights is not None and not isinstance(weights_dot, SymbolicZero):
+        change += _weighted(jax.jvp(factors_of, (weights,), (weights_dot,))[1], values)
+    return _weighted(factors, values), change
+
+
+def _factors(class_reduction: ClassReduction, weights: jax.Array | None, shape: tuple[int, ...]) -> jax.Array | float:
+    """Return what f is multiplied by in the sum over classes."""
+    if weights is None:
+        return -1.0 if class_reduction == "sum" else -1.0 / shape[-1]
+    weights = jnp.broadcast_to(weights, shape)
+    return -weights if class_reduction == "sum" else -weights / jnp.sum(weights, axis=-1, keepdims=True)
+
+
+def _products(factors: jax.Array | float, values: jax.Array) -> jax.Array:
+    if isinstance(factors, float):
+        return factors * values
+    return jnp.where(factors == 0, 0, factors * values)
+
+
+def _weighted(factors: jax.Array | float, values: jax.Array) -> jax.Array:
+    return jnp.sum(_products(factors, values), axis=-1)
 
 
 def check_objective(class_reduction: str, prob_epsilon: float) -> None:
     """Refuse options of `objective` that are out of range."""
     if class_reduction not in ("sum", "mean"):
         raise ConfigurationError(f"class_reduction is {class_reduction!r}; expected 'sum' or 'mean'.")
-    if prob_epsilon != 0 and not (0 < prob_epsilon < 1 and np.finfo(np.float32).tiny <= np.float32(prob_epsilon) < 1):
+    if prob_epsilon != 0 and not (0 < prob_epsilon < 0.5 and np.float32(prob_epsilon) >= np.finfo(np.float32).tiny):
         raise ConfigurationError(
-            f"prob_epsilon is {prob_epsilon}; expected a number from 0 to below 1 that float32 holds, such as 1e-7."
+            f"prob_epsilon is {prob_epsilon}; expected a number from 0 to below 0.5 that float32 holds, such as 1e-7."
         )
-
-
-def as_probabilities(labels: jax.Array, logits: jax.Array) -> jax.Array:
-    """Return labels as probabilities [..., C] of the dtype of the logits, from probabilities or from integers [...]."""
-    labels, logits = jnp.asarray(labels), jnp.asarray(logits)
-    if not jnp.issubdtype(logits.dtype, jnp.floating):
-        raise ConfigurationError(f"Logits are of dtype {logits.dtype}; expected floating-point numbers.")
-    if labels.shape == logits.shape:
-        return labels.astype(logits.dtype)
-    if labels.shape == logits.shape[:-1] and jnp.issubdtype(labels.dtype, jnp.integer):
-        return jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
-    raise ConfigurationError(
-        f"Labels of shape {labels.shape} and dtype {labels.dtype} do not fit logits of shape {logits.shape}; "
-        f"expected shape {logits.shape}, or integers of shape {logits.shape[:-1]}."
-    )

@@ -1,0 +1,55 @@
+"""The leaves of a loss function of one class: its label x, its probability y, and what cannot be computed from y again.
+
+In float32, 1 - y is 0 from a difference of 17 between two logits on, and log(y) is infinite from 104 on. So 1 - y,
+x - y, log(y) and log(1 - y) are leaves of their own, which come from the logits without cancellation or underflow.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Leaves(NamedTuple):
+    """Arrays [..., C] of one dtype.
+
+    Attributes:
+        x: Labels.
+        y: Probabilities.
+        complement: 1 - y.
+        difference: x - y.
+        log_y: log(y).
+        log_complement: log(1 - y).
+        clipped_y: y in denominators: at least `prob_epsilon`.
+        clipped_complement: 1 - y in denominators: at least `prob_epsilon`.
+        clipped_difference: x - y in denominators, from one of the two.
+    """
+
+    x: jax.Array
+    y: jax.Array
+    complement: jax.Array
+    difference: jax.Array
+    log_y: jax.Array
+    log_complement: jax.Array
+    clipped_y: jax.Array
+    clipped_complement: jax.Array
+    clipped_difference: jax.Array
+
+    @classmethod
+    def of_probabilities(cls, labels: jax.Array, probs: jax.Array) -> "Leaves":
+        """Return the leaves of given probabilities, as exact as these are; nothing is clipped."""
+        complement = 1 - probs
+        difference = difference_of(labels, probs, complement)
+        logs = jnp.log(probs), jnp.log1p(-probs)
+        return cls(labels, probs, complement, difference, *logs, probs, complement, difference)
+
+    def slopes_in_labels(self) -> "Leaves":
+        """Return the derivatives of the leaves in x."""
+        zero, one = jnp.zeros_like(self.y), jnp.ones_like(self.y)
+        names = {"x", "difference", "clipped_difference"}
+        return Leaves(*(one if name in names else zero for name in self._fields))
+
+
+def difference_of(labels: jax.Array, probs: jax.Array, complement: jax.Array) -> jax.Array:
+    """Return x - y from y where it is at most 1/2, and else from 1 - y."""
+    return jnp.where(probs > 0.5, complement - (1 - labels), labels - probs)

@@ -1,0 +1,124 @@
+"""Loss functions in the form of optax, of any expression."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from glojax.errors import ConfigurationError
+from glojax.expressions import LossTree, to_latex
+from glojax.losses.compiled import compile_leaves
+from glojax.losses.objective import DEFAULT_PROB_EPSILON, ClassReduction, check_objective, objective
+from glojax.losses.operations import Function
+
+
+@dataclass(frozen=True, repr=False)
+class Loss:
+    """A loss function of logits and labels: minus an expression, summed over the classes.
+
+    It can be pickled, compared and hashed, and works under `jit`, `grad`, `vmap`, `hessian`, `shard_map` and `remat`.
+
+    Attributes:
+        tree: The expression in the label x and the probability y of a class; its text is parsed.
+        class_reduction: "sum" or "mean" over the classes.
+        prob_epsilon: Lower bound of y and 1 - y in denominators, in [0, 0.5).
+    """
+
+    tree: LossTree
+    class_reduction: ClassReduction = "sum"
+    prob_epsilon: float = DEFAULT_PROB_EPSILON
+
+    def __post_init__(self) -> None:
+        if isinstance(self.tree, str):
+            object.__setattr__(self, "tree", LossTree.parse(self.tree))
+        if not isinstance(self.tree, LossTree):
+            raise ConfigurationError(f"Got {self.tree!r} for a loss; expected a LossTree, its text, or a name.")
+        check_objective(self.class_reduction, self.prob_epsilon)
+
+    def __call__(
+        self,
+        logits: Any,
+        labels: Any,
+        axis: int = -1,
+        where: Any = None,
+        weights: Any = None,
+    ) -> jax.Array:
+        """Return the loss of each example.
+
+        Args:
+            logits: [..., C] floating, of any dtype: bfloat16 and float16 are computed in float32. Minus infinity stands
+                for a class that is impossible.
+            labels: [..., C], one-hot or soft; or integers [...]. An integer that is no class, such as -1 or -100 for
+                padding, has a loss and a gradient of 0.
+            axis: The axis of the classes in the logits, soft labels, `where` and `weights`.
+            where: Which classes there are, a bool array that broadcasts to the logits; the others have no probability.
+            weights: Factors on the classes, an array that broadcasts to the logits. The mean over the classes is
+                weighted by them.
+
+        Returns:
+            [...], of the dtype of the logits. Differentiable in logits, soft labels and weights.
+        """
+        logits, labels = jnp.asarray(logits), jnp.asarray(labels)
+        if not jnp.issubdtype(logits.dtype, jnp.floating):
+            raise ConfigurationError(f"Logits are of dtype {logits.dtype}; expected floating-point numbers.")
+        axis = _checked_axis(axis, logits.ndim)
+        shape, dtype = logits.shape, jnp.promote_types(logits.dtype, jnp.float32)
+        logits = jnp.moveaxis(logits, axis, -1)
+        num_classes, computed = logits.shape[-1], logits.astype(dtype)
+        is_example = None
+        if labels.shape == shape:
+            labels = jnp.moveaxis(labels, axis, -1).astype(dtype)
+        elif labels.shape == logits.shape[:-1] and jnp.issubdtype(labels.dtype, jnp.integer):
+            is_example = (labels >= 0) & (labels < num_classes)
+            # What there is in the place of padding must not matter, even if it is not finite.
+            computed = jnp.where(is_example[..., None], computed, 0)
+            labels = jax.nn.one_hot(labels, num_classes, dtype=dtype)
+        else:
+            raise ConfigurationError(
+                f"Labels of shape {labels.shape} and dtype {labels.dtype} do not fit logits of shape {shape}; "
+                f"expected shape {shape}, or integers of shape {logits.shape[:-1]}."
+            )
+        factors = None if weights is None else _last("weights", weights, shape, axis).astype(dtype)
+        if where is not None:
+            is_class = _last("where", where, shape, axis).astype(bool)
+            computed = jnp.where(is_class, computed, -jnp.inf)
+            factors = jnp.where(is_class, 1 if factors is None else factors, 0).astype(dtype)
+        losses = objective(self._function, self.class_reduction, self.prob_epsilon, (), labels, computed, factors)
+        losses = losses if is_example is None else jnp.where(is_example, losses, 0)
+        return losses.astype(logits.dtype)
+
+    @cached_property
+    def _function(self) -> Function:
+        function = compile_leaves(self.tree)
+        return lambda _, leaves: function(leaves)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_function"}
+
+    def __repr__(self) -> str:
+        options = {"class_reduction": "sum", "prob_epsilon": DEFAULT_PROB_EPSILON}
+        others = (f", {name}={vars(self)[name]!r}" for name, value in options.items() if vars(self)[name] != value)
+        return f"Loss({str(self.tree)!r}{''.join(others)})"
+
+    def _repr_latex_(self) -> str:
+        sign = r"-\frac{1}{n} \sum_{i}" if self.class_reduction == "mean" else r"-\sum_{i}"
+        return rf"${sign} \left({to_latex(self.tree)}\right)$"
+
+
+def _checked_axis(axis: int, num_axes: int) -> int:
+    if not -num_axes <= axis < num_axes:
+        raise ConfigurationError(f"axis is {axis} for logits of {num_axes} axes; expected one of them.")
+    return axis
+
+
+def _last(name: str, array: Any, shape: tuple[int, ...], axis: int) -> jax.Array:
+    """Return an array that broadcasts to the logits' shape with the classes' axis as the last one."""
+    try:
+        return jnp.moveaxis(jnp.broadcast_to(array, shape), axis, -1)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{name} of shape {np.shape(array)} does not broadcast to the logits' shape, {shape}."
+        ) from error

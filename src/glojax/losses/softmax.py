@@ -1,0 +1,155 @@
+"""Class probabilities, as exact at both ends as the logits are, and derivatives through them.
+
+With z the logits and m the class of the largest, all comes from the others: r = sum of exp(z_i - z_m) over i other than
+m. So y_m = 1 / (1 + r), 1 - y_m = r / (1 + r) and log(y_m) = -log(1 + r), without a difference of nearly equal numbers.
+
+The gradient of a sum of g_i(y_i) in the logits takes the slope of each class in log(y_i), which is y_i dg_i/dy_i; but
+for a dominant class, of a probability above 1/2, the slope in its logit log(y_m / (1 - y_m)), which is the former times
+1 - y_m. Both are finite where the gradient is, and no term of it cancels:
+
+    for m:      s_m - y_m sum of s_i over i other than m
+    for k:      s_k - y_k sum of s_i over i other than m - y_k / (1 - y_m) s_m
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from glojax.losses.leaves import Leaves, difference_of
+
+# In the place of minus infinity, which would make 0 * log(y) NaN.
+_LEAST_LOGIT = -1e37
+
+
+class Softmax(NamedTuple):
+    """The class probabilities of logits [..., C].
+
+    At most one class of an example has a probability above 1/2; it is called dominant.
+
+    Attributes:
+        y: Probabilities.
+        complement: 1 - y.
+        log_y: log(y).
+        log_complement: log(1 - y).
+        share: y / (1 - y_m) for the classes other than m: their shares in what a dominant one leaves.
+    """
+
+    y: jax.Array
+    complement: jax.Array
+    log_y: jax.Array
+    log_complement: jax.Array
+    share: jax.Array
+
+    @property
+    def is_dominant(self) -> jax.Array:
+        """Whether each class is dominant."""
+        return self.y > 0.5
+
+    @classmethod
+    def of(cls, logits: jax.Array) -> "Softmax":
+        """Return the softmax of logits; one of minus infinity counts as -1e37."""
+        return _softmax(jnp.where(logits == -jnp.inf, _LEAST_LOGIT, logits))
+
+    def leaves(self, labels: jax.Array, prob_epsilon: float) -> Leaves:
+        """Return the leaves for labels [..., C]."""
+        clipped_y = jnp.maximum(self.y, prob_epsilon)
+        clipped_complement = jnp.maximum(self.complement, prob_epsilon)
+        return Leaves(
+            x=labels,
+            y=self.y,
+            complement=self.complement,
+            difference=difference_of(labels, self.y, self.complement),
+            log_y=self.log_y,
+            log_complement=self.log_complement,
+            clipped_y=clipped_y,
+            clipped_complement=clipped_complement,
+            clipped_difference=difference_of(labels, clipped_y, clipped_complement),
+        )
+
+    def slopes(self, leaves: Leaves) -> Leaves:
+        """Return the derivatives of the leaves in log(y); for a dominant class in its logit, log(y / (1 - y)).
+
+        The derivative at a clipped value is the one that the value itself has, so that it is never 0.
+        """
+        scale = jnp.where(self.is_dominant, self.complement, 1)
+        clipped_scale = jnp.where(self.is_dominant, leaves.clipped_complement, 1)
+        fall, clipped_fall = -self.y * scale, -self.y * clipped_scale
+        rise = leaves.clipped_y * scale
+        return Leaves(
+            x=jnp.zeros_like(self.y),
+            y=-fall,
+            complement=fall,
+            difference=fall,
+            log_y=scale,
+            log_complement=jnp.where(self.is_dominant, -self.y, -self.y / self.complement),
+            clipped_y=rise,
+            clipped_complement=clipped_fall,
+            clipped_difference=jnp.where(self.y > 0.5, clipped_fall, -rise),
+        )
+
+    def gradient(self, slopes: jax.Array) -> jax.Array:
+        """Return the gradient in the logits of a sum over classes, from the slope of each class; see `slopes`."""
+        dominant = _sum(jnp.where(self.is_dominant, slopes, 0))
+        others = _sum(jnp.where(self.is_dominant, 0, slopes))
+        return slopes - self.y * others - jnp.where(self.is_dominant, 0, self.share * dominant)
+
+
+@jax.custom_jvp
+def _softmax(logits: jax.Array) -> Softmax:
+    top = _max(logits)
+    is_top = logits == top
+    num_ties = _sum(is_top.astype(logits.dtype)) - 1
+    second = jnp.where(num_ties > 0, top, _max(jnp.where(is_top, -jnp.inf, logits)))
+    # Of all classes but one of the largest, relative to the second largest: `total` is between 1 and C - 1.
+    others = jnp.where(is_top, 0, _exp_of_difference(logits, second))
+    total = _sum(others) + num_ties
+    rest = _exp_of_difference(second, top) * total
+    share = others / jnp.maximum(total, 1)
+    rest_share = rest / (1 + rest)
+    y = jnp.where(is_top, 1 / (1 + rest), share * rest_share)
+    log_sum = jnp.log1p(rest)
+    is_dominant = y > 0.5
+    return Softmax(
+        y=y,
+        complement=jnp.where(is_dominant, rest_share, 1 - y),
+        log_y=logits - top - log_sum,
+        log_complement=jnp.where(is_dominant, second - top + jnp.log(total) - log_sum, jnp.log1p(-y)),
+        share=share,
+    )
+
+
+@_softmax.defjvp
+def _softmax_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[Softmax, Softmax]:
+    softmax, (change,) = _softmax(*primals), tangents
+    y, complement, _, _, share = softmax
+    is_dominant = softmax.is_dominant
+    # For a dominant class: the change of its logit less the mean change of the others.
+    lead = change - _sum(jnp.where(is_dominant, 0, share * change))
+    log_y = jnp.where(is_dominant, complement * lead, change - _sum(y * change))
+    log_complement = jnp.where(is_dominant, -y * lead, -y / complement * log_y)
+    dominant_log_complement = _sum(jnp.where(is_dominant, log_complement, 0))
+    changes = Softmax(
+        y=y * log_y,
+        complement=-y * log_y,
+        log_y=log_y,
+        log_complement=log_complement,
+        share=share * (log_y - dominant_log_complement),
+    )
+    return softmax, changes
+
+
+def _exp_of_difference(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Return exp(a - b) without the rounding error of the difference, which is up to 1e-5 of the result."""
+    difference = a - b
+    subtracted = a - difference
+    error = (a - (difference + subtracted)) + (subtracted - b)
+    return jnp.exp(difference) * (1 + error)
+
+
+def _max(values: jax.Array) -> jax.Array:
+    return jnp.max(values, axis=-1, keepdims=True)
+
+
+def _sum(values: jax.Array) -> jax.Array:
+    return jnp.sum(values, axis=-1, keepdims=True)
