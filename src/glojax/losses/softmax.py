@@ -52,9 +52,9 @@ class Softmax(NamedTuple):
         return _softmax(jnp.where(logits == -jnp.inf, _LEAST_LOGIT, logits))
 
     def leaves(self, labels: jax.Array, prob_epsilon: float) -> Leaves:
-        """Return the leaves for labels [..., C]."""
-        clipped_y = jnp.maximum(self.y, prob_epsilon)
-        clipped_complement = jnp.maximum(self.complement, prob_epsilon)
+        """Return the leaves for labels [..., C]; in denominators y is from `prob_epsilon` to 1 - `prob_epsilon`."""
+        clipped_y = jnp.clip(self.y, prob_epsilon, 1 - prob_epsilon)
+        clipped_complement = jnp.where(self.is_dominant, jnp.maximum(self.complement, prob_epsilon), 1 - clipped_y)
         return Leaves(
             x=labels,
             y=self.y,
@@ -70,22 +70,21 @@ class Softmax(NamedTuple):
     def slopes(self, leaves: Leaves) -> Leaves:
         """Return the derivatives of the leaves in log(y); for a dominant class in its logit, log(y / (1 - y)).
 
-        The derivative at a clipped value is the one that the value itself has, so that it is never 0.
+        Those of the clipped leaves are what they would be for a y of this value, so that they are never 0.
         """
         scale = jnp.where(self.is_dominant, self.complement, 1)
-        clipped_scale = jnp.where(self.is_dominant, leaves.clipped_complement, 1)
-        fall, clipped_fall = -self.y * scale, -self.y * clipped_scale
-        rise = leaves.clipped_y * scale
+        rise = self.y * scale
+        clipped_rise = leaves.clipped_y * jnp.where(self.is_dominant, leaves.clipped_complement, 1)
         return Leaves(
-            x=jnp.zeros_like(self.y),
-            y=-fall,
-            complement=fall,
-            difference=fall,
+            x=jnp.zeros_like(rise),
+            y=rise,
+            complement=-rise,
+            difference=-rise,
             log_y=scale,
             log_complement=jnp.where(self.is_dominant, -self.y, -self.y / self.complement),
-            clipped_y=rise,
-            clipped_complement=clipped_fall,
-            clipped_difference=jnp.where(self.y > 0.5, clipped_fall, -rise),
+            clipped_y=clipped_rise,
+            clipped_complement=-clipped_rise,
+            clipped_difference=-clipped_rise,
         )
 
     def gradient(self, slopes: jax.Array) -> jax.Array:
