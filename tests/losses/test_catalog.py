@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 
 from glojax.errors import ExpressionError
 from glojax.expressions import LossTree
-from glojax.losses import CATALOG, LossFunction, baikal, baikal_cma, cross_entropy, find_tree
+from glojax.losses import CATALOG, Loss, baikal, baikal_cma, cross_entropy, find_tree
 
 LOGITS = jnp.float32(np.random.default_rng(5).normal(size=(20, 7)) * 3)
 INTEGERS = jnp.arange(20) % 7
@@ -36,7 +36,7 @@ def test_baikal_cma_is_its_formula() -> None:
     np.testing.assert_allclose(baikal_cma(LOGITS, INTEGERS), -2.7279 * inner.sum(axis=-1), rtol=1e-5)
 
 
-def minimum(loss: LossFunction, num_classes: int) -> float:
+def minimum(loss: Loss, num_classes: int) -> float:
     """Probability of the true class at the loss's minimum, the others being equal: where the slope changes its sign."""
 
     def at(prob: jax.Array) -> jax.Array:
@@ -73,12 +73,6 @@ def test_a_message_does_not_repeat_a_long_name() -> None:
     assert len(str(caught.value)) < 300
 
 
-def test_a_published_loss_says_what_it_is_and_where_it_comes_from() -> None:
-    assert baikal_cma.__doc__ is not None
-    assert f"Minus the sum over the classes of `{CATALOG['baikal_cma']}`" in baikal_cma.__doc__
-    assert "Source: Gonzalez and Miikkulainen (2020), equation 2" in baikal_cma.__doc__
-
-
 def test_a_published_loss_is_sent_to_another_process() -> None:
     for loss in (cross_entropy, baikal, baikal_cma):
-        assert pickle.loads(pickle.dumps(loss)) is loss
+        assert pickle.loads(pickle.dumps(loss)) == loss

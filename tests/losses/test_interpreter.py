@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from jax import lax
 
 from glojax.expressions import MAX_NODES, LossTree, Node
-from glojax.losses import LossProgram, compile_tree, interpret
+from glojax.losses import Leaves, LossProgram, compile_tree, interpret
 from glojax.strategies.genetic import random_tree
 from tests.derivatives import derivative
 from tests.oracle import evaluate
@@ -32,7 +32,7 @@ def value_and_derivative(function: Callable[[jax.Array], jax.Array], probs: jax.
 
 @jax.jit
 def interpreted(program: LossProgram, labels: jax.Array, probs: jax.Array) -> Dual:
-    return value_and_derivative(partial(interpret, program, labels), probs)
+    return value_and_derivative(lambda probs: interpret(program, Leaves.of_probabilities(labels, probs)), probs)
 
 
 def well_conditioned(tree: LossTree, shift: float) -> np.ndarray:

@@ -3,17 +3,19 @@ import numpy as np
 import pytest
 
 from glojax.errors import ExpressionError
-from glojax.expressions import OPERATORS, LossTree
+from glojax.expressions import LossTree
 from glojax.losses import LossProgram, compile_tree
+from glojax.losses.stable import LEAVES
 
 BAIKAL = LossTree.parse("log(y) - x / y")
 
 
-def test_a_program_lists_the_nodes_from_last_to_first() -> None:
+def test_a_program_lists_the_instructions_from_last_to_first() -> None:
     program = LossProgram.from_tree(BAIKAL, capacity=8)
-    expected = [list(OPERATORS).index(name) for name in ("y", "x", "divide", "y", "log", "subtract")]
-    np.testing.assert_array_equal(program.opcodes, [*expected, 0, 0])
-    assert program.length == 6
+    names = [*LEAVES, *program.operators]
+    expected = [names.index(name) for name in ("clipped_y", "x", "divide", "log_y", "subtract")]
+    np.testing.assert_array_equal(program.opcodes, [*expected, 0, 0, 0])
+    assert program.length == 5
 
 
 def test_constants_and_coefficients_stand_at_their_nodes() -> None:
@@ -38,8 +40,8 @@ def test_stacked_programs_are_the_single_ones() -> None:
 
 
 def test_a_tree_that_does_not_fit_is_refused() -> None:
-    with pytest.raises(ExpressionError, match="6 nodes does not fit a program of 5"):
-        LossProgram.from_tree(BAIKAL, capacity=5)
+    with pytest.raises(ExpressionError, match="5 instructions does not fit a program of 4"):
+        LossProgram.from_tree(BAIKAL, capacity=4)
 
 
 def test_a_coefficient_beyond_float32_is_infinite() -> None:

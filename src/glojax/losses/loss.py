@@ -65,7 +65,7 @@ class Loss:
         if not jnp.issubdtype(logits.dtype, jnp.floating):
             raise ConfigurationError(f"Logits are of dtype {logits.dtype}; expected floating-point numbers.")
         axis = _checked_axis(axis, logits.ndim)
-        shape, dtype = logits.shape, jnp.promote_types(logits.dtype, jnp.float32)
+        shape, dtype = logits.shape, logits.dtype if jnp.finfo(logits.dtype).bits >= 32 else jnp.float32
         logits = jnp.moveaxis(logits, axis, -1)
         num_classes, computed = logits.shape[-1], logits.astype(dtype)
         is_example = None
