@@ -32,6 +32,8 @@ from glojax.strategies import (
     RandomSearch as RandomSearch,
     SteadyStateSearch as SteadyStateSearch,
     Strategy as Strategy,
+    TaylorConfig as TaylorConfig,
+    TaylorSearch as TaylorSearch,
     TuningConfig as TuningConfig,
 )
 from glojax.training import (

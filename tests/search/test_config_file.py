@@ -15,7 +15,7 @@ from glojax.search.config_file import FORMAT, accept, go_on_command, read_config
 from glojax.search.execution import ResumeOptions
 from glojax.search.options import RECIPES, CommonOptions, CompareOptions, DiscoverOptions, RunOptions, TuneOptions
 from glojax.search.run_directory import RunDirectory
-from glojax.strategies import GeneticConfig, TuningConfig
+from glojax.strategies import GeneticConfig, TaylorConfig, TuningConfig
 from glojax.training import Optimizer, TrainingConfig
 
 OPTIONS = RunOptions(
@@ -55,6 +55,8 @@ def rewritten(directory: RunDirectory, **changes: Any) -> None:
         OPTIONS,
         DiscoverOptions(train_fraction=0.5, conv_lowering="patches"),
         DiscoverOptions(strategy="random", initial_losses=("baikal", "x * y"), asynchronous=True),
+        DiscoverOptions(strategy="taylor", taylor=TaylorConfig(order=2, start=(0.0, 1.0, 2.0, 3.0, 4.0))),
+        DiscoverOptions(constraint=("bounded", "convex_in_y")),
         TuneOptions(loss=("baikal", "x * y"), tuning=TuningConfig(sigma=0.5, active_weights=True)),
         CompareOptions(losses=("baikal",), learning_rates=(0.1, 1.0)),
         CompareOptions(losses=("baikal",), dataset="cifar10", **RECIPES["cifar10"]._asdict()),

@@ -12,7 +12,7 @@ from glojax.expressions import LossTree, canonical
 from glojax.search.generations import Discovered, GenerationRecord, discover
 from glojax.search.logs import EventLog
 from glojax.search.loop import rank
-from glojax.strategies import GeneticConfig
+from glojax.strategies import CONSTRAINTS, GeneticConfig
 from tests.search.fakes import STEPS, FakeEvaluator
 
 CONFIG = GeneticConfig(population_size=30, num_elites=3)
@@ -119,6 +119,20 @@ def test_initial_losses_are_the_first_candidates(strategy: str) -> None:
     discovery = Discovery(num_generations=1, strategy=strategy, initial=initial)
     assert [one.tree for one, _ in discovery.evaluations[:2]] == [canonical(tree) for tree in initial]
     assert len(discovery.evaluations) == 30
+
+
+def test_a_constraint_is_a_predicate_a_name_or_several() -> None:
+    for constraint in ("bounded", ["bounded", lambda tree: not tree.uses("sqrt")]):
+        found = Discovery(constraint=constraint).found
+        assert len(found) > 10
+        assert all(CONSTRAINTS["bounded"](one.evaluation.tree) for one in found)
+    assert not any(one.evaluation.tree.uses("sqrt") for one in found)
+
+
+def test_settings_of_another_strategy_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"Strategy 'taylor' got GeneticConfig\(.*; expected a TaylorConfig"):
+        discover(FakeEvaluator(), CONFIG, strategy="taylor")
+    assert len(discover(FakeEvaluator(), num_generations=1, strategy="taylor")) == 28
 
 
 def test_every_candidate_meets_the_constraint() -> None:

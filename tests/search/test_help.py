@@ -24,6 +24,8 @@ GENETIC = (
     "--crossover-rate",
     "--strategy",
     "--initial-losses",
+    "--constraint",
+    *(f"--taylor.{name}" for name in ("order", "population-size", "sigma", "start")),
 )
 TUNING = tuple(f"--tuning.{name}" for name in ("coefficients", "generations", "population-size", "sigma", "patience"))
 

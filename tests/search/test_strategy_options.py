@@ -8,10 +8,14 @@ import pytest
 
 from glojax.expressions import LossTree, canonical
 from glojax.search.__main__ import main
+from glojax.strategies import TaylorConfig, TaylorSearch, find_constraint
 from tests.search.fakes import UseStandIns, fitness_of, short
 from tests.search.runs import with_options
+from tests.strategies.driving import ask_all, tell_all
 
-SEARCH = ("--population-size", "10", "--num-elites", "2", "--generations", "3", "--finalists", "4", "--seed", "3")
+BUDGET = ("--generations", "3", "--finalists", "4", "--seed", "3")
+SEARCH = ("--population-size", "10", "--num-elites", "2", *BUDGET)
+TAYLOR = ("--taylor.population-size", "10", *BUDGET)
 
 
 def candidates() -> list[dict[str, Any]]:
@@ -35,15 +39,16 @@ def test_candidates_are_written_in_the_order_of_telling_with_what_is_known_of_th
     assert {one["status"] for one in candidates()} == {"lacks_variable", "non_finite", "trained"}
 
 
-@pytest.mark.parametrize("strategy", ["generational", "steady-state", "random"])
+@pytest.mark.parametrize("strategy", ["generational", "steady-state", "random", "taylor"])
 @pytest.mark.parametrize("order", [(), ("--asynchronous",)])
 def test_each_strategy_begins_with_the_initial_losses(
     use_stand_ins: UseStandIns, strategy: str, order: tuple[str, ...]
 ) -> None:
+    search = TAYLOR if strategy == "taylor" else SEARCH
     stand_ins = use_stand_ins(fitness_of)
     initial = ("baikal", "x * log(y) + 0", "x * y * log(y)")
     options = ("--strategy", strategy, *order, "--initial-losses", *initial)
-    assert main(["discover", *SEARCH, "--run-dir", "run", *options]) == 0
+    assert main(["discover", *search, "--run-dir", "run", *options]) == 0
     asked = [str(tree) for trees in stand_ins.evaluator.trees for tree in trees]
     assert asked[:3] == ["log(y) - x / y", "x * log(y) + 0", "x * y * log(y)"]
     assert [one["expression"] for one in candidates()[:3]] == ["log(y) - x / y", "x * log(y)", "x * y * log(y)"]
@@ -88,3 +93,59 @@ def test_an_asynchronous_run_logs_the_events_of_discovery_and_tuning(use_stand_i
         asked = [one["candidate"] for one in events if one["event"] == "asked"]
         assert asked == list(range(num_candidates or len(asked)))
         assert sorted(one["candidate"] for one in events if one["event"] == "told") == asked
+
+
+def text_of(name: str) -> str:
+    return Path("run", name).read_text()
+
+
+@pytest.mark.parametrize("order", [(), ("--asynchronous",)])
+def test_a_search_for_taylor_losses_has_its_settings_and_goes_on_to_more_generations(
+    use_stand_ins: UseStandIns, order: tuple[str, ...]
+) -> None:
+    options = ("--strategy", "taylor", "--taylor.order", "2", "--taylor.start", "-1", "0.5", "2", "3", "4")
+    search = ("discover", *TAYLOR, "--taylor.sigma", "0.25", *options, *order)
+    for generations, command in (("3", [*search, "--run-dir", "run"]), ("4", ["resume", "run", "--generations", "4"])):
+        stand_ins = use_stand_ins(lambda tree: -sum(tree.coefficients))
+        assert main(command) == 0
+        taylor = {"order": 2, "population_size": 10, "sigma": 0.25, "start": [-1.0, 0.5, 2.0, 3.0, 4.0]}
+        assert json.loads(text_of("config.json"))["options"]["taylor"] == taylor
+        assert len(text_of("generations.jsonl").splitlines()) == int(generations)
+    asked = [
+        tree
+        for trees, rule in zip(stand_ins.evaluator.trees, stand_ins.evaluator.rules, strict=True)
+        if not rule
+        for tree in trees
+    ]
+    strategy = TaylorSearch(TaylorConfig(order=2, population_size=10, sigma=0.25, start=(-1, 0.5, 2, 3, 4)), seed=3)
+    for number in range(4):
+        members = ask_all(strategy)
+        assert members == asked[10 * number : 10 * number + 10]
+        tell_all(strategy, members, lambda tree: -sum(tree.coefficients))
+
+
+def test_every_candidate_finalist_and_tuned_loss_meets_the_constraints(use_stand_ins: UseStandIns) -> None:
+    stand_ins = use_stand_ins(lambda tree: 0.5 + 0.1 * (tree.coefficients != (1.0,) * tree.size))
+    constraints = ("bounded", "minimum_at_label")
+    command = ["--tuned", "2", "--tuning.generations", "2", "--constraint", *constraints, "--run-dir", "run"]
+    assert main([*SEARCH, *command]) == 0
+    is_allowed = find_constraint(constraints)
+    tuned = [one for one in candidates() if one["phase"] == "tuning"]
+    assert not all(is_allowed(LossTree.parse(one["expression"])) for one in tuned)
+    others = [one["expression"] for one in candidates() if one["phase"] == "discovery"]
+    for texts in (others, *(texts for texts, _ in stand_ins.finalists)):
+        assert texts
+        assert all(is_allowed(LossTree.parse(text)) for text in texts)
+
+
+def test_a_resumed_run_has_its_constraints(use_stand_ins: UseStandIns) -> None:
+    use_stand_ins(fitness_of)
+    assert main(["discover", *SEARCH, "--constraint", "minimum_at_label", "bounded", "--run-dir", "run"]) == 0
+    assert json.loads(text_of("config.json"))["options"]["constraint"] == ["minimum_at_label", "bounded"]
+    before = text_of("candidates.jsonl")
+    use_stand_ins(fitness_of)
+    assert main(["resume", "run", "--generations", "4"]) == 0
+    assert text_of("candidates.jsonl").startswith(before)
+    is_allowed = find_constraint(("minimum_at_label", "bounded"))
+    assert all(is_allowed(LossTree.parse(one["expression"])) for one in candidates())
+    assert len(text_of("generations.jsonl").splitlines()) == 4

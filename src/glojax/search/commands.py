@@ -19,6 +19,7 @@ from glojax.search.results import print_best, print_comparison, print_tuned
 from glojax.search.run import Run, running
 from glojax.search.run_directory import require_run
 from glojax.search.tuning import Tuned
+from glojax.strategies import find_constraint
 from glojax.terminal import print_text
 
 
@@ -76,7 +77,7 @@ def _run(run: Run, options: RunOptions) -> _Outcome:
         trees = [finalist.tree for finalist in discovered[: options.tuned]]
         tuned = run.tune(trees, options.tuning, options.seed, options.asynchronous)
         record["tuning"] = _tuning_record(tuned)
-        if members := select_tuned(tuned, options.finalists):
+        if members := select_tuned(tuned, options.finalists, find_constraint(options.constraint)):
             chosen = run.choose(members, seeds)
             best["tuned"] = chosen[0]
             record["tuned"] = _choice_record(chosen)

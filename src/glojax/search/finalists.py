@@ -11,6 +11,7 @@ from glojax.expressions import LossTree, to_latex
 from glojax.search.generations import Discovered
 from glojax.search.loop import rank
 from glojax.search.tuning import Tuned
+from glojax.strategies import Constraint
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,15 @@ def select_discovered(found: Sequence[Discovered], num_finalists: int) -> list[E
     return list(reversed(smallest.values()))[:num_finalists]
 
 
-def select_tuned(tuned: Sequence[Tuned], num_finalists: int) -> list[Evaluation]:
-    """Return the best members of all losses that were tuned; of equally fit ones those of the latest generation."""
-    found = {one.tree: one for loss in tuned for one in loss.found if one.fitness is not None}
+def select_tuned(
+    tuned: Sequence[Tuned], num_finalists: int, constraint: Constraint = lambda tree: True
+) -> list[Evaluation]:
+    """Return the best members that meet the constraint, of all losses that were tuned.
+
+    Of equally fit ones those of the latest generation come first.
+    """
+    members = [one for loss in tuned for one in loss.found if one.fitness is not None]
+    found = {one.tree: one for one in members if constraint(one.tree)}
     return sorted(found.values(), key=lambda one: rank(one)[0])[:num_finalists]
 
 

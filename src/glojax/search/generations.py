@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, get_args
 
+from glojax.errors import ConfigurationError
 from glojax.evaluation import Evaluation, Evaluator, Status
 from glojax.expressions import LossTree
 from glojax.search.logs import EventLog
 from glojax.search.loop import Search, rank
-from glojax.strategies import GeneticConfig, find_strategy
+from glojax.strategies import Constraints, DiscoveryConfig, find_constraint, find_strategy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +66,13 @@ class Discovered:
 
 def discover(
     evaluator: Evaluator,
-    config: GeneticConfig | None = None,
+    config: DiscoveryConfig | None = None,
     num_generations: int = 25,
     seed: int = 0,
     *,
     strategy: str = "generational",
     initial: Sequence[LossTree] = (),
-    constraint: Callable[[LossTree], bool] = lambda tree: True,
+    constraint: Constraints = (),
     time_limit: float | None = None,
     log: EventLog | None = None,
     on_evaluation: Callable[[Evaluation, int], None] = lambda evaluation, generation: None,
@@ -81,12 +82,13 @@ def discover(
 
     Args:
         evaluator: Gives candidates their fitness.
-        config: Settings of the genetic algorithm, by default the paper's.
+        config: Settings of the strategy, by default the paper's: a `TaylorConfig` for "taylor", else a `GeneticConfig`.
         num_generations: At least 1; each has `config.population_size` candidates.
         seed: The seed of the strategy.
-        strategy: A name in `DISCOVERY_STRATEGIES`: "generational", "steady-state" or "random".
+        strategy: A name in `DISCOVERY_STRATEGIES`: "generational", "steady-state", "random" or "taylor".
         initial: Losses to begin with; the other candidates of the first generation are random.
-        constraint: Says whether a tree may be a candidate; others are drawn again.
+        constraint: Says whether a tree may be a candidate; others are drawn again. A predicate, a name in `CONSTRAINTS`
+            ("minimum_at_label", "convex_in_y" or "bounded"), or several, which must all hold.
         time_limit: Seconds after which the search ends; None for no limit.
         log: Keeps the order in which evaluations complete, in which they are then told; None for the order of asking.
         on_evaluation: Called with each evaluation when it is told, and the number of its generation.
@@ -96,12 +98,16 @@ def discover(
         Every distinct loss function, the best first; of equally fit ones the smaller, then the earlier.
 
     Raises:
-        ConfigurationError: The strategy is unknown, or an initial loss may not be a candidate.
+        ConfigurationError: The strategy or a constraint is unknown, the settings are those of another strategy, or an
+            initial loss may not be a candidate.
         GlojaxError: A device has no memory for a single candidate, or the log is of another search.
 
     Source: Gonzalez and Miikkulainen (2020), section III-A, for the default.
     """
-    config = config or GeneticConfig()
+    make, config_type = find_strategy(strategy)
+    config = config or config_type()
+    if not isinstance(config, config_type):
+        raise ConfigurationError(f"Strategy {strategy!r} got {config}; expected a {config_type.__name__}.")
     generation: list[Evaluation] = []
     found: dict[LossTree, Discovered] = {}
     number, start = 1, time.perf_counter()
@@ -120,7 +126,7 @@ def discover(
         if record is not None:
             on_generation(record)
 
-    made = find_strategy(strategy)(config, seed, initial=initial, constraint=constraint)
+    made = make(config, seed, initial=initial, constraint=find_constraint(constraint))
     search = Search(made, evaluator, log=log, on_evaluation=take_in)
     search.run(num_generations * config.population_size, time_limit=time_limit)
     return [found[evaluation.tree] for evaluation in search.found]

@@ -14,7 +14,14 @@ from glojax.losses import find_tree
 from glojax.networks import NETWORKS, ConvolutionLowering
 from glojax.search.comparison import BEST_RATE, require_variables
 from glojax.search.execution import ExecutionOptions, require_at_least
-from glojax.strategies import GeneticConfig, TuningConfig, find_strategy
+from glojax.strategies import (
+    DiscoveryConfig,
+    GeneticConfig,
+    TaylorConfig,
+    TuningConfig,
+    find_constraint,
+    find_strategy,
+)
 from glojax.strategies.coefficients import CoefficientLayout
 from glojax.training import TrainingConfig, require_rates
 
@@ -145,17 +152,28 @@ class DiscoverOptions(SearchOptions):
     preset: Literal["paper"] = "paper"
     """The defaults of the search: paper is the method of Gonzalez and Miikkulainen (2020)."""
     strategy: str | None = None
-    """generational or steady-state, forms of the genetic algorithm, or random, which learns nothing. By default
-    generational; with --asynchronous steady-state."""
+    """generational or steady-state, forms of the genetic algorithm; random, which learns nothing; or taylor, CMA-ES
+    over polynomials. By default generational; with --asynchronous steady-state."""
     initial_losses: tuple[str, ...] = ()
     """Losses to begin with, as names or expressions; the other candidates of the first generation are random."""
+    constraint: tuple[str, ...] = ()
+    """What every candidate must be: minimum_at_label (lowest where a network is right and certain), convex_in_y,
+    bounded, or several of them."""
     genetic: Annotated[GeneticConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=GeneticConfig)
+    taylor: TaylorConfig = field(default_factory=TaylorConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        strategy = find_strategy(self.chosen_strategy)
-        if self.initial_losses:
-            strategy(self.genetic, self.seed, initial=self.initial_trees)
+        strategy, constraint = find_strategy(self.chosen_strategy), find_constraint(self.constraint)
+        for prefix, config in (("", self.genetic), ("taylor.", self.taylor)):
+            changed = [name for name, value in vars(config).items() if value != getattr(type(config)(), name)]
+            if changed and not isinstance(config, strategy.config_type):
+                option = f"--{prefix}{changed[0].replace('_', '-')}"
+                raise ConfigurationError(
+                    f"{option} is no option of --strategy {self.chosen_strategy}; drop it, or choose another strategy."
+                )
+        if self.initial_losses or self.constraint:
+            strategy.make(self.strategy_config, self.seed, initial=self.initial_trees, constraint=constraint)
 
     @property
     def initial_trees(self) -> list[LossTree]:
@@ -166,6 +184,11 @@ class DiscoverOptions(SearchOptions):
     def chosen_strategy(self) -> str:
         """A name in `DISCOVERY_STRATEGIES`."""
         return self.strategy or ("steady-state" if self.asynchronous else "generational")
+
+    @property
+    def strategy_config(self) -> DiscoveryConfig:
+        """The settings of the chosen strategy."""
+        return self.taylor if find_strategy(self.chosen_strategy).config_type is TaylorConfig else self.genetic
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,14 +63,15 @@ class Run:
             self.generations.append(record)
             self.display.on_generation(record, options.generations)
 
-        self.display.start_phase("Search", options.generations * options.genetic.population_size, "candidates")
+        self.display.start_phase("Search", options.generations * options.strategy_config.population_size, "candidates")
         found = discover(
             self.evaluator,
-            options.genetic,
+            options.strategy_config,
             options.generations,
             options.seed,
             strategy=options.chosen_strategy,
             initial=options.initial_trees,
+            constraint=options.constraint,
             log=EventLog(self.directory.path / DISCOVERY_EVENTS) if options.asynchronous else None,
             on_evaluation=lambda evaluation, generation: self._record("discovery", evaluation, generation),
             on_generation=on_generation,

@@ -1,7 +1,7 @@
 """The interface of a search strategy."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from glojax.errors import ConfigurationError
@@ -9,6 +9,10 @@ from glojax.expressions import LossTree
 
 if TYPE_CHECKING:
     from glojax.evaluation import Evaluation
+
+
+#: Says whether a tree may be a candidate.
+Constraint = Callable[[LossTree], bool]
 
 
 class Strategy(Protocol):
@@ -67,6 +71,13 @@ class Batch:
         if not self._outstanding.get(tree):
             raise not_outstanding(tree)
         self._evaluations[self._outstanding[tree].popleft()] = evaluation
+
+
+def require_constraint(initial: Sequence[LossTree], constraint: Constraint) -> None:
+    """Raise ConfigurationError if an initial candidate does not meet the constraint."""
+    for tree in initial:
+        if not constraint(tree):
+            raise ConfigurationError(f"The initial loss {tree} does not meet the constraint; leave it out.")
 
 
 def not_outstanding(tree: LossTree) -> ConfigurationError:

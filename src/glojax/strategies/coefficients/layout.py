@@ -75,8 +75,13 @@ class CoefficientLayout:
             raise ConfigurationError(f"Coefficients {values.tolist()} for {self.tree} are not all finite numbers.")
         coefficients = list(self.tree.coefficients)
         for index, value in zip(self.indices, values, strict=True):
-            coefficients[index] = float(f"{value:.{NUM_DIGITS}g}")
+            coefficients[index] = rounded(value)
         return self.tree.with_coefficients(coefficients)
+
+
+def rounded(coefficient: float) -> float:
+    """Return a coefficient with `NUM_DIGITS` significant digits."""
+    return float(f"{coefficient:.{NUM_DIGITS}g}")
 
 
 def independent_layout(tree: LossTree) -> CoefficientLayout:

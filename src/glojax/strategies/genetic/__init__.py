@@ -5,7 +5,6 @@ from glojax.strategies.genetic.crossover import crossover as crossover
 from glojax.strategies.genetic.generational import GenerationalSearch as GenerationalSearch
 from glojax.strategies.genetic.mutation import mutate as mutate
 from glojax.strategies.genetic.reproduction import (
-    Constraint as Constraint,
     GeneticStrategy as GeneticStrategy,
     breed as breed,
     draw_trees as draw_trees,

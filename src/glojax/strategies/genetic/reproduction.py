@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
+from glojax.strategies.base import Constraint, require_constraint
 from glojax.strategies.genetic.config import GeneticConfig
 from glojax.strategies.genetic.crossover import crossover
 from glojax.strategies.genetic.mutation import mutate
@@ -16,9 +17,6 @@ from glojax.strategies.genetic.selection import select_parents
 
 #: Draws for each candidate after which the search for valid trees ends with an error.
 _MAX_DRAWS_PER_CANDIDATE = 1_000
-
-#: Says whether a tree may be a candidate.
-Constraint = Callable[[LossTree], bool]
 
 
 class GeneticStrategy(ABC):
@@ -102,8 +100,7 @@ def require_valid(initial: Sequence[LossTree], config: GeneticConfig, constraint
                 f"The initial loss {tree} has {tree.size} nodes; expected at most max_nodes = {config.size_limit}: "
                 "raise max_nodes, or leave the loss out."
             )
-        if not constraint(tree):
-            raise ConfigurationError(f"The initial loss {tree} does not meet the constraint; leave it out.")
+    require_constraint(initial, constraint)
 
 
 def fittest_first(population: Sequence[LossTree], fitness: NDArray[np.float64]) -> list[int]:
