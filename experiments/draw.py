@@ -32,6 +32,7 @@ SCRIPTS = (
     "learning_rate_control",
     "discovery",
     "coefficients",
+    "taylor_losses",
 )
 
 INTRODUCTION = """\

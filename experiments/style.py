@@ -14,6 +14,8 @@ LABELS = {
     "baikal": "Baikal",
     "baikal_cma": "BaikalCMA",
     "confidence_penalty": "confidence penalty",
+    "taylor_mnist": "Taylor, from MNIST",
+    "taylor_early": "Taylor, early",
 }
 STYLES: dict[str, dict[str, Any]] = {
     "cross_entropy": {"color": "#4d4d4d", "linestyle": "--", "marker": "s"},

@@ -11,7 +11,7 @@ from glojax.datasets import DatasetSource, TestSplit
 from glojax.errors import ConfigurationError
 from glojax.evaluation import FitnessRule
 from glojax.expressions import LossTree, canonical
-from glojax.losses import CATALOG, ClassReduction, find_tree
+from glojax.losses import CATALOG, TAYLOR_VECTORS, ClassReduction, find_tree, taylor_tree
 from glojax.search.options import recipe_of
 from glojax.training import TrainingConfig
 
@@ -24,7 +24,11 @@ PAPER_LOSSES = ("cross_entropy", "baikal", "baikal_cma")
 #: confident output distributions.
 CONFIDENCE_PENALTY = "confidence_penalty"
 
-LOSSES: dict[str, LossTree] = CATALOG | {CONFIDENCE_PENALTY: LossTree.parse("x * log(y) - y * log(y)")}
+LOSSES: dict[str, LossTree] = {
+    **CATALOG,
+    CONFIDENCE_PENALTY: LossTree.parse("x * log(y) - y * log(y)"),
+    **{name: taylor_tree(vector) for name, vector in TAYLOR_VECTORS.items()},
+}
 
 #: Fields that say when a training ends and is measured; they do not change its course.
 _SCHEDULE = ("steps", "evaluate_every", "histogram_at")
@@ -39,7 +43,8 @@ class Training:
     """
 
     loss: str
-    """Name (cross_entropy, baikal, baikal_cma, confidence_penalty) or expression of x and y."""
+    """Name (cross_entropy, baikal, baikal_cma, confidence_penalty, taylor_mnist, taylor_early), or expression of x and
+    y."""
 
     steps: int
     """SGD steps."""

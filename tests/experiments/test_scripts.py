@@ -21,6 +21,7 @@ ARGUMENTS = {
     "dataset_size": [*SHORT, "--seeds", "1", "--portions", "0.5", "--full-steps", "6", "--full-portions", "0.5"],
     "cifar_transfer": [*SHORT, "--short-steps", "3", "--short-seeds", "1"],
     "output_histograms": SHORT,
+    "taylor_losses": [*SHORT, "--seeds", "1"],
     "learning_rate_control": [*SHORT, "--seeds", "1", "--learning-rates", "0.01", "0.1"],
 }
 SEARCHES = {
