@@ -15,7 +15,7 @@ from tests.strategies.driving import ask_all, tell_all
 
 BUDGET = ("--generations", "3", "--finalists", "4", "--seed", "3")
 SEARCH = ("--population-size", "10", "--num-elites", "2", *BUDGET)
-TAYLOR = ("--taylor.population-size", "10", *BUDGET)
+TAYLOR = ("--taylor.population-size", "10", "--taylor.order", "2", *BUDGET)
 
 
 def candidates() -> list[dict[str, Any]]:
@@ -103,7 +103,7 @@ def text_of(name: str) -> str:
 def test_a_search_for_taylor_losses_has_its_settings_and_goes_on_to_more_generations(
     use_stand_ins: UseStandIns, order: tuple[str, ...]
 ) -> None:
-    options = ("--strategy", "taylor", "--taylor.order", "2", "--taylor.start", "-1", "0.5", "2", "3", "4")
+    options = ("--strategy", "taylor", "--taylor.start", "-1", "0.5", "2", "3", "4")
     search = ("discover", *TAYLOR, "--taylor.sigma", "0.25", *options, *order)
     for generations, command in (("3", [*search, "--run-dir", "run"]), ("4", ["resume", "run", "--generations", "4"])):
         stand_ins = use_stand_ins(lambda tree: -sum(tree.coefficients))
@@ -128,7 +128,7 @@ def test_every_candidate_finalist_and_tuned_loss_meets_the_constraints(use_stand
     constraints = ("bounded", "minimum_at_label")
     is_allowed = find_constraint(constraints)
     stand_ins = use_stand_ins(lambda tree: 0.5 if is_allowed(tree) else 0.9)
-    command = ["--tuned", "2", "--tuning.generations", "2", "--constraint", *constraints, "--run-dir", "run"]
+    command = ["--tuned", "1", "--tuning.generations", "2", "--constraint", *constraints, "--run-dir", "run"]
     assert main([*SEARCH, *command]) == 0
     tuned = [one for one in candidates() if one["phase"] == "tuning"]
     assert not all(is_allowed(LossTree.parse(one["expression"])) for one in tuned)
