@@ -54,6 +54,20 @@ def _evaluate(tree: LossTree, x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
                 result = a * b
             case "divide", (a, b):
                 result = a / b
+            case (("exp" | "tanh" | "sin" | "cos"), (a,)):
+                result = getattr(np, node.operator)(a)
+            case "abs", (a,):
+                result = np.where(a.real < 0, -a, a)
+            case "max", (a, b):
+                result = np.where(a.real < b.real, b, a)
+            case "min", (a, b):
+                result = np.where(a.real > b.real, b, a)
+            case "power", (a,):
+                # Not through the logarithm, whose branch cut a step would cross.
+                slope = node.value * a.real ** (node.value - 1) * a.imag
+                result = a.real**node.value + 1j * np.where(a.imag == 0, 0, slope)
+            case "analytic_quotient", (a, b):
+                result = a / np.sqrt(1 + b * b)
         return node.coefficient * result
 
     return tree.fold(value)

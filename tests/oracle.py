@@ -15,6 +15,14 @@ _FUNCTIONS: dict[str, Any] = {
     "subtract": np.subtract,
     "multiply": np.multiply,
     "divide": np.divide,
+    "exp": np.exp,
+    "abs": np.abs,
+    "tanh": np.tanh,
+    "sin": np.sin,
+    "cos": np.cos,
+    "max": np.maximum,
+    "min": np.minimum,
+    "analytic_quotient": lambda a, b: a / np.sqrt(1 + b * b),
 }
 
 
@@ -34,6 +42,8 @@ def evaluate(
     def value(node: Node, *operands: NDArray[Any]) -> NDArray[Any]:
         if node.operator == "constant":
             result = np.full(x.shape, node.value, dtype)
+        elif node.operator == "power":
+            result = operands[0] ** dtype(node.value)
         elif operands:
             result = _FUNCTIONS[node.operator](*operands)
         else:

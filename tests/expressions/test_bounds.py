@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 from glojax.expressions import LossTree, Node
 from glojax.expressions.bounds import FLOAT32_MAX, FLOAT32_MIN, Bounds, node_bounds
 from tests.oracle import evaluate
-from tests.tree_strategies import loss_trees
+from tests.tree_strategies import LIBRARY, loss_trees
 
 LABELS, PROBS = np.meshgrid([0.0, 1e-30, 0.25, 0.5, 1.0], [FLOAT32_MIN, 1e-30, 1e-7, 0.1, 0.5, 1.0 - 2.0**-24, 1.0])
 
@@ -33,6 +33,14 @@ def tree_bounds(tree: LossTree) -> Bounds:
         ("sqrt(x + 3)", math.sqrt(3), 2),
         ("1 / y", 1, 1 / FLOAT32_MIN),
         ("-0.5*x", -0.5, 0),
+        ("exp(x - 1)", math.exp(-1), 1),
+        ("exp(88 * x)", 1, math.exp(88)),
+        ("abs(x - y)", 0, 1),
+        ("abs(x - 3)", 2, 3),
+        ("tanh(2 * x - 1)", -math.tanh(1), math.tanh(1)),
+        ("sin(100 * x)", -1, 1),
+        ("max(x - 1, y - 2)", -1, 0),
+        ("min(x, 2)", 0, 1),
     ],
 )
 def test_known_bounds(text: str, lower: float, upper: float) -> None:
@@ -43,13 +51,16 @@ def test_known_bounds(text: str, lower: float, upper: float) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["log(x)", "1 / x", "x / (x - y)", "sqrt(x - y)", "log(y - 1)", "1 / 0", "5 / y", "y / (y * y)", "1 / (1 / x)"],
+    [
+        *("log(x)", "1 / x", "x / (x - y)", "sqrt(x - y)", "log(y - 1)", "1 / 0", "5 / y", "y / (y * y)"),
+        *("1 / (1 / x)", "exp(89 * x)", "exp(1 / x)", "cos(log(x))", "max(x, log(x))"),
+    ],
 )
 def test_what_may_be_infinite_or_undefined_is_not_finite(text: str) -> None:
     assert tree_bounds(LossTree.parse(text)) == (-math.inf, math.inf)
 
 
-@given(loss_trees(max_size=15), st.data())
+@given(loss_trees(max_size=15) | loss_trees(max_size=15, operators=LIBRARY), st.data())
 def test_float32_values_lie_within_the_bounds(tree: LossTree, data: st.DataObject) -> None:
     coefficients = st.lists(st.just(1.0) | st.floats(-4, 4, width=32), min_size=tree.size, max_size=tree.size)
     tree = tree.with_coefficients(data.draw(coefficients))
@@ -61,7 +72,7 @@ def test_float32_values_lie_within_the_bounds(tree: LossTree, data: st.DataObjec
         assert values.max() <= bounds.upper
 
 
-@given(loss_trees(max_size=15, coefficients=True))
+@given(loss_trees(max_size=15, coefficients=True) | loss_trees(max_size=15, operators=LIBRARY))
 def test_float64_values_lie_within_the_bounds(tree: LossTree) -> None:
     bounds = tree_bounds(tree)
     if bounds.finite:

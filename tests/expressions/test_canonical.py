@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from glojax.expressions import MAX_INTEGER, LossTree, Node, canonical
 from tests.oracle import evaluate
-from tests.tree_strategies import loss_trees
+from tests.tree_strategies import LIBRARY, loss_trees
 
 # Labels 0, 1 and soft; probabilities up to 1. All are float32 numbers.
 LABELS, PROBS = (
@@ -137,13 +137,45 @@ def test_infinity_minus_infinity_is_not_zero(text: str, expected: str) -> None:
     assert form(text) == expected
 
 
-@given(loss_trees(max_size=25, coefficients=True) | loss_trees(max_size=40))
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("exp(y * 1 + x) + 0", "exp(x + y)"),
+        ("exp(y) * exp(y)", "exp(y)^2"),
+        ("exp(y) / exp(y)", "1"),
+        ("y / exp(1 / x)", "y / exp(1 / x)"),
+        ("exp(0 / 0)", "0 / 0"),
+        ("max(y + 0, x)", "max(x, y)"),
+        ("min(y, x) - min(x, y)", "0"),
+        ("aq(y + 0, x)", "aq(y, x)"),
+        ("sqrt(exp(y)^2)", "exp(y)"),
+        ("sqrt(abs(x - y)^2)", "abs(x - y)"),
+        ("y^3", "y * y^2"),
+        ("y^1", "y"),
+        ("y * y * y^2.0", "(y^2)^2"),
+        ("(2 * x)^3", "8 * x * x^2"),
+        ("y^3 / y", "y^2"),
+        ("0^3", "0"),
+        ("y^0.7 * y^0.7", "(y^0.7)^2"),
+        ("(y + 0)^-1", "y^-1"),
+        ("0.5*(y + 0)^3", "0.5*y^3"),
+    ],
+)
+def test_other_operators_are_opaque_but_for_whole_powers_bounds_and_order(text: str, expected: str) -> None:
+    assert form(text) == expected
+
+
+@given(loss_trees(max_size=25, coefficients=True) | loss_trees(max_size=40) | loss_trees(operators=LIBRARY))
 def test_the_canonical_form_of_a_canonical_form_is_itself(tree: LossTree) -> None:
     once = canonical(tree)
     assert canonical(once) == once
 
 
-@given(loss_trees(max_size=20) | loss_trees(max_size=15, coefficients=True))
+@given(
+    loss_trees(max_size=20)
+    | loss_trees(max_size=15, coefficients=True)
+    | loss_trees(max_size=15, coefficients=True, operators=LIBRARY)
+)
 def test_the_canonical_form_has_the_same_values(tree: LossTree) -> None:
     same = canonical(tree)
     comparable = trusted(tree) & trusted(same)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 
 from glojax.expressions import LossTree, Node, to_latex
-from tests.tree_strategies import loss_trees
+from tests.tree_strategies import LIBRARY, loss_trees
 
 
 @pytest.mark.parametrize(
@@ -32,13 +32,20 @@ from tests.tree_strategies import loss_trees
         ("0.5*(x - y)", r"0.5 \, \left(x - y\right)"),
         ("x - -0.5*y", r"x - \left(-0.5 \, y\right)"),
         ("1e-05*y", r"1 \times 10^{-5} \, y"),
+        ("y^0.7", "y^{0.7}"),
+        ("(1 - y)^-2.5", r"\left(1 - y\right)^{-2.5}"),
+        ("y^1e-05", r"y^{1 \times 10^{-5}}"),
+        ("exp(y - 1)^2", r"\left(e^{y - 1}\right)^{2}"),
+        ("abs(x - y) * tanh(y)", r"\left|x - y\right| \, \tanh\left(y\right)"),
+        ("max(x, y - 1)", r"\max\left(x, y - 1\right)"),
+        ("aq(x, y + 1)", r"\frac{x}{\sqrt{1 + \left(y + 1\right)^{2}}}"),
     ],
 )
 def test_formulas_as_they_are_written(text: str, latex: str) -> None:
     assert to_latex(LossTree.parse(text)) == latex
 
 
-@given(loss_trees(coefficients=True))
+@given(loss_trees(coefficients=True, operators=LIBRARY))
 def test_brackets_are_balanced(tree: LossTree) -> None:
     latex = to_latex(tree)
     assert latex.count("{") == latex.count("}")

@@ -28,7 +28,7 @@ def test_tokens_are_the_text_without_its_spaces(text: str) -> None:
 
 def test_a_long_text_is_an_error() -> None:
     tokenize(" " * MAX_TEXT_LENGTH)
-    with pytest.raises(ExpressionError, match="40,001 characters; at most 40,000"):
+    with pytest.raises(ExpressionError, match="60,001 characters; at most 60,000"):
         tokenize(" " * (MAX_TEXT_LENGTH + 1))
 
 

@@ -1,3 +1,4 @@
+import math
 import pickle
 
 import pytest
@@ -24,7 +25,11 @@ DEEP = {
         (Node("add"), Node("x")),
         (Node("x"), Node("y")),
         (Node("log"), Node("x"), Node("y")),
-        (Node("tanh"), Node("x")),
+        (Node("sinh"), Node("x")),
+        (Node("power"), Node("x")),
+        (Node("power", 2), Node("x")),
+        (Node("power", math.nan), Node("x")),
+        (Node("power", -1e8), Node("x")),
         (Node("constant", MAX_INTEGER + 1),),
         (Node("x", 3),),
     ],

@@ -11,10 +11,12 @@ PIECES = (
     *("x", "y", "log", "sqrt", "log(", "sqrt(", "(", ")", "+", "-", "*", "/", "^2", "**2", "^", "**", " ", "\n", "\t"),
     *("0", "1", "2", "-1", "007", "0.5", ".5", "5.", "1e5", "-2.5e-3", "1e-308", "1e308", "1e999", "1e-999"),
     *(str(MAX_INTEGER), str(MAX_INTEGER + 1), "9" * 5_000, "0." + "3" * 5_000, "nan", "inf", "exp", "X", "__import__"),
+    *("max(", "aq(", "^0.7", "^-", "^3", "**-1.5"),
     *("\u0445", "\u0443", "\u2212", "\u00d7", "\u00b2", "\uff12", "\uff08", "\u0661", "\u200b", "\u00a0", "\ufeff"),
     *("\x00", "\x1b[31m", "\r", "\ud800", "\U0001f600", ",", ";", "=", "'", '"', "{", "}", "%", "$", "\\"),
 )
 _COEFFICIENTS = (-1.0, 0.0, 0.5, 2.5, -0.125, 1e-3, 1e300, -1e-300, 5e-324, 3.4e38, 2.0**-126)
+_EXPONENTS = (0.5, 0.7, 1.0, 3.0, 7.0, 100.0, -1.0, -2.5, 1e-300, -1.2345678901234567e-100, MAX_INTEGER)
 _INTEGERS = (0, 1, -1, 2, 3, -7, 10, 64, 997, MAX_INTEGER, -MAX_INTEGER)
 
 
@@ -59,7 +61,8 @@ def _nodes(rng: random.Random, size: int) -> list[Node]:
         # With many leaves it becomes a chain of operators, with few a bush.
         leaf = full or (missing > 1 and rng.random() < (0.5 if deep else 0.2))
         operator = rng.choice(leaves if leaf else inner)
-        value = rng.choice(_INTEGERS) if operator.name == "constant" else 0
+        values = {"constant": _INTEGERS, "power": _EXPONENTS}.get(operator.name, (0,))
+        value = rng.choice(values)
         coefficient = rng.choice(_COEFFICIENTS) if with_coefficients and rng.random() < 0.5 else 1.0
         nodes.append(Node(operator.name, value, coefficient))
         missing += operator.arity - 1

@@ -1,6 +1,5 @@
 """Operators that a user registers: known everywhere, and gone again at the end."""
 
-import dataclasses
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,29 +10,32 @@ import numpy as np
 import pytest
 
 import glojax
-from glojax import LossProgram, LossTree, TrainingConfig, canonical, make_loss, make_train, to_latex, train_population
+from glojax import GeneticConfig, LossProgram, LossTree, canonical, to_latex
 from glojax.errors import ConfigurationError, ExpressionError
-from glojax.expressions import MAX_NODES, OPERATORS, Node, Operator
+from glojax.expressions import MAX_NODES, OPERATORS, PAPER_OPERATORS, Node, Operator
 from glojax.expressions.bounds import node_bounds
-from glojax.losses import compile_tree, interpret, register_operator
-from glojax.losses.objective import objective
+from glojax.losses import Leaves, compile_tree, interpret, register_operator
 from glojax.losses.operations import OPERATIONS
 from glojax.strategies.genetic import random_tree
+from glojax.training import TrainingConfig, computation_identity, make_train
 from tests.linear_network import LinearNetwork
-from tests.losses.interpreting import interpreting
 
-BUILT_IN = ["x", "y", "constant", "log", "square", "sqrt", "add", "subtract", "multiply", "divide"]
+LIBRARY = list(OPERATORS)
+NEW = Operator("other", "other", 1)
 LABELS, PROBS = np.array([(x, y) for x in (0, 0.3, 1) for y in (1e-3, 0.4, 1)], np.float32).T
 
 
 @pytest.fixture(autouse=True)
 def registered() -> Iterator[None]:
-    """Registers `exp(a)` and `maximum(a, b)`; every test leaves the table as it was."""
-    assert list(OPERATORS) == BUILT_IN
-    register_operator(Operator("exp", "exp", 1, weight=1.0, precedence=5, latex=r"e^{{{}}}"), jnp.exp)
-    register_operator(Operator("maximum", "max", 2), jnp.maximum)
+    """Registers `cosh(a)`, `bigger(a, b)`, `where(a, b, c)`, `~a` and `a!`; every test leaves the table as it was."""
+    assert list(OPERATORS) == LIBRARY
+    register_operator(Operator("cosh", "cosh", 1, weight=2.0, latex=r"\cosh\left({}\right)"), jnp.cosh)
+    register_operator(Operator("maximum", "bigger", 2), jnp.maximum)
+    register_operator(Operator("choice", "where", 3), lambda a, b, c: jnp.where(a > 0, b, c))
+    register_operator(Operator("opposite", "~", 1, precedence=3, latex=r"\sim {}"), lambda a: 1 - a)
+    register_operator(Operator("factorial", "!", 1, precedence=4), lambda a: a * (a + 1))
     yield
-    for name in OPERATORS.keys() - BUILT_IN:
+    for name in OPERATORS.keys() - LIBRARY:
         del OPERATORS[name], OPERATIONS[name]
 
 
@@ -41,23 +43,26 @@ def parsed(text: str) -> LossTree:
     return LossTree.parse(text)
 
 
-def test_the_others_keep_their_opcodes() -> None:
-    assert list(OPERATORS) == [*BUILT_IN, "exp", "maximum"]
-    program = LossProgram.from_tree(parsed("exp(x / y)"), 4)
-    np.testing.assert_array_equal(program.opcodes, [1, 0, 9, 10])
-
-
 @pytest.mark.parametrize(
     "text",
     [
-        "exp(y)",
-        "exp(-1)",
-        "-exp(x - y)^2",
-        "0.5*exp(y) * exp(exp(x))",
-        "max(x, y)",
-        "max(x - 1, -y) / max(0.5*y, -2)",
-        "exp(max(max(x, 0), log(exp(y))))",
-        "-0.5*max(2.5*(x + y), -0.5)",
+        "cosh(y)",
+        "-cosh(x - y)^2",
+        "0.5*cosh(y) * cosh(cosh(x))",
+        "bigger(x - 1, -y) / bigger(0.5*y, -2)",
+        "where(x, y - 1, where(y, 0.5, -x))",
+        "~y",
+        "~y^2",
+        "(~y)^2",
+        "~(x + y) * ~x",
+        "-~-y",
+        "~-2",
+        "0.5*~y - ~(0.5*y)",
+        "y!",
+        "(y!)^2",
+        "(y^0.7)!",
+        "~y! + (x - y)!",
+        "0.5*y! * (0.5*y)!",
     ],
 )
 def test_a_text_is_printed_as_it_is(text: str) -> None:
@@ -65,24 +70,31 @@ def test_a_text_is_printed_as_it_is(text: str) -> None:
 
 
 def test_a_formula_is_that_of_the_operator_or_its_name() -> None:
-    assert to_latex(parsed("2 * exp(x + y)^2")) == r"2 \, \left(e^{x + y}\right)^{2}"
-    assert to_latex(parsed("max(x, y - 1)")) == r"\operatorname{max}\left(x, y - 1\right)"
+    assert to_latex(parsed("2 * cosh(x + y)^2")) == r"2 \, \left(\cosh\left(x + y\right)\right)^{2}"
+    assert to_latex(parsed("where(x, y - 1, 0)")) == r"\operatorname{where}\left(x, y - 1, 0\right)"
+    assert to_latex(parsed("y!")) == r"\operatorname{factorial}\left(y\right)"
 
 
 @pytest.mark.parametrize(
     ("text", "position", "message"),
     [
-        ("exq(y)", 1, "the only names are x, y, log, sqrt, exp, max"),
-        ("exp y", 5, "expected '(' after exp, got 'y'; write exp(y)"),
-        ("max", 4, "expected '(' after max, got the end; write max(x, y)"),
-        ("exp()", 5, "expected x, y, a number, log(...), sqrt(...), exp(...), max(...) or '(', got ')'"),
-        ("max(x)", 6, "expected ',' and a second operand, got ')'"),
-        ("max(x, )", 8, "got ')'"),
-        ("max(x, y, x)", 9, "got ','"),
-        ("max((x, y), y)", 7, "got ','"),
-        ("exp(x, y)", 6, "got ','"),
-        ("max(x, y", 4, "this '(' is never closed"),
-        ("(x) , y", 5, "got ','"),
+        (
+            "cosq(y)",
+            1,
+            "the only names are x, y, log, sqrt, exp, abs, tanh, sin, cos, max, min, aq, cosh, bigger, where",
+        ),
+        ("cosh y", 6, "expected '(' after cosh, got 'y'; write cosh(y)"),
+        ("bigger", 7, "expected '(' after bigger, got the end; write bigger(x, y)"),
+        ("where x", 7, "write where(x, y, 1)"),
+        ("bigger(x)", 9, "expected ',' and another operand, got ')'"),
+        ("where(x, y)", 11, "expected ',' and another operand, got ')'"),
+        ("where(x, , y)", 10, "got ','"),
+        ("where(x, y, x, y)", 14, "got ','"),
+        ("cosh(x, y)", 7, "got ','"),
+        ("bigger((x, y), y)", 10, "got ','"),
+        ("where(x, y, x", 6, "this '(' is never closed"),
+        ("y~", 2, "expected one of + - * / ^ ! or the end, got '~'"),
+        ("!y", 1, "got '!'"),
     ],
 )
 def test_an_error_says_where_and_why(text: str, position: int, message: str) -> None:
@@ -92,65 +104,52 @@ def test_an_error_says_where_and_why(text: str, position: int, message: str) -> 
     assert message in str(caught.value).split("\n")[0]
 
 
-@pytest.mark.parametrize("operator", ["exp", "maximum"])
+@pytest.mark.parametrize("operator", ["choice", "maximum", "factorial", "opposite", "power"])
 def test_the_largest_trees_are_read_back_whatever_their_coefficients(operator: str) -> None:
     register_operator(Operator("longest", "l" * 11, 1), jnp.sin)
-    pair = (Node("longest"), Node("maximum")) if operator == "maximum" else (Node("longest"), Node("exp"))
-    number = (MAX_NODES - 1) // 3
-    leaves = (Node("constant", -(2**24)),) * (number + 1 if operator == "maximum" else 1)
-    tree = LossTree(pair * number + leaves)
+    node = Node(operator, -1.2345678901234567e-100 if operator == "power" else 0)
+    number = (MAX_NODES - 1) // (node.arity + 1)
+    leaves = (Node("constant", -(2**24)),) * (1 + number * (node.arity - 1))
+    tree = LossTree((node, Node("longest")) * number + leaves)
     tree = tree.with_coefficients([-2.2250738585072014e-308] * tree.size)
     assert parsed(str(tree)) == tree
 
 
-@pytest.mark.parametrize(
-    ("text", "form"),
-    [
-        ("exp(y * 1 + x) + 0", "exp(x + y)"),
-        ("exp(y) * exp(y)", "exp(y)^2"),
-        ("exp(y) - exp(y)", "0 * exp(y)"),
-        ("exp(y) / exp(y)", "exp(y) / exp(y)"),
-        ("exp(0) + exp(2 - 1)", "exp(0) + exp(1)"),
-        ("2 * exp(x - x) + exp(0)", "3 * exp(0)"),
-        ("exp(1 / 0)", "exp(1 / 0)"),
-        ("exp(0 / 0)", "0 / 0"),
-        ("0.5*exp(y + 0)", "0.5*exp(y)"),
-        ("max(y + 0, x * 1)", "max(y, x)"),
-        ("sqrt(exp(y)^2)", "sqrt(exp(y)^2)"),
-    ],
-)
-def test_a_canonical_form_holds_an_opaque_function_of_canonical_operands(text: str, form: str) -> None:
-    assert str(canonical(parsed(text))) == form
-    assert str(canonical(parsed(form))) == form
+def test_a_canonical_form_holds_an_opaque_function_of_canonical_operands() -> None:
+    forms = {
+        "cosh(y * 1 + x) + 0": "cosh(x + y)",
+        "cosh(y) - cosh(y)": "0 * cosh(y)",
+        "bigger(y + 0, x * 1)": "bigger(y, x)",
+        "where(1 * x, y + 0, 2 - 1)": "where(x, y, 1)",
+        "(y + 0)! * y!": "(y!)^2",
+    }
+    assert {text: str(canonical(parsed(text))) for text in forms} == forms
+    assert not parsed("0.5*where(x, 1, y)").fold(node_bounds).finite
 
 
-def test_nothing_is_known_of_its_values() -> None:
-    assert not parsed("exp(y)").fold(node_bounds).finite
-    assert not parsed("0.5*max(x, 1)").fold(node_bounds).finite
-
-
-def test_it_is_sampled_by_its_weight() -> None:
-    register_operator(Operator("never", "never", 1, weight=0), jnp.sin)
-    rng = np.random.default_rng(0)
-    trees = [random_tree(rng, max_depth=2) for _ in range(300)]
-    assert sum(tree.uses("exp") for tree in trees) > 10
-    assert sum(tree.uses("maximum") for tree in trees) > 10
-    assert not any(tree.uses("never") for tree in trees)
-    assert all(parsed(str(tree)) == tree for tree in trees)
-    assert all(canonical(canonical(tree)) == canonical(tree) for tree in trees)
+def test_it_is_drawn_where_it_is_named() -> None:
+    drawn = {}
+    for operators in (None, ("add", "cosh", "choice=3")):
+        weights = GeneticConfig(operators=operators).operator_weights
+        trees = [random_tree(np.random.default_rng(seed), 2, weights) for seed in range(100)]
+        drawn[operators] = {node.operator for tree in trees for node in tree.nodes if node.arity}
+        assert all(parsed(str(tree)) == tree for tree in trees)
+    assert drawn[None].isdisjoint(OPERATORS.keys() - LIBRARY)
+    assert drawn["add", "cosh", "choice=3"] == {"add", "cosh", "choice"}
+    assert weights["cosh"] == 2
 
 
 FORMULAS: dict[str, tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]] = {
-    "x * exp(y)": (lambda x, y: x * np.exp(y), lambda x, y: x * np.exp(y)),
-    "1.5*exp(-2 * y) + log(y)": (
-        lambda x, y: 1.5 * np.exp(-2 * y) + np.log(y),
-        lambda x, y: -3 * np.exp(-2 * y) + 1 / y,
+    "1.5*cosh(-2 * y) + log(y)": (
+        lambda x, y: 1.5 * np.cosh(-2 * y) + np.log(y),
+        lambda x, y: 3 * np.sinh(2 * y) + 1 / y,
     ),
-    "max(x, y)": (np.maximum, lambda x, y: np.where(x == y, 0.5, x < y)),
-    "max(2 * x * y, exp(x) - 1.5)": (
-        lambda x, y: np.maximum(2 * x * y, np.exp(x) - 1.5),
-        lambda x, y: np.where(2 * x * y > np.exp(x) - 1.5, 2 * x, 0),
+    "bigger(x, y)": (np.maximum, lambda x, y: np.where(x == y, 0.5, x < y)),
+    "where(x - 0.3, y^2, x / y) * y!": (
+        lambda x, y: np.where(x > np.float32(0.3), y**2, x / y) * y * (y + 1),
+        lambda x, y: np.where(x > np.float32(0.3), 4 * y**3 + 3 * y**2, x),
     ),
+    "~y * where(1, where(0, y, 2 * y), x)": (lambda x, y: (1 - y) * 2 * y, lambda x, y: 2 - 4 * y),
 }
 
 
@@ -158,91 +157,75 @@ FORMULAS: dict[str, tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]]
 def test_value_and_gradient_are_those_of_numpy(text: str) -> None:
     value, slope = FORMULAS[text]
     program = LossProgram.from_tree(parsed(text), 16)
-    for function in (compile_tree(parsed(text)), interpreting(program), jax.jit(interpreting(program))):
-        total = jax.value_and_grad(lambda probs, function=function: function(jnp.asarray(LABELS), probs).sum())
-        np.testing.assert_allclose(total(jnp.asarray(PROBS))[0], value(LABELS, PROBS).sum(), rtol=1e-5)
-        np.testing.assert_allclose(total(jnp.asarray(PROBS))[1], slope(LABELS, PROBS), rtol=1e-5, atol=1e-6)
+
+    def interpreted(probs: jax.Array) -> jax.Array:
+        return interpret(program, Leaves.of_probabilities(jnp.asarray(LABELS), probs))
+
+    ones = jnp.ones_like(jnp.asarray(PROBS))
+    for function in (lambda probs: compile_tree(parsed(text))(jnp.asarray(LABELS), probs), interpreted):
+        values, slopes = jax.jvp(function, (jnp.asarray(PROBS),), (ones,))
+        np.testing.assert_allclose(values, value(LABELS, PROBS), rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(slopes, slope(LABELS, PROBS), rtol=1e-4, atol=1e-6)
 
 
 def test_an_operand_that_does_not_change_contributes_nothing_to_the_derivative() -> None:
     register_operator(Operator("root", "root", 1), lambda a: a**0.5)
-    tree = parsed("root(x) * log(y)")
-    for function in (compile_tree(tree), interpreting(LossProgram.from_tree(tree, 8))):
-        assert jax.grad(function, argnums=1)(jnp.float32(0), jnp.float32(0.25)) == 0
+    function = compile_tree(parsed("root(x) * log(y)"))
+    assert jax.grad(function, argnums=1)(jnp.float32(0), jnp.float32(0.25)) == 0
 
 
-def test_the_gradient_of_a_loss_is_that_of_jax() -> None:
-    logits, labels = jnp.float32(np.random.default_rng(0).normal(size=(6, 5))), jnp.eye(5, dtype=jnp.float32)[:4]
-    labels = jnp.concatenate([labels, labels[:2]])
-    program = LossProgram.from_tree(parsed("x * exp(y) - y"), 8)
+def test_a_given_derivative_is_used() -> None:
+    def softplus(a: jax.Array) -> jax.Array:
+        return jax.lax.stop_gradient(jax.nn.softplus(a))  # JAX's own derivative is 0
 
-    def expected(logits: jax.Array) -> jax.Array:
-        probs = jax.nn.softmax(logits)
-        return -(labels * jnp.exp(probs) - probs).sum()
-
-    losses = (
-        lambda logits: make_loss("x * exp(y) - y")(logits, labels).sum(),
-        lambda logits: objective(interpret, "sum", 1e-7, program, labels, logits).sum(),
-    )
-    for loss in losses:
-        for ours, theirs in zip(jax.value_and_grad(loss)(logits), jax.value_and_grad(expected)(logits), strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    register_operator(Operator("softplus", "softplus", 1), softplus, jax.nn.sigmoid)
+    slope = jax.grad(compile_tree(parsed("softplus(3 * y)")), argnums=1)(jnp.float32(0), jnp.float32(0.5))
+    np.testing.assert_allclose(slope, 3 / (1 + np.exp(-1.5)), rtol=1e-5)
 
 
-def test_a_population_trains_with_it_beside_others() -> None:
-    train = make_train(
-        LinearNetwork, glojax.load_dataset("digits"), TrainingConfig(40, batch_size=64, learning_rate=0.05)
-    )
-    texts = ["x * log(y)", "exp(y) * exp(2 * x) * x", "log(y) - x / y"]
-    programs = LossProgram.from_trees([parsed(text) for text in texts], 16)
-    key = jax.random.key(0)
-    together = train_population(train, programs, key)
-    assert together.scores["validation"][1] > 0.5
-    chunk = train_population(train, programs, key, chunk_size=3)
-    np.testing.assert_allclose(chunk.scores["validation"], together.scores["validation"], atol=5 / 360)
-    unregistered = dataclasses.replace(programs, operators=tuple(BUILT_IN[3:]))
-    for row in (0, 2):
-        alone = jax.tree.map(lambda array, row=row: array[row : row + 1], unregistered)
-        assert train_population(train, alone, key).scores["validation"][0] == together.scores["validation"][row]
+def test_only_programs_that_need_it_know_it() -> None:
+    assert LossProgram.from_tree(parsed("x / y"), 4).operators == PAPER_OPERATORS
+    assert LossProgram.from_tree(parsed("cosh(x)"), 4).operators == (*PAPER_OPERATORS, "cosh")
 
 
-def test_what_was_compiled_before_a_registration_knows_it_afterwards() -> None:
-    run = jax.jit(lambda program, labels, probs: interpreting(program)(labels, probs))
-    before = LossProgram.from_tree(parsed("x / y"), 4)
-    ones = jnp.full(2, 0.5, jnp.float32)
-    np.testing.assert_array_equal(run(before, ones, ones), [1, 1])
-    register_operator(Operator("negative", "neg", 1), jnp.negative)
-    np.testing.assert_array_equal(run(LossProgram.from_tree(parsed("neg(x)"), 4), ones, ones), [-0.5, -0.5])
-    np.testing.assert_array_equal(run(before, ones, ones), [1, 1])
-
-
-EXPONENTIAL = Operator("other", "other", 1)
+def test_the_identity_of_trainings_covers_its_function() -> None:
+    train = make_train(LinearNetwork, glojax.load_dataset("digits"), TrainingConfig(2, 64, 0.05))
+    identities = set()
+    for function in (jnp.sinh, jnp.cosh):
+        register_operator(NEW, function)
+        identities.add(computation_identity(train))
+        del OPERATORS["other"], OPERATIONS["other"]
+    assert len(identities) == 2
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"name": "exp"}, "its name must be a Python name that is not taken; taken are x, y, constant, log"),
-        ({"name": ""}, "its name must be"),
-        ({"symbol": "exp"}, "its symbol 'exp' must be a name that is not taken; taken are x y log ^2"),
-        ({"symbol": "x"}, "its symbol 'x' must be"),
-        ({"symbol": "%"}, "its symbol '%' must be"),
+        ({"name": "log power"}, "its name must be a Python name"),
+        ({"symbol": "exp"}, "its symbol 'exp' must be a name, or for one operand a sign such as !, that is not taken"),
+        ({"symbol": "x"}, "taken are x y log ^2 sqrt + - * /"),
+        ({"symbol": "^"}, "its symbol '^' must be"),
+        ({"symbol": "!"}, "its symbol '!' must be"),
+        ({"symbol": "%", "arity": 2}, "its symbol '%' must be"),
         ({"symbol": "\N{GREEK SMALL LETTER ALPHA}"}, "must be a name"),
         ({"symbol": "e" * 12}, "too long; expected at most 11 characters"),
-        ({"arity": 0}, "its arity is 0; expected 1 or 2 operands"),
-        ({"arity": 3}, "its arity is 3; expected 1 or 2 operands"),
+        ({"arity": 0}, "its arity is 0; expected 1, 2 or 3 operands"),
+        ({"arity": 4}, "its arity is 4; expected 1, 2 or 3 operands"),
         ({"arity": 2}, r"its function fails on 2 float32 arrays (TypeError: "),
-        ({"precedence": 1}, "its precedence is 1; expected 5, that of a function call such as other(y)"),
-        ({"weight": -1.0}, "its weight is -1.0; expected a finite number of at least 0"),
+        ({"precedence": 1}, "its precedence is 1; expected 5, that of a call such as other(y)"),
+        ({"symbol": "%"}, "its precedence is 5; expected 3 for %y or 4 for y%"),
+        ({"weight": 0}, "its weight is 0; expected a finite number above 0"),
         ({"weight": float("nan")}, "its weight is nan"),
         ({"latex": "e^{}^{}"}, "expected a format string with 1 times {}"),
         ({"latex": "{"}, "expected a format string with 1 times {}"),
+        ({"sympy": "exp(x)"}, "its sympy is 'exp(x)'; expected a name in SymPy, such as 'exp', a function, or None"),
     ],
 )
 def test_an_operator_that_does_not_fit_is_refused(change: dict[str, Any], message: str) -> None:
     before = dict(OPERATORS)
     with pytest.raises(ConfigurationError, match=re.escape(message)):
-        register_operator(EXPONENTIAL._replace(**change), jnp.exp)
+        register_operator(NEW._replace(**change), jnp.exp)
     assert before == OPERATORS
 
 
@@ -259,7 +242,53 @@ def test_an_operator_that_does_not_fit_is_refused(change: dict[str, Any], messag
 )
 def test_a_function_that_does_not_fit_is_refused(function: Callable[..., jax.Array], message: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(message)) as caught:
-        register_operator(EXPONENTIAL, function)
+        register_operator(NEW, function)
     assert "\n" not in str(caught.value)
     assert "other" not in OPERATORS
     assert "other" not in OPERATIONS
+
+
+PRODUCT = Operator("other", "other", 2)
+
+
+@pytest.mark.parametrize(
+    ("operator", "function", "derivatives", "message"),
+    [
+        (NEW, jnp.square, [lambda a: a], r"its derivative in operand 1 is \S+ at \(\S+\); expected \S+, the slope of"),
+        (NEW, jnp.log, [lambda a: -1 / a], r"its derivative in operand 1 is -1\.124 at \(0\.89\); expected 1\.124"),
+        (
+            *(PRODUCT, jnp.multiply, [lambda a, b: b, lambda a, b: b]),
+            r"its derivative in operand 2 is -?\d\S* at \(-?\S+, -?\S+\); expected",
+        ),
+        (PRODUCT, jnp.multiply, [lambda a, b: b], "it has 1 derivatives; expected none, or one for each operand"),
+        (NEW, jnp.square, [lambda a: 2.0], r"its derivative in operand 1 is 2 at \(-0\.31\); expected -0\.62"),
+        (NEW, jnp.exp, [lambda a, b: a], r"its function or derivative fails on 1 float32 arrays \(TypeError"),
+    ],
+)
+def test_a_derivative_that_is_not_that_of_the_function_is_refused(
+    operator: Operator, function: Callable[..., jax.Array], derivatives: list[Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        register_operator(operator, function, *derivatives)
+    assert "\n" not in str(caught.value)
+    assert "other" not in OPERATORS
+
+
+@pytest.mark.parametrize(
+    ("function", "derivatives"),
+    [
+        (jnp.log, [lambda a: 1 / a]),  # undefined at negative operands
+        (jnp.abs, [jnp.sign]),
+        (lambda a: 2 * a, [lambda a: 2.0]),
+        (jax.nn.relu, [lambda a: jnp.where(a > 0, 1.0, 0.0)]),
+        (lambda a: jnp.clip(a, 0.07, 0.43), [lambda a: jnp.where((a > 0.07) & (a <= 0.43), 1.0, 0.0)]),  # two kinks
+        (lambda a: a**-3, [lambda a: -3 * a**-4]),
+        (jnp.hypot, [lambda a, b: a / jnp.hypot(a, b), lambda a, b: b / jnp.hypot(a, b)]),
+        (lambda a, b, c: a * b + c, [lambda a, b, c: b, lambda a, b, c: a, lambda a, b, c: jnp.ones_like(c)]),
+    ],
+)
+def test_a_derivative_that_is_that_of_the_function_is_not_refused(
+    function: Callable[..., jax.Array], derivatives: list[Callable[..., jax.Array]]
+) -> None:
+    register_operator(Operator("other", "other", len(derivatives)), function, *derivatives)
+    assert "other" in OPERATIONS

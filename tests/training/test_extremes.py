@@ -11,7 +11,7 @@ import pytest
 from flax import nnx
 
 from glojax.datasets import load_dataset
-from glojax.expressions import OPERATORS, LossTree
+from glojax.expressions import OPERATORS, PAPER_OPERATORS, LossTree
 from glojax.losses import LossProgram
 from glojax.networks.layers import ConvolutionBlock, dense
 from glojax.training import Train, TrainingConfig, make_train, train_population
@@ -38,9 +38,9 @@ KEY = jax.random.key(1)
 def extremes() -> Iterator[LossTree]:
     """Every operator over every operand, or over every two."""
     operands = [LossTree.parse(text) for text in OPERANDS.values()]
-    for name, operator in OPERATORS.items():
-        if operator.arity:
-            yield from (LossTree.of(name, *each) for each in product(operands, repeat=operator.arity))
+    for name in (*PAPER_OPERATORS, "exp", "abs", "tanh", "sin", "cos"):
+        yield from (LossTree.of(name, *each) for each in product(operands, repeat=OPERATORS[name].arity))
+    yield from (LossTree.of("power", each, value=exponent) for each in operands for exponent in (0.7, -1.5))
 
 
 def population(neighbours: list[LossTree]) -> LossProgram:
@@ -48,11 +48,11 @@ def population(neighbours: list[LossTree]) -> LossProgram:
     others = iter(neighbours)
     num_trees = len(neighbours) * GROUP_SIZE // (GROUP_SIZE - 1)
     trees = [HEALTHY[index % len(HEALTHY)] if index % GROUP_SIZE == 0 else next(others) for index in range(num_trees)]
-    return LossProgram.from_trees(trees, 16)
+    return LossProgram.from_trees(trees, 16, OPERATORS)
 
 
 BROKEN = list(extremes())
-BESIDE_BROKEN, BESIDE_HEALTHY = population(BROKEN), population(HEALTHY * (len(BROKEN) // 3) + HEALTHY[:1])
+BESIDE_BROKEN, BESIDE_HEALTHY = population(BROKEN), population((HEALTHY * len(BROKEN))[: len(BROKEN)])
 
 
 class TinyCNN(nnx.Module):

@@ -6,6 +6,7 @@ from glojax.expressions.operators import (
     MAX_INTEGER as MAX_INTEGER,
     MAX_NODES as MAX_NODES,
     OPERATORS as OPERATORS,
+    PAPER_OPERATORS as PAPER_OPERATORS,
     Node as Node,
     Operator as Operator,
 )

@@ -3,8 +3,8 @@
 The label `x` lies in [0, 1] (soft labels, and 0 for every wrong class), the probability `y` in (0, 1], from the
 smallest normal float32 up. The bounds hold for float32 arithmetic, however a compiler fuses it: an inexact end of an
 interval moves outward, the bounds of a result that may underflow include zero, and a result that may overflow has no
-bounds. Nor has the value of a registered operator. Interval arithmetic does not know that both operands of `x - x` are
-the same number: the bounds are true, but not always tight.
+bounds. Nor has a power, an analytic quotient, or the value of a registered operator. Interval arithmetic does not know
+that both operands of `x - x` are the same number: the bounds are true, but not always tight.
 """
 
 import math
@@ -18,6 +18,9 @@ FLOAT32_MIN: Final = 2.0**-126
 FLOAT32_MAX: Final = (2.0 - 2.0**-23) * 2.0**127
 
 _MARGIN: Final = 1e-6  # An inexact end moves outward by this relative distance: logarithms differ between devices.
+
+# exp overflows in float32 from 88.72 on.
+_LARGEST_EXPONENT: Final = 88.0
 
 
 class Bounds(NamedTuple):
@@ -68,6 +71,18 @@ def _operator_bounds(node: Node, *operands: Bounds) -> Bounds:
             return _float32(math.log(a.lower), math.log(a.upper))
         case "sqrt", (a,) if a.lower >= 0:
             return _float32(math.sqrt(a.lower), math.sqrt(a.upper))
+        case "exp", (a,) if a.upper <= _LARGEST_EXPONENT:
+            return _float32(math.exp(a.lower), math.exp(a.upper))
+        case "abs", (a,):
+            return _float32(abs(a.lower), abs(a.upper), *([0.0] if a.lower <= 0 <= a.upper else []))
+        case "tanh", (a,):
+            return _float32(math.tanh(a.lower), math.tanh(a.upper))
+        case (("sin" | "cos"), _):
+            return Bounds(-1 - _MARGIN, 1 + _MARGIN)
+        case "max", (a, b):
+            return _float32(max(a.lower, b.lower), max(a.upper, b.upper))
+        case "min", (a, b):
+            return _float32(min(a.lower, b.lower), min(a.upper, b.upper))
     return _UNKNOWN
 
 

@@ -20,7 +20,7 @@ from glojax.expressions.sum_trees import by_size, write_sum
 from glojax.expressions.sums import Atom, Nodes, Number, Power, Sum, Term
 from glojax.expressions.tree import LossTree
 
-_COMMUTATIVE = ("add", "multiply")
+_COMMUTATIVE = ("add", "multiply", "max", "min")
 
 
 def canonical(tree: LossTree) -> LossTree:
@@ -32,13 +32,15 @@ def canonical(tree: LossTree) -> LossTree:
     the derivative of `sqrt(x)^2` may fail at 0, where that of `x` does not.
 
     Equal functions may keep different forms: no rule knows that `log(x * y)` is `log(x) + log(y)`, or multiplies two
-    sums. A node with a coefficient other than 1 stays as it is, over canonical operands, and so does a registered
-    operator. Where a constant or an exponent would exceed `MAX_INTEGER`, or the simplified form `MAX_NODES`, only the
-    operands of the sums and products are put in order. A tree that is larger than `MAX_NODES` stays as it is.
+    sums. A node with a coefficient other than 1 stays as it is, over canonical operands, and so does an operator that
+    is not the paper's; but `y^3` is `y * y^2`, and `max` and `min` commute. Where a constant or an exponent would
+    exceed `MAX_INTEGER`, or the simplified form `MAX_NODES`, only the operands of the sums and products are put in
+    order. A tree that is larger than `MAX_NODES` stays as it is.
 
-    The canonical form of a canonical form is itself. In rare cases it is a few nodes larger than `tree`: where a sum
-    with fractions is squared (`(x - y / 4)^2` becomes `(4 * x - y)^2 / 16`), where a power is divided by a larger one,
-    and where a part of an infinite term cancels (`3 * log(x) - log(x)` becomes `0 * log(x) + 2 * log(x)`).
+    The canonical form of a canonical form is itself. In rare cases it is a few nodes larger than `tree`: where an
+    exponent is large, where a sum with fractions is squared (`(x - y / 4)^2` becomes `(4 * x - y)^2 / 16`), where a
+    power is divided by a larger one, and where a part of an infinite term cancels (`3 * log(x) - log(x)` becomes
+    `0 * log(x) + 2 * log(x)`).
 
     Example:
         >>> str(canonical(LossTree.parse("y * (-x / (y * y)) + log(y)")))
@@ -77,7 +79,7 @@ class _Rules:
             return self._atom(node, *operands)
         match node.operator, operands:
             case "constant", _:
-                return {sums.UNIT: node.value} if node.value else {}
+                return {sums.UNIT: int(node.value)} if node.value else {}
             case "add", (a, b):
                 return sums.add(a, b)
             case "subtract", (a, b):
@@ -88,8 +90,9 @@ class _Rules:
                 term, value = self._product(b)
                 return self._multiply(a, self._collect(map(sums.inverse, term), sums.limited(value, -1)))
             case "square", (a,):
-                term, value = self._product(a)
-                return self._collect([(factor, 2 * exponent) for factor, exponent in term], sums.limited(value, 2))
+                return self._power(a, 2)
+            case "power", (a,) if node.value > 0 and node.value == int(node.value):
+                return self._power(a, int(node.value))
             case "log", (a,) if a == {sums.UNIT: 1}:
                 return {}
             case "sqrt", (a,):
@@ -102,6 +105,10 @@ class _Rules:
                 return sums.scale(terms, constant.get(sums.UNIT, 0))
         (left, c), (right, d) = self._product(a), self._product(b)
         return self._collect([*left, *right], c * d)
+
+    def _power(self, terms: Sum, number: int) -> Sum:
+        term, value = self._product(terms)
+        return self._collect([(factor, number * exponent) for factor, exponent in term], sums.limited(value, number))
 
     def _root(self, terms: Sum) -> Sum:
         if not terms:

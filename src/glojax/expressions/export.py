@@ -1,12 +1,13 @@
 r"""Loss functions in other notations.
 
 In LaTeX, parentheses enclose a sum within a product, a number or a minus right after another operator or factor, and
-the base of a square unless it is a leaf.
+the base of a power unless it is a leaf.
 """
 
 from typing import Final, NamedTuple
 
 from glojax.expressions.operators import OPERATORS, Node
+from glojax.expressions.syntax import format_exponent
 from glojax.expressions.tree import LossTree
 
 _SUM: Final = OPERATORS["add"].precedence
@@ -34,8 +35,7 @@ class _Latex(NamedTuple):
 
 def _latex(node: Node, *operands: _Latex) -> _Latex:
     if node.coefficient != 1:
-        mantissa, _, exponent = repr(float(node.coefficient)).partition("e")
-        number = _Latex(rf"{mantissa} \times 10^{{{int(exponent)}}}" if exponent else mantissa, _PRODUCT)
+        number = _Latex(_number(repr(float(node.coefficient))), _PRODUCT)
         if node.operator == "constant" and node.value == 1:
             return number
         return _product(number, _latex(node._replace(coefficient=1.0), *operands))
@@ -45,14 +45,20 @@ def _latex(node: Node, *operands: _Latex) -> _Latex:
             return _Latex(str(node.value), is_leaf=node.value >= 0)
         case _, ():
             return _Latex(template, is_leaf=True)
-        case "square", (base,):
-            return _Latex(template.format(base.text if base.is_leaf else _parenthesised(base.text)))
+        case (("square" | "power"), (base,)):
+            text = base.text if base.is_leaf else _parenthesised(base.text)
+            return _Latex(template.format(text, _number(format_exponent(node))))
         case "multiply", (left, right):
             return _product(left, right)
         case "add" | "subtract", (left, right):
             second = _after(right, _SUM if node.operator == "add" else _PRODUCT)
             return _Latex(template.format(left.text, second), _SUM)
     return _Latex(template.format(*(operand.text for operand in operands)))
+
+
+def _number(text: str) -> str:
+    mantissa, _, exponent = text.partition("e")
+    return rf"{mantissa} \times 10^{{{int(exponent)}}}" if exponent else mantissa
 
 
 def _product(left: _Latex, right: _Latex) -> _Latex:

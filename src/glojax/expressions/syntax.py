@@ -3,7 +3,7 @@
 The grammar is that of Python, for the elements of the operator table:
 
 - Sums, differences, products and quotients associate to the left; a sign binds tighter than they do, a power tighter
-  still. The only power is the square, `y^2` or `y**2`.
+  still. An exponent, as in `y^2`, `y**2` or `y^-0.5`, is a number.
 - `-2` is the constant -2. A sign on anything else, `-y`, is `-1 * y`; the two texts are the same tree.
 - A decimal literal and `*` at the start of a term multiply the coefficient of the factor that follows: `0.5*y` is `y`
   with coefficient 0.5, and `0.5*(x + y)` a sum with that coefficient. Elsewhere a decimal literal is the constant 1
@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from glojax.errors import ExpressionError
 from glojax.expressions import tokens
-from glojax.expressions.operators import MAX_INTEGER, MAX_NODES, OPERATORS, Node
+from glojax.expressions.operators import MAX_INTEGER, MAX_NODES, OPERATORS, Node, is_exponent
 
 _MINUS: Final = OPERATORS["subtract"].symbol
 _TIMES: Final = OPERATORS["multiply"].symbol
@@ -52,12 +52,16 @@ def format_node(node: Node, *operands: FormattedText) -> FormattedText:
         return FormattedText(f"{number}{_TIMES}{factor.within(_SIGN)}", _PRODUCT)
     if node.operator == "constant":
         return FormattedText(str(node.value), _SIGN if node.value < 0 else _ATOM)
-    if operator.arity == 0:
-        return FormattedText(operator.symbol)
-    if operator is tokens.POWER:
-        return FormattedText(f"{operands[0].within(_ATOM)}{operator.symbol}", operator.precedence)
-    if operator.is_function:
-        return FormattedText(f"{operator.symbol}({', '.join(operand.text for operand in operands)})")
+    match operator.form:
+        case "leaf":
+            return FormattedText(operator.symbol)
+        case "call":
+            return FormattedText(f"{operator.symbol}({', '.join(operand.text for operand in operands)})")
+        case "prefix":
+            return FormattedText(f"{operator.symbol}{operands[0].within(_SIGN)}", _SIGN)
+        case "postfix":
+            exponent = format_exponent(node) if node.operator == "power" else ""
+            return FormattedText(f"{operands[0].within(_ATOM)}{operator.symbol}{exponent}", operator.precedence)
     left, right = operands
     is_number = right.precedence == _ATOM and right.text[0].isdigit()
     if operator.symbol == _TIMES and left.text == "-1" and not is_number:
@@ -66,6 +70,11 @@ def format_node(node: Node, *operands: FormattedText) -> FormattedText:
     if operator.symbol == _TIMES and left.is_decimal:
         first += f"{_TIMES}1"  # a bare decimal would be the next factor's coefficient
     return FormattedText(f"{first} {operator.symbol} {right.within(operator.precedence + 1)}", operator.precedence)
+
+
+def format_exponent(node: Node) -> str:
+    """Write the exponent of a `power`."""
+    return repr(int(node.value) if node.value == int(node.value) else float(node.value))
 
 
 class _Pending(NamedTuple):
@@ -77,7 +86,7 @@ class _Pending(NamedTuple):
     num_operands: int = 1
     coefficient: float = 1.0  # a factor on the first node's coefficient
     starts_term: bool = True  # whether a coefficient may follow
-    needs_comma: bool = False  # whether a comma and a second operand must follow
+    num_commas: int = 0  # number of commas, each with another operand, that must follow
 
 
 class Parser:
@@ -90,7 +99,7 @@ class Parser:
     def __init__(self, text: str) -> None:
         self._text = text
         self._tokens = tokens.tokenize(text)[::-1]  # the next one last
-        self._functions = tokens.functions()
+        self._functions, self._prefixes, self._suffixes = map(tokens.written_as, ("call", "prefix", "postfix"))
         self._nodes: list[Node] = []
         self._starts: list[int] = []
         self._pending: list[_Pending] = []
@@ -128,18 +137,21 @@ class Parser:
             elif token.text in self._functions:
                 function, parenthesis = self._functions[token.text], self._tokens.pop()
                 if parenthesis.text != "(":
-                    call = f"{token.text}({'y' if function.arity == 1 else 'x, y'})"
+                    call = f"{token.text}({('y', 'x, y', 'x, y, 1')[function.arity - 1]})"
                     raise self._error(parenthesis, f"expected '(' after {token.text}, got {parenthesis}; write {call}")
                 pending = _Pending(parenthesis.position, 0, (Node(function.name),), function.arity)
-                self._pending.append(pending._replace(needs_comma=function.arity == 2))
+                self._pending.append(pending._replace(num_commas=function.arity - 1))
             elif token.text == "(":
                 self._pending.append(_Pending(token.position, 0))
             elif token.text == _MINUS:
                 self._pending.append(_Pending(token.position, _SIGN, _NEGATION, starts_term=False))
+            elif token.text in self._prefixes:
+                prefix = (Node(self._prefixes[token.text].name),)
+                self._pending.append(_Pending(token.position, _SIGN, prefix, starts_term=False))
             elif token.kind == "name":
                 raise self._error(token, tokens.unknown(token))
             else:
-                expected = ", ".join([*tokens.LEAVES, "a number", *(f"{name}(...)" for name in self._functions)])
+                expected = ", ".join([*tokens.LEAVES, "a number", "a function such as log(...)"])
                 raise self._error(token, f"expected {expected} or '(', got {token}")
 
     def _number(self, token: tokens.Token) -> float:
@@ -162,14 +174,17 @@ class Parser:
                 self._complete(1)
             if token.text in tokens.POWER_SIGNS:
                 self._read_exponent()
+            elif token.text in self._suffixes:
+                suffix = self._suffixes[token.text]
+                self._apply(_Pending(token.position, suffix.precedence, (Node(suffix.name),)))
             elif token.text == ")":
                 if not self._pending:
                     raise self._error(token, "this ')' closes nothing; remove it, or open a '(' before it")
-                if self._pending[-1].needs_comma:
-                    raise self._error(token, "expected ',' and a second operand, got ')'")
+                if self._pending[-1].num_commas:
+                    raise self._error(token, "expected ',' and another operand, got ')'")
                 self._apply(self._pending.pop())
-            elif token.text == "," and self._pending and self._pending[-1].needs_comma:
-                self._pending[-1] = self._pending[-1]._replace(needs_comma=False)
+            elif token.text == "," and self._pending and (num_commas := self._pending[-1].num_commas):
+                self._pending[-1] = self._pending[-1]._replace(num_commas=num_commas - 1)
                 return True
             elif token.text in tokens.INFIX:
                 operator = tokens.INFIX[token.text]
@@ -184,17 +199,23 @@ class Parser:
             elif token.kind == "name" and token.text not in tokens.LEAVES | self._functions:
                 raise self._error(token, tokens.unknown(token))
             else:
-                expected = f"expected one of {tokens.SIGNS} or the end"
+                expected = f"expected one of {tokens.signs()} or the end"
                 raise self._error(token, f"{expected}, got {token}; to multiply, write {_TIMES}")
 
     def _read_exponent(self) -> None:
-        exponent = self._tokens.pop()
-        if exponent.kind != "integer" or exponent.text != tokens.EXPONENT:
-            problem = f"expected the exponent {tokens.EXPONENT}, the only one there is, got {exponent}"
-            raise self._error(exponent, f"{problem}; write a cube as y * y^2")
+        token, sign = self._tokens.pop(), 1
+        if token.text == _MINUS:
+            token, sign = self._tokens.pop(), -1
+        if token.kind not in ("integer", "decimal"):
+            raise self._error(token, f"an exponent that is no constant, got {token}; write a number, as in y^0.7")
+        exponent = sign * self._number(token)
+        if exponent != 2 and not is_exponent(exponent):
+            limits = f"other than 0, of at most {MAX_INTEGER} in magnitude"
+            raise self._error(token, f"the exponent {token} is out of range; expected a number {limits}")
         if self._tokens[-1].text in tokens.POWER_SIGNS:
             raise self._error(self._tokens[-1], "a power of a power needs parentheses; write (y^2)^2")
-        self._apply(_Pending(exponent.position, tokens.POWER.precedence, (Node(tokens.POWER.name),)))
+        node = Node("square") if exponent == 2 else Node("power", exponent)
+        self._apply(_Pending(token.position, OPERATORS["power"].precedence, (node,)))
 
     def _complete(self, precedence: int) -> None:
         """Apply the pending elements that bind at least as tightly as an operator that follows."""

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Self, TypeVar
 
 from glojax.errors import ExpressionError
-from glojax.expressions.operators import MAX_INTEGER, OPERATORS, Node
+from glojax.expressions.operators import MAX_INTEGER, OPERATORS, Node, is_exponent
 from glojax.expressions.syntax import Parser, format_node
 
 T = TypeVar("T")
@@ -21,7 +21,7 @@ class LossTree:
     """A loss function of the label `x` and the predicted probability `y` of one class.
 
     Attributes:
-        nodes: Exactly one tree in prefix order; an integer in it is at most `MAX_INTEGER` in magnitude.
+        nodes: Exactly one tree in prefix order; a constant or exponent in it is at most `MAX_INTEGER` in magnitude.
 
     Example:
         >>> tree = LossTree.parse("log(y) - x / y")
@@ -38,9 +38,15 @@ class LossTree:
                 break
             if node.operator not in OPERATORS:
                 raise ExpressionError(f"Unknown operator {node.operator!r}; expected one of {', '.join(OPERATORS)}.")
-            if node.value and (node.operator != "constant" or abs(node.value) > MAX_INTEGER):
+            if node.operator == "power":
+                if not is_exponent(node.value):
+                    raise ExpressionError(
+                        f"Got the exponent {node.value} in a node 'power'; expected a number other than 0, of at most "
+                        f"{MAX_INTEGER} in magnitude, and not 2, which is 'square'."
+                    )
+            elif node.value and (node.operator != "constant" or abs(node.value) > MAX_INTEGER):
                 raise ExpressionError(
-                    f"Got value {node.value} in a node {node.operator!r}; only a constant has a value, "
+                    f"Got value {node.value} in a node {node.operator!r}; only a constant and a power have a value, "
                     f"of at most {MAX_INTEGER} in magnitude."
                 )
             missing += node.arity - 1
@@ -50,9 +56,9 @@ class LossTree:
         raise ExpressionError("The nodes do not form one tree in prefix order.")
 
     @classmethod
-    def of(cls, operator: str, *operands: "LossTree", coefficient: float = 1.0) -> Self:
-        """Return the tree whose root is `operator` over the given operands."""
-        root = Node(operator, coefficient=coefficient)
+    def of(cls, operator: str, *operands: "LossTree", value: float = 0, coefficient: float = 1.0) -> Self:
+        """Return the tree whose root is `operator` over the given operands; `value` is the exponent of a `power`."""
+        root = Node(operator, value, coefficient)
         return cls((root, *(node for operand in operands for node in operand.nodes)))
 
     @classmethod

@@ -13,6 +13,6 @@ from glojax.losses.interpreter import interpret as interpret
 from glojax.losses.leaves import Leaves as Leaves
 from glojax.losses.loss import Loss as Loss
 from glojax.losses.objective import ClassReduction as ClassReduction
-from glojax.losses.operations import register_operator as register_operator
 from glojax.losses.program import LossProgram as LossProgram
+from glojax.losses.registration import register_operator as register_operator
 from glojax.losses.taylor import TAYLOR_VECTORS as TAYLOR_VECTORS, taylor_tree as taylor_tree

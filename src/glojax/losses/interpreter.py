@@ -7,9 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from glojax.expressions import OPERATORS
 from glojax.losses.leaves import Leaves
-from glojax.losses.operations import OPERATIONS
+from glojax.losses.operations import OPERATIONS, num_operands
 from glojax.losses.program import LossProgram
 from glojax.losses.stable import CONSTANT, LEAVES
 
@@ -28,9 +27,9 @@ def interpret(program: LossProgram, leaves: Leaves) -> jax.Array:
         f(x, y), of the shape and dtype of the leaves. Differentiable in them in forward mode.
     """
     capacity = program.opcodes.shape[-1]
-    operators = [OPERATORS[name] for name in program.operators]
-    branches = [*(partial(_leaf, name) for name in LEAVES), *(partial(_operation, each.name) for each in operators)]
-    arities = jnp.asarray(np.array([0] * len(LEAVES) + [each.arity for each in operators], np.int32))
+    branches = [*(partial(_leaf, name) for name in LEAVES), *(partial(_operation, name) for name in program.operators)]
+    num_each = np.array([0] * len(LEAVES) + [num_operands(name) for name in program.operators], np.int32)
+    most, arities = int(num_each.max()), jnp.asarray(num_each)
     opcodes = jnp.asarray(program.opcodes)
     constants = jnp.asarray(program.constants).astype(leaves.y.dtype)
     coefficients = jnp.asarray(program.coefficients).astype(leaves.y.dtype)
@@ -39,25 +38,24 @@ def interpret(program: LossProgram, leaves: Leaves) -> jax.Array:
         stack, height = state
         opcode = opcodes[index]
         # Out of range, at the bottom of the stack, the indices are clamped; no branch uses the values read there.
-        left = lax.dynamic_index_in_dim(stack, height - 1, keepdims=False)
-        right = lax.dynamic_index_in_dim(stack, height - 2, keepdims=False)
-        value = lax.switch(opcode, branches, left, right, constants[index], leaves)
+        operands = [lax.dynamic_index_in_dim(stack, height - place, keepdims=False) for place in range(1, most + 1)]
+        value = lax.switch(opcode, branches, operands, constants[index], leaves)
         height = height - arities[opcode] + 1
         return lax.dynamic_update_index_in_dim(stack, coefficients[index] * value, height - 1, axis=0), height
 
-    # No tree of n instructions holds more than (n + 1) / 2 values at once.
-    stack = jnp.zeros(((capacity + 1) // 2, *leaves.y.shape), leaves.y.dtype)
+    # No tree of n instructions with at most k operands each holds more than its leaves, (n (k - 1) + 1) / k, at once.
+    stack = jnp.zeros(((capacity * (most - 1) + 1) // most, *leaves.y.shape), leaves.y.dtype)
     stack, _ = lax.fori_loop(0, jnp.asarray(program.length), run_instruction, (stack, jnp.asarray(0, jnp.int32)))
     result: jax.Array = stack[0]
     return result
 
 
-# A branch takes the left or only operand, the right operand, the constant and the leaves.
+# A branch takes the operands, from left to right, with more behind them than it needs, the constant and the leaves.
 
 
-def _leaf(name: str, left: jax.Array, right: jax.Array, constant: jax.Array, leaves: Leaves) -> jax.Array:
+def _leaf(name: str, operands: list[jax.Array], constant: jax.Array, leaves: Leaves) -> jax.Array:
     return jnp.full_like(leaves.y, constant) if name == CONSTANT else getattr(leaves, name)
 
 
-def _operation(name: str, left: jax.Array, right: jax.Array, constant: jax.Array, leaves: Leaves) -> jax.Array:
-    return OPERATIONS[name](*(left, right)[: OPERATORS[name].arity])
+def _operation(name: str, operands: list[jax.Array], constant: jax.Array, leaves: Leaves) -> jax.Array:
+    return OPERATIONS[name](*operands[: num_operands(name)])

@@ -12,10 +12,9 @@ from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from glojax.errors import ConfigurationError
-from glojax.expressions import OPERATORS, Operator
-from glojax.expressions.operators import check_new
+from glojax.expressions import OPERATORS
 
 Function = Callable[..., jax.Array]
 
@@ -24,10 +23,11 @@ def _contribution(tangent: jax.Array, derivative: jax.Array) -> jax.Array:
     return jnp.where(tangent == 0, 0, tangent * derivative)
 
 
-def _operation(function: Function, *derivatives: Function) -> Function:
+def make_operation(function: Function, *derivatives: Function | None) -> Function:
     """Return an elementwise function with the derivative of the rule above.
 
-    For each operand, `derivatives` has the partial derivative, a function of the value and the operands.
+    For each operand, `derivatives` has the partial derivative, a function of the value and the operands; None for an
+    operand that adds nothing to the derivative.
     """
 
     @jax.custom_jvp
@@ -40,6 +40,7 @@ def _operation(function: Function, *derivatives: Function) -> Function:
         first, *others = (
             _contribution(tangent, derivative(value, *operands))
             for tangent, derivative in zip(tangents, derivatives, strict=True)
+            if derivative is not None
         )
         return value, sum(others, start=first)
 
@@ -59,63 +60,9 @@ def _divide_jvp(operands: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]
     return quotient, jnp.where(change == 0, 0, change / b)
 
 
-#: The function of each operator with operands; the key is its name in `glojax.expressions.OPERATORS`.
-OPERATIONS: Final[dict[str, Function]] = {
-    "log": _operation(jnp.log, lambda _, a: 1 / a),
-    "square": _operation(lambda a: a * a, lambda _, a: 2 * a),
-    "sqrt": _operation(jnp.sqrt, lambda root, _: 0.5 / root),
-    "add": jnp.add,
-    "subtract": jnp.subtract,
-    "multiply": _operation(lambda a, b: a * b, lambda _, a, b: b, lambda _, a, b: a),
-    "divide": _divide,
-}
-
-
-def register_operator(operator: Operator, function: Function) -> None:
-    r"""Make an operator of a JAX function: a function call in expressions, of one or two operands.
-
-    Parsing, printing, LaTeX, canonical forms, random sampling, programs, the interpreter and compiled losses know the
-    operator from then on. Canonical forms treat it as an opaque function of its operands in canonical form. Register it
-    in every process that uses it, before you make evaluators there: they compile the operators that they find.
-
-    Args:
-        operator: Its `name` and `symbol` must be free, its `arity` 1 or 2 and its `precedence` 5. `weight` is its
-            relative frequency in random sampling, where `log` has 3; 0 keeps it out. An empty `latex` stands for
-            `\operatorname{symbol}\left({}\right)`.
-        function: Takes as many arrays of one shape and dtype and returns another such array, elementwise. JAX must be
-            able to differentiate it in forward mode.
-
-    Example:
-        >>> from glojax.losses import make_loss
-        >>> register_operator(Operator("hyperbolic", "tanh", 1, weight=1.0), jnp.tanh)
-        >>> float(make_loss("x * tanh(y)")(jnp.zeros(2), jnp.array(0))).__round__(4)
-        -0.4621
-        >>> del OPERATORS["hyperbolic"], OPERATIONS["hyperbolic"]
-    """
-    check_new(operator)
-    operation = _operation(function, *(partial(_derivative, function, index) for index in range(operator.arity)))
-    arrays = [jax.ShapeDtypeStruct((2, 3), jnp.float32)] * operator.arity
-    try:
-        found = jax.eval_shape(partial(function), *arrays)
-        if found == arrays[0]:
-            jax.eval_shape(partial(jax.jvp, operation), arrays, arrays)
-    except Exception as error:
-        problem = " ".join([f"{type(error).__name__}:", *str(error).splitlines()[:1]])
-        raise ConfigurationError(
-            f"Operator {operator.name!r} cannot be registered: its function fails on {operator.arity} float32 arrays "
-            f"({problem.rstrip('. ')}). Pass a differentiable function of as many JAX arrays, such as jnp.exp."
-        ) from error
-    if found != arrays[0]:
-        raise ConfigurationError(
-            f"Operator {operator.name!r} cannot be registered: of float32 arrays of shape (2, 3) its function makes "
-            f"{found}; expected one such array."
-        )
-    if not operator.latex:
-        operands = ", ".join(["{}"] * operator.arity)
-        name = operator.symbol.replace("_", r"\_")
-        operator = operator._replace(latex=rf"\operatorname{{{{{name}}}}}\left({operands}\right)")
-    OPERATORS[operator.name] = operator
-    OPERATIONS[operator.name] = operation
+def differentiated(function: Function, arity: int) -> Function:
+    """Return an elementwise function of so many operands with the derivatives that JAX finds."""
+    return make_operation(function, *(partial(_derivative, function, index) for index in range(arity)))
 
 
 def _derivative(function: Function, index: int, value: jax.Array, *operands: jax.Array) -> jax.Array:
@@ -123,6 +70,48 @@ def _derivative(function: Function, index: int, value: jax.Array, *operands: jax
     tangents = [jnp.full_like(operand, other == index) for other, operand in enumerate(operands)]
     derivative: jax.Array = jax.jvp(function, operands, tuple(tangents))[1]
     return derivative
+
+
+def _power_by_log(a: jax.Array, log: jax.Array, exponent: jax.Array) -> jax.Array:
+    return jnp.where(a < np.finfo(a.dtype).tiny, jnp.exp(exponent * log), jnp.power(a, exponent))
+
+
+#: The function of each operation; the key is the name of an operator with operands in `glojax.expressions.OPERATORS`,
+#: or of `STABLE_ARITIES`. Programs number them in this order.
+OPERATIONS: Final[dict[str, Function]] = {
+    "log": make_operation(jnp.log, lambda _, a: 1 / a),
+    "square": make_operation(lambda a: a * a, lambda _, a: 2 * a),
+    "sqrt": make_operation(jnp.sqrt, lambda root, _: 0.5 / root),
+    "add": jnp.add,
+    "subtract": jnp.subtract,
+    "multiply": make_operation(lambda a, b: a * b, lambda _, a, b: b, lambda _, a, b: a),
+    "divide": _divide,
+    "exp": make_operation(jnp.exp, lambda value, _: value),
+    "abs": differentiated(jnp.abs, 1),
+    "tanh": differentiated(jnp.tanh, 1),
+    "sin": differentiated(jnp.sin, 1),
+    "cos": differentiated(jnp.cos, 1),
+    "max": differentiated(jnp.maximum, 2),
+    "min": differentiated(jnp.minimum, 2),
+    "analytic_quotient": differentiated(lambda a, b: a / jnp.sqrt(1 + b * b), 2),
+    "power": make_operation(jnp.power, lambda _, a, exponent: exponent * jnp.power(a, exponent - 1), None),
+    "log power": make_operation(_power_by_log, None, lambda value, a, log, exponent: exponent * value, None),
+    "power complement": make_operation(
+        lambda a, log, exponent: -jnp.expm1(exponent * log),
+        None,
+        lambda _, *operands: -operands[-1] * _power_by_log(*operands),
+        None,
+    ),
+}
+
+#: The number of operands of an operation that differs from that of the operator, or has none: `a^c` of a and c, and
+#: `a^c` and `1 - a^c` of a, log(a) and c. Only a and its logarithm change.
+STABLE_ARITIES: Final = {"power": 2, "log power": 3, "power complement": 3}
+
+
+def num_operands(name: str) -> int:
+    """Return the number of operands of an operation."""
+    return STABLE_ARITIES.get(name) or OPERATORS[name].arity
 
 
 def forward_differentiated(function: Function) -> Function:

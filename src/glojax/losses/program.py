@@ -4,19 +4,16 @@ A program lists the instructions of a tree's stable form in reverse prefix order
 to last on a stack, so that every operator finds its operands on top, the left one uppermost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import jax
 import numpy as np
 
 from glojax.errors import ExpressionError
-from glojax.expressions import OPERATORS, LossTree
+from glojax.expressions import PAPER_OPERATORS, LossTree
+from glojax.losses.operations import OPERATIONS, STABLE_ARITIES
 from glojax.losses.stable import LEAVES, Instructions, stable
-
-
-def _operators() -> tuple[str, ...]:
-    return tuple(name for name, operator in OPERATORS.items() if operator.arity)
 
 
 @jax.tree_util.register_dataclass
@@ -29,8 +26,8 @@ class LossProgram:
         constants: [..., T] float32; values of constants; 0 elsewhere.
         coefficients: [..., T] float32; factors on the instructions' values. Those beyond float32 are infinite.
         length: [...] int32; number of instructions.
-        operators: The names in `glojax.expressions.OPERATORS` of operators with operands when the program was written.
-            They are no array, so that JAX compiles the interpreter again after `glojax.losses.register_operator`.
+        operators: The names in `OPERATIONS`, in its order, of what the interpreter of these programs knows: the paper's
+            operators, and others that a program needs. They are no array: JAX compiles the interpreter for them.
 
     Example:
         >>> program = LossProgram.from_tree(LossTree.parse("log(y) - x / y"), capacity=8)
@@ -42,29 +39,29 @@ class LossProgram:
     constants: np.ndarray | jax.Array
     coefficients: np.ndarray | jax.Array
     length: np.ndarray | jax.Array
-    operators: tuple[str, ...] = field(default_factory=_operators, metadata={"static": True})
+    operators: tuple[str, ...] = field(metadata={"static": True})
 
     @classmethod
-    def from_tree(cls, tree: LossTree, capacity: int) -> "LossProgram":
-        """Write a tree as a program of at most `capacity` instructions."""
-        return cls._written(stable(tree), capacity)
+    def from_tree(cls, tree: LossTree, capacity: int, operators: Iterable[str] = ()) -> "LossProgram":
+        """Write a tree as a program of at most `capacity` instructions that knows more operators than it needs."""
+        return cls._written(stable(tree), capacity, known_operators([tree], operators))
 
     @classmethod
-    def from_trees(cls, trees: Sequence[LossTree], capacity: int) -> "LossProgram":
+    def from_trees(cls, trees: Sequence[LossTree], capacity: int, operators: Iterable[str] = ()) -> "LossProgram":
         """Write P trees as one stacked program: all arrays with a leading axis [P]."""
         if not trees:
             raise ExpressionError("There is no tree to write as a program; give at least one.")
-        programs = [cls.from_tree(tree, capacity) for tree in trees]
+        operators = known_operators(trees, operators)
+        programs = [cls._written(stable(tree), capacity, operators) for tree in trees]
         stacked: LossProgram = jax.tree.map(lambda *arrays: np.stack(arrays), *programs)
         return stacked
 
     @classmethod
-    def _written(cls, instructions: Instructions, capacity: int) -> "LossProgram":
+    def _written(cls, instructions: Instructions, capacity: int, operators: tuple[str, ...]) -> "LossProgram":
         if len(instructions) > capacity:
             raise ExpressionError(
                 f"A tree of {len(instructions)} instructions does not fit a program of {capacity}; raise the capacity."
             )
-        operators = _operators()
         names = [*LEAVES, *operators]
         padding = [0] * (capacity - len(instructions))
         reverse = instructions[::-1]
@@ -78,3 +75,11 @@ class LossProgram:
 def num_instructions(tree: LossTree) -> int:
     """Return the capacity that a program of a tree needs: its number of nodes, a few more or less."""
     return len(stable(tree))
+
+
+def known_operators(trees: Iterable[LossTree], others: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the operators of programs of trees: the paper's, others by name, and what else the trees need."""
+    names = {*PAPER_OPERATORS, *others, *(instruction.name for tree in trees for instruction in stable(tree))}
+    if names & STABLE_ARITIES.keys():  # the forms of a power come together
+        names |= STABLE_ARITIES.keys()
+    return tuple(name for name in OPERATIONS if name in names)

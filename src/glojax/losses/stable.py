@@ -1,9 +1,10 @@
 """The form in which a tree is computed: with the leaves of `glojax.losses.leaves`.
 
 - `1 - y` and `x - y` become leaves, and so do `log(y)` and `log(1 - y)`.
-- The logarithm of a product, quotient, square or root with y or 1 - y in it, of provably nonnegative factors, becomes a
-  sum of logarithms: `log(x * y)` stays finite where y has left float32.
-- In denominators, and nowhere else, y, 1 - y and x - y are clipped.
+- The logarithm of a product, quotient, power or root with y or 1 - y in it, of provably nonnegative factors, becomes a
+  sum of logarithms: `log(x * y)` stays finite where y has left float32. That of `exp(a)` is a.
+- Powers of y and 1 - y, but squares, have their logarithms beside them: `1 - y^0.7` stays exact where y is close to 1.
+- In denominators, powers with a negative exponent among them, and nowhere else, y, 1 - y and x - y are clipped.
 
 The function stays the same, but for clipping.
 """
@@ -27,7 +28,7 @@ class Instruction(NamedTuple):
     """One value to compute.
 
     Attributes:
-        name: One of `LEAVES`, or the name of an operator with operands.
+        name: One of `LEAVES`, or a name in `glojax.losses.operations.OPERATIONS`.
         arity: Number of operands.
         coefficient: A factor on the value.
         value: The value of a constant.
@@ -43,6 +44,9 @@ class Instruction(NamedTuple):
 Instructions = tuple[Instruction, ...]
 
 _ONE: Final = (Instruction(CONSTANT, value=1.0),)
+_LOG_POWER: Final = Instruction("log power", 3)
+_POWER_COMPLEMENT: Final = Instruction("power complement", 3)
+_KEEPING_SIGN: Final = ("add", "multiply", "divide", "max", "min", "tanh", "analytic_quotient")
 _LOGS: Final = {
     "y": "log_y",
     "clipped_y": "log_y",
@@ -113,6 +117,8 @@ def _denominators(tree: LossTree) -> list[bool]:
         waiting += [found[-1]] * node.arity
         if node.operator == "divide":
             waiting[-2] = True  # the right operand, which comes after the left one
+        if node.operator == "power" and node.value < 0:
+            waiting[-1] = True
     return found
 
 
@@ -136,13 +142,23 @@ def _part(node: Node, clipped: str, *operands: _Part) -> _Part:
                 return _leaf(f"{clipped}complement").times(-1)
             if b.instructions == _leaf("x").instructions:
                 return _leaf(f"{clipped}difference").times(-1)
+        case "subtract", (a, b) if a.instructions == _ONE and b.instructions[0] == _LOG_POWER:
+            return _Part((_POWER_COMPLEMENT, *b.instructions[1:]), True)
+        case "subtract", (a, b) if b.instructions == _ONE and a.instructions[0] == _LOG_POWER:
+            return _Part((_POWER_COMPLEMENT, *a.instructions[1:]), True).times(-1)
+        case "power", (a,):
+            exponent = Instruction(CONSTANT, value=float(node.value))
+            power = (Instruction("power", 2), *a.instructions, exponent)
+            if a.instructions in (_leaf("y").instructions, _leaf("complement").instructions):
+                power = (_LOG_POWER, *a.instructions, Instruction(_LOGS[a.instructions[0].name]), exponent)
+            return _Part(power, a.is_nonnegative, _log(node, operands))
         case "log", (a,) if a.log is not None:
             offset = Instruction(CONSTANT, value=a.log.offset)
             sum_of_both = (Instruction("add", 2), offset, *a.log.instructions)
             return _Part(sum_of_both if a.log.offset else a.log.instructions, False)
     root = Instruction(node.operator, node.arity)
     instructions = (root, *(each for operand in operands for each in operand.instructions))
-    return _Part(instructions, _is_nonnegative(node.operator, operands), _log(node.operator, operands))
+    return _Part(instructions, _is_nonnegative(node.operator, operands), _log(node, operands))
 
 
 def _leaf(name: str) -> _Part:
@@ -151,19 +167,23 @@ def _leaf(name: str) -> _Part:
 
 
 def _is_nonnegative(operator: str, operands: Sequence[_Part]) -> bool:
-    if operator in ("square", "sqrt"):
+    if operator in ("square", "sqrt", "exp", "abs"):
         return True
-    return operator in ("add", "multiply", "divide") and all(operand.is_nonnegative for operand in operands)
+    return operator in _KEEPING_SIGN and all(operand.is_nonnegative for operand in operands)
 
 
-def _log(operator: str, operands: Sequence[_Part]) -> _Log | None:
+def _log(node: Node, operands: Sequence[_Part]) -> _Log | None:
     """Return the logarithm of a power, product or quotient with a y or 1 - y in it."""
+    if node.operator == "exp":
+        return _Log(operands[0].instructions)
     if not any(operand.log for operand in operands) or not all(operand.is_nonnegative for operand in operands):
         return None
     logs = [operand.log or _Log((Instruction("log", 1), *operand.instructions)) for operand in operands]
-    match operator, logs:
+    match node.operator, logs:
         case "square", (log,):
             return log.times(2.0)
+        case "power", (log,):
+            return log.times(node.value)
         case "sqrt", (log,):
             return log.times(0.5)
         case "multiply", (left, right):

@@ -16,6 +16,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from glojax.expressions import LossTree
 from glojax.losses import LossProgram
+from glojax.losses.operations import OPERATIONS
 from glojax.training.metrics import find_metric, mean_score
 from glojax.training.train import Train
 
@@ -48,7 +49,8 @@ def computation_identity(train: Train) -> str:
     devices and how convolutions are lowered are left out. The training is traced, on no device.
     """
     train = replace(train, data={"train": train.data["train"]}, conv_lowering="canonical")
-    program = LossProgram.from_tree(LossTree.parse("x * y"), capacity=3)
+    # Of all operators, so that those of users are covered, and the others are not told apart.
+    program = LossProgram.from_tree(LossTree.parse("x * y"), 3, OPERATIONS)
     abstract, program = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (train, program))
     key = jax.eval_shape(lambda: jax.random.key(0))
 

@@ -63,7 +63,7 @@ def train_in_segments(
 def chunk_bytes(train: Train, capacity: int, chunk_size: int) -> int:
     """Return the bytes of device memory, data aside, that the compiler plans for training so many candidates.
 
-    `capacity` is the largest number of nodes of a program. The evaluation may need more memory than a step.
+    `capacity` is the largest number of instructions of a program. The evaluation may need more memory than a step.
     """
     programs = LossProgram.from_trees([LossTree.parse("x * y")] * chunk_size, capacity)
     key = jax.eval_shape(lambda: jax.random.key(0))

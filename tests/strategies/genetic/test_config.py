@@ -29,12 +29,19 @@ def test_defaults_are_the_papers() -> None:
         {"max_nodes": 3},
         {"max_nodes": 1_000},
         {"selection": "tournament", "tournament_size": 1},
+        {"operators": ("add",)},
         {"population_size": 100_000, "tournament_size": 1_000, "initial_depth": 64},
     ],
 )
 def test_accepts_the_limits_of_every_range(fields: dict[str, Any]) -> None:
     config = GeneticConfig(**fields)
     assert all(getattr(config, name) == value for name, value in fields.items())
+
+
+def test_the_set_is_in_the_order_of_the_table_with_the_leaves() -> None:
+    weights = GeneticConfig(operators=("exp=2", "add", "log")).operator_weights
+
+    assert list(weights.items()) == [("x", 3), ("y", 3), ("constant", 2), ("log", 3), ("add", 1), ("exp", 2)]
 
 
 @pytest.mark.parametrize(
@@ -59,6 +66,14 @@ def test_accepts_the_limits_of_every_range(fields: dict[str, Any]) -> None:
         ({"same_arity_rate": math.nan}, "same_arity_rate is nan", "from 0 to 1"),
         ({"collapse_rate": math.inf}, "collapse_rate is inf", "from 0 to 1"),
         ({"expand_rate": "5%"}, "expand_rate is '5%'", "from 0 to 1"),
+        ({"operators": ()}, "operators has no operator", "expected one with several operands, such as add"),
+        ({"operators": ("log", "exp")}, "operators has log exp", "as a loss needs both x and y: add one"),
+        ({"operators": ("add", "tan")}, "operators has 'tan'", "Did you mean 'tanh'? Expected some of log, square"),
+        ({"operators": ("add", "x=3")}, "operators has 'x'", "Expected some of log, square"),
+        ({"operators": ("add", "log", "log=2")}, "operators has 'log' more than once", "give each operator once"),
+        ({"operators": ("add", "exp=")}, "operators has 'exp='", "expected a finite weight above 0, as in exp=2"),
+        ({"operators": ("add", "exp=0")}, "operators has 'exp=0'", "expected a finite weight above 0"),
+        ({"operators": ("add", "exp=inf")}, "operators has 'exp=inf'", "expected a finite weight above 0"),
         ({"selection": "lottery"}, "selection is 'lottery'", "one of roulette, rank, tournament"),
     ],
 )

@@ -5,7 +5,8 @@ import numpy as np
 from hypothesis import given, strategies as st
 
 from glojax.expressions.tree import LossTree
-from glojax.strategies.genetic import crossover, random_tree
+from glojax.strategies.genetic import crossover
+from tests.tree_strategies import LIBRARY, loss_trees
 
 NUM_DRAWS = 10_000
 
@@ -29,10 +30,9 @@ def test_points_are_uniform_over_all_nodes(assert_rate: Callable[[int, int, floa
         assert_rate(count, NUM_DRAWS, 1 / 6)
 
 
-@given(seed=st.integers(0, 2**32 - 1))
-def test_children_are_trees_that_hold_exactly_the_parents_nodes(seed: int) -> None:
+@given(parents=st.tuples(*[loss_trees(30, operators=LIBRARY)] * 2), seed=st.integers(0, 2**32 - 1))
+def test_children_are_trees_that_hold_exactly_the_parents_nodes(parents: tuple[LossTree, LossTree], seed: int) -> None:
     rng = np.random.default_rng(seed)
-    parents = random_tree(rng, max_depth=5), random_tree(rng, max_depth=5)
 
     children = crossover(*parents, rng)
 

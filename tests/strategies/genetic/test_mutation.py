@@ -8,19 +8,21 @@ from hypothesis import given, strategies as st
 from glojax.expressions.operators import MAX_INTEGER, OPERATORS, Node
 from glojax.expressions.tree import LossTree
 from glojax.strategies.genetic import GeneticConfig, mutate, random_tree
+from tests.tree_strategies import LIBRARY, loss_trees
 
 NUM_DRAWS = 10_000
 
 X, Y = LossTree.of("x"), LossTree.of("y")
 BAIKAL = LossTree.of("subtract", LossTree.of("log", Y), LossTree.of("divide", X, Y))
 DEFAULTS = GeneticConfig()
+WEIGHTS = DEFAULTS.operator_weights
 CheckRate = Callable[[int, int, float], None]
 
 
-def only(**rates: float) -> GeneticConfig:
+def only(operators: tuple[str, ...] | None = None, **rates: float) -> GeneticConfig:
     """A configuration in which only the named mutations happen."""
     none = {"integer_step_rate": 0.0, "same_arity_rate": 0.0, "collapse_rate": 0.0, "expand_rate": 0.0}
-    return GeneticConfig(**(none | rates))  # type: ignore[arg-type]
+    return GeneticConfig(operators=operators, **(none | rates))  # type: ignore[arg-type]
 
 
 def draw(tree: LossTree, config: GeneticConfig) -> Counter[LossTree]:
@@ -30,8 +32,8 @@ def draw(tree: LossTree, config: GeneticConfig) -> Counter[LossTree]:
 
 def share(operator: str, arity: int | None) -> float:
     """Probability that a random node, of this arity if any, is of this operator."""
-    eligible = [other for other in OPERATORS.values() if arity in (None, other.arity)]
-    return OPERATORS[operator].weight / sum(other.weight for other in eligible)
+    eligible = [weight for name, weight in WEIGHTS.items() if arity in (None, OPERATORS[name].arity)]
+    return WEIGHTS[operator] / sum(eligible)
 
 
 def test_nothing_changes_at_rate_zero() -> None:
@@ -78,7 +80,7 @@ def test_root_becomes_another_of_its_arity(tree: LossTree, assert_rate: CheckRat
         roots[result.nodes[0].operator] += count
 
     assert {result.size for result in results} == {tree.size}
-    assert roots.keys() == {name for name, operator in OPERATORS.items() if operator.arity == tree.nodes[0].arity}
+    assert roots.keys() == {name for name in WEIGHTS if OPERATORS[name].arity == tree.nodes[0].arity}
     for name, count in roots.items():
         assert_rate(count, NUM_DRAWS, share(name, tree.nodes[0].arity))
 
@@ -140,7 +142,7 @@ def test_a_leaf_expands_to_any_element_over_leaves(assert_rate: CheckRate) -> No
         roots[result.nodes[0].operator] += count
 
     assert {result.depth for result in results} == {0, 1}
-    assert roots.keys() == OPERATORS.keys()
+    assert roots.keys() == WEIGHTS.keys()
     for name, count in roots.items():
         assert_rate(count, NUM_DRAWS, share(name, None))
     assert_rate(results[LossTree.of("log", Y)], NUM_DRAWS, share("log", None) * share("y", 0))
@@ -171,6 +173,28 @@ def test_mutants_are_trees(seed: int, rate: float) -> None:
     mutant = mutate(random_tree(rng, max_depth=5), config, rng)
 
     assert LossTree(mutant.nodes) == mutant
+
+
+@given(loss_trees(operators=LIBRARY), st.integers(0, 2**32 - 1))
+def test_new_nodes_are_of_the_set_and_what_it_has_no_match_for_stays(tree: LossTree, seed: int) -> None:
+    config = only(("exp", "power=3", "add"), same_arity_rate=1.0)
+
+    mutant = mutate(tree, config, np.random.default_rng(seed))
+
+    assert [node.arity for node in mutant.nodes] == [node.arity for node in tree.nodes]
+    assert {node.operator for node in mutant.nodes} <= {"x", "y", "constant", "exp", "power", "add"}
+    without_unary = mutate(tree, only(("add",), same_arity_rate=1.0), np.random.default_rng(seed))
+    kept = [node for node in without_unary.nodes if node.arity == 1]
+    assert kept == [node for node in tree.nodes if node.arity == 1]
+
+
+@given(loss_trees(operators=LIBRARY), st.integers(0, 2**32 - 1))
+def test_mutants_of_the_whole_library_are_read_back(tree: LossTree, seed: int) -> None:
+    config = GeneticConfig(operators=LIBRARY, same_arity_rate=0.5, collapse_rate=0.1, expand_rate=0.5)
+
+    mutant = mutate(tree, config, np.random.default_rng(seed))
+
+    assert LossTree.parse(str(mutant)) == mutant
 
 
 def test_a_deep_tree_does_not_recurse() -> None:

@@ -1,11 +1,13 @@
 """The settings of the genetic algorithm."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Final, Literal, get_args
 
-from glojax.errors import ConfigurationError
-from glojax.expressions import MAX_NODES
+from glojax.errors import ConfigurationError, nearest
+from glojax.expressions import MAX_NODES, OPERATORS, PAPER_OPERATORS
 
 #: A population and its children are in memory at once; so are all tournaments of a generation.
 MAX_POPULATION: Final = 100_000
@@ -15,6 +17,43 @@ MAX_TOURNAMENT: Final = 1_000
 MAX_DEPTH: Final = 64
 
 SelectionKind = Literal["roulette", "rank", "tournament"]
+
+
+def drawn_weights(words: Iterable[str]) -> dict[str, float]:
+    """Return the sampling weight of each operator that is drawn, in the order of `OPERATORS`, leaves included.
+
+    Args:
+        words: Names of operators with operands, each alone, for the weight in `OPERATORS`, or with `=WEIGHT`.
+    """
+    given: dict[str, float] = {}
+    known = [name for name, operator in OPERATORS.items() if operator.arity]
+    for word in words:
+        name, equals, text = str(word).partition("=")
+        if name not in known:
+            hint = nearest(name, known)
+            raise ConfigurationError(f"operators has {name!r}.{hint} Expected some of {', '.join(known)}.")
+        if name in given:
+            raise ConfigurationError(f"operators has {name!r} more than once; give each operator once.")
+        try:
+            given[name] = float(text) if equals else OPERATORS[name].weight
+        except ValueError:
+            given[name] = math.nan
+        if not 0 < given[name] < math.inf:
+            raise ConfigurationError(f"operators has {word!r}; expected a finite weight above 0, as in {name}=2.")
+    if all(OPERATORS[name].arity == 1 for name in given):
+        raise ConfigurationError(
+            f"operators has {' '.join(given) or 'no operator'}; expected one with several operands, such as add, as a "
+            "loss needs both x and y: add one."
+        )
+    return {
+        name: given.get(name, operator.weight)
+        for name, operator in OPERATORS.items()
+        if name in given or not operator.arity
+    }
+
+
+#: The weights of the operators that are drawn by default.
+PAPER_WEIGHTS: Final = drawn_weights(PAPER_OPERATORS)
 
 
 @dataclass(frozen=True)
@@ -51,6 +90,9 @@ class GeneticConfig:
     """The way in which parents are drawn: by fitness, by rank, or as the fittest of small tournaments."""
     tournament_size: int = 3
     """Number of candidates in a tournament, at most 1,000; only tournament selection uses it."""
+    operators: tuple[str, ...] | None = None
+    """Operators that trees are drawn from, beside x, y and constants: each a name, or a name with a weight, such as
+    log add divide exp=2. By default the paper's: log square sqrt add subtract multiply divide."""
     max_nodes: int | None = 64
     """Greatest number of nodes in a tree; larger ones are discarded and drawn again. None for 1000, the greatest number
     that is read back from a text."""
@@ -83,6 +125,12 @@ class GeneticConfig:
             raise ConfigurationError(
                 f"selection is {self.selection!r}; expected one of {choices}: choose one of these."
             )
+        _ = self.operator_weights  # raises ConfigurationError for operators that there are not
+
+    @property
+    def operator_weights(self) -> dict[str, float]:
+        """The sampling weight of each operator that is drawn, leaves included."""
+        return drawn_weights(PAPER_OPERATORS if self.operators is None else self.operators)
 
     @property
     def size_limit(self) -> int:

@@ -4,7 +4,7 @@ from itertools import chain
 
 import numpy as np
 
-from glojax.expressions import MAX_INTEGER, LossTree, Node
+from glojax.expressions import MAX_INTEGER, OPERATORS, LossTree, Node
 from glojax.strategies.genetic.config import GeneticConfig
 from glojax.strategies.genetic.sampling import random_node, random_tree
 
@@ -15,7 +15,7 @@ def mutate(tree: LossTree, config: GeneticConfig, rng: np.random.Generator) -> L
     At each node, these changes are drawn independently, in this order:
 
     1. an integer is incremented or decremented (`config.integer_step_rate`);
-    2. the node is replaced by a random node of the same arity (`config.same_arity_rate`);
+    2. the node is replaced by a random node of the same arity, if one is drawn (`config.same_arity_rate`);
     3. an operator and its operands are replaced by a random leaf (`config.collapse_rate`), or a leaf is replaced by a
        random node with random leaves as operands (`config.expand_rate`).
 
@@ -25,17 +25,19 @@ def mutate(tree: LossTree, config: GeneticConfig, rng: np.random.Generator) -> L
     Source: Gonzalez and Miikkulainen (2020), section III-A. The order of the draws, and the limit of `MAX_INTEGER` on
     the magnitude of integers, are ours.
     """
+    weights = config.operator_weights
+    arities = {OPERATORS[name].arity for name in weights}
 
     def mutate_node(node: Node, *operands: tuple[Node, ...]) -> tuple[Node, ...]:
         if node.operator == "constant" and rng.random() < config.integer_step_rate:
             value = node.value + (1 if rng.random() < 0.5 else -1)
             node = node._replace(value=max(-MAX_INTEGER, min(MAX_INTEGER, value)))
-        if rng.random() < config.same_arity_rate:
-            node = random_node(rng, arity=node.arity)
+        if rng.random() < config.same_arity_rate and node.arity in arities:
+            node = random_node(rng, node.arity, weights)
         if operands and rng.random() < config.collapse_rate:
-            return random_tree(rng, max_depth=0).nodes
+            return random_tree(rng, 0, weights).nodes
         if not operands and rng.random() < config.expand_rate:
-            return random_tree(rng, max_depth=1).nodes
+            return random_tree(rng, 1, weights).nodes
         return (node, *chain.from_iterable(operands))
 
     return LossTree(tree.fold(mutate_node))

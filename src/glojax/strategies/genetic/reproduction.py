@@ -51,7 +51,9 @@ def draw_trees(
     config: GeneticConfig, rng: np.random.Generator, number: int, constraint: Constraint = lambda tree: True
 ) -> list[LossTree]:
     """Draw random trees of at most `config.initial_depth` edges and `config.max_nodes` nodes; they may repeat."""
-    return _gather(lambda: [random_tree(rng, config.initial_depth)], number, config, constraint)
+    return _gather(
+        lambda: [random_tree(rng, config.initial_depth, config.operator_weights)], number, config, constraint
+    )
 
 
 def breed(

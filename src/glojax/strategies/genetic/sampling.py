@@ -1,27 +1,33 @@
-"""Random nodes and random trees, weighted by the operator table."""
+"""Random nodes and random trees, weighted by the operators' weights."""
+
+from collections.abc import Mapping
 
 import numpy as np
 
-from glojax.expressions.operators import OPERATORS, SAMPLED_INTEGERS, Node
+from glojax.expressions.operators import OPERATORS, SAMPLED_VALUES, Node
 from glojax.expressions.tree import LossTree
+from glojax.strategies.genetic.config import PAPER_WEIGHTS
 
 
-def random_node(rng: np.random.Generator, arity: int | None = None) -> Node:
-    """Draw a node of an arity (None for any) with probability proportional to its operator's weight.
+def random_node(
+    rng: np.random.Generator, arity: int | None = None, weights: Mapping[str, float] = PAPER_WEIGHTS
+) -> Node:
+    """Draw a node of an arity (None for any), which one of the operators has, with probability proportional to weight.
 
-    The node has coefficient 1. A `constant` holds one of `SAMPLED_INTEGERS`, each equally likely.
+    The node has coefficient 1. A `constant` or `power` holds one of its `SAMPLED_VALUES`, each equally likely.
 
-    Source: Gonzalez and Miikkulainen (2020), section III-A; the weights are those of `OPERATORS`.
+    Source: Gonzalez and Miikkulainen (2020), section III-A, with its weights.
     """
-    operators = [operator for operator in OPERATORS.values() if arity in (None, operator.arity)]
-    weights = np.array([operator.weight for operator in operators])
-    drawn = operators[rng.choice(len(operators), p=weights / weights.sum())].name
-    if drawn == "constant":
-        return Node(drawn, SAMPLED_INTEGERS[rng.integers(len(SAMPLED_INTEGERS))])
+    operators = [name for name in weights if arity in (None, OPERATORS[name].arity)]
+    chances = np.array([weights[name] for name in operators])
+    drawn = operators[rng.choice(len(operators), p=chances / chances.sum())]
+    if drawn in SAMPLED_VALUES:
+        values = SAMPLED_VALUES[drawn]
+        return Node(drawn, values[rng.integers(len(values))])
     return Node(drawn)
 
 
-def random_tree(rng: np.random.Generator, max_depth: int) -> LossTree:
+def random_tree(rng: np.random.Generator, max_depth: int, weights: Mapping[str, float] = PAPER_WEIGHTS) -> LossTree:
     """Grow a tree from the root, node by weighted-random node; at `max_depth` edges only leaves are drawn.
 
     Source: Gonzalez and Miikkulainen (2020), section III-A. The paper's "depth of two" is read as two edges, so that
@@ -31,7 +37,7 @@ def random_tree(rng: np.random.Generator, max_depth: int) -> LossTree:
     open_depths = [0]  # depths of the nodes still to be drawn, the next one last
     while open_depths:
         depth = open_depths.pop()
-        node = random_node(rng, arity=None if depth < max_depth else 0)
+        node = random_node(rng, None if depth < max_depth else 0, weights)
         nodes.append(node)
         open_depths += [depth + 1] * node.arity
     return LossTree(tuple(nodes))
