@@ -32,6 +32,7 @@ def order(digits: Dataset, network: str = "tests.linear_network:LinearNetwork", 
         "source": vars(DatasetSource("digits")),
         "fingerprint": digits.fingerprint,
         "chunk_size": None,
+        "operators": ["exp"],
         "lowering": "canonical",
     }
     context = context or DevicePool(LinearNetwork, digits, conv_lowering="canonical").context(CONFIG)
@@ -42,7 +43,9 @@ def test_a_worker_trains_on_the_devices_that_were_chosen_for_it(digits: Dataset)
     assert json.loads(introduce(json.dumps({"num_devices": 3, "index": None})))["num_devices"] == 3
     text = order(digits)
     train_shard(text, json.dumps([("x / (y - y)", 0, 0.1)]))
-    assert worker_tasks._prepared(text)[0].devices == training_devices(3)
+    pool, _, _ = worker_tasks._prepared(text)
+    assert pool.devices == training_devices(3)
+    assert "exp" in pool._operators
 
 
 def test_results_come_in_the_order_of_the_shard(digits: Dataset) -> None:

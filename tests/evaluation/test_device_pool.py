@@ -13,7 +13,9 @@ from glojax.datasets import Dataset
 from glojax.errors import GlojaxError
 from glojax.evaluation import DevicePool, Trained, Training, device_pool, training_devices
 from glojax.expressions import LossTree
+from glojax.losses.program import num_instructions
 from glojax.training import TrainingConfig, TrainResult
+from tests.compilation import counted_compilations
 from tests.linear_network import LinearNetwork
 
 CONFIG = TrainingConfig(20, batch_size=64, learning_rate=0.05)
@@ -114,12 +116,32 @@ def test_one_pool_trains_by_several_configurations(make_pool: Callable[..., Devi
 def test_a_larger_tree_raises_the_capacity(
     make_pool: Callable[..., DevicePool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    large = Training("context", LossTree.parse("log(y) - x / y - x / (y + x / (y + 2))"), 0, 0.05)
+    large = Training("context", LossTree.parse("x * y^0.7"), 0, 0.05)
+    assert num_instructions(large.tree) > 4 == large.tree.size
     expected = as_text(train(make_pool(1), [TRAININGS[0], large]))
     monkeypatch.setattr(device_pool, "_CAPACITY", 4)
     pool = make_pool(1)
     assert as_text([*train(pool, TRAININGS[:1]), *train(pool, [large])]) == expected
     assert as_text(train(pool, [TRAININGS[0], large])) == expected
+
+
+EXTENDED = [
+    Training("context", LossTree.parse(text), 0, 0.05)
+    for text in ("x * y^0.7 - y", "tanh(y) - x / y", "x * log(y) - exp(3 * y)")
+]
+
+
+def test_operators_that_are_named_at_the_start_compile_nothing_later_and_change_no_result(
+    make_pool: Callable[..., DevicePool], on_one_device: list[TrainResult]
+) -> None:
+    pool = make_pool(1, operators=("exp", "power", "tanh"))
+    assert as_text(train(pool, TRAININGS[:1])) == as_text(on_one_device[:1])
+    with counted_compilations() as compilations:
+        expected = [*as_text(train(pool, EXTENDED[:1])), *as_text(train(pool, EXTENDED[1:]))]
+    assert compilations == []
+    assert len({*expected}) == len(EXTENDED)
+    pool = make_pool(1)
+    assert as_text([*train(pool, EXTENDED[1:2]), *train(pool, EXTENDED)]) == [expected[1], *expected]
 
 
 def test_room_is_a_chunk_for_each_idle_device(make_pool: Callable[..., DevicePool]) -> None:

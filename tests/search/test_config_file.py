@@ -57,6 +57,7 @@ def rewritten(directory: RunDirectory, **changes: Any) -> None:
         DiscoverOptions(strategy="random", initial_losses=("baikal", "x * y"), asynchronous=True),
         DiscoverOptions(strategy="taylor", taylor=TaylorConfig(order=2, start=(0.0, 1.0, 2.0, 3.0, 4.0))),
         DiscoverOptions(constraint=("bounded", "convex_in_y")),
+        DiscoverOptions(genetic=GeneticConfig(operators=("log", "add", "exp=2.5"))),
         TuneOptions(loss=("baikal", "x * y"), tuning=TuningConfig(sigma=0.5, active_weights=True)),
         CompareOptions(losses=("baikal",), learning_rates=(0.1, 1.0)),
         CompareOptions(losses=("baikal",), dataset="cifar10", **RECIPES["cifar10"]._asdict()),
@@ -175,6 +176,17 @@ def test_another_format_is_refused_with_the_version_that_reads_it(
     )
     with pytest.raises(RunDirectoryError, match=expected):
         read_config(directory.path)
+
+
+def test_a_run_that_names_no_operators_goes_on_as_one_that_draws_the_papers(directory: RunDirectory) -> None:
+    options = described()["options"]
+    del options["genetic"]["operators"]
+    rewritten(directory, options=options)
+    accept(directory, described(), allow_change=False)
+    assert read_options(RunOptions, read_config(directory.path), RESUME).genetic == OPTIONS.genetic
+    extended = replace(OPTIONS.genetic, operators=("add", "exp"))
+    with pytest.raises(RunDirectoryError, match=r"genetic\.operators was None and is \['add', 'exp'\]"):
+        accept(directory, described(replace(OPTIONS, genetic=extended)), allow_change=False)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,32 @@ def test_each_strategy_begins_with_the_initial_losses(
     assert len(Path("run/generations.jsonl").read_text().splitlines()) == 3
 
 
+@pytest.mark.parametrize("strategy", ["generational", "steady-state", "random"])
+def test_each_strategy_draws_the_operators_that_are_named(use_stand_ins: UseStandIns, strategy: str) -> None:
+    stand_ins = use_stand_ins(fitness_of)
+    options = ("--strategy", strategy, "--operators", "add", "exp=2", "power")
+    assert main(["discover", *SEARCH, "--run-dir", "run", *options]) == 0
+    trees = [tree for trees in stand_ins.evaluator.trees for tree in trees]
+    operators = {node.operator for tree in trees for node in tree.nodes if node.arity}
+    assert operators - {"square", "multiply"} == {"add", "exp", "power"}  # finalists are in canonical form
+    recorded = json.loads(Path("run/config.json").read_text())["options"]["genetic"]["operators"]
+    assert recorded == ["add", "exp=2", "power"]
+
+
+@pytest.mark.parametrize(
+    ("operators", "message"),
+    [
+        (("add", "tan"), "operators has 'tan'. Did you mean 'tanh'? Expected some of log, square, sqrt, add,"),
+        (("exp", "log"), "operators has exp log; expected one with several operands, such as add"),
+    ],
+)
+def test_operators_that_make_no_sense_are_refused(
+    operators: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["discover", "--operators", *operators]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}")
+
+
 def test_random_drawing_learns_nothing(use_stand_ins: UseStandIns) -> None:
     asked: list[list[LossTree]] = []
     for fitness in (fitness_of, short):

@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Final
@@ -66,6 +66,7 @@ class ClusterPool:
         limits: Limits | None = None,
         chunk_size: int | None = None,
         conv_lowering: ConvolutionLowering | None = None,
+        operators: Iterable[str] = (),
         on_progress: Callable[[ClusterProgress], None] = lambda progress: None,
     ):
         self._order = {
@@ -73,6 +74,7 @@ class ClusterPool:
             "source": dataclasses.asdict(source.absolute()),
             "fingerprint": dataset.fingerprint,
             "chunk_size": chunk_size,
+            "operators": list(operators),
         }
         self._head = DevicePool(network, dataset, devices=[cpu_device(0)], conv_lowering=conv_lowering or "canonical")
         self._workers = workers

@@ -78,8 +78,8 @@ def train_shard(order: str, rows: str) -> str:
 
     Args:
         order: JSON: `config`, as `config_record` returns it; `context` of the trainings on the head; and `pool`: the
-            import path of the `network`, the fields of the data set's `source`, its `fingerprint`, the `chunk_size` and
-            the convolution `lowering`, None for the fastest on this worker.
+            import path of the `network`, the fields of the data set's `source`, its `fingerprint`, the `chunk_size`,
+            the `operators` of the search, and the convolution `lowering`, None for the fastest on this worker.
         rows: JSON: expression, seed and learning rate of each training.
     """
     with _shard_lock:
@@ -150,4 +150,5 @@ def _device_pool(order: str) -> DevicePool:
         devices=_devices,
         chunk_size=work["chunk_size"],
         conv_lowering=work["lowering"],
+        operators=work["operators"],
     )

@@ -35,7 +35,7 @@ class ChunkSize:
         self._lock = threading.Lock()
 
     def find(self, capacity: int) -> int:
-        """Return the size for programs of `capacity` nodes; the first call may look at the device's memory."""
+        """Return the size for programs of `capacity` instructions; the first call may look at the device's memory."""
         if not self._known:
             self._size = self.halved_until_it_fits(self._device, lambda size: self._fitting(capacity, size))
             self._known = True

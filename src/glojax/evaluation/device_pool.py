@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import is_dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from glojax.evaluation.lowering_choice import fastest_lowering
 from glojax.evaluation.pool import GRACE_SECONDS, Trained, Training
 from glojax.evaluation.runtime import training_devices
 from glojax.losses import LossProgram
+from glojax.losses.program import known_operators, num_instructions
 from glojax.networks import ConvolutionLowering, NetworkFactory
 from glojax.training import (
     Train,
@@ -35,7 +36,8 @@ from glojax.training import (
     train_population,
 )
 
-#: Nodes that a program holds at first; a larger tree raises it to the next power of two, and compiles once more.
+#: Instructions that a program holds at first; a larger tree raises it to the next power of two, and compiles once more,
+#: as does a tree with an operator that no program has had so far.
 _CAPACITY = 64
 
 
@@ -51,7 +53,7 @@ class _Block(NamedTuple):
 
     variant: _Variant
     trainings: list[Training]
-    capacity: int
+    programs: LossProgram
     done: "queue.SimpleQueue[_Outcome]"
 
 
@@ -68,6 +70,7 @@ class DevicePool:
         devices: Devices to train on; None for those of `training_devices`.
         chunk_size: Candidates that a device trains at once; None for the best on its kind. See `ChunkSize`.
         conv_lowering: How convolutions are computed; None for the fastest on the first device.
+        operators: Names of operators that trees will use, so that none of them compiles anything later.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class DevicePool:
         devices: Sequence[jax.Device] | None = None,
         chunk_size: int | None = None,
         conv_lowering: ConvolutionLowering | None = None,
+        operators: Iterable[str] = (),
     ):
         self.devices = list(training_devices() if devices is None else devices)
         self.conv_lowering = conv_lowering
@@ -88,6 +92,7 @@ class DevicePool:
         self._computations: dict[TrainingConfig, str] = {}
         self._data: dict[str, list[Any]] = {}
         self._capacity = _CAPACITY
+        self._operators = known_operators([], operators)
         self._lock = threading.Lock()
         self._queued: deque[_Block] = deque()
         self._threads: dict[int, threading.Thread] = {}
@@ -119,9 +124,11 @@ class DevicePool:
     def submit(self, config: TrainingConfig, trainings: Sequence[Training]) -> None:
         """Queue trainings."""
         variant = self._variant(config)
-        largest = max(training.tree.size for training in trainings)
+        trees = {training.tree for training in trainings}
+        largest = max(map(num_instructions, trees))
         self._capacity = max(self._capacity, 2 ** (largest - 1).bit_length())
-        blocks = [_Block(variant, block, self._capacity, self._done) for block in self._cut(variant, trainings)]
+        self._operators = known_operators(trees, self._operators)
+        blocks = [_Block(variant, share, self._programs(share), self._done) for share in self._cut(variant, trainings)]
         self._num_in_progress += len(blocks)
         with self._lock:
             self._queued += blocks
@@ -171,7 +178,7 @@ class DevicePool:
                     del self._threads[index]
                     return
                 block = self._queued.popleft()
-            train_block = partial(_train_block, device, block.variant.replicas[index], block.trainings, block.capacity)
+            train_block = partial(_train_block, device, block.variant.replicas[index], block.trainings, block.programs)
             try:
                 block.done.put((block, block.variant.chunk_size.halved_until_it_fits(device, train_block)))
             except BaseException as error:
@@ -186,6 +193,9 @@ class DevicePool:
         for training in trainings:
             by_seed.setdefault(training.seed, []).append(training)
         return [share for group in by_seed.values() for share in _shares(group, chunk_size, len(self.devices))]
+
+    def _programs(self, trainings: Sequence[Training]) -> LossProgram:
+        return LossProgram.from_trees([training.tree for training in trainings], self._capacity, self._operators)
 
     def _variant(self, config: TrainingConfig) -> _Variant:
         # The rate comes with each training: configurations that differ in it alone share a compiled program.
@@ -215,10 +225,9 @@ def _shares(trainings: list[Training], chunk_size: int, num_devices: int) -> lis
 
 
 def _train_block(
-    device: jax.Device, train: Train, trainings: Sequence[Training], capacity: int, chunk_size: int
+    device: jax.Device, train: Train, trainings: Sequence[Training], programs: LossProgram, chunk_size: int
 ) -> TrainResult:
     """Train candidates that share a seed; return their results [k] as NumPy arrays."""
-    programs = LossProgram.from_trees([training.tree for training in trainings], capacity)
     rates = np.array([training.learning_rate for training in trainings], np.float32)
     with jax.default_device(device):
         key = jax.random.key(trainings[0].seed)

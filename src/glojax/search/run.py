@@ -175,6 +175,8 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
             )
             display = Display(console)
             how: Any = {"chunk_size": options.chunk_size, "conv_lowering": options.conv_lowering}
+            if isinstance(options, DiscoverOptions):
+                how["operators"] = options.genetic.operator_weights
             pool: TrainingPool
             if cluster is None:
                 pool = DevicePool(network, dataset, devices=devices, **how)
