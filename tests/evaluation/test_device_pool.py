@@ -248,11 +248,11 @@ def out_of_memory_above(limit: int, monkeypatch: pytest.MonkeyPatch) -> list[int
     tried: list[int] = []
     train_block = device_pool._train_block
 
-    def scarce(device: Any, train: Any, trainings: Any, capacity: int, chunk_size: int) -> TrainResult:
+    def scarce(device: Any, train: Any, trainings: Any, programs: Any, chunk_size: int) -> TrainResult:
         tried.append(chunk_size)
         if chunk_size > limit:
             jnp.zeros(2**46, jnp.float32).block_until_ready()
-        return train_block(device, train, trainings, capacity, chunk_size)
+        return train_block(device, train, trainings, programs, chunk_size)
 
     monkeypatch.setattr(device_pool, "_train_block", scarce)
     return tried
