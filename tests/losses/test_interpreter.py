@@ -17,7 +17,7 @@ from tests.derivatives import derivative
 from tests.oracle import evaluate
 from tests.tree_strategies import loss_trees
 
-CAPACITY = 64
+CAPACITY = 128
 _grid = np.random.default_rng(0)
 LABELS = np.concatenate([np.zeros(12), np.ones(12), _grid.uniform(size=12)])
 PROBS = np.concatenate([[1e-3, 1e-2, 1.0], _grid.uniform(1e-3, 1, size=33)])
@@ -62,7 +62,7 @@ def assert_agrees(tree: LossTree, dual: Dual, shift: float, tolerance: float) ->
 
 
 @settings(max_examples=150, deadline=None)
-@given(loss_trees(max_size=CAPACITY, coefficients=True))
+@given(loss_trees(max_size=64, coefficients=True))
 def test_the_interpreter_agrees_with_numpy_in_float64(tree: LossTree) -> None:
     with jax.enable_x64(True):
         dual = interpreted(LossProgram.from_tree(tree, CAPACITY), jnp.asarray(LABELS), jnp.asarray(PROBS))
@@ -71,14 +71,14 @@ def test_the_interpreter_agrees_with_numpy_in_float64(tree: LossTree) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(loss_trees(max_size=CAPACITY))
+@given(loss_trees(max_size=64))
 def test_the_interpreter_agrees_with_numpy_in_float32(tree: LossTree) -> None:
     dual = interpreted(LossProgram.from_tree(tree, CAPACITY), jnp.float32(LABELS), jnp.float32(PROBS))
     assert_agrees(tree, dual, shift=1e-6, tolerance=0.05)
 
 
 @settings(max_examples=100, deadline=None)
-@given(loss_trees(max_size=CAPACITY))
+@given(loss_trees(max_size=64))
 def test_a_compiled_tree_agrees_with_numpy(tree: LossTree) -> None:
     labels, probs = jnp.asarray(LABELS, jnp.float32), jnp.asarray(PROBS, jnp.float32)
     assert_agrees(tree, value_and_derivative(partial(compile_tree(tree), labels), probs), shift=1e-6, tolerance=0.05)

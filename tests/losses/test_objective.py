@@ -47,11 +47,12 @@ def test_the_mean_over_classes_is_the_sum_divided_by_their_number() -> None:
     np.testing.assert_allclose(mean(LOGITS, LABELS), summed(LOGITS, LABELS) / 5, rtol=1e-6)
 
 
-def test_probabilities_are_clipped_from_below() -> None:
+def test_probabilities_are_clipped_in_denominators_alone() -> None:
     logits, label = jnp.float32([0.0, 100.0]), jnp.asarray(0)
-    assert make_loss("x * log(y)")(logits, label) == pytest.approx(-np.log(1e-7), rel=1e-5)
-    assert make_loss("x * log(y)", prob_epsilon=1e-3)(logits, label) == pytest.approx(-np.log(1e-3), rel=1e-5)
-    assert not np.isfinite(make_loss("x * log(y)", prob_epsilon=0.0)(logits, label))
+    for text, expected in {"-x / y": 1e7, "-x / y^2": 1e14, "(x - 1) / (1 - y)": 1e7, "x * log(y)": 100}.items():
+        assert make_loss(text)(logits, label) == pytest.approx(expected, rel=1e-5)
+    assert make_loss("-x / y", prob_epsilon=1e-3)(logits, label) == pytest.approx(1e3, rel=1e-5)
+    assert not np.isfinite(make_loss("x / y", prob_epsilon=0.0)(2 * logits, label))
 
 
 def test_coefficients_multiply_the_nodes_in_prefix_order() -> None:
@@ -92,8 +93,8 @@ def test_bad_arguments_are_refused() -> None:
         make_loss("x * log(y)", coefficients=(1.0, 2.0))
     with pytest.raises(ConfigurationError, match="expected 'sum' or 'mean'"):
         make_loss("x * log(y)", class_reduction="median")  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationError, match="prob_epsilon is 1"):
-        make_loss("x * log(y)", prob_epsilon=1.0)
+    with pytest.raises(ConfigurationError, match=r"prob_epsilon is 0\.5"):
+        make_loss("x * log(y)", prob_epsilon=0.5)
     with pytest.raises(ConfigurationError, match="Got 3 for a loss; expected a LossTree, its text, or a name"):
         make_loss(3)  # type: ignore[arg-type]
 

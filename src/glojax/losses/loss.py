@@ -22,7 +22,7 @@ class Loss:
     It can be pickled, compared and hashed, and works under `jit`, `grad`, `vmap`, `hessian`, `shard_map` and `remat`.
 
     Attributes:
-        tree: The expression in the label x and the probability y of a class; its text is parsed.
+        tree: The expression in the label x and the probability y of a class; a text is parsed.
         class_reduction: "sum" or "mean" over the classes.
         prob_epsilon: Lower bound of y and 1 - y in denominators, in [0, 0.5).
     """
@@ -32,10 +32,7 @@ class Loss:
     prob_epsilon: float = DEFAULT_PROB_EPSILON
 
     def __post_init__(self) -> None:
-        if isinstance(self.tree, str):
-            object.__setattr__(self, "tree", LossTree.parse(self.tree))
-        if not isinstance(self.tree, LossTree):
-            raise ConfigurationError(f"Got {self.tree!r} for a loss; expected a LossTree, its text, or a name.")
+        object.__setattr__(self, "tree", _tree(self.tree))
         check_objective(self.class_reduction, self.prob_epsilon)
 
     def __call__(
@@ -65,7 +62,7 @@ class Loss:
         if not jnp.issubdtype(logits.dtype, jnp.floating):
             raise ConfigurationError(f"Logits are of dtype {logits.dtype}; expected floating-point numbers.")
         axis = _checked_axis(axis, logits.ndim)
-        shape, dtype = logits.shape, logits.dtype if jnp.finfo(logits.dtype).bits >= 32 else jnp.float32
+        shape, dtype = logits.shape, logits.dtype if logits.dtype.itemsize >= 4 else jnp.float32
         logits = jnp.moveaxis(logits, axis, -1)
         num_classes, computed = logits.shape[-1], logits.astype(dtype)
         is_example = None
@@ -106,6 +103,14 @@ class Loss:
     def _repr_latex_(self) -> str:
         sign = r"-\frac{1}{n} \sum_{i}" if self.class_reduction == "mean" else r"-\sum_{i}"
         return rf"${sign} \left({to_latex(self.tree)}\right)$"
+
+
+def _tree(given: LossTree | str) -> LossTree:
+    if isinstance(given, str):
+        return LossTree.parse(given)
+    if not isinstance(given, LossTree):
+        raise ConfigurationError(f"Got {given!r} for a loss; expected a LossTree, its text, or a name.")
+    return given
 
 
 def _checked_axis(axis: int, num_axes: int) -> int:

@@ -20,7 +20,8 @@ Function = Callable[..., jax.Array]
 
 
 def _contribution(tangent: jax.Array, derivative: jax.Array) -> jax.Array:
-    return jnp.where(tangent == 0, 0, tangent * derivative)
+    # Where the derivative is finite, the product itself, which can be differentiated again.
+    return tangent * jnp.where((tangent == 0) & ~jnp.isfinite(derivative), 0, derivative)
 
 
 def make_operation(function: Function, *derivatives: Function | None) -> Function:
@@ -57,7 +58,7 @@ def _divide_jvp(operands: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]
     (a, b), (da, db) = operands, tangents
     quotient = a / b
     change = da - _contribution(db, quotient)
-    return quotient, jnp.where(change == 0, 0, change / b)
+    return quotient, change / jnp.where((change == 0) & ~(jnp.abs(b) > 0), 1, b)
 
 
 def differentiated(function: Function, arity: int) -> Function:
