@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 import pytest
 import sympy
@@ -88,18 +88,31 @@ def test_the_published_taylor_losses_do_not_lead_to_certainty() -> None:
 
 
 @pytest.fixture
-def hyperbolic() -> Iterator[None]:
-    register_operator(Operator("hyperbolic", "tanh", 1), jnp.tanh)
+def softplus() -> Iterator[None]:
+    register_operator(Operator("softplus", "softplus", 1), jax.nn.softplus)
     yield
-    del OPERATORS["hyperbolic"], OPERATIONS["hyperbolic"]
+    del OPERATORS["softplus"], OPERATIONS["softplus"]
 
 
-@pytest.mark.usefixtures("hyperbolic")
+@pytest.mark.usefixtures("softplus")
 def test_a_registered_operator_is_evaluated_in_double_precision_and_not_proven_to_be_bounded() -> None:
-    convex, concave = LossTree.parse("x * tanh(y)"), LossTree.parse("-x * tanh(y)")
+    concave, convex = LossTree.parse("x * softplus(y)"), LossTree.parse("-x * softplus(y)")
     assert [CONSTRAINTS["convex_in_y"](tree) for tree in (convex, concave)] == [True, False]
-    assert CONSTRAINTS["minimum_at_label"](convex)
-    assert not CONSTRAINTS["bounded"](convex)
+    assert CONSTRAINTS["minimum_at_label"](concave)
+    assert not CONSTRAINTS["bounded"](concave)
+
+
+@pytest.mark.parametrize(
+    ("text", "verdicts"),
+    [
+        ("x * (1 - y)^2.5 * log(y)", [True, True, False]),  # focal loss
+        ("-x * (1 - y^0.7) / 0.7", [True, True, True]),  # generalised cross-entropy
+        ("x * sin(3 * y)", [False, True, True]),
+        ("x * tanh(y) + x * exp(y) * abs(y) * max(y, y^3) + cos(0 * y)", [True, False, True]),
+    ],
+)
+def test_further_operators_have_verdicts(text: str, verdicts: list[bool]) -> None:
+    assert [constraint(LossTree.parse(text)) for constraint in CONSTRAINTS.values()] == verdicts
 
 
 def without_log(tree: LossTree) -> bool:

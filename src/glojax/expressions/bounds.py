@@ -69,6 +69,8 @@ def _operator_bounds(node: Node, *operands: Bounds) -> Bounds:
             return _float32(a.lower**2, a.upper**2, *([0.0] if a.lower <= 0 <= a.upper else []))
         case "log", (a,) if a.lower > 0:
             return _float32(math.log(a.lower), math.log(a.upper))
+        case "power", (a,) if a.lower > 0 or (a.lower == 0 and node.value > 0):
+            return _float32(*_powers(a, node.value))
         case "sqrt", (a,) if a.lower >= 0:
             return _float32(math.sqrt(a.lower), math.sqrt(a.upper))
         case "exp", (a,) if a.upper <= _LARGEST_EXPONENT:
@@ -84,6 +86,13 @@ def _operator_bounds(node: Node, *operands: Bounds) -> Bounds:
         case "min", (a, b):
             return _float32(min(a.lower, b.lower), min(a.upper, b.upper))
     return _UNKNOWN
+
+
+def _powers(a: Bounds, exponent: float) -> list[float]:
+    try:
+        return [end**exponent for end in a]
+    except OverflowError:
+        return [math.inf]
 
 
 def _product(a: Bounds, b: Bounds) -> Bounds:

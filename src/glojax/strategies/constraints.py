@@ -100,7 +100,13 @@ CONSTRAINTS: Final[dict[str, Constraint]] = {
 }
 
 _FUNCTIONS: Final[dict[str, Callable[..., Values]]] = {
-    name: getattr(np, name) for name in ("log", "square", "sqrt", "add", "subtract", "multiply", "divide")
+    **{name: getattr(np, name) for name in ("log", "square", "sqrt", "add", "subtract", "multiply", "divide")},
+    **{name: getattr(np, name) for name in ("exp", "abs", "tanh", "sin", "cos", "power")},
+    "max": np.maximum,
+    "min": np.minimum,
+    "analytic_quotient": lambda a, b: a / np.sqrt(1 + b * b),
+    "log power": lambda a, log, exponent: np.exp(exponent * log),
+    "power complement": lambda a, log, exponent: -np.expm1(exponent * log),
 }
 
 
