@@ -112,4 +112,8 @@ def _apply(node: Node, operands: list[_Dual], x: Any, y: _Dual) -> _Dual:
         case "square":
             ((a, da),) = operands
             result = _Dual(a * a, 2 * a * da)
+        case "power":
+            ((a, da),) = operands
+            exponent = mpf(node.value)
+            result = _Dual(a**exponent, exponent * a ** (exponent - 1) * da)
     return _Dual(c * result.value, c * result.slope)

@@ -1,0 +1,133 @@
+"""Losses and gradients at both ends of the probabilities, against exact arithmetic."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from glojax import make_loss
+from glojax.losses import find_tree
+from tests.losses.exact import reference
+
+TOLERANCE = 1e-6
+#: Below this, float32 has no normal numbers, and what is computed from y or 1 - y may be 0.
+SMALLEST = 1e-37
+
+LOSSES = [
+    *("x * log(y)", "log(y) - x / y", "baikal_cma", "x * (1 - y)^2 * log(y)", "-(x - y)^2", "x * log(2 * y * sqrt(y))"),
+    *("x * log(y) + (1 - x) * log(1 - y)", "sqrt(1 - y)", "x / (1 - y)", "-x * (1 - y^0.7) / 0.7"),
+    "x * log(y) - 2 * x * (1 - y)",
+]
+GAPS = [-1e4, -120, -60, -17, -5, 0, 0.1, 5, 16.1, 17, 60, 80, 1e4]
+
+
+def rows_of(num_classes: int, gaps: list[float]) -> np.ndarray:
+    """Logits [G, C] of which the first is ahead of the largest of the others by a gap."""
+    others = np.resize(np.array([0.25, -1.5, 2.125], np.float32), num_classes - 1)
+    return np.stack([np.concatenate([[others.max() + np.float32(gap)], others]) for gap in gaps]).astype(np.float32)
+
+
+def assert_exact(text: str, logits: np.ndarray, label: int) -> None:
+    labels = np.full(len(logits), label)
+    loss = make_loss(text)
+    ours, gradients = jax.jit(jax.vmap(jax.value_and_grad(loss)))(jnp.asarray(logits), jnp.asarray(labels))
+    one_hot = np.eye(1, logits.shape[1], label)[0].tolist()
+    for row, value, gradient in zip(logits.tolist(), np.asarray(ours), np.asarray(gradients), strict=True):
+        exact = reference(find_tree(text), one_hot, row, loss.prob_epsilon)
+        assert_close(value, exact.loss, exact.loss_scale)
+        for place in {0, 1, len(row) - 1}:
+            assert_close(gradient[place], exact.gradient[place], exact.gradient_scale[place])
+
+
+def assert_close(ours: Any, exact: Any, scale: Any) -> None:
+    assert abs(float(ours) - exact) <= TOLERANCE * scale + SMALLEST, (ours, float(exact), float(scale))
+
+
+@pytest.mark.parametrize("text", LOSSES)
+@pytest.mark.parametrize("label", [0, 1])
+def test_loss_and_gradient_are_exact_from_end_to_end(text: str, label: int) -> None:
+    assert_exact(text, rows_of(3, GAPS), label)
+
+
+@pytest.mark.parametrize("text", ["x * log(y)", "log(y) - x / y", "-(x - y)^2"])
+@pytest.mark.parametrize("num_classes", [2, 1000, 50_000])
+def test_loss_and_gradient_are_exact_with_few_classes_and_with_many(text: str, num_classes: int) -> None:
+    assert_exact(text, rows_of(num_classes, [-40, 0, 17]), 0)
+
+
+@pytest.mark.parametrize("logits", [[0.0, 0.0, 0.0], [3.0, 3.0, -2.0], [-1e4, -1e4, -1e4]])
+def test_equal_logits_are_no_exception(logits: list[float]) -> None:
+    for text in ("x * log(y)", "x * log(y) + (1 - x) * log(1 - y)"):
+        assert_exact(text, np.array([logits], np.float32), 0)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize("text", ["x * log(y)", "log(y) - x / y"])
+def test_short_floats_are_computed_in_float32(text: str, dtype: Any) -> None:
+    logits = jnp.asarray(np.random.default_rng(0).normal(size=(20, 1000)) * 3, dtype)
+    labels = jnp.arange(20)
+    loss = make_loss(text)
+    ours = jax.vmap(jax.value_and_grad(loss))(logits, labels)
+    wide = jax.vmap(jax.value_and_grad(loss))(logits.astype(jnp.float32), labels)
+    for mine, exact in zip(ours, wide, strict=True):
+        assert mine.dtype == dtype
+        np.testing.assert_array_equal(mine, exact.astype(dtype))
+    if text == "x * log(y)":
+        theirs = optax.softmax_cross_entropy_with_integer_labels(logits, labels).astype(jnp.float32)
+        errors = [np.abs(losses.astype(jnp.float32) - wide[0]).max() for losses in (ours[0], theirs)]
+        assert errors[0] <= errors[1]
+
+
+def test_a_network_that_is_certain_and_wrong_learns_again() -> None:
+    logits = jnp.float32([0.0, 1e4, -3.0])
+    np.testing.assert_allclose(jax.grad(make_loss("x * log(y)"))(logits, 0), [-1, 1, 0])
+    bounded = jax.grad(make_loss("log(y) - x / y"))(logits, 0)
+    assert np.isfinite(bounded).all()
+    assert bounded[0] < -1e6
+
+
+def test_a_class_that_is_impossible_counts_as_such() -> None:
+    logits = jnp.float32([1.0, -np.inf, 0.5])
+    for text in ("x * log(y)", "-(x - y)^2", "sqrt(y) * x"):
+        value, gradient = jax.value_and_grad(make_loss(text))(logits, 0)
+        expected = jax.value_and_grad(make_loss(text))(logits[jnp.array([0, 2])], 0)
+        np.testing.assert_allclose(value, expected[0], rtol=1e-6)
+        np.testing.assert_allclose(gradient, [expected[1][0], 0, expected[1][1]], rtol=1e-6)
+
+
+def naive(text: str, logits: jax.Array, labels: jax.Array) -> jax.Array:
+    """A loss as it is written down."""
+    x, y = labels, jax.nn.softmax(logits)
+    total: jax.Array = -jnp.sum(eval(text.replace("^", "**"), {"log": jnp.log, "sqrt": jnp.sqrt, "x": x, "y": y}))
+    return total
+
+
+SMOOTH = ["x * log(y)", "-(x - y)^2", "log(y) - x / y", "x * sqrt(y) - y^2", "x * (1 - y)^2 * log(y)"]
+
+
+@pytest.mark.parametrize("text", SMOOTH)
+@pytest.mark.parametrize("logits", [[0.5, -1.0, 0.25], [0.0, 0.0, 0.0], [4.0, 0.0, 1.0]])
+def test_second_derivatives_are_those_of_the_formula(text: str, logits: list[float]) -> None:
+    with jax.enable_x64(True):
+        point, labels = jnp.asarray(logits, jnp.float64), jnp.float64([0.7, 0.2, 0.1])
+        for at in (point, jnp.log(labels)):  # at the labels themselves, many losses have their minimum
+            expected = jax.jit(jax.hessian(lambda logits: naive(text, logits, labels)))(at)
+            loss = make_loss(text)
+            for derivative in (jax.hessian, lambda function: jax.jacrev(jax.grad(function))):
+                ours = jax.jit(derivative(lambda logits, loss=loss: loss(logits, labels)))(at)
+                np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("text", SMOOTH)
+def test_the_gradient_in_soft_labels_is_that_of_the_formula(text: str) -> None:
+    with jax.enable_x64(True):
+        logits, labels = jnp.float64([0.5, -1.0, 2.5]), jnp.float64([0.7, 0.2, 0.1])
+        expected = jax.grad(lambda labels: naive(text, logits, labels))(labels)
+        np.testing.assert_allclose(jax.grad(make_loss(text), argnums=1)(logits, labels), expected, rtol=1e-9)
+        mixed = jax.jacfwd(jax.grad(lambda logits, labels: naive(text, logits, labels)), argnums=1)(logits, labels)
+        np.testing.assert_allclose(
+            jax.jacfwd(jax.grad(make_loss(text)), argnums=1)(logits, labels), mixed, rtol=1e-9, atol=1e-12
+        )
