@@ -1,6 +1,7 @@
-"""Loss functions as expression trees: the operators, text to trees and back, canonical forms, export."""
+"""Loss functions as expression trees: operators, text, arithmetic, canonical forms, LaTeX."""
 
 from glojax.expressions.canonical import canonical as canonical
+from glojax.expressions.elements import log as log, sqrt as sqrt, x as x, y as y
 from glojax.expressions.export import to_latex as to_latex
 from glojax.expressions.operators import (
     MAX_INTEGER as MAX_INTEGER,

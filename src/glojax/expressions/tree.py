@@ -4,10 +4,12 @@ A tree is the tuple of its nodes in prefix order (the root first, then the nodes
 no function recurses: subtrees are slices, and a tree is hashed, compared and pickled as a tuple is.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self, TypeVar
+from numbers import Integral, Real
+from typing import Any, Self, TypeVar
 
 from glojax.errors import ExpressionError
 from glojax.expressions.operators import MAX_INTEGER, OPERATORS, Node, is_exponent
@@ -20,6 +22,9 @@ T = TypeVar("T")
 class LossTree:
     """A loss function of the label `x` and the predicted probability `y` of one class.
 
+    Trees have the arithmetic of Python, with each other and with numbers: `+ - * /`, unary minus and `** 2`. It builds
+    what `parse` reads, so that a number with a point in front of `*` is a coefficient, and elsewhere a constant.
+
     Attributes:
         nodes: Exactly one tree in prefix order; a constant or exponent in it is at most `MAX_INTEGER` in magnitude.
 
@@ -30,6 +35,8 @@ class LossTree:
     """
 
     nodes: tuple[Node, ...]
+
+    __array_ufunc__ = None  # NumPy's numbers leave arithmetic to trees
 
     def __post_init__(self) -> None:
         missing = 1
@@ -134,3 +141,63 @@ class LossTree:
     def __str__(self) -> str:
         """Return the expression with the fewest parentheses; `parse` gives the same tree again."""
         return self.fold(format_node).text
+
+    def _repr_latex_(self) -> str:
+        from glojax.expressions.export import to_latex
+
+        return f"${to_latex(self)}$"
+
+    def __add__(self, other: Any) -> "LossTree":
+        return _combined("add", self, other)
+
+    def __radd__(self, other: Any) -> "LossTree":
+        return _combined("add", other, self)
+
+    def __sub__(self, other: Any) -> "LossTree":
+        return _combined("subtract", self, other)
+
+    def __rsub__(self, other: Any) -> "LossTree":
+        return _combined("subtract", other, self)
+
+    def __mul__(self, other: Any) -> "LossTree":
+        return _combined("multiply", self, other)
+
+    def __rmul__(self, other: Any) -> "LossTree":
+        if isinstance(other, Real) and not isinstance(other, Integral):
+            root = self.nodes[0]
+            return LossTree((root._replace(coefficient=_finite(root.coefficient * float(other))), *self.nodes[1:]))
+        return _combined("multiply", other, self)
+
+    def __truediv__(self, other: Any) -> "LossTree":
+        return _combined("divide", self, other)
+
+    def __rtruediv__(self, other: Any) -> "LossTree":
+        return _combined("divide", other, self)
+
+    def __neg__(self) -> "LossTree":
+        return -1 * self
+
+    def __pow__(self, exponent: Any) -> "LossTree":
+        if exponent != 2:
+            raise ExpressionError(f"The exponent is {exponent}; expected 2, the only one there is: a cube is y * y**2.")
+        return LossTree.of("square", self)
+
+
+def tree_of(value: Any) -> LossTree | None:
+    """Return a tree, or the tree of a number: an integer leaf, or else a 1 with a coefficient. None for all others."""
+    if isinstance(value, LossTree):
+        return value
+    if isinstance(value, Integral):
+        return LossTree.constant(int(value))
+    return LossTree((Node("constant", 1, _finite(float(value))),)) if isinstance(value, Real) else None
+
+
+def _combined(operator: str, left: Any, right: Any) -> LossTree:
+    first, second = tree_of(left), tree_of(right)
+    return NotImplemented if first is None or second is None else LossTree.of(operator, first, second)
+
+
+def _finite(coefficient: float) -> float:
+    if not math.isfinite(coefficient):
+        raise ExpressionError(f"Got the coefficient {coefficient}; expected a finite number.")
+    return coefficient
