@@ -1,4 +1,4 @@
-"""Loss functions as expression trees: operators, text, arithmetic, canonical forms, LaTeX."""
+"""Loss functions as expression trees: operators, text, arithmetic, canonical forms, LaTeX, SymPy."""
 
 from glojax.expressions.canonical import canonical as canonical
 from glojax.expressions.elements import log as log, sqrt as sqrt, x as x, y as y
@@ -11,4 +11,5 @@ from glojax.expressions.operators import (
     Node as Node,
     Operator as Operator,
 )
+from glojax.expressions.symbolic import from_sympy as from_sympy, to_sympy as to_sympy
 from glojax.expressions.tree import LossTree as LossTree
