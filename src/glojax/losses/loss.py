@@ -11,8 +11,10 @@ import numpy as np
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree, to_latex
 from glojax.losses.compiled import compile_leaves
+from glojax.losses.libraries import Target
 from glojax.losses.objective import DEFAULT_PROB_EPSILON, ClassReduction, check_objective, objective
 from glojax.losses.operations import Function
+from glojax.losses.source import source
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,9 +102,35 @@ class Loss:
         others = (f", {name}={vars(self)[name]!r}" for name, value in options.items() if vars(self)[name] != value)
         return f"Loss({str(self.tree)!r}{''.join(others)})"
 
-    def _repr_latex_(self) -> str:
+    def to_python(self, target: Target = "python") -> str:
+        """Return a module that needs no glojax, with one function `loss(logits, labels)`.
+
+        Values and, by automatic differentiation, gradients are those of this loss at all logits, for labels as they are
+        here without `axis`, `where` and `weights`. Where y and 1 - y leave `prob_epsilon` in a denominator, slopes may
+        differ by a factor of 1 + `prob_epsilon`.
+
+        Args:
+            target: "python", which is NumPy in float64, "jax", "torch", or "sympy", which is exact and bounds nothing.
+
+        Raises:
+            ConfigurationError: The target is unknown.
+            ExpressionError: The target lacks an operator of the tree.
+
+        Example:
+            >>> namespace = {}
+            >>> exec(Loss("x * log(y)").to_python(), namespace)
+            >>> float(namespace["loss"]([2.0, 0.0], 1).round(4))
+            2.1269
+        """
+        return source(self.tree, target, self.class_reduction, self.prob_epsilon)
+
+    def to_latex(self) -> str:
+        """Return the loss as a LaTeX formula, without dollar signs."""
         sign = r"-\frac{1}{n} \sum_{i}" if self.class_reduction == "mean" else r"-\sum_{i}"
-        return rf"${sign} \left({to_latex(self.tree)}\right)$"
+        return rf"{sign} \left({to_latex(self.tree)}\right)"
+
+    def _repr_latex_(self) -> str:
+        return f"${self.to_latex()}$"
 
 
 def _tree(given: LossTree | str) -> LossTree:
