@@ -45,6 +45,7 @@ def help_text(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (("discover",), (*COMMON, *SEARCH, *GENETIC)),
         (("tune",), (*COMMON, *SEARCH, *TUNING, "--loss", "--seeds")),
         (("compare",), (*COMMON, "--losses", "--seeds", "--learning-rates")),
+        (("export",), ("--to", "--class-reduction", "--prob-epsilon", "--coefficients")),
         (("resume",), ("--generations", "--allow-version-change", "--devices", "--cluster", "--time-limit")),
         (("workers",), ("--cluster", "--cluster-config")),
     ],
@@ -69,7 +70,7 @@ def test_help_of_a_command_has_no_flag_of_another(
 
 def test_help_names_the_other_commands(capsys: pytest.CaptureFixture[str]) -> None:
     text = " ".join(help_text(capsys).split())
-    for name in ("`discover`", "`tune`", "`compare`"):
+    for name in ("`discover`", "`tune`", "`compare`", "`export`"):
         assert name in text
 
 

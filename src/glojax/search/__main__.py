@@ -23,6 +23,7 @@ from glojax.expressions import LossTree
 from glojax.files import expanded
 from glojax.search.commands import COMMANDS, execute, resume
 from glojax.search.execution import ResumeOptions, WorkersOptions, print_workers
+from glojax.search.export import ExportOptions, print_export
 from glojax.search.options import CommonOptions, recipe_of
 from glojax.search.signals import Interruption, interruptible
 from glojax.startup import run_command
@@ -36,11 +37,12 @@ _DESCRIPTIONS = {
 test set.
 
 Other commands: `discover` (search alone), `tune` (coefficients of given losses), `compare` (given losses against each
-other), `resume` (goes on with an interrupted run, or to more generations) and `workers` (lists a cluster's workers);
-each has a `--help` of its own.""",
+other), `export` (writes a loss for other frameworks), `resume` (goes on with an interrupted run, or to more
+generations) and `workers` (lists a cluster's workers); each has a `--help` of its own.""",
     "discover": "Searches for loss functions with a genetic algorithm.",
     "tune": "Tunes the coefficients of losses with CMA-ES.",
     "compare": "Compares losses over several seeds, on validation and test set.",
+    "export": "Writes a loss as source code that needs no glojax, or as LaTeX, on standard output.",
     "workers": "Lists the workers of a cluster: devices, speed, shards done, failures.",
     "resume": "Goes on with a run, from the last training that was done, or to more generations.",
 }
@@ -56,11 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = open_console()
     try:
         if command not in _DESCRIPTIONS:
-            expected = "Expected discover, tune, compare, resume or workers, or options alone."
+            expected = "Expected discover, tune, compare, export, resume or workers, or options alone."
             raise ConfigurationError(f"Unknown command {command!r}.{nearest(command, _DESCRIPTIONS)} {expected}")
         require_once(arguments)
         name = command or "run"
         others: dict[str, tuple[type[Any], Callable[[Any, Console], None]]] = {
+            "export": (ExportOptions, print_export),
             "resume": (ResumeOptions, resume),
             "workers": (WorkersOptions, print_workers),
         }
