@@ -11,7 +11,7 @@ from glojax.datasets import DatasetSource, TestSplit
 from glojax.errors import ConfigurationError
 from glojax.evaluation import FitnessRule
 from glojax.expressions import LossTree, canonical
-from glojax.losses import CATALOG, TAYLOR_VECTORS, ClassReduction, find_tree, taylor_tree
+from glojax.losses import CATALOG, ClassReduction, find_tree
 from glojax.search.options import recipe_of
 from glojax.training import TrainingConfig
 
@@ -27,7 +27,6 @@ CONFIDENCE_PENALTY = "confidence_penalty"
 LOSSES: dict[str, LossTree] = {
     **CATALOG,
     CONFIDENCE_PENALTY: LossTree.parse("x * log(y) - y * log(y)"),
-    **{name: taylor_tree(vector) for name, vector in TAYLOR_VECTORS.items()},
 }
 
 #: Fields that say when a training ends and is measured; they do not change its course.

@@ -1,15 +1,29 @@
 import pickle
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from glojax.errors import ExpressionError
+from glojax.errors import ConfigurationError, ExpressionError
 from glojax.expressions import LossTree
-from glojax.losses import CATALOG, Loss, baikal, baikal_cma, cross_entropy, find_tree
+from glojax.losses import (
+    CATALOG,
+    PUBLISHED,
+    Loss,
+    baikal,
+    baikal_cma,
+    compile_tree,
+    cross_entropy,
+    find_tree,
+    make_loss,
+    taylor_cross_entropy,
+)
 
 LOGITS = jnp.float32(np.random.default_rng(5).normal(size=(20, 7)) * 3)
 INTEGERS = jnp.arange(20) % 7
@@ -34,6 +48,88 @@ def test_baikal_cma_is_its_formula() -> None:
     probs, labels = np.asarray(jax.nn.softmax(LOGITS), np.float64), np.eye(7)[np.asarray(INTEGERS)]
     inner = 0.9863 * np.log(1.5352 * probs) - -1.1135 * (1.3716 * labels) / (-0.8411 * probs)
     np.testing.assert_allclose(baikal_cma(LOGITS, INTEGERS), -2.7279 * inner.sum(axis=-1), rtol=1e-5)
+
+
+FORMULAS: dict[str, Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]] = {
+    "focal": lambda x, y: -(x * (1 - y) ** 2 * np.log(y)),
+    "poly1": lambda x, y: -x * np.log(y) + 2 * x * (1 - y),
+    "generalized_cross_entropy": lambda x, y: x * (1 - y**0.7) / 0.7,
+    "symmetric_cross_entropy": lambda x, y: -0.1 * x * np.log(y) - y * np.where(x == 1, 0, -4),
+    "mean_absolute_error": lambda x, y: np.abs(x - y),
+    "brier": lambda x, y: (x - y) ** 2,
+    "label_smoothing": lambda x, y: -(0.9 * x + 0.1 / 10) * np.log(y),
+    "taylor_cross_entropy": lambda x, y: x * ((1 - y) + (1 - y) ** 2 / 2),
+    "confidence_penalty": lambda x, y: -x * np.log(y) + 0.1 * y * np.log(y),
+    "next_generation": lambda x, y: np.exp(2.4092 - y - y * x) - np.cos(np.cos(np.sin(y))),
+    "binary_cross_entropy": lambda x, y: -x * np.log(y) - (1 - x) * np.log(1 - y),
+}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_a_loss_for_classes_is_its_formula(name: str) -> None:
+    probs, labels = np.asarray(jax.nn.softmax(LOGITS), np.float64), np.eye(7)[np.asarray(INTEGERS)]
+    expected = FORMULAS[name](labels, probs).sum(axis=-1)
+    np.testing.assert_allclose(make_loss(name)(LOGITS, INTEGERS), expected, rtol=2e-6)
+
+
+def test_every_loss_is_checked_against_another_source() -> None:
+    elsewhere = {"cross_entropy", "baikal", "baikal_cma", "taylor_mnist", "taylor_early"}
+    regression = {name for name, published in PUBLISHED.items() if published.task == "regression"}
+    assert PUBLISHED.keys() == FORMULAS.keys() | elsewhere | regression
+
+
+def test_losses_with_parameters_are_those_of_optax() -> None:
+    one_hot = jax.nn.one_hot(INTEGERS, 7)
+    poly = Loss(PUBLISHED["poly1"].tree(epsilon=0.5))(LOGITS, INTEGERS)
+    np.testing.assert_allclose(poly, optax.losses.poly_loss_cross_entropy(LOGITS, one_hot, epsilon=0.5), rtol=2e-6)
+    smooth = Loss(PUBLISHED["label_smoothing"].tree(epsilon=0.3, num_classes=7))(LOGITS, INTEGERS)
+    theirs = optax.softmax_cross_entropy(LOGITS, optax.smooth_labels(one_hot, 0.3))
+    np.testing.assert_allclose(smooth, theirs, rtol=2e-6)
+
+
+DISTANCES = np.linspace(-5, 5, 41, dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("tree", "expected"),
+    [
+        (CATALOG["squared_error"], DISTANCES**2),
+        (CATALOG["absolute_error"], np.abs(DISTANCES)),
+        (CATALOG["log_cosh"], optax.losses.log_cosh(DISTANCES)),
+        (CATALOG["huber"], optax.losses.huber_loss(DISTANCES)),
+        (PUBLISHED["huber"].tree(delta=2.5), optax.losses.huber_loss(DISTANCES, delta=2.5)),
+        (CATALOG["barron"], np.sqrt(DISTANCES**2 + 1) - 1),
+        # alpha = -2, Geman and McClure's loss
+        (PUBLISHED["barron"].tree(power=-1, scale=2), 2 * (DISTANCES / 2) ** 2 / ((DISTANCES / 2) ** 2 + 4)),
+    ],
+)
+def test_a_loss_for_regression_is_its_formula(tree: LossTree, expected: Any) -> None:
+    targets = jnp.full(len(DISTANCES), 3.0, jnp.float32)
+    ours = -compile_tree(tree)(targets, targets - jnp.float32(DISTANCES))
+    np.testing.assert_allclose(ours, expected, rtol=2e-6, atol=2e-6)
+
+
+def test_the_taylor_cross_entropy_approaches_cross_entropy() -> None:
+    assert taylor_cross_entropy(2) == CATALOG["taylor_cross_entropy"]
+    logits = jnp.float32([0.5, 0.0])
+    errors = [float(cross_entropy(logits, 0) - Loss(taylor_cross_entropy(order))(logits, 0)) for order in (1, 3, 9)]
+    assert errors[0] > errors[1] > errors[2] > 0
+    assert errors[2] < 1e-4
+
+
+def test_an_unknown_parameter_and_a_bad_one_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"Unknown parameter 'beta' of the loss .*; expected gamma\."):
+        PUBLISHED["focal"].tree(beta=1.0)
+    with pytest.raises(ExpressionError, match="exponent"):
+        PUBLISHED["focal"].tree(gamma=0.0)
+    with pytest.raises(ConfigurationError, match="order is 0; expected a whole number from 1 to 20"):
+        taylor_cross_entropy(0)
+
+
+@pytest.mark.parametrize("name", ["dice", "tversky", "discopop"])
+def test_a_loss_of_another_form_is_refused_with_the_reason(name: str) -> None:
+    with pytest.raises(ExpressionError, match=f"The loss {name} cannot be said here: it "):
+        find_tree(name)
 
 
 def minimum(loss: Loss, num_classes: int) -> float:

@@ -1,7 +1,19 @@
 """Loss functions as expression trees: operators, text, arithmetic, canonical forms, LaTeX, SymPy."""
 
 from glojax.expressions.canonical import canonical as canonical
-from glojax.expressions.elements import log as log, sqrt as sqrt, x as x, y as y
+from glojax.expressions.elements import (
+    analytic_quotient as analytic_quotient,
+    cos as cos,
+    exp as exp,
+    log as log,
+    maximum as maximum,
+    minimum as minimum,
+    sin as sin,
+    sqrt as sqrt,
+    tanh as tanh,
+    x as x,
+    y as y,
+)
 from glojax.expressions.export import to_latex as to_latex
 from glojax.expressions.operators import (
     MAX_INTEGER as MAX_INTEGER,

@@ -28,3 +28,10 @@ def _function(name: str) -> Callable[..., LossTree]:
 
 log = _function("log")
 sqrt = _function("sqrt")
+exp = _function("exp")
+tanh = _function("tanh")
+sin = _function("sin")
+cos = _function("cos")
+maximum = _function("max")
+minimum = _function("min")
+analytic_quotient = _function("analytic_quotient")

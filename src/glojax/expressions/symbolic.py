@@ -1,16 +1,18 @@
 """Loss functions as SymPy's expressions of the symbols x and y, and back."""
 
-from functools import reduce
+from functools import partial, reduce
 from operator import mul
-from typing import Any, Final
+from typing import Any
 
 from glojax.errors import ConfigurationError, ExpressionError
 from glojax.expressions.elements import sqrt
-from glojax.expressions.operators import MAX_NODES, Node
+from glojax.expressions.operators import MAX_NODES, OPERATORS, Node
 from glojax.expressions.tree import LossTree
 
-#: SymPy's name of each operator that is a function.
-FUNCTIONS: Final = {"log": "log", "sqrt": "sqrt"}
+
+def sympy_functions() -> dict[str, str]:
+    """Return SymPy's name of each operator that is one of its functions."""
+    return {name: operator.sympy for name, operator in OPERATORS.items() if isinstance(operator.sympy, str)}
 
 
 def to_sympy(tree: LossTree) -> Any:
@@ -32,20 +34,13 @@ def to_sympy(tree: LossTree) -> Any:
                 result = sympy.Symbol(node.operator)
             case "constant", ():
                 result = sympy.Integer(node.value)
-            case "add", (a, b):
-                result = a + b
-            case "subtract", (a, b):
-                result = a - b
-            case "multiply", (a, b):
-                result = a * b
-            case "divide", (a, b):
-                result = a / b
-            case "square", (a,):
-                result = a**2
-            case name, _ if name in FUNCTIONS:
-                result = getattr(sympy, FUNCTIONS[name])(*operands)
+            case "power", (a,):
+                result = a ** sympy.sympify(int(node.value) if node.value.is_integer() else node.value)
             case name, _:
-                raise ExpressionError(f"The operator {name!r} has no function of SymPy; write the loss without it.")
+                function = OPERATORS[name].sympy
+                if function is None:
+                    raise ExpressionError(f"The operator {name!r} has no function of SymPy; write the loss without it.")
+                result = (getattr(sympy, function) if isinstance(function, str) else function)(*operands)
         return result if node.coefficient == 1 else sympy.Float(node.coefficient) * result
 
     return tree.fold(value)
@@ -55,8 +50,8 @@ def from_sympy(expression: Any) -> LossTree:
     """Return the loss function that an expression of SymPy is.
 
     Args:
-        expression: Of the symbols x and y, rational and floating-point numbers, sums, products, powers and the
-            functions of `FUNCTIONS`. The denominator of an exponent is a power of 2.
+        expression: Of the symbols x and y, rational and floating-point numbers, sums, products, powers with a number
+            as the exponent, and the functions of `sympy_functions`.
 
     Raises:
         ConfigurationError: SymPy is not installed.
@@ -90,7 +85,7 @@ def _tree(expression: Any, sympy: Any) -> LossTree:
         return _tree(part, sympy)
 
     numerator, denominator = sympy.fraction(expression)
-    functions = {name: operator for operator, name in FUNCTIONS.items()}
+    functions = {name: operator for operator, name in sympy_functions().items()}
     if expression.is_Symbol and expression.name in ("x", "y"):
         tree = LossTree.of(expression.name)
     elif expression.is_Integer:
@@ -113,12 +108,16 @@ def _tree(expression: Any, sympy: Any) -> LossTree:
         for _ in range(expression.exp.q.bit_length() - 1):
             tree = sqrt(tree)
         tree = _power(tree, expression.exp.p)
+    elif expression.is_Pow and expression.exp.is_real and expression.exp.is_number:
+        tree = convert(expression.base) ** float(expression.exp)
     elif (name := expression.func.__name__) in functions:
-        tree = LossTree.of(functions[name], *map(convert, expression.args))
+        # SymPy's maximum has any number of operands.
+        operands, function = [*map(convert, expression.args)], partial(LossTree.of, functions[name])
+        tree = reduce(function, operands) if OPERATORS[functions[name]].arity == 2 else function(*operands)
     else:
         raise ExpressionError(
             f"SymPy's {expression!s:.60} is no loss expression; expected x, y, real numbers, sums, products, "
-            f"{', '.join(functions)}, and powers whose exponent is a whole number over a power of 2."
+            f"{', '.join(functions)}, and powers whose exponent is a number."
         )
     if tree.size > MAX_NODES:
         raise ExpressionError(f"SymPy's expression is too large; expected at most {MAX_NODES:,} nodes as a tree.")

@@ -178,9 +178,14 @@ class LossTree:
         return -1 * self
 
     def __pow__(self, exponent: Any) -> "LossTree":
-        if exponent != 2:
-            raise ExpressionError(f"The exponent is {exponent}; expected 2, the only one there is: a cube is y * y**2.")
-        return LossTree.of("square", self)
+        if not isinstance(exponent, Real):
+            raise ExpressionError(f"The exponent is {exponent!s:.60}; expected a number, such as 2 or 0.7.")
+        if exponent == 2:
+            return LossTree.of("square", self)
+        return LossTree.of("power", self, value=float(exponent))
+
+    def __abs__(self) -> "LossTree":
+        return LossTree.of("abs", self)
 
 
 def tree_of(value: Any) -> LossTree | None:

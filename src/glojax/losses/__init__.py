@@ -2,11 +2,14 @@
 
 from glojax.losses.catalog import (
     CATALOG as CATALOG,
+    PUBLISHED as PUBLISHED,
+    PublishedLoss as PublishedLoss,
     baikal as baikal,
     baikal_cma as baikal_cma,
     cross_entropy as cross_entropy,
     find_tree as find_tree,
     make_loss as make_loss,
+    taylor_cross_entropy as taylor_cross_entropy,
 )
 from glojax.losses.compiled import compile_tree as compile_tree
 from glojax.losses.interpreter import interpret as interpret

@@ -38,8 +38,7 @@ class Leaves(NamedTuple):
     @classmethod
     def of_probabilities(cls, labels: jax.Array, probs: jax.Array) -> "Leaves":
         """Return the leaves of given probabilities, as exact as these are; nothing is clipped."""
-        complement = 1 - probs
-        difference = difference_of(labels, probs, complement)
+        complement, difference = 1 - probs, labels - probs
         logs = jnp.log(probs), jnp.log1p(-probs)
         return cls(labels, probs, complement, difference, *logs, probs, complement, difference)
 

@@ -9,8 +9,6 @@ denominators the log-odds are clipped, and keep their slope. SymPy is exact with
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
-from glojax.expressions.symbolic import FUNCTIONS
-
 #: What a loss is exported to.
 Target = Literal["python", "jax", "torch", "sympy"]
 
@@ -23,6 +21,17 @@ TEXTS: Final = {
     "square": "{} ** 2",
     "log": "np.log({})",
     "sqrt": "np.sqrt({})",
+    "exp": "np.exp({})",
+    "abs": "np.abs({})",
+    "tanh": "np.tanh({})",
+    "sin": "np.sin({})",
+    "cos": "np.cos({})",
+    "max": "np.maximum({}, {})",
+    "min": "np.minimum({}, {})",
+    "analytic_quotient": "np.divide({}, np.sqrt(1 + np.square({})))",
+    "power": "np.power({}, {})",
+    "log power": "np.exp({2} * {1})",
+    "power complement": "(-np.expm1({2} * {1}))",
 }
 
 #: The names of the leaves of `glojax.losses.leaves` that are no names in an expression.
@@ -91,11 +100,16 @@ Args:
 Returns:
     [...]{}."""
 
-_ROOT: Final = {
+_SMOOTH: Final = {
     "sqrt": """\
 def sqrt(a):  # with slope 0 at 0, where automatic differentiation would multiply infinity by 0
-    return np.where(a == 0, 0, np.sqrt(np.where(a == 0, 1, a)))"""
+    return np.where(a == 0, 0, np.sqrt(np.where(a == 0, 1, a)))""",
+    "power": """\
+def power(a, exponent):  # with slope 0 at 0, where automatic differentiation would multiply infinity by 0
+    return np.where(a == 0, 0 if exponent > 0 else float("inf"), np.where(a == 0, 1, a) ** exponent)""",
 }
+
+_SMOOTH_TEXTS: Final = {"sqrt": "sqrt({})", "power": "power({}, {})"}
 
 _NUMPY: Final = Library(
     module="np",
@@ -152,8 +166,8 @@ z = z - jax.lax.stop_gradient(z.max(axis=-1, keepdims=True))""",
         "bounded_odds": "fixed_odds.clip(-BOUND, BOUND) + (odds - fixed_odds)",
         **{name: text.replace("log_sigmoid", "jax.nn.log_sigmoid") for name, text in _DEFINITIONS.items()},
     },
-    helpers=_ROOT,
-    texts={"sqrt": "sqrt({})"},
+    helpers=_SMOOTH,
+    texts=_SMOOTH_TEXTS,
 )
 
 _TORCH: Final = Library(
@@ -182,8 +196,8 @@ z = z - z.detach().amax(dim=-1, keepdim=True)""",
         "bounded_odds": "fixed_odds.clip(-BOUND, BOUND) + (odds - fixed_odds)",
         **{name: text.replace("log_sigmoid", "F.logsigmoid") for name, text in _DEFINITIONS.items()},
     },
-    helpers=_ROOT,
-    texts={"sqrt": "sqrt({})"},
+    helpers=_SMOOTH,
+    texts=_SMOOTH_TEXTS,
 )
 
 _SYMPY: Final = Library(
@@ -211,7 +225,7 @@ classes = [{x: label, y: sympy.exp(logit) / total} for label, logit in zip(label
 def mean(values):
     return sum(values) / len(values)"""
     },
-    texts={name: f"sympy.{function}({{}})" for name, function in FUNCTIONS.items()},
+    texts={"analytic_quotient": "(({}) / sympy.sqrt(1 + ({}) ** 2))", "power": "sympy.Pow({}, {})"},
 )
 
 LIBRARIES: Final = {"python": _NUMPY, "jax": _JAX, "torch": _TORCH, "sympy": _SYMPY}

@@ -100,6 +100,8 @@ class _Writer:
     def write(self, instruction: Instruction, *operands: _Text) -> _Text:
         """Write one instruction over its operands."""
         name, _, coefficient, value = instruction
+        if name == "power" and len(operands) == 1:
+            operands = (*operands, _number(value))
         if name == CONSTANT and value == 1:
             return _number(coefficient)
         if name == CONSTANT:
@@ -116,20 +118,29 @@ class _Writer:
         return _Text(self._library.array.format(value.text)) if value.is_number else value
 
     def _operation(self, name: str, operands: tuple[_Text, ...]) -> _Text:
-        operator, template = OPERATORS[name], {**TEXTS, **self._library.texts}.get(name)
+        operator, template = OPERATORS.get(name, OPERATORS["power"]), self._template(name)
+        is_power = operator.name == "power"
+        precedence = _ATOM if is_power else operator.precedence
         if template is None:
             raise ExpressionError(
                 f"The operator {operator.symbol!r} cannot be exported to {self._target}, which lacks it; write the "
-                f"loss without it. It has {', '.join(OPERATORS[each].symbol for each in TEXTS)}."
+                f"loss without it. It has {', '.join(OPERATORS[each].symbol for each in TEXTS if each in OPERATORS)}."
             )
-        if operator.is_function:
+        if is_power:
+            operands = (self.array(operands[0]), *operands[1:])
+        elif operator.form == "call":
             operands = tuple(map(self.array, operands))
         elif all(operand.is_number for operand in operands):  # Python would compute it, and refuse to divide by 0
             operands = (self.array(operands[0]), *operands[1:])
-        result = _combined(template, operator.precedence, operands)
+        result = _combined(template, precedence, operands)
         if len(result.text) > _LONGEST:
-            result = _combined(template, operator.precedence, [self._variable(operand) for operand in operands])
+            result = _combined(template, precedence, [self._variable(operand) for operand in operands])
         return result
+
+    def _template(self, name: str) -> str | None:
+        if self._target == "sympy" and isinstance(function := OPERATORS[name].sympy, str):
+            return f"sympy.{function}({', '.join(['{}'] * OPERATORS[name].arity)})"
+        return {**TEXTS, **self._library.texts}.get(name)
 
     def _variable(self, value: _Text) -> _Text:
         if value.is_number or value.text.isidentifier():
