@@ -1,16 +1,25 @@
-"""The README's Python code runs as it stands there."""
+"""The Python code of README and documentation runs as it stands there, and what they list is what there is."""
 
 import re
 from pathlib import Path
 from typing import Any
 
-README = Path(__file__).parents[2] / "README.md"
+import pytest
+
+from glojax.expressions import OPERATORS
+from glojax.losses import PUBLISHED
+from glojax.losses.operations import OPERATIONS
+
+ROOT = Path(__file__).parents[2]
 
 
-def test_the_snippets_run_one_after_the_other() -> None:
-    snippets = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+def snippets(path: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / path).read_text(), re.DOTALL)
+
+
+def test_the_snippets_of_the_readme_run_one_after_the_other() -> None:
     names: dict[str, Any] = {}
-    for snippet in snippets:
+    for snippet in snippets("README.md"):
         # The same lines with budgets of a test.
         exec(re.sub(r"num_steps=\d+", "num_steps=5", snippet), names)
     assert names["loss"].shape == ()
@@ -18,3 +27,25 @@ def test_the_snippets_run_one_after_the_other() -> None:
     assert names["found"][0].evaluation.fitness > 0
     assert len(names["search"].evaluations) == 20
     assert names["search"].best.fitness > 0
+
+
+def test_the_snippets_about_losses_run_one_after_the_other(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    try:
+        for snippet in snippets("docs/losses.md"):
+            exec(snippet, names)
+    finally:
+        del OPERATORS["softplus"], OPERATIONS["softplus"]
+    printed = capsys.readouterr().out
+    assert "Loss('log(y) - x / y') [" in printed
+    assert "import torch" in printed
+    assert "Loss('x * softplus(y)')" in printed
+
+
+def test_every_published_loss_is_in_the_documentation() -> None:
+    rows = re.findall(r"^\| (\w+) \| .* \| (.*) \| ([a-z-]+) \|$", (ROOT / "docs/losses.md").read_text(), re.MULTILINE)
+    listed = {name: (parameters, task) for name, parameters, task in rows if name != "name"}
+    assert listed == {
+        name: (", ".join(f"{key} = {value:g}" for key, value in published.parameters.items()), published.task)
+        for name, published in PUBLISHED.items()
+    }
