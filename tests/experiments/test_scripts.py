@@ -24,6 +24,8 @@ ARGUMENTS = {
     "taylor_losses": [*SHORT, "--seeds", "1"],
     "learning_rate_control": [*SHORT, "--seeds", "1", "--learning-rates", "0.01", "0.1"],
 }
+#: Scripts whose trainings differ most in what they record.
+AGAIN = ("training_curves", "dataset_size", "output_histograms")
 SEARCHES = {
     "discovery": [
         *(*SHORT, "--population-size", "8", "--generations", "2", "--fitness-steps", "2", "--train-fraction", "1"),
@@ -51,12 +53,13 @@ def test_the_command_in_a_record_makes_it_again_bit_for_bit(
     assert run(name, ARGUMENTS[name], tmp_path / "first") == 0
     assert "| Baikal |" in capsys.readouterr().out
     first = {path.name: path for path in (tmp_path / "first").rglob("*.json")}
-    path = first[sorted(first)[-1]]
-    arguments = shlex.split(read_record(path)["command"])[3:]
-    assert run("train", arguments, tmp_path / "again") == 0
-    (again,) = (tmp_path / "again").rglob("*.json")
-    assert again.relative_to(tmp_path / "again") == path.relative_to(tmp_path / "first")
-    assert reproducible(read_record(again)) == reproducible(read_record(path))
+    if name in AGAIN:
+        path = first[sorted(first)[-1]]
+        arguments = shlex.split(read_record(path)["command"])[3:]
+        assert run("train", arguments, tmp_path / "again") == 0
+        (again,) = (tmp_path / "again").rglob("*.json")
+        assert again.relative_to(tmp_path / "again") == path.relative_to(tmp_path / "first")
+        assert reproducible(read_record(again)) == reproducible(read_record(path))
     # Every record is there: nothing is trained again, and nothing is written.
     before = {path: path.stat().st_mtime_ns for path in first.values()}
     assert run(name, ARGUMENTS[name], tmp_path / "first") == 0
