@@ -24,7 +24,7 @@ def test_the_gradient_in_the_logits_agrees_with_complex_steps(text: str) -> None
 
 def test_a_program_and_its_tree_are_the_same_loss() -> None:
     for tree in CATALOG.values():
-        program = LossProgram.from_tree(tree, 16)
+        program = LossProgram.from_tree(tree, 64)
 
         def loss(logits: jax.Array, program: LossProgram = program) -> jax.Array:
             return objective(interpret, "sum", 1e-7, program, LABELS, logits).sum()

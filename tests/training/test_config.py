@@ -29,7 +29,7 @@ GOOD: dict[str, Any] = {"num_steps": 1, "batch_size": 1, "learning_rate": 0.1}
         ({"learning_rate": 1e-40}, "learning_rate is 1e-40"),
         ({"class_reduction": "max"}, "class_reduction is 'max'"),
         ({"prob_epsilon": -1.0}, "prob_epsilon is -1.0"),
-        ({"prob_epsilon": 1e-40}, "prob_epsilon is 1e-40; expected a number from 0 to below 1 that float32 holds"),
+        ({"prob_epsilon": 1e-40}, "prob_epsilon is 1e-40; expected a number from 0 to below 0.5 that float32 holds"),
         ({"prob_epsilon": 1 - 1e-9}, "prob_epsilon is 0.999999999"),
         ({"splits": ("train",)}, "expected a tuple with one or both of 'validation' and 'test'"),
         ({"splits": ()}, "splits is ()"),

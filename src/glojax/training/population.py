@@ -49,12 +49,13 @@ def train_population(
 
     Example:
         >>> from glojax.datasets import load_dataset
-        >>> from glojax.losses import CATALOG
+        >>> from glojax.losses import find_tree
         >>> from glojax.networks import DigitsCNN
         >>> from glojax.training import TrainingConfig, make_train
         >>> config = TrainingConfig(num_steps=2, batch_size=32, learning_rate=0.01)
         >>> train = make_train(DigitsCNN, load_dataset("digits"), config)
-        >>> programs = LossProgram.from_trees(list(CATALOG.values()), capacity=8)
+        >>> trees = [find_tree(name) for name in ("cross_entropy", "baikal", "focal")]
+        >>> programs = LossProgram.from_trees(trees, capacity=8)
         >>> train_population(train, programs, jax.random.key(0)).num_steps.tolist()
         [2, 2, 2]
     """
