@@ -120,16 +120,24 @@ def test_the_taylor_cross_entropy_approaches_cross_entropy() -> None:
 def test_an_unknown_parameter_and_a_bad_one_are_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"Unknown parameter 'beta' of the loss .*; expected gamma\."):
         PUBLISHED["focal"].tree(beta=1.0)
-    with pytest.raises(ExpressionError, match="exponent"):
+    with pytest.raises(ConfigurationError, match=r"These parameters give no loss, but .*exponent '0\.0' is out of"):
         PUBLISHED["focal"].tree(gamma=0.0)
+    for value in ("a", None, np.inf):
+        with pytest.raises(ConfigurationError, match=r"The parameter gamma is .*; expected a finite number\."):
+            PUBLISHED["focal"].tree(gamma=value)
     with pytest.raises(ConfigurationError, match="order is 0; expected a whole number from 1 to 20"):
         taylor_cross_entropy(0)
 
 
 @pytest.mark.parametrize("name", ["dice", "tversky", "discopop"])
 def test_a_loss_of_another_form_is_refused_with_the_reason(name: str) -> None:
-    with pytest.raises(ExpressionError, match=f"The loss {name} cannot be said here: it "):
+    with pytest.raises(ExpressionError, match=f"The loss {name} cannot be written as an expression of x and y: it "):
         find_tree(name)
+
+
+def test_a_loss_for_regression_is_no_loss_of_a_softmax() -> None:
+    with pytest.raises(ExpressionError, match=r"The loss huber is for regression, .* is CATALOG\['huber'\]"):
+        make_loss("huber")
 
 
 def minimum(loss: Loss, num_classes: int) -> float:

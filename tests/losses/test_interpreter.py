@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from jax import lax
 
 from glojax.expressions import MAX_NODES, LossTree, Node
-from glojax.losses import Leaves, LossProgram, compile_tree, interpret
+from glojax.losses import LossProgram, compile_tree, interpret
 from glojax.strategies.genetic import random_tree
 from tests.derivatives import derivative
+from tests.losses.interpreting import leaves_of
 from tests.oracle import evaluate
 from tests.tree_strategies import loss_trees
 
@@ -32,7 +33,7 @@ def value_and_derivative(function: Callable[[jax.Array], jax.Array], probs: jax.
 
 @jax.jit
 def interpreted(program: LossProgram, labels: jax.Array, probs: jax.Array) -> Dual:
-    return value_and_derivative(lambda probs: interpret(program, Leaves.of_probabilities(labels, probs)), probs)
+    return value_and_derivative(lambda probs: interpret(program, leaves_of(labels, probs)), probs)
 
 
 def well_conditioned(tree: LossTree, shift: float) -> np.ndarray:

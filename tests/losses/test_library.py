@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from mpmath import mp, mpf
 
 from glojax.expressions import PAPER_OPERATORS, LossTree
-from glojax.losses import Leaves, LossProgram, compile_tree, interpret, make_loss
+from glojax.losses import LossProgram, compile_tree, interpret, make_loss
 from glojax.losses.objective import objective
 from glojax.losses.program import known_operators, num_instructions
 from tests.derivatives import derivative
+from tests.losses.interpreting import leaves_of
 from tests.oracle import evaluate
 from tests.tree_strategies import LIBRARY, loss_trees
 
@@ -27,7 +28,7 @@ PROBS = _rng.uniform(0.02, 0.98, size=24)
 @jax.jit
 def interpreted(program: LossProgram, labels: jax.Array, probs: jax.Array) -> tuple[jax.Array, jax.Array]:
     def function(probs: jax.Array) -> jax.Array:
-        return interpret(program, Leaves.of_probabilities(labels, probs))
+        return interpret(program, leaves_of(labels, probs))
 
     return jax.jvp(function, (probs,), (jnp.ones_like(probs),))
 

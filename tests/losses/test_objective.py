@@ -1,12 +1,17 @@
+import pickle
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import Mesh, PartitionSpec as P
+from jax.typing import DTypeLike
 
 from glojax import make_loss
 from glojax.errors import ConfigurationError, ExpressionError
 from glojax.expressions import LossTree
-from glojax.losses import CATALOG, LossProgram, interpret
+from glojax.losses import CATALOG, ClassReduction, Loss, LossProgram, interpret
 from glojax.losses.objective import objective
 from tests.derivatives import loss_gradient
 
@@ -95,13 +100,110 @@ def test_bad_arguments_are_refused() -> None:
         make_loss("x * log(y)", class_reduction="median")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match=r"prob_epsilon is 0\.5"):
         make_loss("x * log(y)", prob_epsilon=0.5)
-    with pytest.raises(ConfigurationError, match="Got 3 for a loss; expected a LossTree, its text, or a name"):
+    with pytest.raises(ConfigurationError, match="Got 3 for a loss; expected a LossTree or its text; make_loss"):
         make_loss(3)  # type: ignore[arg-type]
 
 
 def test_logits_that_are_whole_numbers_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="Logits are of dtype int32"):
         make_loss("x * log(y)")(jnp.zeros((2, 3), jnp.int32), jnp.zeros(2, jnp.int32))
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_weights_are_factors_on_the_classes_with_a_gradient_of_their_own(reduction: ClassReduction) -> None:
+    loss = make_loss("x * log(y)", class_reduction=reduction)
+    weights, log_probs = jnp.float32([1.0, 2.0, 0.5, 0.0, 3.0]), jax.nn.log_softmax(LOGITS)
+
+    def expected(weights: jax.Array) -> jax.Array:
+        total = -(weights * LABELS * log_probs).sum(axis=-1)
+        return total if reduction == "sum" else total / weights.sum()
+
+    np.testing.assert_allclose(loss(LOGITS, LABELS, weights=weights), expected(weights), rtol=1e-5)
+    gradient = jax.grad(lambda weights: loss(LOGITS, LABELS, weights=weights).sum())(weights)
+    np.testing.assert_allclose(gradient, jax.grad(lambda weights: expected(weights).sum())(weights), rtol=1e-5)
+
+
+def test_classes_that_are_not_there_have_no_probability() -> None:
+    loss, there = make_loss("log(y) - x / y", class_reduction="mean"), jnp.array([True, False, True, True, False])
+    few = LOGITS[:, there], jnp.arange(6) % 2
+    labels = jnp.array([0, 2])[few[1]]
+    for ours, theirs in zip(
+        jax.value_and_grad(lambda logits: loss(logits, labels, where=there).sum())(LOGITS),
+        jax.value_and_grad(lambda logits: loss(logits, few[1]).sum())(few[0]),
+        strict=True,
+    ):
+        np.testing.assert_allclose(ours if ours.ndim == 0 else ours[:, there], theirs, rtol=1e-5)
+
+
+def test_the_classes_may_lie_along_any_axis() -> None:
+    loss, weights = make_loss("log(y) - x / y"), jnp.arange(1.0, 6.0)
+    ours = loss(LOGITS.T, LABELS.T, axis=0, weights=weights[:, None])
+    np.testing.assert_allclose(ours, loss(LOGITS, LABELS, weights=weights), rtol=1e-6)
+
+
+@pytest.mark.parametrize("padding", [-1, -100, 5, 127])
+@pytest.mark.parametrize("text", ["x * log(y)", "log(y) - x / y", "-(x - y)^2"])
+def test_padding_has_no_loss_and_no_gradient(padding: int, text: str) -> None:
+    logits = LOGITS.at[1].set(jnp.nan)
+    labels = jnp.array([0, padding, 2, 3, 4, padding], jnp.int8)
+    loss, gradient = jax.value_and_grad(lambda logits: make_loss(text)(logits, labels).sum())(logits)
+    kept = jnp.array([0, 2, 3, 4])
+    np.testing.assert_allclose(loss, make_loss(text)(LOGITS[kept], labels[kept]).sum(), rtol=1e-6)
+    assert not gradient[1].any()
+    assert not gradient[5].any()
+    assert gradient[kept].any(axis=-1).all()
+
+
+@pytest.mark.parametrize("dtype", [jnp.int8, jnp.uint8])
+def test_labels_of_short_integers_are_any_number_of_classes(dtype: DTypeLike) -> None:
+    logits = jnp.float32(np.random.default_rng(0).normal(size=(2, 1000)))
+    ours = make_loss("x * log(y)")(logits, jnp.array([5, 7], dtype))
+    np.testing.assert_allclose(ours, make_loss("x * log(y)")(logits, jnp.array([5, 7])))
+
+
+def test_a_single_class_is_certain() -> None:
+    value, gradient = jax.value_and_grad(lambda logits: make_loss("x * log(y)")(logits, jnp.array([0])).sum())(
+        jnp.ones((1, 1))
+    )
+    assert value == 0
+    assert gradient == 0
+    with pytest.raises(ConfigurationError, match=r"Logits of shape \(2, 0\) have no class"):
+        make_loss("x * log(y)")(jnp.ones((2, 0)), jnp.zeros(2, jnp.int32))
+
+
+def test_a_loss_works_under_every_transformation() -> None:
+    loss = make_loss("log(y) - x / y")
+    expected = jax.grad(lambda logits: loss(logits, LABELS).sum())(LOGITS)
+    each = jax.vmap(jax.grad(loss))(LOGITS, LABELS)
+    again = jax.grad(lambda logits: jax.checkpoint(loss)(logits, LABELS).sum())(LOGITS)
+    mesh = Mesh(jax.devices()[:2], ("batch",))
+    spread = jax.shard_map(jax.vmap(jax.grad(loss)), mesh=mesh, in_specs=P("batch"), out_specs=P("batch"))
+    for ours in (each, again, spread(LOGITS, LABELS)):
+        np.testing.assert_allclose(ours, expected, rtol=1e-6)
+
+
+def test_a_loss_is_a_value() -> None:
+    loss = make_loss("log(y) - x / y", class_reduction="mean", prob_epsilon=1e-3)
+    loss(LOGITS, LABELS)
+    again = pickle.loads(pickle.dumps(loss))
+    assert again == loss == Loss("log(y) - x / y", "mean", 1e-3)  # type: ignore[arg-type]
+    assert hash(again) == hash(loss)
+    assert repr(loss) == "Loss('log(y) - x / y', class_reduction='mean', prob_epsilon=0.001)"
+    np.testing.assert_array_equal(again(LOGITS, LABELS), loss(LOGITS, LABELS))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"axis": 2}, "axis is 2 for logits of 2 axes"),
+        ({"axis": None}, "axis is None"),
+        ({"weights": np.ones(4)}, r"weights of shape \(4,\) does not broadcast"),
+        ({"where": "a"}, "where of shape"),
+    ],
+)
+def test_bad_options_of_a_call_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        make_loss("x * log(y)")(LOGITS, LABELS, **options)
 
 
 def test_a_loss_is_made_by_its_name_too() -> None:

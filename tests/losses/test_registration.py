@@ -14,11 +14,12 @@ from glojax import GeneticConfig, LossProgram, LossTree, canonical, to_latex
 from glojax.errors import ConfigurationError, ExpressionError
 from glojax.expressions import MAX_NODES, OPERATORS, PAPER_OPERATORS, Node, Operator
 from glojax.expressions.bounds import node_bounds
-from glojax.losses import Leaves, compile_tree, interpret, register_operator
+from glojax.losses import compile_tree, interpret, register_operator, stable
 from glojax.losses.operations import OPERATIONS
 from glojax.strategies.genetic import random_tree
 from glojax.training import TrainingConfig, computation_identity, make_train
 from tests.linear_network import LinearNetwork
+from tests.losses.interpreting import leaves_of
 
 LIBRARY = list(OPERATORS)
 NEW = Operator("other", "other", 1)
@@ -159,7 +160,7 @@ def test_value_and_gradient_are_those_of_numpy(text: str) -> None:
     program = LossProgram.from_tree(parsed(text), 16)
 
     def interpreted(probs: jax.Array) -> jax.Array:
-        return interpret(program, Leaves.of_probabilities(jnp.asarray(LABELS), probs))
+        return interpret(program, leaves_of(jnp.asarray(LABELS), probs))
 
     ones = jnp.ones_like(jnp.asarray(PROBS))
     for function in (lambda probs: compile_tree(parsed(text))(jnp.asarray(LABELS), probs), interpreted):
@@ -196,6 +197,25 @@ def test_the_identity_of_trainings_covers_its_function() -> None:
         identities.add(computation_identity(train))
         del OPERATORS["other"], OPERATIONS["other"]
     assert len(identities) == 2
+
+
+def test_the_identity_of_trainings_tells_operators_apart_that_are_swapped() -> None:
+    train = make_train(LinearNetwork, glojax.load_dataset("digits"), TrainingConfig(2, 64, 0.05))
+    identities = set()
+    for names in (("first", "second"), ("second", "first")):
+        for name, function in zip(names, (jnp.sinh, jnp.arctan), strict=True):
+            register_operator(Operator(name, name, 1), function)
+        identities.add(computation_identity(train))
+        for name in names:
+            del OPERATORS[name], OPERATIONS[name]
+    assert len(identities) == 2
+
+
+def test_the_identity_of_trainings_covers_how_trees_become_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = make_train(LinearNetwork, glojax.load_dataset("digits"), TrainingConfig(2, 64, 0.05))
+    before = computation_identity(train)
+    monkeypatch.setattr(stable, "_KEEPING_SIGN", ())
+    assert computation_identity(train) != before
 
 
 @pytest.mark.parametrize(
@@ -262,6 +282,8 @@ PRODUCT = Operator("other", "other", 2)
         ),
         (PRODUCT, jnp.multiply, [lambda a, b: b], "it has 1 derivatives; expected none, or one for each operand"),
         (NEW, jnp.square, [lambda a: 2.0], r"its derivative in operand 1 is 2 at \(-0\.31\); expected -0\.62"),
+        (NEW, jnp.sinh, [lambda a: a * jnp.nan], r"its derivative in operand 1 is nan at \(.*\); expected"),
+        (NEW, lambda a: a / jnp.sum(a), [], "its function is not elementwise"),
         (NEW, jnp.exp, [lambda a, b: a], r"its function or derivative fails on 1 float32 arrays \(TypeError"),
     ],
 )

@@ -266,7 +266,7 @@ def test_numbers_are_arrays_where_functions_take_them(framework: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("name", CATALOG)
 def test_the_source_is_short(name: str, target: Any) -> None:
-    lines = make_loss(name).to_python(target).splitlines()
+    lines = Loss(CATALOG[name]).to_python(target).splitlines()
     assert len(lines) < 60
     assert max(map(len, lines)) <= 120
 

@@ -1,10 +1,11 @@
 """Bounds of a loss's values: interval arithmetic over all labels and probabilities.
 
 The label `x` lies in [0, 1] (soft labels, and 0 for every wrong class), the probability `y` in (0, 1], from the
-smallest normal float32 up. The bounds hold for float32 arithmetic, however a compiler fuses it: an inexact end of an
-interval moves outward, the bounds of a result that may underflow include zero, and a result that may overflow has no
-bounds. Nor has a power, an analytic quotient, or the value of a registered operator. Interval arithmetic does not know
-that both operands of `x - x` are the same number: the bounds are true, but not always tight.
+smallest normal float32 up; below it, only the logarithm of y goes on to fall. The bounds hold for float32 arithmetic,
+however a compiler fuses it: an inexact end of an interval moves outward, the bounds of a result that may underflow
+include zero, and a result that may overflow has no bounds. Nor has an analytic quotient, or the value of a registered
+operator. Interval arithmetic does not know that both operands of `x - x` are the same number: the bounds are true, but
+not always tight.
 """
 
 import math

@@ -1,7 +1,10 @@
 """The losses of the literature by name, and loss functions of any expression."""
 
+import math
 from collections.abc import Mapping
-from typing import Final, Literal, NamedTuple
+from dataclasses import replace
+from numbers import Real
+from typing import Any, Final, Literal, NamedTuple
 
 from glojax.errors import ConfigurationError, ExpressionError, nearest
 from glojax.expressions import LossTree
@@ -9,9 +12,9 @@ from glojax.losses.loss import Loss
 from glojax.losses.objective import DEFAULT_PROB_EPSILON, ClassReduction
 from glojax.losses.taylor import TAYLOR_VECTORS, taylor_tree
 
-#: What x and y are. "classification": label and probability of a class, softmax over the classes. "multi-label": the
-#: same, each class for itself. "regression": target and prediction.
-Task = Literal["classification", "multi-label", "regression"]
+#: What x and y are. "classification": label and probability of a class, by a softmax over the classes. "regression":
+#: target and prediction.
+Task = Literal["classification", "regression"]
 
 
 class PublishedLoss(NamedTuple):
@@ -29,22 +32,29 @@ class PublishedLoss(NamedTuple):
     parameters: Mapping[str, float] = {}
     task: Task = "classification"
 
-    def tree(self, **parameters: float) -> LossTree:
+    def tree(self, **parameters: Any) -> LossTree:
         """Return the loss with these values of parameters, or with those of its authors.
 
         Raises:
-            ConfigurationError: A parameter is unknown.
-            ExpressionError: A value gives no expression.
+            ConfigurationError: A parameter is unknown or not finite, or these values give no expression.
 
         Example:
             >>> str(PUBLISHED["focal"].tree(gamma=1.5))
             'x * (1 - y)^1.5 * log(y)'
         """
-        for name in parameters.keys() - self.parameters.keys():
-            known = ", ".join(self.parameters) or "none, as it has no parameters"
-            raise ConfigurationError(f"Unknown parameter {name!r} of the loss {self.text}; expected {known}.")
+        for name, value in parameters.items():
+            if name not in self.parameters:
+                known = ", ".join(self.parameters) or "none, as it has no parameters"
+                raise ConfigurationError(f"Unknown parameter {name!r} of the loss {self.text}; expected {known}.")
+            if not isinstance(value, Real) or not math.isfinite(value):
+                raise ConfigurationError(f"The parameter {name} is {value!r}; expected a finite number.")
         values = {name: repr(float(value)) for name, value in {**self.parameters, **parameters}.items()}
-        return LossTree.parse(self.text.format(**values))
+        text = self.text.format(**values)
+        try:
+            return LossTree.parse(text)
+        except ExpressionError as error:
+            problem = str(error).splitlines()[0].partition(": ")[2]
+            raise ConfigurationError(f"These parameters give no loss, but {text}: {problem}") from error
 
 
 _TAYLOR: Final = "Gonzalez and Miikkulainen (2021), arXiv 2002.00059; parameters published with its code."
@@ -106,9 +116,7 @@ PUBLISHED: Final[dict[str, PublishedLoss]] = {
     **{name: PublishedLoss(str(taylor_tree(vector)), _TAYLOR) for name, vector in TAYLOR_VECTORS.items()},
     "binary_cross_entropy": PublishedLoss(
         "x * log(y) + (1 - x) * log(1 - y)",
-        "The standard for labels that do not exclude each other.",
-        {},
-        "multi-label",
+        "Both terms of each class, of y = softmax(logits). For a label that excludes no other, take logits [z, 0].",
     ),
     "squared_error": PublishedLoss("-(x - y)^2", "The standard.", {}, "regression"),
     "absolute_error": PublishedLoss("-abs(x - y)", "The standard.", {}, "regression"),
@@ -120,7 +128,7 @@ PUBLISHED: Final[dict[str, PublishedLoss]] = {
     ),
     "log_cosh": PublishedLoss(
         "log(2) - abs(x - y) - log(1 + exp(-2 * abs(x - y)))",
-        "log(cosh(x - y)), which does not overflow in this form.",
+        "log(cosh(x - y)), which does not overflow in this form; its absolute error is 1e-7.",
         {},
         "regression",
     ),
@@ -157,19 +165,24 @@ def taylor_cross_entropy(order: int) -> LossTree:
         >>> str(taylor_cross_entropy(2))
         '-x * (1 - y) - x * (1 - y)^2 / 2'
     """
-    if not isinstance(order, int) or not 1 <= order <= 20:
+    if isinstance(order, bool) or not isinstance(order, int) or not 1 <= order <= 20:
         raise ConfigurationError(f"order is {order!r}; expected a whole number from 1 to 20.")
     terms = [f" - x * (1 - y)^{power} / {power}" for power in range(2, order + 1)]
     return LossTree.parse("".join(["-x * (1 - y)", *terms]))
 
 
 def find_tree(name_or_text: str) -> LossTree:
-    """Return the tree of a name of `CATALOG`, or of an expression.
+    """Return the tree of a name of `CATALOG` that is for classification, or of an expression.
 
     Example:
         >>> str(find_tree("baikal")), str(find_tree("x * log(y)"))
         ('log(y) - x / y', 'x * log(y)')
     """
+    if name_or_text in PUBLISHED and PUBLISHED[name_or_text].task != "classification":
+        raise ExpressionError(
+            f"The loss {name_or_text} is for regression, not for the classes of a softmax; its expression is "
+            f"CATALOG[{name_or_text!r}]."
+        )
     if name_or_text in CATALOG:
         return CATALOG[name_or_text]
     try:
@@ -178,7 +191,8 @@ def find_tree(name_or_text: str) -> LossTree:
         if not name_or_text.isidentifier() or len(name_or_text) > _LONGEST_NAME:
             raise
         if (reason := _NOT_OF_THIS_FORM.get(name_or_text)) is not None:
-            raise ExpressionError(f"The loss {name_or_text} cannot be said here: {reason}.") from error
+            problem = f"The loss {name_or_text} cannot be written as an expression of x and y: {reason}."
+            raise ExpressionError(problem) from error
         raise ExpressionError(
             f"Unknown loss {name_or_text!r}.{nearest(name_or_text, CATALOG)} Expected one of {', '.join(CATALOG)}, or "
             "an expression such as 'log(y) - x / y'."
@@ -211,11 +225,8 @@ def make_loss(
         >>> loss_fn, [round(float(loss), 4) for loss in loss_fn(jnp.array([[0.0, 0.0], [2.0, 0.0]]), jnp.array([0, 1]))]
         (Loss('x * log(y)'), [0.6931, 2.1269])
     """
-    if isinstance(tree, str):
-        tree = find_tree(tree)
-    if coefficients is not None:
-        tree = tree.with_coefficients(coefficients)
-    return Loss(tree, class_reduction, prob_epsilon)
+    loss = Loss(find_tree(tree) if isinstance(tree, str) else tree, class_reduction, prob_epsilon)
+    return loss if coefficients is None else replace(loss, tree=loss.tree.with_coefficients(coefficients))
 
 
 #: Cross-entropy and the losses that the method is famous for; see `PUBLISHED`.

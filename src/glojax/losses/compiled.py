@@ -1,6 +1,7 @@
 """One tree as one straight-line JAX function."""
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,29 +9,34 @@ import numpy as np
 
 from glojax.expressions import LossTree
 from glojax.losses.leaves import Leaves
-from glojax.losses.operations import OPERATIONS, forward_differentiated
-from glojax.losses.stable import CONSTANT, Instruction, run, stable
+from glojax.losses.operations import OPERATIONS, Function
+from glojax.losses.stable import CONSTANT, Instruction, Instructions, plain, run
 
 
 def compile_tree(tree: LossTree) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """Return `function(labels, probs)`: f(x, y) elementwise, for tracing under `jit`.
+    """Return `function(x, y)`: f(x, y) elementwise as it is written, for any x and y; for tracing under `jit`.
 
-    All arrays have the shape and dtype of `probs`, in which alone the function is differentiable. Nothing is clipped.
+    All arrays have the shape and dtype of y, in which alone the function is differentiable. A loss of logits is more
+    exact than the function of their softmax: see `glojax.losses.Loss`.
 
     Example:
         >>> function = compile_tree(LossTree.parse("x / y^2"))
         >>> float(function(jnp.float32(1.0), jnp.float32(0.5)))
         4.0
     """
-    function = compile_leaves(tree)
-    return forward_differentiated(lambda labels, probs: function(Leaves.of_probabilities(labels, probs)))
+    function = compile_instructions(plain(tree))
+    return forward_differentiated(lambda x, y: function(_Variables(x, y)))
 
 
-def compile_leaves(tree: LossTree) -> Callable[[Leaves], jax.Array]:
-    """Return `function(leaves)`: f(x, y) elementwise, differentiable in forward mode."""
-    instructions = stable(tree)
+class _Variables(NamedTuple):
+    x: jax.Array
+    y: jax.Array
 
-    def function(leaves: Leaves) -> jax.Array:
+
+def compile_instructions(instructions: Instructions) -> Callable[[Leaves | _Variables], jax.Array]:
+    """Return `function(leaves)`, elementwise, of the leaves that are named; differentiable in forward mode."""
+
+    def function(leaves: Leaves | _Variables) -> jax.Array:
         def value(instruction: Instruction, *operands: jax.Array) -> jax.Array:
             if operands:
                 result = OPERATIONS[instruction.name](*operands)
@@ -44,3 +50,23 @@ def compile_leaves(tree: LossTree) -> Callable[[Leaves], jax.Array]:
             return run(instructions, value)
 
     return function
+
+
+def forward_differentiated(function: Function) -> Function:
+    """Return a function of x and y that is differentiable in reverse mode, too, by a forward-mode pass.
+
+    The rule of `glojax.losses.operations` is not linear in the tangents, so that JAX cannot transpose it. The function
+    is elementwise in y, in which alone the result is differentiable.
+    """
+
+    @jax.custom_jvp
+    def differentiable(x: jax.Array, y: jax.Array) -> jax.Array:
+        return function(x, y)
+
+    @differentiable.defjvp
+    def jvp(primals: tuple[Any, Any], tangents: tuple[Any, Any]) -> tuple[jax.Array, jax.Array]:
+        x, y = primals
+        value, slope = jax.jvp(lambda y: function(x, y), (y,), (jnp.ones_like(y),))
+        return value, slope * tangents[1]
+
+    return differentiable

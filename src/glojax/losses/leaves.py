@@ -35,13 +35,6 @@ class Leaves(NamedTuple):
     clipped_complement: jax.Array
     clipped_difference: jax.Array
 
-    @classmethod
-    def of_probabilities(cls, labels: jax.Array, probs: jax.Array) -> "Leaves":
-        """Return the leaves of given probabilities, as exact as these are; nothing is clipped."""
-        complement, difference = 1 - probs, labels - probs
-        logs = jnp.log(probs), jnp.log1p(-probs)
-        return cls(labels, probs, complement, difference, *logs, probs, complement, difference)
-
     def slopes_in_labels(self) -> "Leaves":
         """Return the derivatives of the leaves in x."""
         zero, one = jnp.zeros_like(self.y), jnp.ones_like(self.y)

@@ -151,7 +151,7 @@ dtype = jnp.float64 if logits.dtype == jnp.float64 else jnp.float32
 if labels.shape == logits.shape:
     x, is_example = labels.astype(dtype), jnp.ones_like(labels, bool)
 else:
-    x = jax.nn.one_hot(labels, logits.shape[-1], dtype=dtype)
+    x = jax.nn.one_hot(labels.astype(jnp.int32), logits.shape[-1], dtype=dtype)
     is_example = x.any(axis=-1, keepdims=True)
 z = jnp.where(is_example, logits, 0).astype(dtype).clip(-1e37)
 z = z - jax.lax.stop_gradient(z.max(axis=-1, keepdims=True))""",

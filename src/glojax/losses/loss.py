@@ -10,11 +10,18 @@ import numpy as np
 
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree, to_latex
-from glojax.losses.compiled import compile_leaves
+from glojax.losses.compiled import compile_instructions
 from glojax.losses.libraries import Target
-from glojax.losses.objective import DEFAULT_PROB_EPSILON, ClassReduction, check_objective, objective
+from glojax.losses.objective import (
+    DEFAULT_PROB_EPSILON,
+    ClassReduction,
+    check_objective,
+    computing_dtype,
+    objective,
+)
 from glojax.losses.operations import Function
 from glojax.losses.source import source
+from glojax.losses.stable import stable
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,15 +71,18 @@ class Loss:
         if not jnp.issubdtype(logits.dtype, jnp.floating):
             raise ConfigurationError(f"Logits are of dtype {logits.dtype}; expected floating-point numbers.")
         axis = _checked_axis(axis, logits.ndim)
-        shape, dtype = logits.shape, logits.dtype if logits.dtype.itemsize >= 4 else jnp.float32
+        shape, dtype = logits.shape, computing_dtype(logits.dtype)
         logits = jnp.moveaxis(logits, axis, -1)
+        if logits.shape[-1] == 0:
+            raise ConfigurationError(f"Logits of shape {shape} have no class; expected at least one.")
         num_classes, computed = logits.shape[-1], logits.astype(dtype)
         is_example = None
         if labels.shape == shape:
             labels = jnp.moveaxis(labels, axis, -1).astype(dtype)
         elif labels.shape == logits.shape[:-1] and jnp.issubdtype(labels.dtype, jnp.integer):
+            labels = labels.astype(jnp.int32) if labels.dtype.itemsize < 4 else labels
             is_example = (labels >= 0) & (labels < num_classes)
-            # What there is in the place of padding must not matter, even if it is not finite.
+            # The logits of padding must not matter, even if they are not finite.
             computed = jnp.where(is_example[..., None], computed, 0)
             labels = jax.nn.one_hot(labels, num_classes, dtype=dtype)
         else:
@@ -91,7 +101,7 @@ class Loss:
 
     @cached_property
     def _function(self) -> Function:
-        function = compile_leaves(self.tree)
+        function = compile_instructions(stable(self.tree))
         return lambda _, leaves: function(leaves)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -137,13 +147,13 @@ def _tree(given: LossTree | str) -> LossTree:
     if isinstance(given, str):
         return LossTree.parse(given)
     if not isinstance(given, LossTree):
-        raise ConfigurationError(f"Got {given!r} for a loss; expected a LossTree, its text, or a name.")
+        raise ConfigurationError(f"Got {given!r} for a loss; expected a LossTree or its text; make_loss knows names.")
     return given
 
 
 def _checked_axis(axis: int, num_axes: int) -> int:
-    if not -num_axes <= axis < num_axes:
-        raise ConfigurationError(f"axis is {axis} for logits of {num_axes} axes; expected one of them.")
+    if not isinstance(axis, int) or not -num_axes <= axis < num_axes:
+        raise ConfigurationError(f"axis is {axis!r} for logits of {num_axes} axes; expected one of them.")
     return axis
 
 
@@ -151,7 +161,7 @@ def _last(name: str, array: Any, shape: tuple[int, ...], axis: int) -> jax.Array
     """Return an array that broadcasts to the logits' shape with the classes' axis as the last one."""
     try:
         return jnp.moveaxis(jnp.broadcast_to(array, shape), axis, -1)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ConfigurationError(
             f"{name} of shape {np.shape(array)} does not broadcast to the logits' shape, {shape}."
         ) from error

@@ -76,7 +76,8 @@ def _objective_jvp(
         _, slopes_in_labels = jax.jvp(evaluate, (leaves,), (leaves.slopes_in_labels(),))
         change += _weighted(factors, slopes_in_labels * labels_dot)
     if weights is not None and not isinstance(weights_dot, SymbolicZero):
-        change += _weighted(jax.jvp(factors_of, (weights,), (weights_dot,))[1], values)
+        changes = jax.jvp(factors_of, (weights,), (weights_dot,))[1]
+        change += jnp.sum(changes * jnp.where((factors == 0) & ~jnp.isfinite(values), 0, values), axis=-1)
     return _weighted(factors, values), change
 
 
@@ -98,10 +99,17 @@ def _weighted(factors: jax.Array | float, values: jax.Array) -> jax.Array:
     return jnp.sum(_products(factors, values), axis=-1)
 
 
-def check_objective(class_reduction: str, prob_epsilon: float) -> None:
+def computing_dtype(dtype: Any) -> Any:
+    """Return the dtype in which a loss of logits is computed: float32 for shorter ones."""
+    return dtype if np.dtype(dtype).itemsize >= 4 else np.dtype(np.float32)
+
+
+def check_objective(class_reduction: str, prob_epsilon: Any) -> None:
     """Refuse options of `objective` that are out of range."""
     if class_reduction not in ("sum", "mean"):
         raise ConfigurationError(f"class_reduction is {class_reduction!r}; expected 'sum' or 'mean'.")
+    if not isinstance(prob_epsilon, (int, float)):
+        raise ConfigurationError(f"prob_epsilon is {prob_epsilon!r}; expected a number, such as 1e-7.")
     if prob_epsilon != 0 and not (0 < prob_epsilon < 0.5 and np.float32(prob_epsilon) >= np.finfo(np.float32).tiny):
         raise ConfigurationError(
             f"prob_epsilon is {prob_epsilon}; expected a number from 0 to below 0.5 that float32 holds, such as 1e-7."

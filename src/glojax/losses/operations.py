@@ -8,7 +8,7 @@ a compiled tree, where the structure shows it, and in an interpreted one, where 
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import jax
 import jax.numpy as jnp
@@ -113,23 +113,3 @@ STABLE_ARITIES: Final = {"power": 2, "log power": 3, "power complement": 3}
 def num_operands(name: str) -> int:
     """Return the number of operands of an operation."""
     return STABLE_ARITIES.get(name) or OPERATORS[name].arity
-
-
-def forward_differentiated(function: Function) -> Function:
-    """Return a function that is differentiable in reverse mode, too, by a forward-mode pass through `function`.
-
-    The rule above is not linear in the tangents, so that JAX cannot transpose it. It cannot transpose a loop, either.
-    The function is elementwise in its last argument, in which alone the result is differentiable.
-    """
-
-    @jax.custom_jvp
-    def differentiable(*arguments: Any) -> jax.Array:
-        return function(*arguments)
-
-    @differentiable.defjvp
-    def jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[jax.Array, jax.Array]:
-        *fixed, last = primals
-        value, slope = jax.jvp(lambda argument: function(*fixed, argument), (last,), (jnp.ones_like(last),))
-        return value, slope * tangents[-1]
-
-    return differentiable

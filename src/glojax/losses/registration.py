@@ -56,7 +56,8 @@ def register_operator(operator: Operator, function: Function, *derivatives: Func
     arrays = [jax.ShapeDtypeStruct((2, 3), jnp.float32)] * operator.arity
     try:
         found = jax.eval_shape(partial(function), *arrays)
-        if found == arrays[0]:
+        is_one_array = isinstance(found, jax.ShapeDtypeStruct) and found.shape == (2, 3) and found.dtype == jnp.float32
+        if is_one_array:
             jax.eval_shape(partial(jax.jvp, operation), arrays, arrays)
     except Exception as error:
         problem = " ".join([f"{type(error).__name__}:", *str(error).splitlines()[:1]]).rstrip(". ")
@@ -66,10 +67,11 @@ def register_operator(operator: Operator, function: Function, *derivatives: Func
             f"its {part} fails on {operator.arity} float32 arrays ({problem}). Pass a differentiable function of as "
             "many JAX arrays, such as jnp.exp",
         ) from error
-    if found != arrays[0]:
+    if not is_one_array:
         raise _refusal(
             operator, f"of float32 arrays of shape (2, 3) its function makes {found}; expected one such array"
         )
+    _check_elementwise(operator, function)
     for index, derivative in enumerate(derivatives):
         _check_derivative(operator, function, index, derivative)
     if not operator.latex:
@@ -84,9 +86,21 @@ def _of_operands(derivative: Function, value: jax.Array, *operands: jax.Array) -
     return derivative(*operands)
 
 
+def _points(operator: Operator) -> np.ndarray:
+    return np.array(list(product(_POINTS, repeat=operator.arity)), np.float32).T
+
+
+def _check_elementwise(operator: Operator, function: Function) -> None:
+    """Refuse a function whose values depend on the other elements of an array."""
+    points = _points(operator)
+    among, alone = (np.asarray(function(*map(jnp.asarray, rows))) for rows in (points, points[:, ::2]))
+    if not np.allclose(among[::2], alone, rtol=1e-5, equal_nan=True):
+        raise _refusal(operator, "its function is not elementwise: its values depend on other elements of an array")
+
+
 def _check_derivative(operator: Operator, function: Function, index: int, derivative: Function) -> None:
     """Refuse a partial derivative that is no difference quotient of the function: central, forward or backward."""
-    points = np.array(list(product(_POINTS, repeat=operator.arity)), np.float32).T
+    points = _points(operator)
 
     def value_at(shift: float) -> np.ndarray:
         shifted = [row + np.float32(shift) * (place == index) for place, row in enumerate(points)]
@@ -98,7 +112,8 @@ def _check_derivative(operator: Operator, function: Function, index: int, deriva
         quotients = np.stack([(above - below) / 2, above - value, value - below]) / np.float32(_STEP)
         sizes = np.maximum(np.maximum(np.abs(quotients[0]), np.abs(value)), 1)
         errors = (np.abs(ours - quotients) / sizes).min(axis=0)
-    errors = np.where(np.isfinite(errors), errors, 0)
+    # Where the function itself is not finite, nothing is compared.
+    errors = np.where(np.isfinite(quotients).all(axis=0), np.where(np.isnan(errors), np.inf, errors), 0)
     if errors.max() > _TOLERANCE:
         worst = errors.argmax()
         at = ", ".join(f"{operand:.4g}" for operand in points[:, worst])

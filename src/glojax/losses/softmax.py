@@ -99,7 +99,7 @@ def _softmax(logits: jax.Array) -> Softmax:
     top = _max(logits)
     is_top = logits == top
     num_ties = _sum(is_top.astype(logits.dtype)) - 1
-    second = jnp.where(num_ties > 0, top, _max(jnp.where(is_top, -jnp.inf, logits)))
+    second = jnp.where(num_ties > 0, top, _max(jnp.where(is_top, _LEAST_LOGIT, logits)))
     # Of all classes but one of the largest, relative to the second largest: `total` is between 1 and C - 1.
     others = jnp.where(is_top, 0, _exp_of_difference(logits, second))
     total = _sum(others) + num_ties

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from glojax.errors import ConfigurationError, ExpressionError, nearest
 from glojax.expressions import MAX_INTEGER, OPERATORS, LossTree
 from glojax.losses.libraries import COMMENTS, LEAVES, LIBRARIES, TEXTS, Library
-from glojax.losses.stable import CONSTANT, Instruction, run, stable
+from glojax.losses.stable import CONSTANT, Instruction, plain, run, stable
 
 _SIGN: Final = 3
 _ATOM: Final = 5
@@ -35,8 +35,7 @@ def source(tree: LossTree, target: str, class_reduction: str, prob_epsilon: floa
         hint = nearest(target, LIBRARIES)
         raise ConfigurationError(f"Unknown target {target!r}.{hint} Expected one of {', '.join(LIBRARIES)}.")
     library, writer = LIBRARIES[target], _Writer(target, is_bounded=prob_epsilon > 0)
-    plain = [Instruction(node.operator, node.arity, node.coefficient, float(node.value)) for node in tree.nodes]
-    values = writer.array(run(stable(tree) if library.definitions else plain, writer.write))
+    values = writer.array(run(stable(tree) if library.definitions else plain(tree), writer.write))
     lines = [*writer.parts, f"values = {values.text}"]
     used, definitions = _names(lines), list[str]()
     for name, text in [*library.definitions.items()][::-1]:
@@ -100,8 +99,6 @@ class _Writer:
     def write(self, instruction: Instruction, *operands: _Text) -> _Text:
         """Write one instruction over its operands."""
         name, _, coefficient, value = instruction
-        if name == "power" and len(operands) == 1:
-            operands = (*operands, _number(value))
         if name == CONSTANT and value == 1:
             return _number(coefficient)
         if name == CONSTANT:

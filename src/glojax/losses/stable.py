@@ -64,6 +64,22 @@ def stable(tree: LossTree) -> Instructions:
     return parts.pop().instructions
 
 
+def plain(tree: LossTree) -> Instructions:
+    """Return what computes a tree of any x and y, as it is written: of the leaves x and y alone."""
+
+    def part(node: Node, *operands: Instructions) -> Instructions:
+        below = tuple(instruction for operand in operands for instruction in operand)
+        match node.operator:
+            case "constant":
+                return (Instruction(CONSTANT, coefficient=node.coefficient, value=float(node.value)),)
+            case "power":
+                exponent = Instruction(CONSTANT, value=float(node.value))
+                return (Instruction("power", 2, node.coefficient), *below, exponent)
+        return (Instruction(node.operator, node.arity, node.coefficient), *below)
+
+    return tree.fold(part)
+
+
 def run(instructions: Sequence[Instruction], function: Callable[..., T]) -> T:
     """Return the value of the first instruction: `function(instruction, *operands)`, from the last one on."""
     stack: list[T] = []

@@ -18,7 +18,7 @@ class ExportOptions:
     """Options of an export."""
 
     expression: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="EXPRESSION")]
-    """The loss: a name (cross_entropy, baikal, baikal_cma) or an expression of x and y, such as "log(y) - x / y"."""
+    """The loss: a name, such as baikal or focal, or an expression of x and y, such as "log(y) - x / y"."""
     to: Target | Literal["latex"]
     """A Python module with a function loss(logits, labels), for NumPy (python), JAX, PyTorch or SymPy; or a formula."""
     class_reduction: ClassReduction = "sum"

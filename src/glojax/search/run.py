@@ -24,6 +24,7 @@ from glojax.evaluation import (
 )
 from glojax.expressions import LossTree
 from glojax.files import expanded
+from glojax.losses.program import known_operators
 from glojax.networks import NETWORKS
 from glojax.search.comparison import Comparison, compare, comparison_rule
 from glojax.search.config_file import FILE, accept, go_on_command, run_config
@@ -176,7 +177,7 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
             display = Display(console)
             how: Any = {"chunk_size": options.chunk_size, "conv_lowering": options.conv_lowering}
             if isinstance(options, DiscoverOptions):
-                how["operators"] = options.genetic.operator_weights
+                how["operators"] = known_operators(options.initial_trees, options.genetic.operator_weights)
             pool: TrainingPool
             if cluster is None:
                 pool = DevicePool(network, dataset, devices=devices, **how)

@@ -1,7 +1,8 @@
 """Constraints by name: properties of a loss for one-hot labels, checked in float64.
 
 The loss is -f(x, y), summed over the classes. Its values are computed as trainings compute them
-(`glojax.losses.stable`), so that those at a distance of 1e-100 from an end of [0, 1] stand for the limit there.
+(`glojax.losses.stable`), but without clipping, so that those at a distance of 1e-100 from an end of [0, 1] stand for
+the limit there.
 """
 
 from collections.abc import Callable, Iterable
@@ -44,6 +45,8 @@ def find_constraint(given: Constraints) -> Constraint:
         return CONSTRAINTS[given]
     if callable(given):
         return given
+    if not isinstance(given, Iterable):
+        raise ConfigurationError(f"Got {given!r} for a constraint; expected a predicate, a name, or several of them.")
     constraints = [find_constraint(each) for each in given]
     return lambda tree: all(constraint(tree) for constraint in constraints)
 
@@ -79,7 +82,7 @@ def convex_in_y(tree: LossTree) -> bool:
 
 @np.errstate(all="ignore")
 def bounded(tree: LossTree) -> bool:
-    """Return whether f(0, y) and f(1, y) are provably finite for y from 0 to 1, and have a limit at y = 0.
+    """Return whether f(0, y) and f(1, y) are provably finite for y from 0 to 1, and stay so towards y = 0.
 
     Interval arithmetic proves it for y from 1e-38 on; towards 0, the range of values must not grow to more than twice
     that for y from 1e-6 on. The logarithm of y is not bounded, its square root and y log(y) are.

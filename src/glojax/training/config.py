@@ -45,7 +45,7 @@ class TrainingConfig:
     class_reduction: ClassReduction = "sum"
     """How a loss is reduced over the classes."""
     prob_epsilon: float = DEFAULT_PROB_EPSILON
-    """Lower bound in [0, 1) that probabilities are clipped to; 0 leaves them as they are."""
+    """Lower bound, in [0, 0.5), of y and 1 - y in denominators; 0 leaves them as they are."""
     splits: tyro.conf.Suppress[tuple[str, ...]] = ("validation",)
     """Splits that the metric is measured on in the end: "validation", "test", or both."""
     weight_decay: float = 0.0

@@ -14,9 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
-from glojax.expressions import LossTree
+from glojax.expressions import OPERATORS, LossTree
 from glojax.losses import LossProgram
 from glojax.losses.operations import OPERATIONS
+from glojax.losses.stable import stable
 from glojax.training.metrics import find_metric, mean_score
 from glojax.training.train import Train
 
@@ -27,6 +28,13 @@ _SETTINGS = (
     *("jax_exec_time_optimization_effort", "jax_explicit_x64_dtypes", "jax_high_dynamic_range_gumbel"),
     *("jax_optimization_level", "jax_random_seed_offset", "jax_softmax_custom_jvp"),
     *("jax_threefry_partitionable", "jax_use_direct_linearize"),
+)
+
+#: Expressions to which every rule of `glojax.losses.stable` applies.
+_EXPRESSIONS = (
+    *("log(y) - x / y", "log(1 - y) / (x - y)", "(y - x) / (y - 1)", "log(2 * y^2 * sqrt(1 - y) / x)", "log(exp(y))"),
+    *("y^0.7 - (1 - y)^2.5", "1 - y^0.7", "y^0.7 - 1", "log(y^1.5 * max(x, y))", "x^-0.5 * (x + y)^-1.5"),
+    "log(abs(x) * y) + 3",
 )
 
 #: Flags of XLA that change no number.
@@ -64,7 +72,14 @@ def computation_identity(train: Train) -> str:
     rate, number = jax.ShapeDtypeStruct((), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
     begin_jaxpr, state = jax.make_jaxpr(Train.begin, return_shape=True)(abstract, key)
     step_jaxpr = jax.make_jaxpr(step)(abstract, state, program, rate, key, number)
-    return _Digests().of([begin_jaxpr, step_jaxpr, jax.make_jaxpr(evaluation)(abstract, state)])[:32]
+    jaxprs = [begin_jaxpr, step_jaxpr, jax.make_jaxpr(evaluation)(abstract, state)]
+    return _Digests().of([*jaxprs, _programs()])[:32]
+
+
+def _programs() -> str:
+    """Return how trees become programs: by which operators, and by every rule of `glojax.losses.stable`."""
+    texts = {name: operator.symbol for name, operator in OPERATORS.items()}
+    return repr([texts, *(stable(LossTree.parse(text)) for text in _EXPRESSIONS)])
 
 
 def decisive_settings() -> dict[str, str]:

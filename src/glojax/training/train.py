@@ -11,7 +11,7 @@ from jax import lax
 
 from glojax.datasets import Dataset
 from glojax.losses import LossProgram, interpret
-from glojax.losses.objective import objective
+from glojax.losses.objective import computing_dtype, objective
 from glojax.networks import ConvolutionLowering, NetworkFactory, PureNetwork
 from glojax.training.augmentation import augmented_shape, evaluation_images, training_images
 from glojax.training.checks import check_training, decayed
@@ -187,7 +187,9 @@ class Train:
 
         def loss_fn(params: Any) -> tuple[jax.Array, Any]:
             logits, rest = self._pure_network.train_logits(params, state.rest, images, dropout_key)
-            losses = objective(interpret, config.class_reduction, config.prob_epsilon, program, one_hot, logits)
+            logits = logits.astype(computing_dtype(logits.dtype))
+            labels = one_hot.astype(logits.dtype)
+            losses = objective(interpret, config.class_reduction, config.prob_epsilon, program, labels, logits)
             return jnp.mean(losses), rest
 
         (loss, rest), gradient = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
