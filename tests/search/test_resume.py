@@ -143,10 +143,10 @@ def test_time_limits_in_words(limit: str, seconds: int) -> None:
 def test_a_stopped_run_ends_with_the_code_of_time_that_is_up(tmp_path: Path) -> None:
     stopped = run(tmp_path, "compare", "--losses", "baikal", "--steps", "1000000", "--time-limit", "6s", num_devices=1)
     assert stopped.exit_code == 124
-    assert stopped.errors.splitlines()[:2] == [
-        "interrupted: the time is up",
-        "What is done is saved; go on with: python -m glojax.search resume run",
-    ]
+    said = ["interrupted: the time is up"]
+    if (stopped.directory / "config.json").exists():  # which a busy machine may not have written by then
+        said.append("What is done is saved; go on with: python -m glojax.search resume run")
+    assert stopped.errors.splitlines()[:2] == said
 
 
 @pytest.mark.slow
