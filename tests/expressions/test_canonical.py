@@ -263,6 +263,8 @@ def constants_stay_small(tree: LossTree) -> bool:
                 result = a * b
             case "square", (a,):
                 result = a * a
+            case "sqrt", (a,):  # whose square it is again
+                result = a
             case _:
                 result = max(1.0, abs(node.value))
         largest = max(largest, result)

@@ -28,7 +28,7 @@ def test_the_gradient_in_the_logits_agrees_with_complex_steps(text: str) -> None
 
 
 def test_a_program_and_its_tree_are_the_same_loss() -> None:
-    for tree in CATALOG.values():
+    for tree in (CATALOG[name] for name in ("cross_entropy", "baikal", "baikal_cma", "next_generation")):
         program = LossProgram.from_tree(tree, 64)
 
         def loss(logits: jax.Array, program: LossProgram = program) -> jax.Array:
@@ -141,17 +141,14 @@ def test_the_classes_may_lie_along_any_axis() -> None:
     np.testing.assert_allclose(ours, loss(LOGITS, LABELS, weights=weights), rtol=1e-6)
 
 
-@pytest.mark.parametrize("padding", [-1, -100, 5, 127])
 @pytest.mark.parametrize("text", ["x * log(y)", "log(y) - x / y", "-(x - y)^2"])
-def test_padding_has_no_loss_and_no_gradient(padding: int, text: str) -> None:
+def test_padding_has_no_loss_and_no_gradient(text: str) -> None:
+    labels = jnp.array([0, -1, -100, 3, 5, 127], jnp.int8)
+    loss, is_padding = jax.jit(make_loss(text)), np.array([False, True, True, False, True, True])
     logits = LOGITS.at[1].set(jnp.nan)
-    labels = jnp.array([0, padding, 2, 3, 4, padding], jnp.int8)
-    loss, gradient = jax.value_and_grad(lambda logits: make_loss(text)(logits, labels).sum())(logits)
-    kept = jnp.array([0, 2, 3, 4])
-    np.testing.assert_allclose(loss, make_loss(text)(LOGITS[kept], labels[kept]).sum(), rtol=1e-6)
-    assert not gradient[1].any()
-    assert not gradient[5].any()
-    assert gradient[kept].any(axis=-1).all()
+    gradient = jax.grad(lambda logits: loss(logits, labels).sum())(logits)
+    np.testing.assert_array_equal(loss(logits, labels) == 0, is_padding)
+    np.testing.assert_array_equal((gradient == 0).all(axis=-1), is_padding)
 
 
 @pytest.mark.parametrize("dtype", [jnp.int8, jnp.uint8])
@@ -173,12 +170,16 @@ def test_a_single_class_is_certain() -> None:
 
 def test_a_loss_works_under_every_transformation() -> None:
     loss = make_loss("log(y) - x / y")
-    expected = jax.grad(lambda logits: loss(logits, LABELS).sum())(LOGITS)
-    each = jax.vmap(jax.grad(loss))(LOGITS, LABELS)
-    again = jax.grad(lambda logits: jax.checkpoint(loss)(logits, LABELS).sum())(LOGITS)
-    mesh = Mesh(jax.devices()[:2], ("batch",))
-    spread = jax.shard_map(jax.vmap(jax.grad(loss)), mesh=mesh, in_specs=P("batch"), out_specs=P("batch"))
-    for ours in (each, again, spread(LOGITS, LABELS)):
+    each, mesh = jax.vmap(jax.grad(loss)), Mesh(jax.devices()[:2], ("batch",))
+    spread = jax.shard_map(each, mesh=mesh, in_specs=P("batch"), out_specs=P("batch"))
+
+    @jax.jit
+    def gradients(logits: jax.Array) -> list[jax.Array]:
+        plain, again = (jax.grad(lambda z, f=f: f(z, LABELS).sum())(logits) for f in (loss, jax.checkpoint(loss)))
+        return [plain, again, each(logits, LABELS)]
+
+    expected, *others = gradients(LOGITS)
+    for ours in (*others, jax.jit(spread)(LOGITS, LABELS)):
         np.testing.assert_allclose(ours, expected, rtol=1e-6)
 
 
