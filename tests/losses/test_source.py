@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import jax
@@ -20,6 +20,7 @@ from glojax.losses import CATALOG, Loss, make_loss, register_operator
 from glojax.losses.operations import OPERATIONS
 from tests.derivatives import loss_gradient
 from tests.losses.exact import Reference, reference
+from tests.losses.exporting import Dual, dual_in_jax, dual_in_torch, exported
 from tests.oracle import evaluate
 from tests.tree_strategies import loss_trees
 
@@ -37,31 +38,6 @@ TEXTS = (
 LOGITS = np.array([[d, 0, -0.5, 1 - d] for d in (0, 4, 17, 40) for _ in range(2)] + [[-9999, 0, -0.5, 1e4]], np.float32)
 INTEGERS = np.arange(len(LOGITS), dtype=np.int32) % 2
 SOFT = np.random.default_rng(0).dirichlet(np.ones(4), len(LOGITS)).astype(np.float32)
-
-Dual = tuple[NDArray[Any], NDArray[Any]]
-
-
-def exported(loss: Loss, target: Any) -> Callable[..., Any]:
-    """Execute the source that a loss is exported to."""
-    pytest.importorskip({"python": "numpy"}.get(target, target))
-    names: dict[str, Any] = {}
-    exec(compile(loss.to_python(target), f"<{target}>", "exec"), names)
-    return names["loss"]  # type: ignore[no-any-return]
-
-
-@partial(jax.jit, static_argnums=0)
-def dual_in_jax(loss: Callable[..., jax.Array], logits: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
-    values, pullback = jax.vjp(lambda logits: loss(logits, labels), logits)
-    return values, pullback(jnp.ones_like(values))[0]
-
-
-def dual_in_torch(loss: Callable[..., Any], logits: NDArray[Any], labels: NDArray[Any]) -> Dual:
-    import torch
-
-    variable = torch.tensor(logits, requires_grad=True)
-    values = loss(variable, torch.tensor(labels))
-    torch.where(torch.isfinite(variable), variable * 0, 0).sum().add(values.sum()).backward()  # if it is a constant
-    return values.detach().numpy(), variable.grad.numpy()
 
 
 def duals(losses: Mapping[str, Loss], framework: str, labels: NDArray[Any]) -> dict[str, Dual]:

@@ -16,6 +16,9 @@ import pytest
 from flax import nnx
 
 from glojax.datasets import load_dataset
+from glojax.expressions import OPERATORS, Operator
+from glojax.losses import register_operator, stable
+from glojax.losses.operations import OPERATIONS
 from glojax.networks import DigitsCNN, MnistCNN, NetworkFactory
 from glojax.training import (
     Optimizer,
@@ -96,6 +99,22 @@ def test_different_networks_differ() -> None:
     ]
     identities = [computation_identity(train(network)) for network in networks]
     assert len({BASE, *identities}) == 1 + len(networks)
+
+
+def test_operators_that_are_swapped_differ() -> None:
+    identities = set()
+    for names in (("first", "second"), ("second", "first")):
+        for name, function in zip(names, (jnp.sinh, jnp.arctan), strict=True):
+            register_operator(Operator(name, name, 1), function)
+        identities.add(computation_identity(train()))
+        for name in names:
+            del OPERATORS[name], OPERATIONS[name]
+    assert len({BASE, *identities}) == 3
+
+
+def test_other_rules_for_programs_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stable, "_KEEPING_SIGN", ())
+    assert computation_identity(train()) != BASE
 
 
 class Constant:

@@ -6,7 +6,7 @@
 - Powers of y and 1 - y, but squares, have their logarithms beside them: `1 - y^0.7` stays exact where y is close to 1.
 - In denominators, powers with a negative exponent among them, and nowhere else, y, 1 - y and x - y are clipped.
 
-The function stays the same, but for clipping.
+Only clipping changes the function.
 """
 
 import math
