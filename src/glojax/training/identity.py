@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import jax
@@ -57,9 +57,19 @@ def computation_identity(train: Train) -> str:
     devices and how convolutions are lowered are left out. The training is traced, on no device.
     """
     train = replace(train, data={"train": train.data["train"]}, conv_lowering="canonical")
+    abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), train)
+    leaves, structure = jax.tree.flatten(abstract)
+    traced = _traced(structure, tuple(leaves), tuple(OPERATIONS.items()), tuple(decisive_settings().items()))
+    return _hashed([traced, _programs()])[:32]
+
+
+@lru_cache(maxsize=32)
+def _traced(structure: Any, leaves: tuple[Any, ...], operations: Any, settings: Any) -> str:
+    """Return the hash of the jaxprs: a search asks for it more than once, and tracing takes half a second."""
+    abstract = jax.tree.unflatten(structure, leaves)
     # Of all operators, so that those of users are covered, and the others are not told apart.
     program = LossProgram.from_tree(LossTree.parse("x * y"), 3, OPERATIONS)
-    abstract, program = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (train, program))
+    program = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), program)
     key = jax.eval_shape(lambda: jax.random.key(0))
 
     def step(train: Train, state: Any, program: Any, rate: Any, key: Any, number: Any) -> Any:
@@ -73,7 +83,7 @@ def computation_identity(train: Train) -> str:
     begin_jaxpr, state = jax.make_jaxpr(Train.begin, return_shape=True)(abstract, key)
     step_jaxpr = jax.make_jaxpr(step)(abstract, state, program, rate, key, number)
     jaxprs = [begin_jaxpr, step_jaxpr, jax.make_jaxpr(evaluation)(abstract, state)]
-    return _Digests().of([*jaxprs, _programs()])[:32]
+    return _Digests().of(jaxprs)
 
 
 def _programs() -> str:
