@@ -131,7 +131,7 @@ def _train_all(expressions: list[str], steps: int) -> list[float]:
 
     def work(device: jax.Device) -> list[float]:
         splits = (dataset.train, dataset.validation)
-        data = jax.device_put([(split.images, split.labels) for split in splits], device)
+        data = jax.device_put([(split.inputs, split.targets) for split in splits], device)
         accuracies: list[float] = []
         with jax.default_device(device):
             while True:

@@ -52,7 +52,7 @@ def make(network: str, population: int, dying: float, steps: int) -> Contestant:
     """Train one population on all devices."""
     workload = WORKLOADS[network]
     config = replace(workload.config, num_steps=steps)
-    pool = DevicePool(workload.network, random_dataset(workload.image_shape, NUM_IMAGES[network]))
+    pool = DevicePool(workload.network, random_dataset(workload.input_shape, NUM_IMAGES[network]))
     num_dying = round(dying * population)
     trees = spread(deadly_trees(num_dying), loss_trees(population - num_dying))
     trainings = trainings_of(pool, config, trees)

@@ -49,7 +49,7 @@ class Workload(NamedTuple):
         network: The network of glojax.
         parameters: Names of its layers that have parameters, in order.
         layers: Their shapes.
-        image_shape: H, W and channels of the data set.
+        input_shape: H, W and channels of the data set.
         config: The configuration of a training; `num_steps` are those of a turn.
         few_steps: Steps of a turn under `jax.vmap`, which may take a hundred times as long.
     """
@@ -57,7 +57,7 @@ class Workload(NamedTuple):
     network: NetworkFactory
     parameters: tuple[str, ...]
     layers: tuple[Layer, ...]
-    image_shape: tuple[int, int, int]
+    input_shape: tuple[int, int, int]
     config: TrainingConfig
     few_steps: int
 
@@ -122,12 +122,12 @@ def loss_trees(count: int) -> list[LossTree]:
     ]
 
 
-def random_dataset(image_shape: tuple[int, int, int], num_images: int = 10_000, num_evaluated: int = 100) -> Dataset:
+def random_dataset(input_shape: tuple[int, int, int], num_images: int = 10_000, num_evaluated: int = 100) -> Dataset:
     """Return a data set of random images and labels; few of them are evaluated, so that steps are most of the work."""
     rng = np.random.default_rng(0)
 
     def split(num_images: int) -> Split:
-        images = rng.integers(0, 256, (num_images, *image_shape), dtype=np.uint8)
+        images = rng.integers(0, 256, (num_images, *input_shape), dtype=np.uint8)
         return Split(images, rng.integers(0, NUM_CLASSES, num_images, dtype=np.int32))
 
     return Dataset("random", split(num_images), split(num_evaluated), split(num_evaluated), NUM_CLASSES)

@@ -101,6 +101,6 @@ def _params(network: str) -> Any:
 
 def _batch(network: str) -> tuple[np.ndarray, np.ndarray]:
     workload = WORKLOADS[network]
-    image_shape = augmented_shape(workload.config.augmentation, workload.image_shape)
+    input_shape = augmented_shape(workload.config.augmentation, workload.input_shape)
     rng = np.random.default_rng(0)
-    return rng.normal(size=(NUM_IMAGES, *image_shape)).astype(np.float32), rng.integers(0, 10, NUM_IMAGES)
+    return rng.normal(size=(NUM_IMAGES, *input_shape)).astype(np.float32), rng.integers(0, 10, NUM_IMAGES)

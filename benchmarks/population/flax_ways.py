@@ -15,7 +15,7 @@ from benchmarks.population.jax_devices import peak_bytes
 from benchmarks.workloads import CAPACITY, NUM_CLASSES, WORKLOADS, loss_trees, random_dataset
 from glojax.losses import LossProgram, interpret, make_loss
 from glojax.losses.objective import objective
-from glojax.training.augmentation import training_images
+from glojax.training.augmentation import training_inputs
 
 #: Maps parameters and optimizer state, program, images, labels and key to new parameters and optimizer state.
 Step = Callable[..., tuple[Any, Any]]
@@ -65,7 +65,7 @@ def _step(network: str, loss_fn: Callable[[Any, jax.Array, jax.Array], jax.Array
         params, optimizer_state = state
         index_key, image_key, dropout_key = jax.random.split(key, 3)
         indices = jax.random.randint(index_key, (config.batch_size,), 0, labels.shape[0])
-        batch = training_images(config.augmentation, image_key, images, indices)
+        batch = training_inputs(config.augmentation, image_key, images, indices)
 
         def batch_loss(params: Any) -> jax.Array:
             return loss_fn(program, nnx.merge(graphdef, params)(batch, dropout_key=dropout_key), labels[indices])
@@ -108,8 +108,8 @@ def _population(network: str, population: int) -> tuple[Any, LossProgram]:
 
 
 def _data(network: str) -> tuple[jax.Array, jax.Array]:
-    train = random_dataset(WORKLOADS[network].image_shape).train
-    return jnp.asarray(train.images), jnp.asarray(train.labels)
+    train = random_dataset(WORKLOADS[network].input_shape).train
+    return jnp.asarray(train.inputs), jnp.asarray(train.targets)
 
 
 def _called_step_by_step(step: Step, network: str, state: Any, program: Any, population: int, steps: int) -> Contestant:

@@ -17,7 +17,7 @@ def device_pool(network: str, population: int, devices: int, steps: int) -> Cont
     """Train the population from fresh parameters on a pool of devices."""
     workload = WORKLOADS[network]
     config = replace(workload.config, num_steps=steps)
-    pool = DevicePool(workload.network, random_dataset(workload.image_shape), devices=training_devices(devices))
+    pool = DevicePool(workload.network, random_dataset(workload.input_shape), devices=training_devices(devices))
     trainings = trainings_of(pool, config, loss_trees(population))
 
     def turn() -> Work:
@@ -33,7 +33,7 @@ def shard_map(network: str, population: int, devices: int, steps: int) -> Contes
     local_devices = take_devices(devices)
     mesh = jax.make_mesh((devices,), ("population",), devices=local_devices)
     config = replace(workload.config, num_steps=steps)
-    train = make_train(workload.network, random_dataset(workload.image_shape), config)
+    train = make_train(workload.network, random_dataset(workload.input_shape), config)
     programs = LossProgram.from_trees(loss_trees(population), CAPACITY)
     keys = jax.vmap(jax.random.key)(jax.numpy.zeros(population, int))
     # One after the other on a CPU, a device's whole share at once elsewhere.

@@ -118,9 +118,9 @@ def _batches(network: str, gpu: int = 0) -> tuple[torch.device, Callable[[], tup
     """Return the device, and a function that draws a batch on it."""
     device = torch.device("cuda", gpu % torch.cuda.device_count()) if torch.cuda.is_available() else torch.device("cpu")
     config = WORKLOADS[network].config
-    train = random_dataset(WORKLOADS[network].image_shape).train
-    images = torch.tensor(train.images.transpose(0, 3, 1, 2).copy(), device=device)
-    labels = torch.tensor(train.labels.astype(np.int64), device=device)
+    train = random_dataset(WORKLOADS[network].input_shape).train
+    images = torch.tensor(train.inputs.transpose(0, 3, 1, 2).copy(), device=device)
+    labels = torch.tensor(train.targets.astype(np.int64), device=device)
 
     def draw() -> tuple[torch.Tensor, torch.Tensor]:
         indices = torch.randint(0, len(labels), (config.batch_size,), device=device)

@@ -87,7 +87,7 @@ def test_deadly_losses_are_different() -> None:
 def test_a_compiled_training_learns_and_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generation, "DigitsCNN", LinearNetwork)
     dataset = load_dataset("digits")
-    data = [(jnp.asarray(split.images), jnp.asarray(split.labels)) for split in (dataset.train, dataset.validation)]
+    data = [(jnp.asarray(split.inputs), jnp.asarray(split.targets)) for split in (dataset.train, dataset.validation)]
     assert float(generation._training("log(y) - x / y", 100)(*data)) > 0.5
     assert float(generation._training("log(x) * y", 10**9)(*data)) < 0.5
 

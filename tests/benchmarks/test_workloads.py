@@ -50,7 +50,7 @@ def test_the_count_is_xlas_but_for_the_padding(network: str) -> None:
         return layer._replace(pixels=round(layer.pixels * share))
 
     graphdef, params = nnx.split(nnx.eval_shape(lambda: plain_network(network, nnx.Rngs(0))))
-    shape = (batch_size, *augmented_shape(workload.config.augmentation, workload.image_shape))
+    shape = (batch_size, *augmented_shape(workload.config.augmentation, workload.input_shape))
 
     def gradient(params: Any, images: jax.Array, labels: jax.Array) -> Any:
         return jax.grad(lambda params: cross_entropy(nnx.merge(graphdef, params)(images), labels).mean())(params)

@@ -122,7 +122,7 @@ def tiny_images() -> PublishedImages:
 def tiny_mnist(tiny_images: PublishedImages) -> Publication:
     """A variant of MNIST that consists of those images."""
     assert tiny_images.test is not None
-    train, test = (tuple(split.labels[:10].tolist()) for split in (tiny_images.train, tiny_images.test))
+    train, test = (tuple(split.targets[:10].tolist()) for split in (tiny_images.train, tiny_images.test))
     return replace(MNIST, num_images={"train": 20, "test": 12}, first_labels={"train": train, "test": test})
 
 
@@ -133,7 +133,7 @@ def served_files(tmp_path: Path, tiny_images: PublishedImages, to_idx: IdxWriter
     folder.mkdir()
     for prefix, split in (("train", tiny_images.train), ("t10k", tiny_images.test)):
         assert split is not None
-        for name, array in (("images-idx3", split.images[..., 0]), ("labels-idx1", split.labels.astype(np.uint8))):
+        for name, array in (("images-idx3", split.inputs[..., 0]), ("labels-idx1", split.targets.astype(np.uint8))):
             (folder / f"{prefix}-{name}-ubyte.gz").write_bytes(gzip.compress(to_idx(array)))
     return folder
 

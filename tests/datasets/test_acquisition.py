@@ -31,7 +31,7 @@ print(time.perf_counter() - start, "tensorflow_datasets" in sys.modules)
 
 
 def pixels(images: PublishedImages) -> list[np.ndarray[Any, Any]]:
-    return [split.images for split in (images.train, images.test) if split is not None]
+    return [split.inputs for split in (images.train, images.test) if split is not None]
 
 
 def assert_fails(action: Callable[[], object], *parts: str) -> None:

@@ -39,9 +39,9 @@ def test_downloads_and_prepares_without_tensorflow(
     found = read_prepared(folder, tiny_mnist, with_test=True)
     assert tiny_images.test is not None
     assert found.test is not None
-    np.testing.assert_array_equal(found.train.images, tiny_images.train.images, strict=True)
-    np.testing.assert_array_equal(found.test.images, tiny_images.test.images, strict=True)
-    assert found.test.labels.tolist() == tiny_images.test.labels.tolist()
+    np.testing.assert_array_equal(found.train.inputs, tiny_images.train.inputs, strict=True)
+    np.testing.assert_array_equal(found.test.inputs, tiny_images.test.inputs, strict=True)
+    assert found.test.targets.tolist() == tiny_images.test.targets.tolist()
 
 
 def test_what_is_prepared_is_prepared_once(

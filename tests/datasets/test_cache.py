@@ -41,8 +41,8 @@ def assert_equal(found: PublishedImages | None, expected: PublishedImages) -> No
         split, expected_split = getattr(found, name), getattr(expected, name)
         assert (split is None) == (expected_split is None)
         if split is not None:
-            np.testing.assert_array_equal(split.images, expected_split.images, strict=True)
-            np.testing.assert_array_equal(split.labels, expected_split.labels, strict=True)
+            np.testing.assert_array_equal(split.inputs, expected_split.inputs, strict=True)
+            np.testing.assert_array_equal(split.targets, expected_split.targets, strict=True)
 
 
 def assert_rejected(publication: Publication, *parts: str) -> None:

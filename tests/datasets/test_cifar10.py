@@ -34,13 +34,13 @@ def test_splits_types_and_layout(blank_cifar10: Path) -> None:
     dataset = load_dataset("cifar10", blank_cifar10)
 
     assert sizes(dataset) == [45_000, 5_000, 10_000]
-    assert (dataset.name, dataset.num_classes, dataset.image_shape) == ("cifar10", 10, (32, 32, 3))
-    assert dataset.train.images.dtype == np.uint8
+    assert (dataset.name, dataset.num_outputs, dataset.input_shape) == ("cifar10", 10, (32, 32, 3))
+    assert dataset.train.inputs.dtype == np.uint8
     assert dataset.origin == f"binary files in {blank_cifar10}"
-    first = dataset.validation.images[0]
+    first = dataset.validation.inputs[0]
     assert (first[0, 0].tolist(), first[0, 1].tolist(), first[1, 0].tolist()) == ([1, 2, 3], [4, 5, 6], [7, 8, 9])
-    assert dataset.validation.labels[:4].tolist() == [6, 9, 9, 4]
-    assert dataset.validation.images[1:].max() == dataset.train.images.max() == dataset.test.images.max() == 0
+    assert dataset.validation.targets[:4].tolist() == [6, 9, 9, 4]
+    assert dataset.validation.inputs[1:].max() == dataset.train.inputs.max() == dataset.splits["test"].inputs.max() == 0
 
 
 def test_the_folder_above_will_do(blank_cifar10: Path) -> None:
@@ -112,12 +112,12 @@ def test_a_folder_of_something_else(tmp_path: Path) -> None:
     assert_rejected(tmp_path / "file", "has the SHA-256")
 
 
-def test_the_real_training_images(real_cifar10: Path) -> None:
+def test_the_real_training_inputs(real_cifar10: Path) -> None:
     dataset = load_dataset("cifar10", real_cifar10, test_split="held-out")
 
-    parts = (dataset.validation, dataset.train, dataset.test)
-    images = np.concatenate([split.images for split in parts])
-    labels = np.concatenate([split.labels for split in parts])
+    parts = (dataset.validation, dataset.train, dataset.splits["test"])
+    images = np.concatenate([split.inputs for split in parts])
+    labels = np.concatenate([split.targets for split in parts])
     assert hashlib.sha256(images.data).hexdigest() == "47af8b02cfcfb6cdf3dbbd1969ad7f1b70f4413f6f80f437b020ee4e5bc8304a"
     assert np.bincount(labels).tolist() == [5_000] * 10
     assert labels[:10].tolist() == [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]

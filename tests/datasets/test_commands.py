@@ -39,7 +39,7 @@ def test_the_list(capsys: Captured, tiny_mnist: Publication, tiny_images: Publis
     assert main(["list"]) == 0
 
     lines = [re.split(r"  +", line.strip()) for line in capsys.readouterr().out.splitlines()]
-    assert lines[0] == ["name", "image", "classes", "train", "validation", "test", "here as"]
+    assert lines[0] == ["name", "input", "outputs", "train", "validation", "test", "here as"]
     assert lines[1] == ["digits", "8 x 8 x 1", "10", "1,077", "360", "360", "built in"]
     assert lines[2] == ["mnist", "28 x 28 x 1", "10", "55,000", "5,000", "10,000", "cache"]
     assert lines[3] == ["fashion_mnist", "28 x 28 x 1", "10", "55,000", "5,000", "10,000", "no"]
@@ -70,7 +70,7 @@ def test_fetch_and_describe(capsys: Captured, blank_mnist: Path, data_root: Path
     out = capsys.readouterr().out
     assert re.search(r"^ *7 +4,500 +499 +1,000 *$", out, re.MULTILINE)
     assert re.search(r"^ *all +45,000 +5,000 +10,000 *$", out, re.MULTILINE)
-    assert "images       28 x 28 x 1, uint8 from 0 to 0\n" in out
+    assert "inputs       28 x 28 x 1, uint8 from 0 to 0\n" in out
     assert "test split   held-out\n" in out
     assert f"origin       cache {path}, from IDX files in {blank_mnist}\n" in out
     assert re.search(r"^fingerprint  [0-9a-f]{64}$", out, re.MULTILINE)

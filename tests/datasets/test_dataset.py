@@ -15,7 +15,7 @@ def make_split(num: int = 6, dtype: Any = np.uint8, shape: tuple[int, ...] = (4,
 
 
 def make_dataset(**fields: Any) -> Dataset:
-    defaults: dict[str, Any] = {"name": "toy", "num_classes": 3}
+    defaults: dict[str, Any] = {"name": "toy", "num_outputs": 3}
     defaults |= {"train": make_split(6), "validation": make_split(3), "test": make_split(4)}
     return Dataset(**(defaults | fields))
 
@@ -26,10 +26,10 @@ def test_holds_arrays_and_their_extents(dtype: Any) -> None:
 
     dataset = make_dataset(**splits)
 
-    assert dataset.image_shape == (4, 5, 1)
+    assert dataset.input_shape == (4, 5, 1)
     assert {name: len(split) for name, split in dataset.splits.items()} == {"train": 6, "validation": 3, "test": 4}
     assert dataset.splits == splits
-    assert dataset.train.images.dtype == dtype
+    assert dataset.train.inputs.dtype == dtype
 
 
 def test_arrays_are_read_only_and_the_callers_stay_writable() -> None:
@@ -37,8 +37,8 @@ def test_arrays_are_read_only_and_the_callers_stay_writable() -> None:
 
     split = Split(images, labels)
 
-    assert np.shares_memory(split.images, images)
-    for array in (split.images, split.labels):
+    assert np.shares_memory(split.inputs, images)
+    for array in (split.inputs, split.targets):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1
     images[0] = 1
@@ -48,16 +48,15 @@ def test_arrays_are_read_only_and_the_callers_stay_writable() -> None:
 @pytest.mark.parametrize(
     ("images", "labels", "message"),
     [
-        (np.zeros((2, 4, 4), np.uint8), np.zeros(2, np.int32), "images have shape (2, 4, 4)"),
-        (np.zeros((0, 4, 4, 1), np.uint8), np.zeros(0, np.int32), "images have shape (0, 4, 4, 1)"),
-        (np.zeros((2, 4, 4, 1)), np.zeros(2, np.int32), "images are float64"),
+        (np.zeros((0, 4, 4, 1), np.uint8), np.zeros(0, np.int32), "inputs have shape (0, 4, 4, 1)"),
+        (np.zeros((), np.uint8), np.zeros((), np.int32), "inputs have shape ()"),
+        (np.zeros((2, 4, 4, 1)), np.zeros(2, np.int32), "inputs are float64"),
         (np.full((2, 4, 4, 1), np.nan, np.float32), np.zeros(2, np.int32), "NaN or infinity"),
         (np.full((2, 4, 4, 1), -np.inf, np.float32), np.zeros(2, np.int32), "NaN or infinity"),
-        (np.zeros((2, 4, 4, 1), np.uint8), np.zeros(2, np.int64), "labels are int64 of shape (2,)"),
-        (np.zeros((2, 4, 4, 1), np.uint8), np.zeros((2, 3), np.int32), "labels are int32 of shape (2, 3)"),
-        (np.zeros((2, 4, 4, 1), np.uint8), np.zeros(3, np.int32), "2 images and 3 labels"),
-        (np.zeros((2, 4, 4, 1), np.uint8), np.zeros(0, np.int32), "2 images and 0 labels"),
-        (np.zeros((2, 4, 4, 1), np.uint8), np.array([0, -1], np.int32), "labels hold -1"),
+        (np.zeros((2, 4, 4, 1), np.uint8), np.zeros(2, np.int64), "targets are int64"),
+        (np.zeros((2, 4, 4, 1), np.uint8), np.array([0, np.nan], np.float32), "targets hold NaN or infinity"),
+        (np.zeros((2, 4, 4, 1), np.uint8), np.zeros(3, np.int32), "2 inputs and 3 targets"),
+        (np.zeros((2, 4, 4, 1), np.uint8), np.zeros(0, np.int32), "targets have shape (0,)"),
     ],
 )
 def test_a_split_rejects_what_does_not_fit(images: NDArray[Any], labels: NDArray[Any], message: str) -> None:
@@ -69,12 +68,36 @@ def test_a_split_rejects_what_does_not_fit(images: NDArray[Any], labels: NDArray
 
 
 @pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.ones(2), "weights are float64"),
+        (np.ones(3, np.float32), "2 inputs and 3 weights"),
+        (np.ones((2, 1), np.float32), "weights have shape (2, 1) and run from 1 to 1; expected [N]"),
+        (np.array([1, -1], np.float32), "weights have shape (2,) and run from -1 to 1; expected [N], at least 0"),
+        (
+            np.zeros(2, np.float32),
+            "run from 0 to 0; expected [N], at least 0 and not all 0",
+        ),
+        (np.array([1, np.inf], np.float32), "weights hold NaN or infinity"),
+    ],
+)
+def test_a_split_rejects_weights_that_do_not_fit(weights: NDArray[Any], message: str) -> None:
+    with pytest.raises(DatasetError) as caught:
+        Split(np.zeros((2, 3), np.float32), np.zeros(2, np.int32), weights)
+
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"num_classes": 1}, "'toy' has num_classes 1"),
-        ({"num_classes": 2}, "train split of data set 'toy' holds label 2; expected 0 to 1"),
-        ({"validation": make_split(shape=(5, 4, 1))}, "validation images of data set 'toy' are uint8 (5, 4, 1)"),
-        ({"test": make_split(dtype=np.float32)}, "test images of data set 'toy' are float32 (4, 5, 1)"),
+        ({"num_outputs": 1}, "'toy' has num_outputs 1; expected at least 2 for classification"),
+        ({"task": "ranking"}, "The task is 'ranking'; expected one of classification, multilabel"),
+        ({"task": "regression"}, "train split of data set 'toy' has targets of int32 and shape (6,)"),
+        ({"num_outputs": 2}, "train split of data set 'toy' holds label 2; expected 0 to 1"),
+        ({"validation": make_split(shape=(5, 4, 1))}, "validation inputs of data set 'toy' are uint8 (5, 4, 1)"),
+        ({"test": make_split(dtype=np.float32)}, "test inputs of data set 'toy' are float32 (4, 5, 1)"),
     ],
 )
 def test_a_dataset_rejects_what_does_not_fit(fields: dict[str, Any], message: str) -> None:
@@ -87,8 +110,8 @@ def test_a_dataset_rejects_what_does_not_fit(fields: dict[str, Any], message: st
 
 def test_equal_contents_have_equal_fingerprints_whatever_the_name_and_the_memory_layout() -> None:
     split = make_split(6)
-    images: NDArray[np.uint8] = np.asfortranarray(split.images, dtype=np.uint8)
-    strided = Split(images, split.labels.repeat(2)[::2])
+    images: NDArray[np.uint8] = np.asfortranarray(split.inputs, dtype=np.uint8)
+    strided = Split(images, split.targets.repeat(2)[::2])
 
     fingerprint = make_dataset().fingerprint
 
@@ -101,11 +124,13 @@ def test_equal_contents_have_equal_fingerprints_whatever_the_name_and_the_memory
 @pytest.mark.parametrize(
     "fields",
     [
-        {"num_classes": 4},
+        {"num_outputs": 4},
         {"train": make_split(6, offset=1)},
         {"test": make_split(5)},
         {"train": make_split(3), "validation": make_split(6)},
-        {"train": Split(make_split(6).images, np.zeros(6, np.int32))},
+        {"train": Split(make_split(6).inputs, np.zeros(6, np.int32))},
+        {"train": Split(make_split(6).inputs, make_split(6).targets, np.arange(6, dtype=np.float32))},
+        {"test": None},
         {name: make_split(num, np.float32) for name, num in (("train", 6), ("validation", 3), ("test", 4))},
         {name: make_split(num, shape=(5, 4, 1)) for name, num in (("train", 6), ("validation", 3), ("test", 4))},
     ],

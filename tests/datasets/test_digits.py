@@ -19,8 +19,8 @@ def test_extents(digits: Dataset) -> None:
         "validation": 360,
         "test": 360,
     }
-    assert (digits.name, digits.num_classes, digits.image_shape) == ("digits", 10, (8, 8, 1))
-    assert digits.train.images.dtype == np.float32
+    assert (digits.name, digits.num_outputs, digits.input_shape) == ("digits", 10, (8, 8, 1))
+    assert digits.train.inputs.dtype == np.float32
 
 
 def test_every_image_is_in_exactly_one_split_with_its_label(digits: Dataset) -> None:
@@ -28,7 +28,7 @@ def test_every_image_is_in_exactly_one_split_with_its_label(digits: Dataset) -> 
     source = load_sklearn_digits()
     expected = np.column_stack([source.images.reshape(-1, 64), source.target])
     found = np.concatenate(
-        [np.column_stack([split.images.reshape(-1, 64) * 16, split.labels]) for split in digits.splits.values()]
+        [np.column_stack([split.inputs.reshape(-1, 64) * 16, split.targets]) for split in digits.splits.values()]
     )
 
     np.testing.assert_array_equal(np.unique(found, axis=0), np.unique(expected, axis=0))
@@ -36,17 +36,17 @@ def test_every_image_is_in_exactly_one_split_with_its_label(digits: Dataset) -> 
 
 
 def test_every_split_is_stratified(digits: Dataset) -> None:
-    labels = np.concatenate([split.labels for split in digits.splits.values()])
+    labels = np.concatenate([split.targets for split in digits.splits.values()])
     class_shares = np.bincount(labels) / len(labels)
 
     for split in digits.splits.values():
-        assert np.abs(np.bincount(split.labels) - class_shares * len(split)).max() <= 1
+        assert np.abs(np.bincount(split.targets) - class_shares * len(split)).max() <= 1
 
 
 def test_pixels_fill_the_unit_interval(digits: Dataset) -> None:
     for split in digits.splits.values():
-        assert split.images.min() == 0
-        assert split.images.max() == 1
+        assert split.inputs.min() == 0
+        assert split.inputs.max() == 1
 
 
 def test_the_split_does_not_depend_on_anything(digits: Dataset) -> None:

@@ -13,7 +13,7 @@ from glojax.errors import DatasetError
 
 def dataset(images: Any, num_classes: int) -> Dataset:
     labels = np.arange(len(images)) % num_classes
-    return Dataset.from_arrays("toy", images, labels, images, labels, validation=([images[0]], [0]))
+    return Dataset.from_arrays("toy", images, labels, validation=([images[0]], [0]))
 
 
 def test_the_mosaic_has_a_row_for_a_label() -> None:
@@ -60,7 +60,7 @@ def test_images_far_higher_than_wide(tmp_path: Path) -> None:
 def test_a_name_is_no_formula(tmp_path: Path) -> None:
     images, labels = np.zeros((4, 6, 6), np.uint8), np.arange(4) % 2
 
-    draw_samples(Dataset.from_arrays("a$x^^$", images, labels, images, labels, validation=[0]), tmp_path / "toy.png")
+    draw_samples(Dataset.from_arrays("a$x^^$", images, labels, validation=[0]), tmp_path / "toy.png")
 
     height, width, _ = imread(tmp_path / "toy.png").shape
     assert min(height, width) > 0

@@ -43,19 +43,23 @@ def test_splits_and_types(blank_mnist: Path) -> None:
         "validation": 5_000,
         "test": 10_000,
     }
-    assert (dataset.name, dataset.num_classes, dataset.image_shape) == ("mnist", 10, (28, 28, 1))
-    assert dataset.train.images.dtype == np.uint8
-    assert dataset.train.labels.dtype == np.int32
+    assert (dataset.name, dataset.num_outputs, dataset.input_shape) == ("mnist", 10, (28, 28, 1))
+    assert dataset.train.inputs.dtype == np.uint8
+    assert dataset.train.targets.dtype == np.int32
 
 
 def test_the_first_training_images_validate(blank_mnist: Path) -> None:
     """Image 1 of each file is the white one."""
     dataset = load_dataset("mnist", blank_mnist)
 
-    assert [int(split.images.max()) for split in (dataset.train, dataset.validation, dataset.test)] == [0, 255, 255]
-    assert (dataset.validation.images[1] == 255).all()
-    assert dataset.validation.images[0].max() == dataset.validation.images[2].max() == 0
-    assert dataset.validation.labels[:12].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4, 0, 1]
+    assert [int(split.inputs.max()) for split in dataset.splits.values()] == [
+        0,
+        255,
+        255,
+    ]
+    assert (dataset.validation.inputs[1] == 255).all()
+    assert dataset.validation.inputs[0].max() == dataset.validation.inputs[2].max() == 0
+    assert dataset.validation.targets[:12].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4, 0, 1]
 
 
 def test_files_may_be_gzipped(mnist_folder: Path) -> None:
@@ -95,7 +99,11 @@ def test_a_held_out_test_set_needs_no_test_files(mnist_folder: Path) -> None:
     dataset = load_dataset("mnist", mnist_folder, test_split="held-out")
 
     assert [len(split) for split in dataset.splits.values()] == [45_000, 5_000, 10_000]
-    assert [int(split.images.max()) for split in (dataset.train, dataset.validation, dataset.test)] == [0, 255, 0]
+    assert [int(split.inputs.max()) for split in dataset.splits.values()] == [
+        0,
+        255,
+        0,
+    ]
     assert (dataset.test_split, dataset.origin) == ("held-out", f"IDX files in {mnist_folder}")
 
 
@@ -192,9 +200,21 @@ def test_the_real_mnist() -> None:
     seconds = time.perf_counter() - start
 
     assert [len(split) for split in dataset.splits.values()] == [55_000, 5_000, 10_000]
-    assert dataset.validation.labels[:5].tolist() == [5, 0, 4, 1, 9]
-    assert np.bincount(dataset.test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    assert np.bincount(dataset.train.labels).sum() == 55_000
-    train_images = np.concatenate([dataset.validation.images, dataset.train.images])
+    assert dataset.validation.targets[:5].tolist() == [5, 0, 4, 1, 9]
+    (*_, test) = dataset.splits.values()
+    assert np.bincount(test.targets).tolist() == [
+        980,
+        1135,
+        1032,
+        1010,
+        982,
+        892,
+        958,
+        1028,
+        974,
+        1009,
+    ]
+    assert np.bincount(dataset.train.targets).sum() == 55_000
+    train_images = np.concatenate([dataset.validation.inputs, dataset.train.inputs])
     assert train_images.mean() / 255 == pytest.approx(0.1307, abs=5e-5)
     assert seconds < 2

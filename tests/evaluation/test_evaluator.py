@@ -224,7 +224,7 @@ def test_an_optimizer_from_outside_trains(make: Make, digits: Dataset) -> None:
     # A network of zeros takes every image for a 0.
     assert still.status == "trained"
     assert still.fitness is not None
-    assert still.fitness == pytest.approx(np.mean(digits.validation.labels == 0), abs=1e-6)
+    assert still.fitness == pytest.approx(np.mean(digits.validation.targets == 0), abs=1e-6)
     (adam,) = evaluations_of(make(config=replace(CONFIG, optimizer="adam")), "x * log(y)")
     assert adam.fitness is not None
     assert adam.fitness > still.fitness

@@ -13,9 +13,9 @@ from tests.networks import references
 from tests.networks.references import random_array
 
 
-def logits_shape(model: Any, image_shape: tuple[int, ...]) -> tuple[int, ...]:
+def logits_shape(model: Any, input_shape: tuple[int, ...]) -> tuple[int, ...]:
     """Of three images; nothing is computed."""
-    images = jax.ShapeDtypeStruct((3, *image_shape), jnp.float32)
+    images = jax.ShapeDtypeStruct((3, *input_shape), jnp.float32)
     shape: tuple[int, ...] = nnx.eval_shape(lambda model, images: model(images), model, images).shape
     return shape
 
@@ -101,13 +101,13 @@ def test_the_cifar_network_starts_as_the_tutorial_has_it() -> None:
         assert (type(layer.kernel), type(layer.bias)) == (kind, nnx.Param)
 
 
-@pytest.mark.parametrize("image_shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3), (9, 15, 2), (1, 2, 1)])
-@pytest.mark.parametrize("num_classes", [2, 10])
-def test_the_small_network_fits_any_images(image_shape: tuple[int, int, int], num_classes: int) -> None:
-    pure = PureNetwork(SmallCNN, image_shape, num_classes)
+@pytest.mark.parametrize("input_shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3), (9, 15, 2), (1, 2, 1), (8, 8)])
+@pytest.mark.parametrize("num_outputs", [2, 10])
+def test_the_small_network_fits_any_images(input_shape: tuple[int, ...], num_outputs: int) -> None:
+    pure = PureNetwork(SmallCNN, input_shape, num_outputs)
     params, rest = jax.eval_shape(pure.init, jax.random.key(0))
-    logits = jax.eval_shape(pure.logits, params, rest, jax.ShapeDtypeStruct((3, *image_shape), jnp.float32))
-    assert logits.shape == (3, num_classes)
+    logits = jax.eval_shape(pure.outputs, params, rest, jax.ShapeDtypeStruct((3, *input_shape), jnp.float32))
+    assert logits.shape == (3, num_outputs)
 
 
 def test_a_network_for_one_kind_of_images_is_taken_as_it_is() -> None:

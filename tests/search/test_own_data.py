@@ -42,7 +42,7 @@ def test_own_images_are_compared_with_a_network_that_fits_them(
     assert resolved["test_split"] == "official"
     assert json.loads((run_dir / "result.json").read_text())["test_split"] == "official"
     out = capsys.readouterr().out
-    assert "own: 15 training, 10 validation, 20 test images (official), from file own.npz. SmallCNN:" in out
+    assert "own: 15 training, 10 validation, 20 test examples (official), from file own.npz. SmallCNN:" in out
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from glojax.training.augmentation import (
     CROP_SIZE,
     augmented_shape,
     centre_crop,
-    evaluation_images,
+    evaluation_inputs,
     random_brightness,
     random_contrast,
     random_crop,
     random_flip,
     standardise,
-    training_images,
+    training_inputs,
 )
 
 KEY = jax.random.key(0)
@@ -95,14 +95,14 @@ def test_evaluation_takes_the_centre_standardised(shape: tuple[int, int]) -> Non
     centre = images[:, top : top + 24, left : left + 24]
     np.testing.assert_array_equal(centre_crop(jnp.asarray(images), CROP_SIZE), centre)
     expected = numpy_standardised(centre.astype(np.float64) / 255)
-    np.testing.assert_allclose(evaluation_images("cifar", jnp.asarray(images)), expected, atol=1e-5)
+    np.testing.assert_allclose(evaluation_inputs("cifar", jnp.asarray(images)), expected, atol=1e-5)
 
 
 def test_a_training_image_is_cropped_flipped_changed_and_standardised() -> None:
     """Whatever was drawn: brightness and contrast leave an image that the standardisation can be undone on."""
     images = random_images(7, 32, 32)
     indices = jnp.arange(50) % 7
-    batch = np.asarray(training_images("cifar", KEY, jnp.asarray(images), indices), np.float64)
+    batch = np.asarray(training_inputs("cifar", KEY, jnp.asarray(images), indices), np.float64)
     assert batch.shape == (50, 24, 24, 3)
     np.testing.assert_allclose(batch.mean(axis=(1, 2, 3)), 0, atol=1e-5)
     np.testing.assert_allclose(batch.std(axis=(1, 2, 3)), 1, atol=1e-5)
@@ -114,7 +114,7 @@ def test_a_training_image_is_cropped_flipped_changed_and_standardised() -> None:
 
 
 @pytest.mark.parametrize(
-    "augment", [training_images, lambda kind, key, images, indices: evaluation_images(kind, images)]
+    "augment", [training_inputs, lambda kind, key, images, indices: evaluation_inputs(kind, images)]
 )
 def test_bytes_and_floats_are_the_same_images(augment: Callable[..., jax.Array]) -> None:
     images = random_images(5, 26, 26)
@@ -126,19 +126,19 @@ def test_bytes_and_floats_are_the_same_images(augment: Callable[..., jax.Array])
 
 def test_without_augmentation_images_only_become_floats() -> None:
     images = random_images(5, 9, 7)
-    taken = training_images("none", KEY, jnp.asarray(images), jnp.array([3, 1]))
+    taken = training_inputs("none", KEY, jnp.asarray(images), jnp.array([3, 1]))
     np.testing.assert_allclose(taken, images[[3, 1]] / 255, rtol=1e-6)
-    np.testing.assert_allclose(evaluation_images("none", jnp.asarray(images)), images / 255, rtol=1e-6)
-    np.testing.assert_array_equal(evaluation_images("none", jnp.float32(images)), images)
+    np.testing.assert_allclose(evaluation_inputs("none", jnp.asarray(images)), images / 255, rtol=1e-6)
+    np.testing.assert_array_equal(evaluation_inputs("none", jnp.float32(images)), images)
 
 
 def test_draws_follow_the_key_alone() -> None:
     images, indices = jnp.asarray(random_images(5, 32, 32)), jnp.arange(5)
-    augment = jax.jit(training_images, static_argnums=0)
+    augment = jax.jit(training_inputs, static_argnums=0)
     first, again, other = (augment("cifar", jax.random.key(seed), images, indices) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.allclose(first, other)
-    population = jax.vmap(lambda key: training_images("cifar", key, images, indices))(jnp.stack([KEY] * 2))
+    population = jax.vmap(lambda key: training_inputs("cifar", key, images, indices))(jnp.stack([KEY] * 2))
     for candidate in population:
         np.testing.assert_allclose(candidate, first, atol=1e-5)
 

@@ -18,7 +18,7 @@ CONFIG = TrainingConfig(num_steps=100, batch_size=8, learning_rate=0.5)
 
 @pytest.fixture(scope="module")
 def params() -> Any:
-    return nnx.state(SmallCNN(nnx.Rngs(0), image_shape=(3, 5, 1), num_classes=2), nnx.Param)
+    return nnx.state(SmallCNN(nnx.Rngs(0), input_shape=(3, 5, 1), num_outputs=2), nnx.Param)
 
 
 def test_only_marked_parameters_decay(params: Any) -> None:

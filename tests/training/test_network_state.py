@@ -82,7 +82,7 @@ def trained_by_hand(network: NetworkFactory, digits: Dataset, num_steps: int, se
     network_key, shuffle_key, dropout_key = jax.random.split(jax.random.key(seed), 3)
     model = network(rngs=nnx.Rngs(network_key))
     model.train()
-    images, labels = jnp.asarray(digits.train.images), jnp.asarray(digits.train.labels)
+    images, labels = jnp.asarray(digits.train.inputs), jnp.asarray(digits.train.targets)
 
     @nnx.jit
     def step(model: Any, batch: jax.Array, key: jax.Array) -> None:
@@ -122,11 +122,12 @@ def test_parameters_and_statistics_are_those_of_a_plain_flax_loop(network: Netwo
     for ours, theirs in zip(comparable((state.params, state.rest)), comparable((params, rest)), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
     model.eval()
-    logits = model(jnp.asarray(digits.test.images))
+    test = digits.splits["test"]
+    logits = model(jnp.asarray(test.inputs))
     probs = jax.jit(train.predict, static_argnums=1)(state, "test")
     np.testing.assert_allclose(probs, nnx.softmax(logits), atol=1e-4)
     assert jax.jit(train.finish)(state).scores["test"] == pytest.approx(
-        np.mean(np.asarray(logits).argmax(axis=-1) == digits.test.labels), abs=2.5 / len(digits.test.labels)
+        np.mean(np.asarray(logits).argmax(axis=-1) == test.targets), abs=2.5 / len(test)
     )
 
 
@@ -211,7 +212,7 @@ class WithoutParameters(nnx.Module):
     ("network", "message"),
     [
         (Growing, "Growing changes the shape or dtype of its state"),
-        (WithoutRngs, r"WithoutRngs .*cannot be called as network\(images\), in training with .* no `rngs` argument"),
+        (WithoutRngs, r"WithoutRngs .*cannot be called as network\(inputs\), in training with .* no `rngs` argument"),
         (WithoutParameters, r"WithoutParameters has no nnx\.Param"),
     ],
 )

@@ -14,7 +14,7 @@ from glojax.expressions import LossTree
 from glojax.losses import LossProgram
 from glojax.networks import CifarCNN, DigitsCNN, MnistCNN, SmallCNN
 from glojax.training import Train, TrainingConfig, TrainResult, make_train
-from glojax.training.augmentation import evaluation_images, training_images
+from glojax.training.augmentation import evaluation_inputs, training_inputs
 from tests.linear_network import LinearNetwork
 
 CONFIG = TrainingConfig(num_steps=30, batch_size=64, learning_rate=0.05, splits=("validation", "test"))
@@ -47,7 +47,7 @@ def reference_accuracy(digits: Dataset, seed: int) -> float:
     """What an ordinary training with optax's cross-entropy gives: a Python loop over the same batches."""
     network_key, shuffle_key, _ = jax.random.split(jax.random.key(seed), 3)
     graphdef, params = jax.jit(lambda key: nnx.split(DigitsCNN(nnx.Rngs(key))))(network_key)
-    images, labels = jnp.asarray(digits.train.images), jnp.asarray(digits.train.labels)
+    images, labels = jnp.asarray(digits.train.inputs), jnp.asarray(digits.train.targets)
     optimizer = optax.sgd(CONFIG.learning_rate)
     state = optimizer.init(params)
 
@@ -66,8 +66,8 @@ def reference_accuracy(digits: Dataset, seed: int) -> float:
         epoch, index = divmod(number, per_epoch)
         order = jax.random.permutation(jax.random.fold_in(shuffle_key, epoch), len(labels))
         params, state = step(params, state, order[index * CONFIG.batch_size : (index + 1) * CONFIG.batch_size])
-    logits = jax.jit(lambda params, images: nnx.merge(graphdef, params)(images))(params, digits.validation.images)
-    return float((np.argmax(logits, axis=-1) == digits.validation.labels).mean())
+    logits = jax.jit(lambda params, images: nnx.merge(graphdef, params)(images))(params, digits.validation.inputs)
+    return float((np.argmax(logits, axis=-1) == digits.validation.targets).mean())
 
 
 def test_cross_entropy_as_a_program_trains_as_ordinary_cross_entropy(digits: Dataset) -> None:
@@ -113,7 +113,7 @@ def test_predictions_are_those_that_the_accuracy_counts(digits: Dataset) -> None
     state = jax.jit(train.begin)(jax.random.key(0))
     probs = np.asarray(jax.jit(train.predict, static_argnums=1)(state, "test"))
     np.testing.assert_allclose(probs.sum(axis=-1), 1, atol=1e-5)
-    right = np.mean(probs.argmax(axis=-1) == digits.test.labels)
+    right = np.mean(probs.argmax(axis=-1) == digits.splits["test"].targets)
     assert right == pytest.approx(float(jax.jit(train.finish)(state).scores["test"]), abs=1e-6)
 
 
@@ -125,12 +125,12 @@ def test_a_given_learning_rate_replaces_the_configured_one(digits: Dataset) -> N
 
 
 def test_a_batch_larger_than_the_training_split_is_refused(digits: Dataset) -> None:
-    with pytest.raises(ConfigurationError, match="batch_size is 5000, but digits has 1077 training images"):
+    with pytest.raises(ConfigurationError, match="batch_size is 5000, but digits has 1077 training examples"):
         make_train(DigitsCNN, digits, replace(CONFIG, batch_size=5000))
 
 
 def test_a_network_for_other_images_is_refused(digits: Dataset) -> None:
-    with pytest.raises(ConfigurationError, match=r"MnistCNN does not take images of shape \(8, 8, 1\)"):
+    with pytest.raises(ConfigurationError, match=r"MnistCNN does not take inputs of shape \(8, 8, 1\)"):
         make_train(MnistCNN, digits, CONFIG)
 
 
@@ -148,7 +148,7 @@ class WithoutCall(nnx.Module):
     ("network", "message"),
     [
         (WithTwoArguments, r"WithTwoArguments cannot be made as network\(rngs\)"),
-        (WithoutCall, r"WithoutCall .* cannot be called as network\(images\)"),
+        (WithoutCall, r"WithoutCall .* cannot be called as network\(inputs\)"),
         (DigitsCNN(nnx.Rngs(0)), "Got a DigitsCNN for the network; expected the class"),
     ],
 )
@@ -194,14 +194,14 @@ AUGMENTED = TrainingConfig(
 def reference_logits(dataset: Dataset, config: TrainingConfig, seed: int) -> jax.Array:
     """What an ordinary loop with every option gives: cross-entropy, and the arithmetic of SGD written out."""
     network_key, shuffle_key, step_key = jax.random.split(jax.random.key(seed), 3)
-    graphdef, params = jax.jit(lambda key: nnx.split(SmallCNN(nnx.Rngs(key), image_shape=(24, 24, 3), num_classes=2)))(
+    graphdef, params = jax.jit(lambda key: nnx.split(SmallCNN(nnx.Rngs(key), input_shape=(24, 24, 3), num_outputs=2)))(
         network_key
     )
-    images, labels = jnp.asarray(dataset.train.images), jnp.asarray(dataset.train.labels)
+    images, labels = jnp.asarray(dataset.train.inputs), jnp.asarray(dataset.train.targets)
 
     @jax.jit
     def step(params: Any, rate: jax.Array, key: jax.Array, batch: jax.Array) -> Any:
-        inputs = training_images("cifar", key, images, batch)
+        inputs = training_inputs("cifar", key, images, batch)
 
         def loss(params: Any) -> jax.Array:
             logits = nnx.merge(graphdef, params)(inputs)
@@ -218,8 +218,8 @@ def reference_logits(dataset: Dataset, config: TrainingConfig, seed: int) -> jax
         batch = order[index * config.batch_size : (index + 1) * config.batch_size]
         key = jax.random.fold_in(jax.random.fold_in(step_key, number), 1)
         params = step(params, jnp.float32(config.learning_rate * 0.1 ** (epoch // 2)), key, batch)
-    evaluate = jax.jit(lambda params, images: nnx.merge(graphdef, params)(evaluation_images("cifar", images)))
-    logits: jax.Array = evaluate(params, dataset.validation.images)
+    evaluate = jax.jit(lambda params, images: nnx.merge(graphdef, params)(evaluation_inputs("cifar", images)))
+    logits: jax.Array = evaluate(params, dataset.validation.inputs)
     return logits
 
 
@@ -231,20 +231,20 @@ def test_a_network_that_fits_itself_learns_with_every_option_as_in_an_ordinary_l
     first, again, other = (run(train, program("x * log(y)"), jax.random.key(seed)) for seed in (0, 0, 1))
     logits = np.asarray(first.scores["validation"])
     np.testing.assert_allclose(logits, reference_logits(coloured, AUGMENTED, 0), atol=1e-3)
-    assert np.mean(logits.argmax(axis=-1) == coloured.validation.labels) > 0.9
+    assert np.mean(logits.argmax(axis=-1) == coloured.validation.targets) > 0.9
     np.testing.assert_array_equal(logits, again.scores["validation"])
     assert not np.allclose(logits, other.scores["validation"])
 
 
 def test_images_too_small_for_the_crop_are_refused(digits: Dataset) -> None:
-    with pytest.raises(ConfigurationError, match=r"crops 24x24 pixels, but images of digits have shape \(8, 8, 1\)"):
+    with pytest.raises(ConfigurationError, match=r"crops 24x24 pixels, but inputs of digits have shape \(8, 8, 1\)"):
         make_train(SmallCNN, digits, replace(CONFIG, augmentation="cifar"))
 
 
 def test_the_network_must_fit_the_augmented_images(coloured: Dataset) -> None:
     with pytest.raises(ConfigurationError, match=r"shape \(24, 24, 3\) \(coloured, cropped from \(25, 27, 3\)\)"):
         make_train(MnistCNN, coloured, AUGMENTED)
-    with pytest.raises(ConfigurationError, match=r"CifarCNN does not take images of shape \(25, 27, 3\) \(coloured\)"):
+    with pytest.raises(ConfigurationError, match=r"CifarCNN does not take inputs of shape \(25, 27, 3\) \(coloured\)"):
         make_train(CifarCNN, coloured, replace(AUGMENTED, augmentation="none"))
 
 

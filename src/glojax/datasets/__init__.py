@@ -1,4 +1,4 @@
-"""Data sets as arrays in memory, in a training, a validation and a test split."""
+"""Data sets as arrays in memory, in a training, a validation and perhaps a test split."""
 
 from glojax.datasets.catalog import (
     DATASETS as DATASETS,
@@ -7,3 +7,4 @@ from glojax.datasets.catalog import (
     register_dataset as register_dataset,
 )
 from glojax.datasets.dataset import Dataset as Dataset, Split as Split, TestSplit as TestSplit
+from glojax.datasets.targets import TaskName as TaskName

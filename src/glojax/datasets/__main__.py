@@ -44,18 +44,20 @@ _Name: TypeAlias = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="N
 def list_datasets() -> None:
     """List the data sets, and whether this machine has them."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for heading in ("name", "image", "classes", "train", "validation", "test", "here as"):
-        table.add_column(heading, justify="left" if heading in ("name", "image", "here as") else "right", no_wrap=True)
+    for heading in ("name", "input", "outputs", "train", "validation", "test", "here as"):
+        is_text = heading in ("name", "input", "here as")
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
+    shape: tuple[int, ...]
     for name, entry in DATASETS.items():
         if isinstance(entry, Publication):
-            shape, num_classes, sizes = entry.image_shape, len(entry.class_names), entry.split_sizes("official")
+            shape, num_outputs, sizes = entry.image_shape, len(entry.class_names), entry.split_sizes("official")
             location = find_local(entry) or "no"
         else:
             dataset = load_dataset(name)
-            shape, num_classes = dataset.image_shape, dataset.num_classes
+            shape, num_outputs = dataset.input_shape, dataset.num_outputs
             sizes, location = {name: len(split) for name, split in dataset.splits.items()}, "built in"
-        counts = (f"{count:,}" for count in (num_classes, *sizes.values()))
-        table.add_row(escape(name), " x ".join(map(str, shape)), *counts, location)
+        counts = (f"{sizes[name]:,}" if name in sizes else "none" for name in ("train", "validation", "test"))
+        table.add_row(escape(name), " x ".join(map(str, shape)), str(num_outputs), *counts, location)
     console = open_console()
     console.print(table)
     print_text(f"Cache and prepared folders: {data_root()} (set TFDS_DATA_DIR for another folder)", console)
@@ -89,41 +91,45 @@ def describe_dataset(
     validation_fraction: float | None = None,
     figure: Path | None = None,
 ) -> None:
-    """Print a data set's splits and labels, and draw some images.
+    """Print a data set's splits and labels, and draw some images where it has images of classes.
 
     Args:
         name: Name of a data set, see `list`, or a path that ends in .npz.
         data_dir: Folder with its original files, or one prepared by tensorflow-datasets. By default the cache.
         test_split: held-out takes the last 10,000 training images for the test split.
-        validation_fraction: Share of a .npz file's training images that validates. By default 0.1.
+        validation_fraction: Share of a .npz file's training examples that validates. By default 0.1.
         figure: Path of the figure. By default NAME.png.
     """
     console = open_console()
     with FetchDisplay(console):
         dataset = load_dataset(name, data_dir, test_split=test_split, validation_fraction=validation_fraction)
-    path = Path(f"{dataset.name}.png") if figure is None else expanded(figure)
-    if figure is None and path.is_symlink():
-        raise DatasetError(f"{path} is a link; expected none, or a file to replace: remove it, or give --figure.")
-    draw_samples(dataset, path)
-    console.print(_label_table(dataset, publications().get(name)))
-    images = dataset.train.images
-    shape = " x ".join(map(str, dataset.image_shape))
-    print_text(
-        f"images       {shape}, {images.dtype} from {images.min():g} to {images.max():g}\n"
-        f"test split   {dataset.test_split}\n"
-        f"origin       {dataset.origin}\n"
-        f"fingerprint  {dataset.fingerprint}\n"
-        f"figure       {path}",
-        console,
-    )
+    lines = {"task": f"{dataset.task} with {dataset.num_outputs} outputs"}
+    for what, array in (("inputs", dataset.train.inputs), ("targets", dataset.train.targets)):
+        shape = " x ".join(map(str, array.shape[1:])) or "one number"
+        lines[what] = f"{shape}, {array.dtype} from {array.min():g} to {array.max():g}"
+    lines["splits"] = ", ".join(f"{len(split):,} {split_name}" for split_name, split in dataset.splits.items())
+    lines |= {"test split": "none" if dataset.test is None else dataset.test_split}
+    lines |= {"origin": dataset.origin, "fingerprint": dataset.fingerprint}
+    if _has_class_images(dataset):
+        path = Path(f"{dataset.name}.png") if figure is None else expanded(figure)
+        if figure is None and path.is_symlink():
+            raise DatasetError(f"{path} is a link; expected none, or a file to replace: remove it, or give --figure.")
+        draw_samples(dataset, path)
+        console.print(_label_table(dataset, publications().get(name)))
+        lines["figure"] = str(path)
+    print_text("\n".join(f"{what:<11}  {text}" for what, text in lines.items()), console)
+
+
+def _has_class_images(dataset: Dataset) -> bool:
+    return dataset.train.inputs.ndim == 4 and dataset.train.targets.ndim == 1
 
 
 def _label_table(dataset: Dataset, publication: Publication | None) -> Table:
     """Tabulate the number of images of each label in each split."""
     table = Table("label", title=escape(dataset.name), show_footer=True, box=SIMPLE)
     table.columns[0].footer = "all"
-    names = publication.class_names if publication else tuple(str(label) for label in range(dataset.num_classes))
-    counts = [np.bincount(split.labels, minlength=dataset.num_classes) for split in dataset.splits.values()]
+    names = publication.class_names if publication else tuple(str(label) for label in range(dataset.num_outputs))
+    counts = [np.bincount(split.targets, minlength=dataset.num_outputs) for split in dataset.splits.values()]
     for name, split in dataset.splits.items():
         table.add_column(name, justify="right", footer=f"{len(split):,}")
     for label, row in enumerate(zip(*counts, strict=True)):
@@ -137,13 +143,13 @@ def sample_mosaic(dataset: Dataset) -> NDArray[np.float32]:
 
     It is white where a class has fewer images, and grey, from the first channel, unless the images have three channels.
     """
-    height, width, channels = dataset.image_shape
-    rows = min(dataset.num_classes, _MAX_CLASSES)
+    height, width, channels = dataset.input_shape
+    rows = min(dataset.num_outputs, _MAX_CLASSES)
     mosaic = np.ones((rows, height + _FRAME, _IMAGES_PER_CLASS, width + _FRAME, 3), np.float32)
-    images: NDArray[Any] = dataset.train.images[..., : 3 if channels == 3 else 1]
+    images: NDArray[Any] = dataset.train.inputs[..., : 3 if channels == 3 else 1]
     scale = 255 if images.dtype == np.uint8 else 1
     for label in range(rows):
-        for column, index in enumerate(np.flatnonzero(dataset.train.labels == label)[:_IMAGES_PER_CLASS]):
+        for column, index in enumerate(np.flatnonzero(dataset.train.targets == label)[:_IMAGES_PER_CLASS]):
             mosaic[label, :height, column, :width] = images[index] / scale
     return mosaic.reshape(rows * (height + _FRAME), -1, 3)
 
@@ -152,13 +158,13 @@ def sample_mosaic(dataset: Dataset) -> NDArray[np.float32]:
 def draw_samples(dataset: Dataset, path: Path) -> None:
     """Draw the mosaic of `sample_mosaic` to a PNG file."""
     mosaic = sample_mosaic(dataset)
-    height, rows = dataset.image_shape[0], min(dataset.num_classes, _MAX_CLASSES)
+    height, rows = dataset.input_shape[0], min(dataset.num_outputs, _MAX_CLASSES)
     height_inches = min(8 * len(mosaic) / mosaic.shape[1] + 0.6, _MAX_INCHES)
     figure = Figure(figsize=(8, height_inches), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.imshow(np.clip(mosaic, 0, 1), interpolation="nearest")
-    size = " x ".join(map(str, dataset.image_shape))
+    size = " x ".join(map(str, dataset.input_shape))
     axes.set_title(f"{dataset.name}: training images of {size} pixels, one row per label")
     axes.set_yticks([row * (height + _FRAME) + height / 2 for row in range(rows)], [str(row) for row in range(rows)])
     axes.set_xticks([])

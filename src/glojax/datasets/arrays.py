@@ -1,6 +1,6 @@
-"""Conversion of a user's images, labels and indices to the types of a split."""
+"""Conversion of a user's inputs, weights and indices to the types of a split."""
 
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,75 +8,65 @@ from numpy.typing import ArrayLike, NDArray
 from glojax.datasets.reading import explained
 from glojax.errors import DatasetError
 
-Images: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
-
-#: A larger label makes the network's last layer useless, and is probably no class.
-_LARGEST_LABEL: Final = 2**16 - 1
+Inputs: TypeAlias = NDArray[np.uint8] | NDArray[np.int32] | NDArray[np.float32]
 
 
-def as_images(images: ArrayLike, which: str) -> Images:
-    """Convert images [N, H, W] or [N, H, W, channels] of the `which` split to uint8 or float32 with a channel axis."""
-    array = _as_array(images, f"{which} images")
-    if array.ndim == 3:
-        array = array[..., np.newaxis]
+def as_inputs(inputs: ArrayLike, which: str) -> Inputs:
+    """Convert inputs [N, ...] of the `which` split to uint8, int32 or float32; grey uint8 images get a channel axis."""
+    array = as_array(inputs, f"{which} inputs")
     if array.dtype == np.uint8:
-        return array
-    if not np.issubdtype(array.dtype, np.floating):
+        return array[..., np.newaxis] if array.ndim == 3 else array
+    if np.issubdtype(array.dtype, np.integer):
+        limits = np.iinfo(np.int32)
+        if array.size and not limits.min <= array.min() <= array.max() <= limits.max:
+            raise DatasetError(
+                f"The {which} inputs run from {array.min()} to {array.max()}; expected whole numbers that int32 holds: "
+                "renumber them, or convert them to floats."
+            )
+        return array.astype(np.int32, copy=False)
+    if array.dtype.kind not in "bf":
         raise DatasetError(
-            f"The {which} images are {array.dtype}; expected uint8 pixels from 0 to 255, or floats from 0 to 1: "
-            "convert them with astype."
+            f"The {which} inputs are {array.dtype}; expected uint8 pixels, other whole numbers, or floats: convert "
+            "them with astype."
         )
-    if array.size and np.isnan(array.min()):
-        raise DatasetError(f"The {which} images hold NaN; expected floats from 0 to 1: remove or repair those images.")
-    if array.size and not (array.min() >= 0 and array.max() <= 1):
-        raise DatasetError(
-            f"The {which} images hold numbers from {array.min():g} to {array.max():g}; expected floats from 0 to 1: "
-            "scale them, pixels by 1 / 255, or give pixels as uint8."
-        )
+    with np.errstate(over="ignore"):  # what float32 does not hold becomes infinite, and is refused
+        return array.astype(np.float32, copy=False)
+
+
+def as_weights(weights: ArrayLike, which: str) -> NDArray[np.float32]:
+    """Convert the weights [N] of the `which` split to float32."""
+    array = as_array(weights, f"{which} weights")
+    if array.dtype.kind not in "biuf":
+        raise DatasetError(f"The {which} weights are {array.dtype}; expected numbers: convert them with astype.")
     return array.astype(np.float32, copy=False)
 
 
-def as_labels(labels: ArrayLike, which: str) -> NDArray[np.int32]:
-    """Convert whole numbers from 0 to 65,535, [N] or [N, 1], the labels of the `which` split, to int32 [N]."""
-    array = _as_array(labels, f"{which} labels")
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if not np.issubdtype(array.dtype, np.integer) or array.ndim != 1:
-        raise DatasetError(
-            f"The {which} labels are {array.dtype} of shape {array.shape}; expected whole numbers of shape [N], the "
-            "class of each image: convert them with astype, and one-hot labels with argmax."
-        )
-    if array.size and not 0 <= array.min() <= array.max() <= _LARGEST_LABEL:
-        raise DatasetError(
-            f"The {which} labels run from {array.min()} to {array.max()}; expected classes numbered from 0, to "
-            f"{_LARGEST_LABEL} at most: renumber them, perhaps with numpy.unique(..., return_inverse=True)."
-        )
-    return array.astype(np.int32, copy=False)
-
-
-def as_indices(indices: ArrayLike, num_images: int) -> NDArray[np.intp]:
-    """Convert the indices of the validation images among `num_images` training images to an array [M]."""
-    array = _as_array(indices, "validation indices")
-    expected = f"expected different whole numbers from 0 to {num_images - 1}, the indices of some training images"
+def as_indices(indices: ArrayLike, num_examples: int) -> NDArray[np.intp]:
+    """Convert the indices of the validation examples among `num_examples` training examples to an array [M]."""
+    array = as_array(indices, "validation indices")
+    expected = f"expected different whole numbers from 0 to {num_examples - 1}, the indices of some training examples"
     if not np.issubdtype(array.dtype, np.integer) or array.ndim != 1:
         raise DatasetError(
             f"The validation indices are {array.dtype} of shape {array.shape}; {expected}: give a fraction, indices, "
-            "or a tuple (images, labels)."
+            "or a tuple (inputs, targets)."
         )
-    if array.size and not 0 <= array.min() <= array.max() < num_images:
+    if array.size and not 0 <= array.min() <= array.max() < num_examples:
         raise DatasetError(
             f"The validation indices run from {array.min()} to {array.max()}; {expected}: correct those out of range."
         )
     if len(np.unique(array)) < len(array):
-        raise DatasetError(f"The validation indices name an image more than once; {expected}: drop the repeated ones.")
-    if not 0 < len(array) < num_images:
         raise DatasetError(
-            f"The validation indices name {len(array)} of {num_images} training images; {expected}: leave some images "
+            f"The validation indices name an example more than once; {expected}: drop the repeated ones."
+        )
+    if not 0 < len(array) < num_examples:
+        raise DatasetError(
+            f"The validation indices name {len(array)} of {num_examples} training examples; {expected}: leave some "
             "for each of training and validation."
         )
     return array.astype(np.intp, copy=False)
 
 
-def _as_array(values: ArrayLike, what: str) -> NDArray[Any]:
+def as_array(values: ArrayLike, what: str) -> NDArray[Any]:
+    """Return values as an array, or raise DatasetError, which says what they are."""
     with explained(ValueError, f"The {what} make no array", "equal shapes: give an array"):  # lists of unequal lengths
         return np.asarray(values)

@@ -56,7 +56,7 @@ def read_cache(publication: Publication) -> PublishedImages | None:
         Split(arrays[f"{name}_images"], arrays[f"{name}_labels"]) if f"{name}_images" in arrays else None
         for name in ("train", "test")
     )
-    if train is None or train.images.shape != (publication.num_images["train"], *publication.image_shape):
+    if train is None or train.inputs.shape != (publication.num_images["train"], *publication.image_shape):
         raise DatasetError(f"The cache {path} does not hold {publication.title}; expected its images: {repair}.")
     publication.require_first_labels("train", train, f"The cache {path}", repair)
     return PublishedImages(train, test, origin=f"cache {path}, from {arrays['origin']}")
@@ -81,7 +81,7 @@ def write_cache(publication: Publication, images: PublishedImages) -> Path:
     arrays: dict[str, NDArray[Any]] = {"origin": np.array(images.origin)}
     for name, split in (("train", images.train), ("test", images.test)):
         if split is not None:
-            arrays |= {f"{name}_images": split.images, f"{name}_labels": split.labels}
+            arrays |= {f"{name}_images": split.inputs, f"{name}_labels": split.targets}
     arrays["sha256"] = np.array(_digest(arrays))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

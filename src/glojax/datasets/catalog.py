@@ -16,6 +16,7 @@ from glojax.datasets.dataset import Dataset, Split, TestSplit
 from glojax.datasets.mnist import FASHION_MNIST, MNIST
 from glojax.datasets.publication import Publication
 from glojax.datasets.reading import explained, require_unpacked_size, unpacked_limit
+from glojax.datasets.targets import TaskName
 from glojax.errors import DatasetError
 from glojax.files import expanded
 from glojax.regular_files import open_given
@@ -47,7 +48,7 @@ def load_digits() -> Dataset:
 
     rest, test = hold_out(np.arange(len(labels)))
     train, validation, test = (Split(images[indices], labels[indices]) for indices in (*hold_out(rest), test))
-    return Dataset("digits", train, validation, test, num_classes=10, origin=f"scikit-learn {sklearn_version}")
+    return Dataset("digits", train, validation, test, num_outputs=10, origin=f"scikit-learn {sklearn_version}")
 
 
 #: All data sets by name: a publication, whose files are downloaded, or a function that makes the data set.
@@ -72,8 +73,8 @@ def register_dataset(name: str, load_fn: Callable[[], Dataset]) -> None:
     Example:
         >>> import numpy as np
         >>> images, labels = np.zeros((20, 8, 8), np.uint8), np.arange(20) % 4
-        >>> register_dataset("black", lambda: Dataset.from_arrays("black", images, labels, images, labels))
-        >>> load_dataset("black").num_classes
+        >>> register_dataset("black", lambda: Dataset.from_arrays("black", images, labels))
+        >>> load_dataset("black").num_outputs
         4
         >>> del DATASETS["black"]
     """
@@ -97,6 +98,7 @@ def load_dataset(
     *,
     test_split: TestSplit = "official",
     validation_fraction: float | None = None,
+    task: TaskName | None = None,
 ) -> Dataset:
     """Load a data set into memory, the same in every run and from every source.
 
@@ -111,9 +113,10 @@ def load_dataset(
             split, and does not train on them; the official test images are then not required.
         validation_fraction: Share of each class of a `.npz` file's training images that validates, for a file that does
             not define the validation split: above 0 and below 1. By default 0.1.
+        task: What the targets of a `.npz` file are; None tells it from them, where they leave one task.
 
     Example:
-        >>> load_dataset("digits").image_shape
+        >>> load_dataset("digits").input_shape
         (8, 8, 1)
     """
     name, folder = os.fspath(name), None if data_dir is None else expanded(data_dir)
@@ -126,6 +129,10 @@ def load_dataset(
         raise DatasetError(
             f"Data set {name!r} was given the validation fraction {validation_fraction}; expected none, as its "
             "validation set is fixed: leave --validation-fraction out."
+        )
+    if task is not None and not is_file:
+        raise DatasetError(
+            f"Data set {name!r} was given the task {task!r}; expected none, as its task is fixed: leave --task out."
         )
     if isinstance(entry, Publication):
         with_test = test_split == "official"
@@ -148,7 +155,7 @@ def load_dataset(
             f"leave --test-split out, or choose one of {', '.join(publications())}."
         )
     if entry is None:
-        return _load_npz(expanded(name), validation_fraction)
+        return _load_npz(expanded(name), validation_fraction, task)
     dataset: Any = entry()
     if not isinstance(dataset, Dataset):
         raise DatasetError(
@@ -166,8 +173,9 @@ class DatasetSource:
     data_dir: str | None = None
     test_split: TestSplit = "official"
     validation_fraction: float | None = None
-    train_fraction: float = 1.0  #: Share of each class of the training images to keep.
-    seed: int = 0  #: Seed of the choice of training images.
+    train_fraction: float = 1.0  #: Share of each class of the training examples to keep.
+    seed: int = 0  #: Seed of the choice of training examples.
+    task: TaskName | None = None
 
     def absolute(self) -> Self:
         """Return the same source with absolute paths, which do not depend on the current folder."""
@@ -177,7 +185,11 @@ class DatasetSource:
     def load(self) -> Dataset:
         """Load the data set."""
         dataset = load_dataset(
-            self.name, self.data_dir, test_split=self.test_split, validation_fraction=self.validation_fraction
+            self.name,
+            self.data_dir,
+            test_split=self.test_split,
+            validation_fraction=self.validation_fraction,
+            task=self.task,
         )
         return dataset if self.train_fraction == 1 else dataset.with_train_fraction(self.train_fraction, self.seed)
 
@@ -186,7 +198,7 @@ def _absolute(path: str) -> str:
     return str(expanded(path).absolute())
 
 
-def _load_npz(path: Path, validation_fraction: float | None = None) -> Dataset:
+def _load_npz(path: Path, validation_fraction: float | None = None, task: TaskName | None = None) -> Dataset:
     """Load a data set, with arrays as `load_dataset` describes them, and name it after the file."""
     # NumPy and zipfile raise errors of many types. numpy.load would advise to allow pickled objects, which is not safe.
     expected = "a .npz file with arrays of numbers, without Python objects: save it with numpy.savez"
@@ -226,7 +238,10 @@ def _load_npz(path: Path, validation_fraction: float | None = None) -> Dataset:
     if given:
         validation = arrays[_INDICES] if given == [_INDICES] else tuple(arrays[key] for key in _VALIDATION)
     try:
-        dataset = Dataset.from_arrays(path.stem, *(arrays[key] for key in _REQUIRED), validation=validation)
+        x_train, y_train, x_test, y_test = (arrays[key] for key in _REQUIRED)
+        dataset = Dataset.from_arrays(
+            path.stem, x_train, y_train, validation=validation, test=(x_test, y_test), task=task
+        )
     except DatasetError as error:
         raise DatasetError(f"{path}: {error}") from error
     return replace(dataset, origin=f"file {path}")

@@ -53,8 +53,8 @@ class _Cifar10(Publication):
         self.require_first_labels("train", first, f"{where}/{_TRAIN_FILES[0]}")
         if test is not None:
             self.require_first_labels("test", test, f"{where}/{_TEST_FILE}")
-        images = np.concatenate([batch.images for batch in batches.values()])
-        labels = np.concatenate([batch.labels for batch in batches.values()])
+        images = np.concatenate([batch.inputs for batch in batches.values()])
+        labels = np.concatenate([batch.targets for batch in batches.values()])
         return PublishedImages(Split(images, labels), test, origin)
 
     def _parse_file(self, where: str, data: bytes) -> Split:

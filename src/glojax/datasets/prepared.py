@@ -188,7 +188,7 @@ def make_builder(publication: Publication, root: Path) -> Any:
             return {name: self._generate_examples(name, split) for name, split in splits.items() if split is not None}
 
         def _generate_examples(self, split_name: str, split: Split) -> Iterator[tuple[int, dict[str, Any]]]:
-            for index, (image, label) in enumerate(zip(split.images, split.labels, strict=True)):
+            for index, (image, label) in enumerate(zip(split.inputs, split.targets, strict=True)):
                 # The library would call TensorFlow to encode an array; a picture it encodes itself.
                 example = {"image": Image.fromarray(image.squeeze()), "label": int(label)}
                 if "id" in self.info.features:

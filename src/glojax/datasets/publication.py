@@ -74,7 +74,7 @@ class Publication(abc.ABC):
         # The files of MNIST and of Fashion-MNIST have the same names.
         advice = advice or f"put {self.title}'s own file in its place, or name the data set that it belongs to"
         first = self.first_labels[split_name]
-        found = tuple(split.labels[: len(first)].tolist())
+        found = tuple(split.targets[: len(first)].tolist())
         if found != first:
             raise DatasetError(
                 f"{where} holds {split_name} images with the labels {list(found)} first; expected {list(first)}, as "

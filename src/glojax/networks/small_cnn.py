@@ -11,32 +11,33 @@ from glojax.networks.ops.pooling import overlapping_max_pool
 
 
 class SmallCNN(nnx.Module):
-    """3x3 convolution 16, ReLU, 3x3/2 pool; 3x3 convolution 32, ReLU, 3x3/2 pool; dense 64, ReLU; dense num_classes.
+    """3x3 convolution 16, ReLU, 3x3/2 pool; 3x3 convolution 32, ReLU, 3x3/2 pool; dense 64, ReLU; dense num_outputs.
 
-    `for_images` fits it to a data set with images of `image_shape`, which is H, W and channels. Weight decay acts on
+    `for_data` fits it to a data set with images of `input_shape`: H, W and channels, or H and W. Weight decay acts on
     the kernel of the dense 64.
 
     Example:
         >>> import jax.numpy as jnp
-        >>> SmallCNN(nnx.Rngs(0), image_shape=(9, 15, 3), num_classes=4)(jnp.zeros((5, 9, 15, 3))).shape
+        >>> SmallCNN(nnx.Rngs(0), input_shape=(9, 15, 3), num_outputs=4)(jnp.zeros((5, 9, 15, 3))).shape
         (5, 4)
     """
 
-    def __init__(self, rngs: nnx.Rngs, *, image_shape: tuple[int, int, int], num_classes: int):
-        height, width, channels = image_shape
+    def __init__(self, rngs: nnx.Rngs, *, input_shape: tuple[int, ...], num_outputs: int):
+        height, width, channels = (*input_shape, 1)[:3]
         self.block1 = ConvolutionBlock(channels, 16, 3, pool=overlapping_max_pool, rngs=rngs)
         self.block2 = ConvolutionBlock(16, 32, 3, pool=overlapping_max_pool, rngs=rngs)
         # Each pool halves a side, rounding up.
         self.hidden = dense(-(-height // 4) * -(-width // 4) * 32, 64, rngs=rngs)
         self.hidden.kernel = DecayedParam(self.hidden.kernel[...])
-        self.output = dense(64, num_classes, rngs=rngs)
+        self.output = dense(64, num_outputs, rngs=rngs)
 
     @classmethod
-    def for_images(cls, image_shape: tuple[int, int, int], num_classes: int) -> Callable[[nnx.Rngs], "SmallCNN"]:
-        """Return the builder of the network for images of this shape and number of classes."""
-        return partial(cls, image_shape=image_shape, num_classes=num_classes)
+    def for_data(cls, input_shape: tuple[int, ...], num_outputs: int) -> Callable[[nnx.Rngs], "SmallCNN"]:
+        """Return the builder of the network for images of this shape and number of outputs."""
+        return partial(cls, input_shape=input_shape, num_outputs=num_outputs)
 
     def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:
-        """Return logits [B, num_classes] of images [B, H, W, channels]; there is no dropout."""
+        """Return logits [B, num_outputs] of images [B, H, W, channels] or [B, H, W]; there is no dropout."""
+        images = images[..., None] if images.ndim == 3 else images
         features = self.block2(self.block1(images)).reshape(images.shape[0], -1)
         return self.output(jax.nn.relu(self.hidden(features)))

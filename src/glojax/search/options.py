@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import tyro
 
-from glojax.datasets import DatasetSource, TestSplit
+from glojax.datasets import DatasetSource, TaskName, TestSplit
 from glojax.errors import ConfigurationError, nearest
 from glojax.expressions import LossTree
 from glojax.losses import find_tree
@@ -72,10 +72,12 @@ class CommonOptions:
     """Folder with the original files, or one prepared by tensorflow-datasets. By default they are downloaded."""
     test_split: TestSplit = "official"
     """held-out takes the last 10,000 training images for the test set, and trains on none of them."""
+    task: TaskName | None = None
+    """What a .npz file's targets are, where type and shape do not say it."""
     train_fraction: float = 1.0
-    """Share of the training images that is used: of each class, drawn by --seed."""
+    """Share of the training examples that is used: of each class, drawn by --seed."""
     validation_fraction: float | None = None
-    """Share of a .npz file's training images that validates, where the file does not say which. By default 0.1."""
+    """Share of a .npz file's training examples that validates, where the file does not say which. By default 0.1."""
     network: str = recipe_of("digits").network
     """Network: DigitsCNN, MnistCNN, CifarCNN or SmallCNN, which fits any images."""
     training: Annotated[TrainingConfig, tyro.conf.OmitArgPrefixes] = recipe_of("digits").training
@@ -116,6 +118,7 @@ class CommonOptions:
             validation_fraction=self.validation_fraction,
             train_fraction=self.train_fraction,
             seed=self.seed,
+            task=self.task,
         )
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from glojax.datasets import Dataset
 from glojax.datasets.progress import FetchDisplay
-from glojax.errors import ClusterError, GlojaxError
+from glojax.errors import ClusterError, ConfigurationError, GlojaxError
 from glojax.evaluation import (
     DevicePool,
     Evaluation,
@@ -144,6 +144,10 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
         require_free(expanded(options.run_dir))
     with FetchDisplay(console):
         dataset = options.dataset_source.load()
+    if dataset.test is None and command != "discover":
+        raise ConfigurationError(
+            f"{command} compares losses on a test set, and {dataset.name} has none; give it one, or use discover."
+        )
     network = NETWORKS[options.network]
     sizes = {name: len(split) for name, split in dataset.splits.items()}
     resolved = {
@@ -166,11 +170,12 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
             if isinstance(options, CompareOptions) and options.learning_rates is not None:
                 listed = ", ".join(f"{rate:g}" for rate in options.learning_rates)
                 rates = f"each loss at its best learning rate of {listed}"
+            tested = f"{sizes['test']:,} test examples ({dataset.test_split})" if dataset.test else "no test examples"
             done = "" if resume is None else f"\nGoing on with {directory.path}: {len(journal):,} trainings are done."
             print_text(
                 f"{dataset.name}: {sizes['train']:,} training, {sizes['validation']:,} validation, "
-                f"{sizes['test']:,} test images ({dataset.test_split}), from {dataset.origin}. "
-                f"{options.network}: {options.training.num_steps:,} steps of {options.training.batch_size:,} images "
+                f"{tested}, from {dataset.origin}. "
+                f"{options.network}: {options.training.num_steps:,} steps of {options.training.batch_size:,} examples "
                 f"by {options.training.optimizer}, {rates}.{done}",
                 console,
             )

@@ -1,4 +1,4 @@
-"""Images as a network sees them: as floats and, in training, with random changes, on the device.
+"""Inputs as a network sees them: bytes as floats and, in training, images with random changes, on the device.
 
 Each image has draws of its own, which depend on the key alone.
 """
@@ -16,38 +16,38 @@ Augmentation = Literal["none", "cifar"]
 CROP_SIZE = 24
 
 
-def augmented_shape(augmentation: Augmentation, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Return H, W and channels of the images that the network sees."""
-    return image_shape if augmentation == "none" else (CROP_SIZE, CROP_SIZE, image_shape[-1])
+def augmented_shape(augmentation: Augmentation, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of the inputs that the network sees."""
+    return input_shape if augmentation == "none" else (CROP_SIZE, CROP_SIZE, input_shape[-1])
 
 
-def training_images(augmentation: Augmentation, key: jax.Array, images: jax.Array, indices: jax.Array) -> jax.Array:
-    """Return a batch [B, ...] float32 of images [N, H, W, C] uint8, or float32 in [0, 1], to train on.
+def training_inputs(augmentation: Augmentation, key: jax.Array, inputs: jax.Array, indices: jax.Array) -> jax.Array:
+    """Return a batch [B, ...] of inputs [N, ...] to train on: uint8 as float32 in [0, 1], others as they are.
 
-    "cifar" takes a random crop of 24x24, flips at random, draws brightness (up to 63 of 255 up or down) and contrast
-    (0.2 to 1.8 times), and standardizes, in the order of the TensorFlow CIFAR-10 tutorial. Standardization cancels the
-    brightness up to rounding.
+    "cifar", for images [N, H, W, C], takes a random crop of 24x24, flips at random, draws brightness (up to 63 of 255
+    up or down) and contrast (0.2 to 1.8 times), and standardizes, in the order of the TensorFlow CIFAR-10 tutorial.
+    Standardization cancels the brightness up to rounding.
 
     Source: Gonzalez and Miikkulainen (2020), section IV-A2; the ranges are the tutorial's.
     """
     if augmentation == "none":
-        return as_floats(images[indices])
+        return scaled(inputs[indices])
     crop_key, flip_key, brightness_key, contrast_key = jax.random.split(key, 4)
-    batch = as_floats(random_flip(flip_key, random_crop(crop_key, images, indices, CROP_SIZE)))
+    batch = scaled(random_flip(flip_key, random_crop(crop_key, inputs, indices, CROP_SIZE)))
     batch = random_brightness(brightness_key, batch, 63 / 255)
     return standardise(random_contrast(contrast_key, batch, 0.2, 1.8))
 
 
-def evaluation_images(augmentation: Augmentation, images: jax.Array) -> jax.Array:
-    """Return images [B, ...] for evaluation, without random changes; "cifar" crops the centre and standardizes."""
+def evaluation_inputs(augmentation: Augmentation, inputs: jax.Array) -> jax.Array:
+    """Return inputs [B, ...] for evaluation, without random changes; "cifar" crops the centre and standardizes."""
     if augmentation == "none":
-        return as_floats(images)
-    return standardise(as_floats(centre_crop(images, CROP_SIZE)))
+        return scaled(inputs)
+    return standardise(scaled(centre_crop(inputs, CROP_SIZE)))
 
 
-def as_floats(images: jax.Array) -> jax.Array:
-    """Return images as float32 in [0, 1]; bytes are divided by 255."""
-    return images if images.dtype == jnp.float32 else images.astype(jnp.float32) / 255
+def scaled(inputs: jax.Array) -> jax.Array:
+    """Return inputs with bytes as float32 in [0, 1], divided by 255."""
+    return inputs.astype(jnp.float32) / 255 if inputs.dtype == jnp.uint8 else inputs
 
 
 def centre_crop(images: jax.Array, size: int) -> jax.Array:

@@ -13,7 +13,7 @@ from glojax.datasets import Dataset
 from glojax.losses import LossProgram, interpret
 from glojax.losses.objective import computing_dtype, objective
 from glojax.networks import ConvolutionLowering, NetworkFactory, PureNetwork
-from glojax.training.augmentation import augmented_shape, evaluation_images, training_images
+from glojax.training.augmentation import augmented_shape, evaluation_inputs, training_inputs
 from glojax.training.checks import check_training, decayed
 from glojax.training.config import TrainingConfig
 from glojax.training.metrics import find_metric, mean_score, probabilities
@@ -56,7 +56,7 @@ class TrainState(NamedTuple):
     finite: jax.Array
 
 
-#: The images, one-hot labels and dropout key of one step.
+#: The inputs, one-hot labels and dropout key of one step.
 _Batch = tuple[jax.Array, jax.Array, jax.Array]
 
 _STATIC: Any = {"static": True}
@@ -75,18 +75,18 @@ class Train:
     once, or have keys [K] of their own.
 
     Attributes:
-        data: Images and labels of each split.
+        data: Inputs and targets of each split.
         network: Builds the Flax NNX module.
-        image_shape: H, W and channels of the images that the network sees.
-        num_classes: C.
+        input_shape: Shape of an input that the network sees.
+        num_outputs: C.
         config: Budget and hyperparameters.
         conv_lowering: Form of convolutions; None for "canonical" on a CPU and "grouped" elsewhere.
     """
 
     data: dict[str, tuple[jax.Array, jax.Array]]
     network: NetworkFactory = field(metadata=_STATIC)
-    image_shape: tuple[int, int, int] = field(metadata=_STATIC)
-    num_classes: int = field(metadata=_STATIC)
+    input_shape: tuple[int, ...] = field(metadata=_STATIC)
+    num_outputs: int = field(metadata=_STATIC)
     config: TrainingConfig = field(metadata=_STATIC)
     conv_lowering: ConvolutionLowering | None = field(metadata=_STATIC)
 
@@ -148,7 +148,7 @@ class Train:
         return TrainResult(scores, finite, state.num_steps)
 
     def predict(self, state: TrainState, split: str) -> jax.Array:
-        """Return class probabilities [N, C] of a split's images under one candidate's network, in evaluation."""
+        """Return class probabilities [N, C] of a split's inputs under one candidate's network, in evaluation."""
         return probabilities(partial(self._logits, state), self.data[split][0])
 
     @property
@@ -156,7 +156,7 @@ class Train:
         return self.data["train"][1].shape[0] // self.config.batch_size
 
     def _order(self, epoch: jax.Array, key: jax.Array) -> jax.Array:
-        """Return the order of the training images in an epoch, or one for each of the keys [K]."""
+        """Return the order of the training examples in an epoch, or one for each of the keys [K]."""
         if key.ndim:
             return jax.vmap(partial(self._order, epoch))(key)
         _, shuffle_key, _ = jax.random.split(key, 3)
@@ -166,18 +166,18 @@ class Train:
         """Return the batch of a step, or one for each of the keys [K]."""
         if key.ndim:
             return jax.vmap(partial(self._batch, step))(key, order)
-        images, labels = self.data["train"]
+        inputs, targets = self.data["train"]
         batch_size = self.config.batch_size
         indices = lax.dynamic_slice_in_dim(order, step % self._steps_per_epoch * batch_size, batch_size)
         _, _, dropout_key = jax.random.split(key, 3)
         # Dropout draws from the key itself; augmentation from one folded in.
         step_key = jax.random.fold_in(dropout_key, step)
-        batch = training_images(self.config.augmentation, jax.random.fold_in(step_key, 1), images, indices)
-        return batch, jax.nn.one_hot(labels[indices], self.num_classes, dtype=batch.dtype), step_key
+        batch = training_inputs(self.config.augmentation, jax.random.fold_in(step_key, 1), inputs, indices)
+        return batch, jax.nn.one_hot(targets[indices], self.num_outputs, dtype=jnp.float32), step_key
 
     def _update(self, state: TrainState, program: LossProgram, learning_rate: jax.Array, batch: _Batch) -> TrainState:
         """Take one step, of one candidate or of K; batches [K] if they have keys of their own."""
-        images, one_hot, dropout_key = batch
+        inputs, one_hot, dropout_key = batch
         if state.finite.ndim:
             in_axes = (0, 0, 0, 0 if dropout_key.ndim else None)
             return jax.vmap(self._update, in_axes)(state, program, learning_rate, batch)
@@ -186,7 +186,7 @@ class Train:
         optimizer = gradient_transformation(config, rate)
 
         def loss_fn(params: Any) -> tuple[jax.Array, Any]:
-            logits, rest = self._pure_network.train_logits(params, state.rest, images, dropout_key)
+            logits, rest = self._pure_network.train_outputs(params, state.rest, inputs, dropout_key)
             logits = logits.astype(computing_dtype(logits.dtype))
             labels = one_hot.astype(logits.dtype)
             losses = objective(interpret, config.class_reduction, config.prob_epsilon, program, labels, logits)
@@ -201,14 +201,14 @@ class Train:
         num_steps = state.num_steps + state.finite.astype(jnp.int32)
         return TrainState(params, rest, optimizer_state, num_steps, state.finite & jnp.isfinite(loss))
 
-    def _logits(self, state: TrainState, images: jax.Array) -> jax.Array:
-        """Return logits [B, C] of images [B, ...] of the data set, in evaluation."""
-        return self._pure_network.logits(state.params, state.rest, evaluation_images(self.config.augmentation, images))
+    def _logits(self, state: TrainState, inputs: jax.Array) -> jax.Array:
+        """Return logits [B, C] of inputs [B, ...] of the data set, in evaluation."""
+        return self._pure_network.outputs(state.params, state.rest, evaluation_inputs(self.config.augmentation, inputs))
 
     @property
     def _pure_network(self) -> PureNetwork:
         lowering = self.conv_lowering or ("canonical" if jax.default_backend() == "cpu" else "grouped")
-        return PureNetwork(self.network, self.image_shape, self.num_classes, lowering)
+        return PureNetwork(self.network, self.input_shape, self.num_outputs, lowering)
 
 
 def make_train(
@@ -227,8 +227,8 @@ def make_train(
 
     Args:
         network: Builds the Flax NNX module from `nnx.Rngs`; see `PureNetwork` for how it is called. One with a class
-            method `for_images(image_shape, num_classes)`, as `SmallCNN` has, is fitted to the data set first.
-        dataset: Each epoch is a fresh shuffle of its training images; those beyond whole batches are left out.
+            method `for_data(input_shape, num_outputs)`, as `SmallCNN` has, is fitted to the data set first.
+        dataset: Each epoch is a fresh shuffle of its training examples; those beyond whole batches are left out.
         config: Budget and hyperparameters.
         conv_lowering: Form of convolutions; None for "canonical" on a CPU and, elsewhere, for the fastest that a device
             pool finds, or "grouped" without one.
@@ -239,14 +239,14 @@ def make_train(
 
     Raises:
         ConfigurationError: A batch is larger than the training split, the images are too small for the augmentation,
-            the network does not fit the images, the metric does not score them, or no parameter decays although
+            the network does not fit the data, the metric does not score them, or no parameter decays although
             weight decay is configured.
     """
     check_training(network, dataset, config)
-    splits = {"train": dataset.train} | {split: getattr(dataset, split) for split in config.splits}
-    data = {split: (jnp.asarray(arrays.images), jnp.asarray(arrays.labels)) for split, arrays in splits.items()}
-    shape = augmented_shape(config.augmentation, dataset.image_shape)
-    return Train(data, network, shape, dataset.num_classes, config, conv_lowering)
+    splits = {split: dataset.splits[split] for split in ("train", *config.splits)}
+    data = {split: (jnp.asarray(arrays.inputs), jnp.asarray(arrays.targets)) for split, arrays in splits.items()}
+    shape = augmented_shape(config.augmentation, dataset.input_shape)
+    return Train(data, network, shape, dataset.num_outputs, config, conv_lowering)
 
 
 def gradient_transformation(config: TrainingConfig, learning_rate: jax.Array | float) -> optax.GradientTransformation:
