@@ -1,9 +1,12 @@
 """Two worker processes for all tests here; a worker that ends is replaced."""
 
+import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 
+import dask
 import numpy as np
 import pytest
+from distributed.utils import get_mp_context
 
 from glojax.cluster.cluster_pool import ClusterPool
 from glojax.cluster.launch import open_workers
@@ -12,14 +15,15 @@ from glojax.cluster.worker_pool import WorkerPool
 from glojax.datasets import Dataset, DatasetSource, load_dataset
 from glojax.evaluation import Training
 from glojax.expressions import LossTree
-from glojax.networks import DigitsCNN, NetworkFactory
+from glojax.networks import NetworkFactory
 from glojax.training import TrainingConfig, TrainResult
+from tests.linear_network import LinearNetwork
 
 #: A short training.
 SHORT = TrainingConfig(num_steps=3, batch_size=64, learning_rate=0.05)
 
 #: A training that takes about a second.
-LONG = TrainingConfig(num_steps=100, batch_size=64, learning_rate=0.05)
+LONG = TrainingConfig(num_steps=1500, batch_size=64, learning_rate=0.05)
 
 MakePool = Callable[..., ClusterPool]
 
@@ -29,9 +33,13 @@ MakeTrainings = Callable[..., list[Training]]
 
 @pytest.fixture(scope="session")
 def workers() -> Iterator[WorkerPool]:
-    with open_workers("local:2", LocalSettings(), num_devices=1) as workers:
-        workers.wait_for_workers(2)
-        yield workers
+    # Forked from a process that has imported all, workers begin in a moment.
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        get_mp_context()
+        multiprocessing.set_forkserver_preload(["glojax.cluster.worker_tasks", "distributed", "sklearn.datasets"])
+        with open_workers("local:2", LocalSettings(), num_devices=1) as workers:
+            workers.wait_for_workers(2)
+            yield workers
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +50,7 @@ def digits() -> Dataset:
 @pytest.fixture
 def make_pool(workers: WorkerPool, digits: Dataset) -> MakePool:
     def make(
-        network: NetworkFactory = DigitsCNN,
+        network: NetworkFactory = LinearNetwork,
         *,
         limits: Limits | None = None,
         on_progress: Callable[[ClusterProgress], None] = lambda progress: None,
@@ -60,7 +68,7 @@ def make_trainings(workers: WorkerPool, digits: Dataset) -> MakeTrainings:
         trees: Sequence[LossTree],
         seeds: Sequence[int] = (0,),
         rate: float | None = None,
-        network: NetworkFactory = DigitsCNN,
+        network: NetworkFactory = LinearNetwork,
     ) -> list[Training]:
         context = ClusterPool(network, DatasetSource("digits"), digits, workers).context(config)
         learning_rate = float(np.float32(config.learning_rate if rate is None else rate))

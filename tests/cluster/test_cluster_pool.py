@@ -20,7 +20,7 @@ from glojax.expressions import LossTree
 from glojax.networks import DigitsCNN, NetworkFactory
 from glojax.training import TrainingConfig, TrainResult
 from tests.cluster.conftest import LONG, SHORT, MakePool, MakeTrainings, trained
-from tests.cluster.networks import FragileCNN
+from tests.cluster.networks import FragileNetwork
 
 TREES = [LossTree.parse(text) for text in ("x * log(y)", "log(y) - x / y", "x * sqrt(y)", "x / (y - y)")]
 
@@ -131,9 +131,9 @@ def test_a_training_that_ends_its_workers_is_isolated_and_counts_as_crashed(
     make_pool: MakePool, make_trainings: MakeTrainings
 ) -> None:
     retries: list[int] = []
-    pool = make_pool(FragileCNN, on_progress=lambda progress: retries.append(progress.retries))
-    good, fatal = (make_trainings(SHORT, TREES[:1], [0], rate, FragileCNN) for rate in (0.05, 1e30))
-    others = make_trainings(SHORT, TREES[1:3], [0], 0.05, FragileCNN)
+    pool = make_pool(FragileNetwork, on_progress=lambda progress: retries.append(progress.retries))
+    good, fatal = (make_trainings(SHORT, TREES[:1], [0], rate, FragileNetwork) for rate in (0.05, 1e30))
+    others = make_trainings(SHORT, TREES[1:3], [0], 0.05, FragileNetwork)
     results = trained(pool, SHORT, [*good, *fatal, *others])
     assert results[1] == (0.0, False, 0)
     assert [steps for _, _, steps in results] == [3, 0, 3, 3]
