@@ -23,6 +23,7 @@ PINS = [Requirement(line) for line in (ROOT / "constraints.txt").read_text().spl
         ("distributed", "2025.12.0"),  # CVE-2026-23528
         ("pillow", "11.2.1"),  # CVE-2025-48379
         ("pillow", "12.1.0"),  # CVE-2026-25990
+        ("pyarrow", "23.0.0"),  # CVE-2026-25087
         ("pytest", "9.0.2"),  # CVE-2025-71176
         ("scikit-learn", "1.4.2"),  # CVE-2024-5206
     ],

@@ -19,9 +19,9 @@ from tensorflow_datasets.core.utils import Size
 from tensorflow_datasets.image_classification import mnist as stock_mnist
 
 from glojax.datasets.cifar10 import CIFAR10
-from glojax.datasets.dataset import Split
 from glojax.datasets.mnist import MNIST
 from glojax.datasets.publication import Publication, PublishedImages, SplitName
+from glojax.datasets.split import Split
 from tests.datasets.files import labels_in_turn, linked, serve
 from tests.isolation import data_root  # noqa: F401  # a fixture for every test here
 

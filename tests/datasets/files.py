@@ -1,11 +1,14 @@
-"""Files for tests: labels, links, replacements, and a server of a folder."""
+"""Files for tests: labels, links, replacements, pickles of Python 2, and a server of a folder."""
 
 import contextlib
 import http.server
+import io
+import pickle
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,3 +60,26 @@ def labels_in_turn(count: int, first: tuple[int, ...]) -> NDArray[np.uint8]:
     labels = (np.arange(count) % 10).astype(np.uint8)
     labels[: len(first)] = first
     return labels
+
+
+class _Python2Pickler(pickle._Pickler):  # the one that is written in Python
+    """Writes byte strings and arrays as Python 2 did."""
+
+    dispatch: ClassVar[dict[type, Any]] = dict(pickle._Pickler.dispatch)
+
+    def save_bytes(self, value: bytes) -> None:
+        code = pickle.SHORT_BINSTRING if len(value) < 256 else pickle.BINSTRING
+        self.write(code + struct.pack("<B" if len(value) < 256 else "<i", len(value)) + value)  # type: ignore[attr-defined]
+        self.memoize(value)  # type: ignore[attr-defined]
+
+    def save_text(self, value: str) -> None:
+        self.save_bytes(value.encode())
+
+    dispatch |= {bytes: save_bytes, str: save_text}
+
+
+def python2_pickle(content: Any) -> bytes:
+    """Pickle as Python 2's cPickle with protocol 2, in which the authors published CIFAR, and NumPy of that time."""
+    file = io.BytesIO()
+    _Python2Pickler(file, protocol=2).dump(content)
+    return file.getvalue().replace(b"numpy._core.multiarray", b"numpy.core.multiarray")

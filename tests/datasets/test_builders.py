@@ -24,7 +24,7 @@ def assert_fails(publication: Publication, root: Path, *parts: str) -> None:
     assert "\n" not in str(caught.value)
     for part in parts:
         assert part in str(caught.value)
-    assert find_prepared(root, publication) is None
+    assert find_prepared(root, publication.name) is None
 
 
 @pytest.mark.usefixtures("mnist_server")

@@ -21,7 +21,7 @@ WRITE = """
 import json, sys
 import numpy as np
 from glojax.datasets.cache import write_cache
-from glojax.datasets.dataset import Split
+from glojax.datasets.split import Split
 from glojax.datasets.mnist import MNIST
 from glojax.datasets.publication import PublishedImages
 from glojax.errors import DatasetError

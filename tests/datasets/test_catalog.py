@@ -38,7 +38,9 @@ def test_the_command_line_and_messages_know_a_registered_data_set(capsys: pytest
 
     assert main(["fetch", "blobs"]) == 2
     assert "Cannot fetch 'blobs'; expected one of mnist, fashion_mnist, cifar10:" in capsys.readouterr().err
-    with pytest.raises(DatasetError, match=r"expected one of .*, cifar10, blobs, or .*: did you mean 'blobs'\?"):
+    with pytest.raises(
+        DatasetError, match=r"expected one of .*, cifar10, blobs, tfds:NAME, or .*: did you mean 'blobs'\?"
+    ):
         load_dataset("blob")
 
 
@@ -55,7 +57,10 @@ def test_a_registered_data_set_takes_no_options() -> None:
 @pytest.mark.usefixtures("blobs")
 @pytest.mark.parametrize(
     ("name", "found"),
-    [("mnist", "exists already"), ("blobs", "exists already"), ("mine.npz", "is the path of a file")],
+    [
+        *((name, "exists already") for name in ("mnist", "blobs")),
+        *((name, "reads as a path") for name in ("mine.npz", "mine.csv", "data/mine", "tfds:mine")),
+    ],
 )
 def test_rejects_names_with_another_meaning(name: str, found: str) -> None:
     before = dict(DATASETS)
@@ -65,7 +70,7 @@ def test_rejects_names_with_another_meaning(name: str, found: str) -> None:
 
     assert str(caught.value) == (
         f"Cannot register the data set {name!r}, which {found}; expected a name other than digits, mnist, "
-        "fashion_mnist, cifar10, blobs, without .npz at its end: choose another."
+        "fashion_mnist, cifar10, blobs, which is no path and no tfds:NAME: choose another."
     )
     assert before == DATASETS
 

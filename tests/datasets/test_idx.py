@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from glojax.datasets import reading
-from glojax.datasets.mnist import read_idx
+from glojax.datasets.idx import read_idx
 from glojax.errors import DatasetError
 
 IdxWriter = Callable[[NDArray[Any]], bytes]

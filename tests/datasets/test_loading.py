@@ -29,7 +29,10 @@ def test_an_unknown_name_gets_the_known_ones_and_the_nearest(name: str, advice: 
         load_dataset(name)
 
     assert str(caught.value) == (
-        f"Unknown data set {name!r}; expected one of {', '.join(DATASETS)}, or a path that ends in .npz: {advice}"
+        f"Unknown data set {name!r}; expected one of {', '.join(DATASETS)}, tfds:NAME, or the path of a .npz file; a "
+        ".csv, .tsv or .parquet table, or a folder with such a train table; a folder of CIFAR-10 or CIFAR-100, or an "
+        "official archive; a folder of IDX files; or a folder prepared by tensorflow-datasets: "
+        f"{advice}"
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from glojax.datasets import load_dataset, mnist, reading
+from glojax.datasets import idx, load_dataset, reading
 from glojax.datasets.mnist import FASHION_MNIST
 from glojax.errors import DatasetError
 from tests.datasets.files import labels_in_turn, replace_file
@@ -130,11 +130,11 @@ def test_a_file_that_vanishes_during_the_read(mnist_folder: Path, monkeypatch: p
     """When the first file is read, the last one is deleted."""
     last = mnist_folder / FILE_NAMES[2]
 
-    def read(path: Path) -> bytes:
+    def read(path: Path, **options: Any) -> bytes:
         last.unlink(missing_ok=True)
-        return reading.read_file(path)
+        return reading.read_file(path, **options)
 
-    monkeypatch.setattr(mnist, "read_file", read)
+    monkeypatch.setattr(idx, "read_file", read)
     assert_rejected(mnist_folder, f"{last}", "cannot be read (No such file or directory)")
 
 

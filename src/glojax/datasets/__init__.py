@@ -6,5 +6,7 @@ from glojax.datasets.catalog import (
     load_dataset as load_dataset,
     register_dataset as register_dataset,
 )
-from glojax.datasets.dataset import Dataset as Dataset, Split as Split, TestSplit as TestSplit
+from glojax.datasets.dataset import Dataset as Dataset, TestSplit as TestSplit
+from glojax.datasets.split import Split as Split
 from glojax.datasets.targets import TaskName as TaskName
+from glojax.datasets.trouble import NoiseKind as NoiseKind

@@ -30,7 +30,7 @@ def acquire(publication: Publication, with_test: bool) -> PublishedImages:
     try:
         write_cache(publication, images)
     except DatasetError as error:
-        if find_prepared(data_root(), publication) is None:
+        if find_prepared(data_root(), publication.name) is None:
             raise
         # A prepared folder of another user may not be writable; it serves without a cache.
         _LOGGER.warning("%s Loading takes longer without it.", error)
@@ -56,7 +56,7 @@ def read_local_files(publication: Publication, data_dir: Path, with_test: bool) 
     """Read a publication from a user's folder of original files, archive, or prepared folder or one above it."""
     if (images := publication.read_originals(data_dir, with_test)) is not None:
         return images
-    if (prepared := find_prepared(data_dir, publication)) is not None:
+    if (prepared := find_prepared(data_dir, publication.name)) is not None:
         return read_prepared(prepared, publication, with_test)
     problem = f"{'is not a folder' if os.path.exists(data_dir) else 'does not exist'}; expected {publication.title}"
     if os.path.isdir(data_dir):
@@ -70,7 +70,7 @@ def read_local_files(publication: Publication, data_dir: Path, with_test: bool) 
 def find_local(publication: Publication) -> str | None:
     """Describe how this machine holds a publication, in a few words; None if it has to be downloaded."""
     cache = describe_cache(publication)
-    return cache if cache == "cache" or find_prepared(data_root(), publication) is None else "prepared"
+    return cache if cache == "cache" or find_prepared(data_root(), publication.name) is None else "prepared"
 
 
 def _read_cache(publication: Publication, with_test: bool, problems: list[str]) -> PublishedImages | None:
@@ -89,7 +89,7 @@ def _read_cache(publication: Publication, with_test: bool, problems: list[str]) 
 
 def _read_elsewhere(publication: Publication, problems: list[str]) -> PublishedImages:
     """Read a prepared folder, which is downloaded and prepared where there is none."""
-    prepared = find_prepared(data_root(), publication)
+    prepared = find_prepared(data_root(), publication.name)
     if prepared is None:
         try:
             prepared = prepare(publication, data_root())

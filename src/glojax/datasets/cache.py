@@ -14,9 +14,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from glojax.datasets.dataset import Split
 from glojax.datasets.publication import Publication, PublishedImages
 from glojax.datasets.reading import explained, require_unpacked_size
+from glojax.datasets.split import Split
 from glojax.errors import DatasetError
 from glojax.files import expanded, write_atomically
 from glojax.regular_files import open_given

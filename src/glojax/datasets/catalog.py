@@ -1,30 +1,28 @@
-"""The table of data sets, and loading by name or from the user's own .npz files."""
+"""The table of data sets, and loading by name or from the user's own files."""
 
 import difflib
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final, Self, get_args
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 
 from glojax.datasets.acquisition import acquire, read_local_files
+from glojax.datasets.cache import data_root
 from glojax.datasets.cifar10 import CIFAR10
-from glojax.datasets.dataset import Dataset, Split, TestSplit
+from glojax.datasets.dataset import Dataset, TestSplit
+from glojax.datasets.given import make_dataset
 from glojax.datasets.mnist import FASHION_MNIST, MNIST
+from glojax.datasets.paths import KINDS, SUFFIXES, load_path
 from glojax.datasets.publication import Publication
-from glojax.datasets.reading import explained, require_unpacked_size, unpacked_limit
+from glojax.datasets.split import Split
 from glojax.datasets.targets import TaskName
+from glojax.datasets.tfds import PREFIX, find_tfds, read_tfds
+from glojax.datasets.trouble import NoiseKind
 from glojax.errors import DatasetError
 from glojax.files import expanded
-from glojax.regular_files import open_given
-
-_REQUIRED: Final = ("x_train", "y_train", "x_test", "y_test")
-_VALIDATION: Final = ("x_validation", "y_validation")
-_INDICES: Final = "validation_indices"
-_KNOWN: Final = (*_REQUIRED, *_VALIDATION, _INDICES)
 
 
 def load_digits() -> Dataset:
@@ -67,7 +65,7 @@ def register_dataset(name: str, load_fn: Callable[[], Dataset]) -> None:
     cluster's workers, do not know the name unless they register it, too.
 
     Args:
-        name: A new name, which must not end in `.npz`.
+        name: A new name, which must not look like a path, as one with a slash or with `.npz` at its end.
         load_fn: Function that makes the data set, the same in every call. Each `load_dataset(name)` calls it.
 
     Example:
@@ -78,11 +76,11 @@ def register_dataset(name: str, load_fn: Callable[[], Dataset]) -> None:
         4
         >>> del DATASETS["black"]
     """
-    if name in DATASETS or name.endswith(".npz"):
-        found = "exists already" if name in DATASETS else "is the path of a file"
+    if name in DATASETS or name.startswith(PREFIX) or is_file_name(name):
+        found = "exists already" if name in DATASETS else "reads as a path"
         raise DatasetError(
             f"Cannot register the data set {name!r}, which {found}; expected a name other than "
-            f"{', '.join(DATASETS)}, without .npz at its end: choose another."
+            f"{', '.join(DATASETS)}, which is no path and no {PREFIX}NAME: choose another."
         )
     DATASETS[name] = load_fn
 
@@ -92,70 +90,94 @@ def publications() -> dict[str, Publication]:
     return {name: entry for name, entry in DATASETS.items() if isinstance(entry, Publication)}
 
 
+def names_files(name: str) -> bool:
+    """Return whether the name of a data set is the path of a user's files, and not in `DATASETS` or of the library."""
+    return name not in DATASETS and not name.startswith(PREFIX)
+
+
+def is_file_name(name: str) -> bool:
+    """Return whether a name can only be meant as a path."""
+    return os.path.basename(name) != name or name.lower().endswith(SUFFIXES)
+
+
 def load_dataset(
     name: str | os.PathLike[str],
     data_dir: str | os.PathLike[str] | None = None,
     *,
     test_split: TestSplit = "official",
     validation_fraction: float | None = None,
+    target: str | None = None,
     task: TaskName | None = None,
 ) -> Dataset:
     """Load a data set into memory, the same in every run and from every source.
 
     Args:
-        name: A name in `DATASETS`, or the path of a `.npz` file with the arrays `x_train`, `y_train`, `x_test` and
-            `y_test`, as for `Dataset.from_arrays`. The file may define the validation split: as `x_validation` and
-            `y_validation`, or as `validation_indices` into the training images.
+        name: A name in `DATASETS`; `tfds:NAME`, `tfds:NAME/CONFIG`, or either with `:VERSION`, for a data set that
+            tensorflow-datasets has prepared as array_record; or the path of your own files, which may be
+
+            - a `.npz` file with the arrays `x_train`, `y_train` and perhaps `x_test` and `y_test`, as for
+              `Dataset.from_arrays`, which may define the validation split: as `x_validation` and `y_validation`, or as
+              `validation_indices` into the training examples;
+            - a `.csv`, `.tsv` or `.parquet` table, or a folder of such tables named train and perhaps validation and
+              test: numbers are standardised, a text of up to 100 values becomes an input for each;
+            - a folder of CIFAR-10 or CIFAR-100, binary or pickled, or its archive;
+            - a folder with IDX files, gzipped or not, or the path at which the names of some of them begin;
+            - a folder prepared by tensorflow-datasets.
         data_dir: Source of `mnist`, `fashion_mnist` or `cifar10`: a folder with the original files, CIFAR-10's archive,
             or a folder prepared by tensorflow-datasets. By default the cache, which is filled from the network the
-            first time. `~` stands for the home folder.
+            first time. For `tfds:` the prepared folder or one above it, by default that of tensorflow-datasets. `~`
+            stands for the home folder.
         test_split: "held-out" makes the last 10,000 training images of `mnist`, `fashion_mnist` or `cifar10` the test
-            split, and does not train on them; the official test images are then not required.
-        validation_fraction: Share of each class of a `.npz` file's training images that validates, for a file that does
-            not define the validation split: above 0 and below 1. By default 0.1.
-        task: What the targets of a `.npz` file are; None tells it from them, where they leave one task.
+            split, and does not train on them; the official test images are then not required. Of your own files
+            without a test split, it holds out a fifth of the examples, of each class where there are classes.
+        validation_fraction: Share of the training examples, of each class where there are classes, that validates, for
+            files that do not define the validation split: above 0 and below 1. By default 0.1.
+        target: The column of a table to predict, or the feature of a prepared data set.
+        task: What the targets of your own files are; None tells it from them.
+
+    Raises:
+        DatasetError: There is no such data set, its files are damaged, or an option does not go with it.
 
     Example:
         >>> load_dataset("digits").input_shape
         (8, 8, 1)
     """
     name, folder = os.fspath(name), None if data_dir is None else expanded(data_dir)
-    is_file, entry = name.endswith(".npz"), DATASETS.get(name)
+    entry, is_prepared, is_path = DATASETS.get(name), name.startswith(PREFIX), names_files(name)
     if test_split not in get_args(TestSplit):
         raise DatasetError(
             f"The test split is {test_split!r}; expected one of {', '.join(get_args(TestSplit))}: correct it."
         )
-    if validation_fraction is not None and not is_file:
+    if is_path and not is_file_name(name) and not (name and os.path.exists(expanded(name))):
+        nearest = difflib.get_close_matches(name.lower(), DATASETS, n=1)
+        advice = f"did you mean {nearest[0]!r}?" if nearest else "choose one of these."
         raise DatasetError(
-            f"Data set {name!r} was given the validation fraction {validation_fraction}; expected none, as its "
-            "validation set is fixed: leave --validation-fraction out."
+            f"Unknown data set {name!r}; expected one of {', '.join(DATASETS)}, {PREFIX}NAME, or the path of {KINDS}: "
+            f"{advice}"
         )
-    if task is not None and not is_file:
-        raise DatasetError(
-            f"Data set {name!r} was given the task {task!r}; expected none, as its task is fixed: leave --task out."
-        )
+    if not (is_path or is_prepared):
+        _require_none(name, "validation fraction", validation_fraction, "its validation set is fixed")
+        _require_none(name, "target", target, "its targets are known")
+        _require_none(name, "task", task, "its task is known")
     if isinstance(entry, Publication):
         with_test = test_split == "official"
         images = acquire(entry, with_test) if folder is None else read_local_files(entry, folder, with_test)
         return entry.make_dataset(images, test_split)
-    if entry is None and not is_file:
-        nearest = difflib.get_close_matches(name.lower(), DATASETS, n=1)
-        advice = f"did you mean {nearest[0]!r}?" if nearest else "choose one of these."
-        raise DatasetError(
-            f"Unknown data set {name!r}; expected one of {', '.join(DATASETS)}, or a path that ends in .npz: {advice}"
+    if not is_prepared:
+        _require_none(
+            name, "folder", folder, f"its examples are {'all at that path' if is_path else 'built in'}", "data-dir"
         )
-    if folder is not None:
-        raise DatasetError(
-            f"Data set {name!r} was given the folder {folder}; expected none, as its images "
-            f"{'are all in that file' if is_file else 'are built in'}: leave --data-dir out."
-        )
+    if is_prepared:
+        found = find_tfds(name.removeprefix(PREFIX), folder or data_root())
+        given = replace(read_tfds(found, target), task=task)
+        return make_dataset(re.sub(r"\W", "-", name), str(found), given, validation_fraction, test_split)
+    if entry is None:
+        return load_path(expanded(name), target, task, validation_fraction, test_split)
     if test_split != "official":
         raise DatasetError(
             f"Data set {name!r} was given the test split {test_split!r}; expected 'official', as it has one test set: "
             f"leave --test-split out, or choose one of {', '.join(publications())}."
         )
-    if entry is None:
-        return _load_npz(expanded(name), validation_fraction, task)
     dataset: Any = entry()
     if not isinstance(dataset, Dataset):
         raise DatasetError(
@@ -165,21 +187,37 @@ def load_dataset(
     return dataset
 
 
+def _require_none(name: str, what: str, value: object, reason: str, option: str | None = None) -> None:
+    """Raise DatasetError where a data set was given an option that does not go with it."""
+    if value is not None:
+        raise DatasetError(
+            f"Data set {name!r} was given the {what} {value}; expected none, as {reason}: leave "
+            f"--{option or what.replace(' ', '-')} out."
+        )
+
+
 @dataclass(frozen=True)
 class DatasetSource:
-    """The arguments of `load_dataset` and `Dataset.with_train_fraction`, with which another process loads it."""
+    """The arguments of `load_dataset` and of the methods of `Dataset` that change its training examples.
+
+    With them another process loads the same data. The methods are called in the order of the fields here.
+    """
 
     name: str
     data_dir: str | None = None
     test_split: TestSplit = "official"
     validation_fraction: float | None = None
-    train_fraction: float = 1.0  #: Share of each class of the training examples to keep.
-    seed: int = 0  #: Seed of the choice of training examples.
+    target: str | None = None
     task: TaskName | None = None
+    train_fraction: float = 1.0  #: See `Dataset.with_train_fraction`.
+    imbalance: float = 1.0  #: See `Dataset.with_imbalance`.
+    label_noise: float = 0.0  #: See `Dataset.with_label_noise`.
+    noise_kind: NoiseKind = "symmetric"
+    seed: int = 0  #: Seed of what is drawn for these three.
 
     def absolute(self) -> Self:
         """Return the same source with absolute paths, which do not depend on the current folder."""
-        name = _absolute(self.name) if self.name.endswith(".npz") else self.name
+        name = _absolute(self.name) if names_files(self.name) else self.name
         return replace(self, name=name, data_dir=None if self.data_dir is None else _absolute(self.data_dir))
 
     def load(self) -> Dataset:
@@ -189,59 +227,17 @@ class DatasetSource:
             self.data_dir,
             test_split=self.test_split,
             validation_fraction=self.validation_fraction,
+            target=self.target,
             task=self.task,
         )
-        return dataset if self.train_fraction == 1 else dataset.with_train_fraction(self.train_fraction, self.seed)
+        if self.train_fraction != 1:
+            dataset = dataset.with_train_fraction(self.train_fraction, self.seed)
+        if self.imbalance != 1:
+            dataset = dataset.with_imbalance(self.imbalance, self.seed)
+        if self.label_noise != 0:
+            dataset = dataset.with_label_noise(self.label_noise, self.seed, self.noise_kind)
+        return dataset
 
 
 def _absolute(path: str) -> str:
     return str(expanded(path).absolute())
-
-
-def _load_npz(path: Path, validation_fraction: float | None = None, task: TaskName | None = None) -> Dataset:
-    """Load a data set, with arrays as `load_dataset` describes them, and name it after the file."""
-    # NumPy and zipfile raise errors of many types. numpy.load would advise to allow pickled objects, which is not safe.
-    expected = "a .npz file with arrays of numbers, without Python objects: save it with numpy.savez"
-    with (
-        explained(Exception, f"{path} cannot be read", expected),
-        explained(OSError, f"{path} cannot be read", "a .npz file: check the path"),
-        open(path, "rb", opener=open_given) as file,
-        NpzFile(file, allow_pickle=False) as archive,
-    ):
-        require_unpacked_size(archive, _KNOWN, unpacked_limit(file))
-        names, arrays = archive.files, {key: archive[key] for key in _KNOWN if key in archive.files}
-    missing = [key for key in _REQUIRED if key not in arrays]
-    if missing:
-        raise DatasetError(
-            f"{path} lacks {', '.join(missing)}, and holds {', '.join(names) or 'nothing'}; expected the arrays "
-            f"{', '.join(_REQUIRED)}: save them under these names."
-        )
-    for key in names:
-        if key not in _KNOWN and key.startswith(("x_", "y_", "validation")):
-            nearest = difflib.get_close_matches(key, _KNOWN, n=1)
-            raise DatasetError(
-                f"{path} holds the unknown array {key!r}; expected {', '.join(_KNOWN)}: "
-                f"{f'rename it, perhaps to {nearest[0]}' if nearest else 'rename or remove it'}."
-            )
-    given = [key for key in (*_VALIDATION, _INDICES) if key in arrays]
-    if given and given not in ([*_VALIDATION], [_INDICES]):
-        raise DatasetError(
-            f"{path} holds {', '.join(given)}; expected either {' and '.join(_VALIDATION)} or {_INDICES}: add or "
-            "remove some."
-        )
-    if given and validation_fraction is not None:
-        raise DatasetError(
-            f"{path} holds {', '.join(given)}, and the validation fraction {validation_fraction} was given; expected "
-            "one of them: leave --validation-fraction out."
-        )
-    validation: Any = 0.1 if validation_fraction is None else validation_fraction
-    if given:
-        validation = arrays[_INDICES] if given == [_INDICES] else tuple(arrays[key] for key in _VALIDATION)
-    try:
-        x_train, y_train, x_test, y_test = (arrays[key] for key in _REQUIRED)
-        dataset = Dataset.from_arrays(
-            path.stem, x_train, y_train, validation=validation, test=(x_test, y_test), task=task
-        )
-    except DatasetError as error:
-        raise DatasetError(f"{path}: {error}") from error
-    return replace(dataset, origin=f"file {path}")

@@ -1,4 +1,4 @@
-"""CIFAR-10, from the six files of its binary version or from the archive that holds them."""
+"""CIFAR-10, from the six files of its binary or python version, or from the archive of the binary version."""
 
 import os
 from collections.abc import Mapping
@@ -7,31 +7,31 @@ from typing import Final
 
 import numpy as np
 
-from glojax.datasets.dataset import Split
+from glojax.datasets.cifar import CIFAR10_BINARY, CIFAR10_PYTHON, CifarForm
 from glojax.datasets.publication import Publication, PublishedImages
 from glojax.datasets.reading import read_file, read_members, require_sha256
+from glojax.datasets.split import Split
 from glojax.errors import DatasetError
 
-_ARCHIVE: Final = "cifar-10-binary.tar.gz"
-_FOLDER: Final = "cifar-10-batches-bin"
-_TRAIN_FILES: Final = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
-_TEST_FILE: Final = "test_batch.bin"
-_RECORDS_PER_FILE = 10_000
-#: A record is one byte with the label, then the pixels: planes of red, green and blue, each in row-major order.
-_RECORD_BYTES = 1 + 3 * 32 * 32
+_ARCHIVE: Final = CIFAR10_BINARY.archive
+_IMAGES_PER_FILE = 10_000
 
 
 class _Cifar10(Publication):
-    """The one publication in CIFAR-10's binary format."""
+    """The one publication in CIFAR-10's formats."""
 
     def read_originals(self, data_dir: Path, with_test: bool) -> PublishedImages | None:
         """Read the six files from a folder or the folder above it, or else the archive."""
-        for folder in (data_dir, data_dir / _FOLDER):
-            if any(os.path.exists(folder / name) for name in _TRAIN_FILES):
-                names = _file_names(with_test)
-                expected = "a file of CIFAR-10's binary version: check that it exists and its permissions"
-                contents = {name: read_file(folder / name, expected + _test_advice(name)) for name in names}
-                return self._parse(str(folder), contents, origin=f"binary files in {folder}")
+        for form in (CIFAR10_BINARY, CIFAR10_PYTHON):
+            for folder in (data_dir, data_dir / form.folder):
+                if any(os.path.isfile(folder / name) for name in form.train_files):
+                    expected = "a file of CIFAR-10: check that it exists and its permissions"
+                    contents = {
+                        name: read_file(folder / name, expected + _test_advice(form, name))
+                        for name in _file_names(form, with_test)
+                    }
+                    kind = "binary" if form is CIFAR10_BINARY else "pickled"
+                    return self._parse(form, str(folder), contents, origin=f"{kind} files in {folder}")
         archive = data_dir if os.path.isfile(data_dir) else data_dir / _ARCHIVE
         if not os.path.exists(archive):
             return None
@@ -43,41 +43,41 @@ class _Cifar10(Publication):
 
     def read_files(self, paths: Mapping[str, Path], with_test: bool, origin: str) -> PublishedImages:
         """Read the six files out of the archive."""
-        archive, names = paths[_ARCHIVE], _file_names(with_test)
-        members = read_members(archive, [f"{_FOLDER}/{name}" for name in names])
-        return self._parse(f"{archive}: {_FOLDER}", {name: members[f"{_FOLDER}/{name}"] for name in names}, origin)
+        form, archive = CIFAR10_BINARY, paths[_ARCHIVE]
+        names = _file_names(form, with_test)
+        members = read_members(archive, [f"{form.folder}/{name}" for name in names])
+        contents = {name: members[f"{form.folder}/{name}"] for name in names}
+        return self._parse(form, f"{archive}: {form.folder}", contents, origin)
 
-    def _parse(self, where: str, contents: Mapping[str, bytes], origin: str) -> PublishedImages:
-        batches = {name: self._parse_file(f"{where}/{name}", data) for name, data in contents.items()}
-        first, test = batches[_TRAIN_FILES[0]], batches.pop(_TEST_FILE, None)
-        self.require_first_labels("train", first, f"{where}/{_TRAIN_FILES[0]}")
+    def _parse(self, form: CifarForm, where: str, contents: Mapping[str, bytes], origin: str) -> PublishedImages:
+        batches = {name: self._parse_file(form, where, name, data) for name, data in contents.items()}
+        first, test = batches[form.train_files[0]], batches.pop(form.test_file, None)
+        self.require_first_labels("train", first, f"{where}/{form.train_files[0]}")
         if test is not None:
-            self.require_first_labels("test", test, f"{where}/{_TEST_FILE}")
+            self.require_first_labels("test", test, f"{where}/{form.test_file}")
         images = np.concatenate([batch.inputs for batch in batches.values()])
         labels = np.concatenate([batch.targets for batch in batches.values()])
         return PublishedImages(Split(images, labels), test, origin)
 
-    def _parse_file(self, where: str, data: bytes) -> Split:
-        count, surplus = divmod(len(data), _RECORD_BYTES)
-        if surplus or count != _RECORDS_PER_FILE:
-            found = f"{len(data):,} bytes, which are no whole records," if surplus else f"{count:,} records"
+    def _parse_file(self, form: CifarForm, folder: str, name: str, data: bytes) -> Split:
+        where, advice = f"{folder}/{name}", _test_advice(form, name)
+        images, labels = form.parse(data, where, advice)
+        if len(labels) != _IMAGES_PER_FILE:
             raise DatasetError(
-                f"{where} holds {found}; expected {_RECORDS_PER_FILE:,} records of {_RECORD_BYTES:,} bytes: download "
-                f"it again{_test_advice(where)}."
+                f"{where} holds {len(labels):,} images; expected {_IMAGES_PER_FILE:,}: download it again{advice}."
             )
-        records = np.frombuffer(data, np.uint8).reshape(count, _RECORD_BYTES)
-        labels = records[:, 0].astype(np.int32)
         self.require_known_labels(labels, where)
-        height, width, channels = self.image_shape
-        planes = records[:, 1:].reshape(count, channels, height, width)
-        return Split(np.ascontiguousarray(planes.transpose(0, 2, 3, 1), dtype=np.uint8), labels)
+        return Split(images, labels)
 
 
 #: Source: Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009).
 CIFAR10: Final = _Cifar10(
     name="cifar10",
     title="CIFAR-10",
-    original_files=f"{_TRAIN_FILES[0]} to {_TRAIN_FILES[-1]} and {_TEST_FILE}, or {_ARCHIVE}",
+    original_files=(
+        f"{CIFAR10_BINARY.train_files[0]} to {CIFAR10_BINARY.train_files[-1]} and {CIFAR10_BINARY.test_file}, the same "
+        f"without .bin, or {_ARCHIVE}"
+    ),
     image_shape=(32, 32, 3),
     num_images={"train": 50_000, "test": 10_000},
     class_names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
@@ -85,9 +85,9 @@ CIFAR10: Final = _Cifar10(
 )
 
 
-def _file_names(with_test: bool) -> tuple[str, ...]:
-    return (*_TRAIN_FILES, _TEST_FILE) if with_test else _TRAIN_FILES
+def _file_names(form: CifarForm, with_test: bool) -> tuple[str, ...]:
+    return (*form.train_files, form.test_file) if with_test else form.train_files
 
 
-def _test_advice(path: str) -> str:
-    return ", or take another test split with --test-split held-out" if path.endswith(_TEST_FILE) else ""
+def _test_advice(form: CifarForm, name: str) -> str:
+    return ", or take another test split with --test-split held-out" if name == form.test_file else ""

@@ -3,14 +3,14 @@
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final, Literal, Self, TypeAlias
+from typing import Any, Final, Literal, Self, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from glojax.datasets.arrays import Inputs, as_indices, as_inputs, as_weights
+from glojax.datasets.arrays import as_indices, as_inputs, as_weights
+from glojax.datasets.split import Split
 from glojax.datasets.targets import (
-    Targets,
     TaskName,
     as_targets,
     check_targets,
@@ -19,6 +19,7 @@ from glojax.datasets.targets import (
     require_task,
     strata,
 )
+from glojax.datasets.trouble import NoiseKind, imbalanced_indices, noisy_labels
 from glojax.errors import DatasetError
 
 #: The test set: the one that the authors of the data set chose, or one held out of their training examples.
@@ -26,66 +27,6 @@ TestSplit: TypeAlias = Literal["official", "held-out"]
 
 #: Seed of the choice of validation examples, the same for every run, whatever its own seed.
 _VALIDATION_SEED: Final = 0
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Examples, held as read-only views of the given arrays.
-
-    Attributes:
-        inputs: [N, ...] uint8 pixels, which stand for pixel / 255, or int32 or finite float32, which the network sees
-            as they are.
-        targets: [N, ...] int32 or finite float32; see `Dataset` for what they are.
-        weights: [N] float32, at least 0 and not all 0: how much each example counts, in losses and metrics. None for 1.
-
-    Example:
-        >>> split = Split(np.zeros((5, 8, 8, 1), np.uint8), np.arange(5, dtype=np.int32))
-        >>> len(split)
-        5
-    """
-
-    inputs: Inputs
-    targets: Targets
-    weights: NDArray[np.float32] | None = None
-
-    def __post_init__(self) -> None:
-        arrays: dict[str, NDArray[Any]] = {"inputs": self.inputs, "targets": self.targets}
-        arrays |= {} if self.weights is None else {"weights": self.weights}
-        types = {"inputs": ("uint8", "int32", "float32"), "targets": ("int32", "float32"), "weights": ("float32",)}
-        for name, array in arrays.items():
-            if array.dtype not in types[name]:
-                raise DatasetError(
-                    f"The {name} are {array.dtype}; expected {' or '.join(types[name])}: convert them with astype."
-                )
-            if array.ndim == 0 or 0 in array.shape:
-                raise DatasetError(
-                    f"The {name} have shape {array.shape}; expected [N, ...], none of them 0: give some."
-                )
-            if len(array) != len(self.inputs):
-                raise DatasetError(
-                    f"Got {len(self.inputs)} inputs and {len(array)} {name}; expected as many {name} as inputs: check "
-                    "that both belong to the same split."
-                )
-            if array.dtype == np.float32 and not np.isfinite(array).all():
-                raise DatasetError(
-                    f"The {name} hold NaN or infinity; expected finite numbers: remove or repair those examples."
-                )
-            view = array.view()
-            view.flags.writeable = False
-            object.__setattr__(self, name, view)
-        if self.weights is not None and (self.weights.ndim != 1 or self.weights.min() < 0 or not self.weights.any()):
-            raise DatasetError(
-                f"The weights have shape {self.weights.shape} and run from {self.weights.min():g} to "
-                f"{self.weights.max():g}; expected [N], at least 0 and not all 0: correct them."
-            )
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    def take(self, indices: NDArray[np.intp] | slice) -> "Split":
-        """Return the examples at the indices."""
-        weights = None if self.weights is None else self.weights[indices]
-        return Split(self.inputs[indices], self.targets[indices], weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,6 +139,82 @@ class Dataset:
             )
         classes = strata(self.task, self.train.targets)
         return replace(self, train=self.train.take(stratified_indices(classes, fraction, seed)))
+
+    def with_imbalance(self, ratio: float, seed: int) -> Self:
+        """Return the same data set with classes that have from many to few training examples, in the same order.
+
+        Class k of C keeps about m * ratio^(k / (C - 1)) examples, with the greatest m for which each has enough; at
+        least one. With the same seed, a class that keeps fewer keeps some of those that it would keep otherwise.
+
+        Source: Cui et al., Class-Balanced Loss Based on Effective Number of Samples (2019), section 5.1: long-tailed
+        CIFAR, whose imbalance factor is 1 / ratio.
+
+        Args:
+            ratio: Number of examples of the rarest class, which is the last, over that of the commonest, which is the
+                first: above 0 and at most 1.
+            seed: Seed of the choice, at least 0.
+
+        Raises:
+            DatasetError: A number is out of range, or the targets are not one class for each example.
+
+        Example:
+            >>> split = Split(np.zeros((20, 8, 8, 1), np.uint8), np.arange(20, dtype=np.int32) % 2)
+            >>> dataset = Dataset("toy", split, split, split, num_outputs=2)
+            >>> np.bincount(dataset.with_imbalance(0.2, seed=0).train.targets)
+            array([10,  2])
+        """
+        if not 0 < ratio <= 1:
+            raise DatasetError(
+                f"The imbalance is {ratio}; expected the ratio of the rarest to the commonest class, above 0 and at "
+                "most 1: 1 changes nothing."
+            )
+        labels = self._labels_to_change("imbalance", seed)
+        train = self.train.take(imbalanced_indices(labels, self.num_outputs, ratio, seed))
+        return replace(self, train=train, origin=f"{self.origin}; training classes in the ratio 1 to {ratio:g}")
+
+    def with_label_noise(self, share: float, seed: int, kind: NoiseKind = "symmetric") -> Self:
+        """Return the same data set with wrong labels among the training examples; the other splits stay right.
+
+        With the same seed, a smaller share makes some of the same labels wrong, in the same way.
+
+        Source: Han et al., Co-teaching (2018), section 4: symmetric and pair flipping. There each label is wrong with
+        the probability `share`; here exactly this share is. A wrong label is never the right one, other than in work
+        that draws it from all classes.
+
+        Args:
+            share: Share of the training labels that become wrong, from 0 to 1; rounded to whole labels.
+            seed: Seed of the choice, at least 0.
+            kind: "symmetric" for any other class, each as likely; "pair" for the next class, and the first after the
+                last.
+
+        Raises:
+            DatasetError: A number is out of range, or the targets are not one class for each example.
+
+        Example:
+            >>> split = Split(np.zeros((20, 8, 8, 1), np.uint8), np.arange(20, dtype=np.int32) % 2)
+            >>> dataset = Dataset("toy", split, split, split, num_outputs=2)
+            >>> int((dataset.with_label_noise(0.4, seed=0).train.targets != split.targets).sum())
+            8
+        """
+        if not 0 <= share <= 1:
+            raise DatasetError(f"The label noise is {share}; expected a share of the labels, from 0 to 1: 0 adds none.")
+        if kind not in get_args(NoiseKind):
+            raise DatasetError(f"The noise kind is {kind!r}; expected one of {', '.join(get_args(NoiseKind))}.")
+        labels = noisy_labels(self._labels_to_change("label noise", seed), self.num_outputs, share, kind, seed)
+        origin = f"{self.origin}; {share:.6g} of the training labels wrong ({kind})"
+        return replace(self, train=replace(self.train, targets=labels), origin=origin)
+
+    def _labels_to_change(self, what: str, seed: int) -> NDArray[np.int32]:
+        """Return the training labels, or raise DatasetError where there are none, or the seed is negative."""
+        labels = self.train.targets
+        if self.task != "classification" or labels.ndim != 1:
+            raise DatasetError(
+                f"Data set {self.name!r} was given {what}, and its targets are for {self.task}, of shape "
+                f"{labels.shape}; expected one class for each example: leave the {what} out."
+            )
+        if seed < 0:
+            raise DatasetError(f"The seed of the {what} is {seed}; expected at least 0: choose another.")
+        return labels.astype(np.int32, copy=False)
 
     def __post_init__(self) -> None:
         least = 2 if require_task(self.task) in ("classification", "segmentation") else 1

@@ -1,9 +1,6 @@
 """MNIST and Fashion-MNIST, which are published in the same format: four IDX files."""
 
-import gzip
-import math
 import os
-import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from glojax.datasets.dataset import Split
+from glojax.datasets.idx import read_idx
 from glojax.datasets.publication import NpmPackage, Publication, PublishedImages, SplitName
-from glojax.datasets.reading import explained, gunzipped, read_file
+from glojax.datasets.split import Split
 from glojax.errors import DatasetError
 
 #: Names of the files with the images and the labels of each split.
@@ -22,47 +19,6 @@ _FILES: Final[dict[SplitName, tuple[str, str]]] = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
-
-#: Element type by the third byte of the magic number.
-_DTYPES: Final = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-
-_REPAIR = "download the file again"
-
-
-def read_idx(path: Path) -> NDArray[Any]:
-    """Read one read-only array, in the machine's byte order, from an IDX file, gzipped if its name ends in `.gz`.
-
-    Source: LeCun, Cortes and Burges, The MNIST database (1998), "File formats".
-    """
-    data = read_file(path)
-    if path.suffix == ".gz":
-        advice = f"a gzip file: {_REPAIR}, or drop .gz from its name if it is not compressed"
-        try:
-            with explained((gzip.BadGzipFile, zlib.error, ValueError), f"{path} cannot be unpacked", advice):
-                data = gunzipped(data)
-        except EOFError:
-            raise DatasetError(
-                f"{path} is cut off after {len(data)} bytes; expected a whole gzip file: {_REPAIR}."
-            ) from None
-    magic = data[:4]
-    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES:
-        raise DatasetError(
-            f"{path} begins with the bytes {magic.hex(' ') or '(none)'}; expected an IDX magic number such as "
-            f"00 00 08 03: {_REPAIR}, and name it .gz exactly if it is gzipped."
-        )
-    dtype, num_axes = np.dtype(_DTYPES[magic[2]]), magic[3]
-    header_size = 4 + 4 * num_axes
-    # The file may end within its header. NumPy limits the number and the product of the extents.
-    with explained(ValueError, f"{path} declares {num_axes} extents that make no array", f"a valid shape: {_REPAIR}"):
-        shape = tuple(int(extent) for extent in np.frombuffer(data, ">u4", count=num_axes, offset=4))
-        expected_size = header_size + math.prod(shape) * dtype.itemsize
-        if len(data) != expected_size:
-            raise DatasetError(
-                f"{path} holds {len(data)} bytes; expected {expected_size} for an array of shape {shape}, as its "
-                f"header says: {_REPAIR}."
-            )
-        array = np.frombuffer(data, dtype, offset=header_size).reshape(shape)
-    return array.astype(dtype.newbyteorder("="), copy=False)
 
 
 class IdxPublication(Publication):

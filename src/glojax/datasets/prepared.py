@@ -6,7 +6,6 @@ which import the modules that a folder's `features.json` names: the folder may b
 """
 
 import contextlib
-import io
 import logging
 import os
 import re
@@ -14,19 +13,18 @@ import socket
 import threading
 import urllib.parse
 import urllib.request
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from glojax.datasets.dataset import Split
 from glojax.datasets.publication import Publication, PublishedImages, SplitName
 from glojax.datasets.reading import explained
+from glojax.datasets.records import Feature, Numbers, Picture, read_records
+from glojax.datasets.split import Split
 from glojax.errors import DatasetError, in_one_line
-from glojax.regular_files import MAX_OBJECT, open_given, parse_json, read_file
+from glojax.regular_files import MAX_OBJECT, parse_json, read_file
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -39,54 +37,71 @@ _MAX_CHARACTERS: Final = 600
 #: The file that tensorflow-datasets writes last, and its key with the record files' format.
 _INFO_FILE, _FORMAT_KEY = "dataset_info.json", "fileFormat"
 
-_RECORDS_PER_READ: Final = 1_000
-_REPAIR: Final = "delete it, and prepare it again"
+REPAIR: Final = "delete it, and prepare it again"
 
 
-def find_prepared(folder: Path, publication: Publication) -> Path | None:
+def find_prepared(folder: Path, name: str) -> Path | None:
     """Find the newest `ROOT/NAME/VERSION` that tensorflow-datasets prepared; `folder` is it or is above it."""
-    if _is_prepared(folder):
+    if is_prepared(folder):
         return folder
     entries: list[Path] = []
-    for parent in (folder, folder / publication.name):
+    for parent in (folder, folder / name):
         if os.path.isdir(parent):
             with explained(OSError, f"{parent} cannot be read", "a readable folder: check its permissions"):
                 entries += parent.iterdir()
-    versions = [entry for entry in entries if re.fullmatch(r"\d+\.\d+\.\d+", entry.name) and _is_prepared(entry)]
+    versions = [entry for entry in entries if re.fullmatch(r"\d+\.\d+\.\d+", entry.name) and is_prepared(entry)]
     return max(versions, key=lambda path: [int(number) for number in path.name.split(".")], default=None)
+
+
+def read_info(folder: Path) -> dict[str, Any]:
+    """Read the description of a prepared folder; raise DatasetError unless its files are of array_record."""
+    info = read_description(folder / _INFO_FILE)
+    if not re.fullmatch(r"\w+", str(info.get("name"))) or info.get(_FORMAT_KEY) != "array_record":
+        raise DatasetError(
+            f"{folder} holds data set {info.get('name')!r} as {info.get(_FORMAT_KEY)!r}; expected one as "
+            "'array_record': prepare it with download_and_prepare(file_format='array_record'), or name another folder "
+            "with --data-dir or TFDS_DATA_DIR."
+        )
+    return info
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """Read a JSON file of a prepared folder."""
+    expected = "the file that tensorflow-datasets wrote: delete its folder, and prepare it again"
+    with explained((OSError, ValueError), f"{path} cannot be read", expected):
+        found = parse_json(read_file(path, MAX_OBJECT, is_own=False))
+    return found if isinstance(found, dict) else {}
 
 
 def read_prepared(folder: Path, publication: Publication, with_test: bool) -> PublishedImages:
     """Read a prepared folder, and restore the published order: tensorflow-datasets shuffles by a hash of the index."""
-    path = folder / _INFO_FILE
-    expected = "the file that tensorflow-datasets wrote: delete its folder, and prepare it again"
-    with explained((OSError, ValueError), f"{path} cannot be read", expected):
-        found = parse_json(read_file(path, MAX_OBJECT, is_own=False))
-    found = found if isinstance(found, dict) else {}
-    if found.get("name") != publication.name or found.get(_FORMAT_KEY) != "array_record":
+    info = read_info(folder)
+    if info["name"] != publication.name:
         raise DatasetError(
-            f"{folder} holds data set {found.get('name')!r} as {found.get(_FORMAT_KEY)!r}; expected "
-            f"{publication.name!r} as 'array_record': prepare it with download_and_prepare(file_format="
-            "'array_record'), or name another folder with --data-dir or TFDS_DATA_DIR."
+            f"{folder} holds data set {info['name']!r}; expected {publication.name!r}: name another folder with "
+            "--data-dir or TFDS_DATA_DIR."
         )
-    in_order = bool(found.get("disableShuffling"))
+    in_order = bool(info.get("disableShuffling"))
     train = _read_split(folder, publication, "train", in_order)
     test = _read_split(folder, publication, "test", in_order) if with_test else None
     return PublishedImages(train, test, origin=f"tensorflow-datasets folder {folder}")
 
 
-def _is_prepared(folder: Path) -> bool:
+def is_prepared(folder: Path) -> bool:
+    """Return whether tensorflow-datasets has prepared a folder."""
     return os.path.isfile(folder / _INFO_FILE)
 
 
 def _read_split(folder: Path, publication: Publication, name: SplitName, in_order: bool) -> Split:
     shape = (publication.num_images[name], *publication.image_shape)
+    features: dict[str, Feature] = {"image": Picture(publication.image_shape), "label": Numbers((), np.dtype(np.int64))}
     # The libraries that read records and pictures raise errors of many types.
-    with explained(Exception, f"{folder} cannot be read", f"whole array_record files: {_REPAIR}"):
-        images, labels = _read_records(folder, publication, name)
+    with explained(Exception, f"{folder} cannot be read", f"whole array_record files: {REPAIR}"):
+        arrays = read_records(folder, publication.name, name, features, publication.num_images[name])
+    images, labels = arrays["image"], arrays["label"].astype(np.int32)
     if images.shape != shape or images.dtype != np.uint8:
         raise DatasetError(
-            f"{folder} holds {name} images {images.dtype} {images.shape}; expected uint8 {shape}: {_REPAIR}."
+            f"{folder} holds {name} images {images.dtype} {images.shape}; expected uint8 {shape}: {REPAIR}."
         )
     split = Split(images, labels)
     if not in_order:
@@ -94,42 +109,8 @@ def _read_split(folder: Path, publication: Publication, name: SplitName, in_orde
         from tensorflow_datasets.core.hashing import Hasher
 
         split = split.take(np.argsort(sorted(range(len(split)), key=Hasher(name).hash_key)))
-    publication.require_first_labels(name, split, str(folder), _REPAIR)
+    publication.require_first_labels(name, split, str(folder), REPAIR)
     return split
-
-
-def _read_records(folder: Path, publication: Publication, name: SplitName) -> tuple[Any, Any]:
-    """Read all images and labels of a split in the order of the files."""
-    from array_record.python.array_record_module import ArrayRecordReader
-    from tensorflow_datasets.proto import tf_example_pb2
-
-    pattern = f"{publication.name}-{name}.array_record-?????-of-?????"
-    images: list[NDArray[Any]] = []
-    labels: list[int] = []
-    for path in sorted(folder.glob(pattern)):
-        os.close(open_given(path, os.O_RDONLY))  # a pipe would block the reader
-        reader = ArrayRecordReader(os.fspath(path))
-        if len(images) + reader.num_records() > publication.num_images[name]:
-            raise ValueError(f"more than {publication.num_images[name]:,} records in {pattern}")
-        for start in range(0, reader.num_records(), _RECORDS_PER_READ):
-            for record in reader.read(start, min(start + _RECORDS_PER_READ, reader.num_records())):
-                features = tf_example_pb2.Example.FromString(record).features.feature
-                images.append(_decoded(features["image"].bytes_list.value[0], publication.image_shape))
-                labels.append(features["label"].int64_list.value[0])
-    if not images:
-        raise FileNotFoundError(f"no records in {pattern}")
-    return np.stack(images), np.array(labels, np.int32)
-
-
-def _decoded(png: bytes, image_shape: tuple[int, int, int]) -> NDArray[Any]:
-    """Decode a PNG file [H, W, channels]; one of another size is not unpacked, as it might fill the memory."""
-    from PIL import Image
-
-    with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
-        picture = Image.open(io.BytesIO(png), formats=["PNG"])
-    if (picture.height, picture.width) != image_shape[:2]:
-        raise ValueError(f"a picture of {picture.width} x {picture.height} pixels")
-    return np.asarray(picture).reshape(*image_shape[:2], -1)
 
 
 def prepare(publication: Publication, root: Path) -> Path:
@@ -156,7 +137,7 @@ def prepare(publication: Publication, root: Path) -> Path:
         raise
     # Downloading, checking and writing raise errors of many types, with messages of many lines.
     except Exception as error:
-        prepared = find_prepared(Path(builder.data_dir), publication)
+        prepared = find_prepared(Path(builder.data_dir), publication.name)
         if prepared is not None:  # another process has prepared it in the meantime
             return prepared
         raise DatasetError(f"{host}, by tensorflow-datasets: {in_one_line(error)[:_MAX_CHARACTERS]}") from error

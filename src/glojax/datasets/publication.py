@@ -8,7 +8,8 @@ from typing import Any, Literal, TypeAlias
 
 from numpy.typing import NDArray
 
-from glojax.datasets.dataset import Dataset, Split, TestSplit
+from glojax.datasets.dataset import Dataset, TestSplit
+from glojax.datasets.split import Split
 from glojax.errors import DatasetError
 
 #: The splits that authors publish.

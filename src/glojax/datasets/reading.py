@@ -22,7 +22,10 @@ MAX_FILE: Final = 2**28
 #: Greatest size to which one file unpacks. The largest is MNIST's training images: 47 MB.
 MAX_UNPACKED: Final = 2**26
 
-#: How many times its own size a user's .npz file may unpack to; `MAX_UNPACKED` is always allowed. Deflate takes zeros
+#: Greatest size of a file of a user's own, which has the size that it has.
+MAX_GIVEN: Final = 2**32
+
+#: How many times its own size a user's file may unpack to; `MAX_UNPACKED` is always allowed. Deflate takes zeros
 #: to a thousandth, and pictures rarely to a tenth.
 MAX_RATIO: Final = 200
 
@@ -41,18 +44,21 @@ def explained(kinds: type[Exception] | tuple[type[Exception], ...], problem: str
         ) from error
 
 
-def read_file(path: Path, expected: str = "a readable file: check the path and its permissions") -> bytes:
-    """Return the contents of a regular file of at most `MAX_FILE` bytes."""
+def read_file(
+    path: Path, expected: str = "a readable file: check the path and its permissions", max_bytes: int = MAX_FILE
+) -> bytes:
+    """Return the contents of a regular file of at most `max_bytes`."""
     with explained(OSError, f"{path} cannot be read", expected):
-        return regular_files.read_file(path, MAX_FILE, is_own=False)
+        return regular_files.read_file(path, max_bytes, is_own=False)
 
 
-def gunzipped(data: bytes) -> bytes:
-    """Return the contents of a gzip file; raise ValueError if they have more than `MAX_UNPACKED` bytes."""
+def gunzipped(data: bytes, max_bytes: int | None = None) -> bytes:
+    """Return the contents of a gzip file; raise ValueError if they have more than `max_bytes`, or `MAX_UNPACKED`."""
+    max_bytes = max_bytes or MAX_UNPACKED
     with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-        contents = stream.read(MAX_UNPACKED + 1)
-    if len(contents) > MAX_UNPACKED:
-        raise ValueError(f"it unpacks to more than {MAX_UNPACKED:,} bytes")
+        contents = stream.read(max_bytes + 1)
+    if len(contents) > max_bytes:
+        raise ValueError(f"it unpacks to more than {max_bytes:,} bytes")
     return contents
 
 
@@ -64,13 +70,16 @@ def require_unpacked_size(archive: NpzFile, names: Iterable[str], max_bytes: int
         raise ValueError(f"its arrays have {size:,} bytes, more than {max_bytes:,}")
 
 
-def unpacked_limit(file: IO[bytes]) -> int:
-    """Return the number of bytes that a user's .npz file may unpack to."""
-    return max(MAX_UNPACKED, MAX_RATIO * os.fstat(file.fileno()).st_size)
+def unpacked_limit(file: IO[bytes] | Path) -> int:
+    """Return the number of bytes that a user's file may unpack to."""
+    return max(MAX_UNPACKED, MAX_RATIO * os.stat(file if isinstance(file, Path) else file.fileno()).st_size)
 
 
-def read_members(archive: Path, names: Collection[str]) -> dict[str, bytes]:
-    """Read the files with given paths from a .tar.gz archive, and return their contents by path."""
+def read_members(archive: Path, names: Collection[str], max_member: int | None = None) -> dict[str, bytes]:
+    """Read the files with given paths from a .tar.gz archive, and return their contents by path.
+
+    Members are refused above `max_member` bytes, or `MAX_UNPACKED`.
+    """
     contents: dict[str, bytes] = {}
     damage = (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, ValueError)
     with (
@@ -84,7 +93,7 @@ def read_members(archive: Path, names: Collection[str]) -> dict[str, bytes]:
         with tarfile.open(fileobj=stream, mode="r|") as members:
             for member in members:
                 name = member.name
-                if member.size > MAX_UNPACKED or stream.tell() > MAX_FILE:
+                if member.size > (max_member or MAX_UNPACKED) or stream.tell() > MAX_FILE:
                     raise ValueError("it unpacks to more than any original archive")
                 parts = PurePosixPath(name.replace("\\", "/")).parts
                 if name.startswith("/") or PureWindowsPath(name).drive or ".." in parts:

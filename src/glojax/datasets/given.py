@@ -1,0 +1,160 @@
+"""From the arrays of a user's files to a data set: what is easily mistaken is put right, with a warning."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glojax.datasets.dataset import Dataset, TestSplit, stratified_indices
+from glojax.datasets.split import Split
+from glojax.datasets.targets import TaskName
+from glojax.errors import DatasetError
+
+_LOGGER = logging.getLogger(__name__)
+
+#: Inputs and targets of a split.
+Pair: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
+
+_CHANNELS = (1, 3, 4)
+
+#: Share of the training examples that validates where neither the files nor the user say which.
+_VALIDATION_FRACTION = 0.1
+
+#: Share of the examples that a held-out test split takes, and the seed of its choice, the same for every run.
+_TEST_FRACTION, _TEST_SEED = 0.2, 1
+
+
+@dataclass(frozen=True, eq=False)
+class GivenArrays:
+    """What a reader found in a user's files.
+
+    `validation` holds indices of training examples, or examples of its own. `unscaled` marks the columns of inputs
+    [N, F] that are to be standardised. `task` is None where `Dataset.from_arrays` shall tell it from the targets.
+    """
+
+    origin: str
+    train: Pair
+    test: Pair | None = None
+    validation: Pair | NDArray[Any] | None = None
+    task: TaskName | None = None
+    unscaled: NDArray[np.bool_] | None = None
+
+
+def make_dataset(
+    name: str, where: str, given: GivenArrays, validation_fraction: float | None, test_split: TestSplit
+) -> Dataset:
+    """Make the data set of the arrays that were read from `where`."""
+    if given.validation is not None and validation_fraction is not None:
+        raise DatasetError(
+            f"{where} has a validation split of its own, and the validation fraction {validation_fraction} was given; "
+            "expected one of them: leave --validation-fraction out."
+        )
+    if test_split == "held-out" and (given.test is not None or isinstance(given.validation, np.ndarray)):
+        found = "a test split" if given.test is not None else "indices of validation examples"
+        raise DatasetError(
+            f"{where} has {found} of its own, and the test split 'held-out' was given; expected 'official': leave "
+            "--test-split out."
+        )
+    pairs = {"train": given.train} | ({} if given.test is None else {"test": given.test})
+    if isinstance(given.validation, tuple):
+        pairs["validation"] = given.validation
+    try:
+        pairs = _with_repaired_inputs(pairs, where)
+        if given.task in (None, "classification") and all(_is_labels(targets) for _, targets in pairs.values()):
+            pairs = _with_repaired_labels(pairs, where)
+        if test_split == "held-out":
+            pairs |= _held_out(*pairs["train"])
+        validation: Any = pairs.get("validation", given.validation)
+        if validation is None:
+            validation = _VALIDATION_FRACTION if validation_fraction is None else validation_fraction
+        dataset = Dataset.from_arrays(
+            name, *pairs["train"], validation=validation, test=pairs.get("test"), task=given.task
+        )
+    except DatasetError as error:
+        raise DatasetError(f"{where}: {error}") from error
+    if given.unscaled is not None:
+        dataset = _standardised(dataset, given.unscaled)
+    return replace(dataset, origin=given.origin, test_split=test_split)
+
+
+def _with_repaired_inputs(pairs: Mapping[str, Pair], where: str) -> dict[str, Pair]:
+    """Return the splits with images that have their channels last, and pixels as uint8."""
+    inputs = {split: pair[0] for split, pair in pairs.items()}
+    if all(_is_channels_first(each.shape) for each in inputs.values()):
+        _LOGGER.warning("%s: the images have their channels first; they were moved last.", where)
+        inputs = {split: np.moveaxis(each, 1, -1) for split, each in inputs.items()}
+    if all(each.ndim == 3 and each.dtype.kind == "f" and _is_within(each, 0, 1) for each in inputs.values()):
+        _LOGGER.warning("%s: numbers from 0 to 1 with three axes were taken for images, and got a channel axis.", where)
+        inputs = {split: each[..., np.newaxis] for split, each in inputs.items()}
+    if all(_is_unmarked_pixels(each) for each in inputs.values()) and max(map(np.max, inputs.values())) > 1:
+        _LOGGER.warning("%s: the images are whole numbers from 0 to 255; they were taken for pixels.", where)
+        inputs = {split: each.astype(np.uint8) for split, each in inputs.items()}
+    return {split: (inputs[split], targets) for split, (_, targets) in pairs.items()}
+
+
+def _with_repaired_labels(pairs: Mapping[str, Pair], where: str) -> dict[str, Pair]:
+    """Return the splits with labels from 0; refuse a label that the test split alone holds."""
+    labels = {split: targets for split, (_, targets) in pairs.items()}
+    first = min(int(each.min()) for each in labels.values())
+    if first == 1:
+        last = max(int(each.max()) for each in labels.values())
+        _LOGGER.warning("%s: the labels run from 1 to %s; they were renumbered from 0.", where, last)
+        labels = {split: each.astype(np.int64) - 1 for split, each in labels.items()}
+    unknown = np.setdiff1d(labels.get("test", labels["train"]), labels["train"])
+    if first >= 0 and len(unknown):
+        raise DatasetError(
+            f"The test split holds the label {unknown[0] + (first == 1)}, which no training example has; expected "
+            "labels that occur in training: leave those test examples out, or move some of them into training."
+        )
+    return {split: (inputs, labels[split]) for split, (inputs, _) in pairs.items()}
+
+
+def _held_out(inputs: NDArray[Any], targets: NDArray[Any]) -> dict[str, Pair]:
+    """Return a training and a test split, with the same shares of the classes where there are classes."""
+    classes = targets.ravel() if _is_labels(targets) else np.zeros(len(targets), np.int32)
+    kept = stratified_indices(classes, 1 - _TEST_FRACTION, _TEST_SEED)
+    others = np.delete(np.arange(len(targets)), kept)
+    return {split: (inputs[indices], targets[indices]) for split, indices in (("train", kept), ("test", others))}
+
+
+def _is_channels_first(shape: tuple[int, ...]) -> bool:
+    """Return whether a shape is that of images [N, C, H, W]."""
+    return len(shape) == 4 and shape[1] in _CHANNELS and min(shape[2:]) > max(_CHANNELS)
+
+
+def _is_within(array: NDArray[Any], least: int, greatest: int) -> bool:
+    """Return whether an array holds numbers between two, up to rounding."""
+    return (
+        array.dtype.kind in "iuf" and array.size > 0 and bool(array.min() >= least and array.max() <= greatest + 1e-3)
+    )
+
+
+def _is_unmarked_pixels(array: NDArray[Any]) -> bool:
+    """Return whether images [N, H, W, C] hold whole numbers up to 255 of another type than uint8."""
+    return (
+        array.ndim == 4
+        and array.dtype != np.uint8
+        and _is_within(array, 0, 255)
+        and bool((array == np.round(array)).all())
+    )
+
+
+def _is_labels(targets: NDArray[Any]) -> bool:
+    return targets.dtype.kind in "iu" and targets.size > 0 and (targets.ndim == 1 or targets.shape[1:] == (1,))
+
+
+def _standardised(dataset: Dataset, columns: NDArray[np.bool_]) -> Dataset:
+    """Return the data set with columns of mean 0 and deviation 1 over its training examples."""
+    train = dataset.train.inputs.astype(np.float64)
+    mean = np.where(columns, train.mean(axis=0), 0)
+    deviation = train.std(axis=0)
+    deviation = np.where(columns & (deviation > 0), deviation, 1)
+
+    def scaled(split: Split) -> Split:
+        return replace(split, inputs=((split.inputs - mean) / deviation).astype(np.float32))
+
+    test = None if dataset.test is None else scaled(dataset.test)
+    return replace(dataset, train=scaled(dataset.train), validation=scaled(dataset.validation), test=test)

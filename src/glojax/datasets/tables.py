@@ -1,0 +1,165 @@
+"""A user's table, .csv, .tsv or .parquet: one column is the target, the others are inputs."""
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glojax.datasets.given import GivenArrays
+from glojax.datasets.reading import MAX_GIVEN, explained, unpacked_limit
+from glojax.datasets.targets import TaskName
+from glojax.errors import DatasetError, nearest
+from glojax.regular_files import checked_size, open_given
+
+_LOGGER = logging.getLogger(__name__)
+
+#: Greatest number of values of a text column, each of which becomes an input.
+_MAX_VALUES: Final = 100
+
+#: Greatest number of different whole numbers in a target that are taken for classes.
+_MAX_CLASSES: Final = 20
+
+#: The files of a folder whose tables are splits, without their suffixes.
+_SPLITS: Final = ("train", "validation", "test")
+
+
+def read_table(path: Path, target: str | None, task: TaskName | None) -> GivenArrays | None:
+    """Read a table, or a folder of train.csv and perhaps validation.csv and test.csv; return None for anything else.
+
+    Numeric columns are inputs, which are to be standardised; a text column becomes an input for each of its values.
+    Where no task says it, text, true and false, and up to 20 different whole numbers are classes.
+    """
+    paths = {"train": path}
+    if path.is_dir():
+        candidates = [path / f"{split}{suffix}" for suffix in _READERS for split in _SPLITS]
+        paths = {each.stem: each for each in candidates if os.path.isfile(each)}
+    if "train" not in paths or paths["train"].suffix.lower() not in _READERS:
+        return None
+    import pyarrow as pa
+
+    tables = []
+    for each in paths.values():
+        # Arrow raises errors of many types.
+        with explained(Exception, f"{each} cannot be read", "a whole table with the names of its columns"):
+            tables.append(_READERS[each.suffix.lower()](each))
+        if len(set(tables[-1].column_names)) < tables[-1].num_columns:
+            raise DatasetError(f"{each} has two columns of the same name; expected different names: rename one.")
+    with explained(pa.ArrowException, f"{path} cannot be read", "the same columns in all of its tables"):
+        table = pa.concat_tables(tables, promote_options="permissive")
+    if "" in table.column_names:
+        _LOGGER.warning("%s: a column without a name, probably the numbers of the rows, was left out.", path)
+        table = table.drop_columns([""])
+    columns = table.column_names
+    if target is None or target not in columns or len(columns) < 2 or not len(table):
+        found = "was given no target" if target is None else f"has no column {target!r} beside others, or no rows"
+        raise DatasetError(
+            f"{path} {found}; expected one of its columns {', '.join(columns)}: name the one to predict with --target."
+            f"{'' if target is None else nearest(target, columns)}"
+        )
+    targets, kind, task = _as_target(path, target, *_converted(path, target, table[target]), task)
+    parts: list[NDArray[Any]] = []
+    unscaled: list[bool] = []
+    num_texts = 0
+    for name in columns:
+        if name != target:
+            values, texts = _converted(path, name, table[name])
+            if len(texts) > _MAX_VALUES:
+                raise DatasetError(
+                    f"{path}: the column {name!r} holds {len(texts):,} different texts; expected at most "
+                    f"{_MAX_VALUES}, as each becomes an input: leave the column out, or make numbers of it."
+                )
+            parts.append(values[:, None] == np.arange(len(texts)) if texts else values[:, None])
+            num_texts += bool(texts)
+            unscaled += [not texts] * parts[-1].shape[1]
+    inputs = np.concatenate(parts, axis=1, dtype=np.float32)
+    ends = np.cumsum([len(each) for each in tables])[:-1]
+    pairs = dict(zip(paths, zip(np.split(inputs, ends), np.split(targets, ends), strict=True), strict=True))
+    origin = (
+        f"table {path}: {target} ({kind}) from {len(parts) - num_texts} columns of numbers, standardised, and "
+        f"{num_texts} of text, one-hot"
+    )
+    return GivenArrays(origin, pairs["train"], pairs.get("test"), pairs.get("validation"), task, np.array(unscaled))
+
+
+def _read_csv(path: Path, delimiter: str) -> Any:
+    from pyarrow import csv
+
+    with open(path, "rb", opener=open_given) as file:
+        checked_size(file, path, MAX_GIVEN)
+        return csv.read_csv(file, parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True))
+
+
+def _read_parquet(path: Path) -> Any:
+    from pyarrow import parquet, types
+
+    with open(path, "rb", opener=open_given) as file:
+        opened = parquet.ParquetFile(file)
+        metadata, schema = opened.metadata, opened.schema_arrow
+        groups = (metadata.row_group(index) for index in range(metadata.num_row_groups))
+        size = sum(group.total_byte_size for group in groups) + 8 * metadata.num_rows * metadata.num_columns
+        if size > (limit := unpacked_limit(file)):
+            raise ValueError(f"it unpacks to {size:,} bytes, more than {limit:,}")
+        # Without dictionaries, a long text that many rows share would take its room in each.
+        texts = [field.name for field in schema if types.is_string(field.type) or types.is_large_string(field.type)]
+        return parquet.ParquetFile(file, read_dictionary=texts).read()
+
+
+_READERS: Final[dict[str, Callable[[Path], Any]]] = {
+    ".csv": lambda path: _read_csv(path, ","),
+    ".tsv": lambda path: _read_csv(path, "\t"),
+    ".parquet": _read_parquet,
+}
+
+#: Endings of the names of tables.
+TABLES: Final = tuple(_READERS)
+
+
+def _converted(path: Path, name: str, column: Any) -> tuple[NDArray[Any], list[str]]:
+    """Return a column's numbers [N], or for text the index of each value among all of them, in order."""
+    from pyarrow import types
+
+    kind = column.type.value_type if types.is_dictionary(column.type) else column.type
+    is_text = types.is_string(kind) or types.is_large_string(kind)
+    if not (is_text or types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind)):
+        raise DatasetError(
+            f"{path}: the column {name!r} is {kind}; expected numbers, text, or true and false: leave it out, or "
+            "make numbers of it."
+        )
+    num_missing = column.null_count
+    if types.is_floating(kind):
+        num_missing = int(np.isnan(column.to_numpy()).sum())
+    if num_missing:
+        raise DatasetError(
+            f"{path}: the column {name!r} lacks {num_missing:,} of {len(column):,} values; expected all: fill them, or "
+            "leave those rows or the column out."
+        )
+    if not is_text:
+        return column.to_numpy(), []
+    coded = (column if types.is_dictionary(column.type) else column.dictionary_encode()).unify_dictionaries()
+    texts = coded.chunk(0).dictionary.to_pylist()
+    ranks = np.argsort(np.argsort(texts))
+    return ranks[np.concatenate([chunk.indices.to_numpy() for chunk in coded.chunks])], sorted(texts)
+
+
+def _as_target(
+    path: Path, name: str, values: NDArray[Any], texts: list[str], task: TaskName | None
+) -> tuple[NDArray[Any], str, TaskName]:
+    """Return the targets, what they are in words, and their task."""
+    if task is None:
+        is_whole = values.dtype.kind != "f" and len(np.unique(values)) <= _MAX_CLASSES
+        task = "classification" if texts or is_whole else "regression"
+    if task == "regression" and not texts:
+        return values.astype(np.float32), "numbers", task
+    if task != "classification":
+        raise DatasetError(
+            f"{path}: the column {name!r} was given the task {task!r}; expected classification"
+            f"{'' if texts else ' or regression'}, as it holds one value a row: correct --task."
+        )
+    classes, indices = np.unique(values, return_inverse=True)
+    names = [texts[each] if texts else str(each) for each in classes.tolist()]
+    shown = names if len(names) <= _MAX_CLASSES else [*names[:3], "...", names[-1]]
+    return indices, f"{len(names)} classes: {', '.join(shown)}", task

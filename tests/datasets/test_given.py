@@ -1,0 +1,97 @@
+"""Arrays of a user's files that are easily mistaken: put right with a warning, or refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from glojax.datasets import Dataset, load_dataset
+from glojax.errors import DatasetError
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(256, size=(60, 8, 9, 3), dtype=np.uint8)
+LABELS = np.arange(60) % 4
+
+
+def load(tmp_path: Path, images: Any = IMAGES, labels: Any = LABELS, **options: Any) -> Dataset:
+    path = tmp_path / "mine.npz"
+    np.savez(path, x_train=images[:40], y_train=labels[:40], x_test=images[40:], y_test=labels[40:])
+    return load_dataset(path, **options)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda images: images.transpose(0, 3, 1, 2), "the images have their channels first; they were moved last."),
+        (lambda images: images.astype(np.int64), "whole numbers from 0 to 255; they were taken for pixels."),
+        (lambda images: images.astype(np.float64), "whole numbers from 0 to 255; they were taken for pixels."),
+    ],
+    ids=["channels", "integers", "floats"],
+)
+def test_images_of_another_form_are_put_right(
+    change: Any, line: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = load(tmp_path).fingerprint
+    assert not caplog.records
+
+    assert load(tmp_path, change(IMAGES)).fingerprint == expected
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path / 'mine.npz'}: {line}" if "whole" not in line else f"{tmp_path / 'mine.npz'}: the images are {line}"
+    ]
+
+
+def test_labels_from_1_are_renumbered(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    expected = load(tmp_path).fingerprint
+
+    assert load(tmp_path, labels=LABELS + 1).fingerprint == expected
+    assert "the labels run from 1 to 4; they were renumbered from 0." in caplog.text
+
+
+def test_numbers_from_1_that_are_no_labels_stay(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    dataset = load(tmp_path, labels=LABELS + 1, task="regression")
+
+    assert dataset.train.targets.min() == 1
+    assert not caplog.records
+
+
+def test_a_class_that_only_the_test_has_is_refused(tmp_path: Path) -> None:
+    labels = LABELS.copy()
+    labels[50] = 7
+    with pytest.raises(DatasetError, match="The test split holds the label 7, which no training example has; expected"):
+        load(tmp_path, labels=labels)
+    with pytest.raises(DatasetError, match="holds the label 8, which"):
+        load(tmp_path, labels=labels + 1)
+
+
+def test_floats_just_above_1_are_taken_as_they_are(tmp_path: Path) -> None:
+    images = (IMAGES / 255).astype(np.float32) * np.float32(1.000001)
+    assert images.max() > 1
+
+    assert load(tmp_path, images).train.inputs.max() == images[:40].max()
+
+
+def test_grey_images_from_0_to_1_get_a_channel_axis(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    grey = IMAGES[..., 0] / 255 * 1.0000001
+
+    assert load(tmp_path, grey).input_shape == (8, 9, 1)
+    assert "with three axes were taken for images, and got a channel axis" in caplog.text
+
+
+@pytest.mark.parametrize("inputs", [IMAGES[..., 0].astype(int), RNG.normal(size=(60, 3, 5)), LABELS[:, None] % 2])
+def test_other_inputs_stay_as_they_are(inputs: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert load(tmp_path, inputs).input_shape == inputs.shape[1:]
+    assert not caplog.records
+
+
+def test_a_held_out_test_split_takes_a_fifth_of_each_class(tmp_path: Path) -> None:
+    path = tmp_path / "mine.npz"
+    np.savez(path, x_train=IMAGES, y_train=LABELS)
+    assert load_dataset(path).test is None
+
+    dataset = load_dataset(path, test_split="held-out")
+
+    assert dataset.test is not None
+    assert [np.bincount(split.targets).tolist() for split in dataset.splits.values()] == [[11] * 4, [1] * 4, [3] * 4]
+    examples = np.concatenate([split.inputs for split in dataset.splits.values()])
+    assert sorted(each.tobytes() for each in examples) == sorted(each.tobytes() for each in IMAGES)

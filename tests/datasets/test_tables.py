@@ -1,0 +1,177 @@
+"""Tables of a user's own, compared with what NumPy and scikit-learn make of the same columns."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from glojax.datasets import load_dataset
+from glojax.errors import DatasetError
+
+RNG = np.random.default_rng(0)
+COLUMNS: dict[str, list[Any]] = {
+    "area": [round(area, 3) for area in RNG.uniform(30, 200, 60).tolist()],
+    "rooms": RNG.integers(1, 9, 60).tolist(),
+    "city": [("Kyiv", "Lyon, old town", "Bern")[index % 3] for index in range(60)],
+    "garden": [index % 2 == 0 for index in range(60)],
+    "price": RNG.uniform(1e5, 9e5, 60).tolist(),
+    "kind": [("house", "flat")[index % 2] for index in range(60)],
+    "stars": [1 + index % 5 for index in range(60)],
+}
+
+
+def write(path: Path, columns: Mapping[str, Any]) -> Path:
+    """Write a table with the format that the name says."""
+    if path.suffix == ".parquet":
+        parquet.write_table(pa.table(columns), path)
+        return path
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+    return path
+
+
+def assert_rejected(path: Path, found: str, **options: Any) -> None:
+    with pytest.raises(DatasetError, match=found) as caught:
+        load_dataset(path, **options)
+    assert str(path) in str(caught.value)
+    assert "expected" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["homes.csv", "homes.tsv", "homes.parquet"])
+def test_numbers_are_standardised_and_texts_one_hot(name: str, tmp_path: Path) -> None:
+    dataset = load_dataset(write(tmp_path / name, COLUMNS), target="price", test_split="held-out")
+
+    assert (dataset.task, dataset.num_outputs) == ("regression", 1)
+    parts = {split: len(each) for split, each in dataset.splits.items()}
+    assert parts == {"train": 43, "validation": 5, "test": 12}
+    rows = {np.float32(price): index for index, price in enumerate(COLUMNS["price"])}
+    order = [rows[price] for split in dataset.splits.values() for price in split.targets[:, 0]]
+    assert sorted(order) == list(range(60))
+    names = ("area", "rooms", "garden", "stars")
+    numbers = np.array([COLUMNS[name] for name in names], float).T[order]
+    scaled = StandardScaler().fit(numbers[:43]).transform(numbers)
+    texts = np.array([COLUMNS[name] for name in ("city", "kind")]).T[order]
+    one_hot = OneHotEncoder(sparse_output=False).fit_transform(texts)
+    expected = np.concatenate([scaled[:, :2], one_hot[:, :3], scaled[:, 2:3], one_hot[:, 3:], scaled[:, 3:]], axis=1)
+    found = np.concatenate([split.inputs for split in dataset.splits.values()])
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+    assert dataset.origin == (
+        f"table {tmp_path / name}: price (numbers) from 4 columns of numbers, standardised, and 2 of text, one-hot"
+    )
+
+
+def test_parquet_and_csv_are_the_same(tmp_path: Path) -> None:
+    one, other = (write(tmp_path / name, COLUMNS) for name in ("homes.csv", "homes.parquet"))
+
+    assert load_dataset(one, target="kind").fingerprint == load_dataset(other, target="kind").fingerprint
+
+
+@pytest.mark.parametrize(
+    ("target", "classes"),
+    [
+        ("kind", "flat, house"),
+        ("stars", "1, 2, 3, 4, 5"),
+        ("garden", "False, True"),
+        ("city", "Bern, Kyiv, Lyon, old town"),
+    ],
+)
+def test_text_truth_and_few_whole_numbers_are_classes(target: str, classes: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "homes.parquet", COLUMNS)
+
+    dataset = load_dataset(path, target=target, validation_fraction=0.5)
+
+    names = sorted(set(COLUMNS[target]))
+    assert (dataset.task, dataset.num_outputs) == ("classification", len(names))
+    counts = np.bincount(np.concatenate([dataset.train.targets, dataset.validation.targets]))
+    assert counts.tolist() == [COLUMNS[target].count(name) for name in names]
+    assert f"{target} ({len(names)} classes: {classes})" in dataset.origin
+
+
+def test_a_task_decides_what_whole_numbers_are(tmp_path: Path) -> None:
+    path = write(tmp_path / "homes.csv", COLUMNS | {"year": [1900 + index for index in range(60)]})
+
+    numbers = load_dataset(path, target="stars", task="regression")
+    assert set(numbers.train.targets.ravel().tolist()) == {1, 2, 3, 4, 5}
+    assert load_dataset(path, target="year").task == "regression"
+    with pytest.raises(DatasetError, match="leaves no example"):  # each year is a class of its own
+        load_dataset(path, target="year", task="classification")
+    assert_rejected(
+        path, "'city' was given the task 'regression'; expected classification, as", target="city", task="regression"
+    )
+
+
+def test_a_folder_of_tables_has_its_own_splits(tmp_path: Path) -> None:
+    for split, rows in (("train", slice(40)), ("validation", slice(40, 50)), ("test", slice(50, 60))):
+        write(tmp_path / f"{split}.csv", {name: values[rows] for name, values in COLUMNS.items()})
+
+    dataset = load_dataset(tmp_path, target="kind")
+
+    assert [len(split) for split in dataset.splits.values()] == [40, 10, 10]
+    assert dataset.train.inputs[:, 0].mean() == pytest.approx(0, abs=1e-6)
+    assert dataset.test is not None
+    assert dataset.test.targets.tolist() == [1, 0] * 5
+
+
+def test_a_column_of_row_numbers_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with_numbers = write(tmp_path / "one.csv", {"": list(range(60))} | COLUMNS)
+    without = write(tmp_path / "other.csv", COLUMNS)
+
+    assert load_dataset(with_numbers, target="kind").fingerprint == load_dataset(without, target="kind").fingerprint
+    assert "a column without a name, probably the numbers of the rows, was left out" in caplog.text
+
+
+def test_the_target_is_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path / "homes.csv", COLUMNS)
+
+    assert_rejected(path, "was given no target; expected one of its columns area, rooms, city, .*: name .* --target")
+    assert_rejected(path, "has no column 'prize' .*Did you mean 'price'?", target="prize")
+    assert_rejected(write(tmp_path / "one.csv", {"price": [1, 2]}), "expected one of its columns price", target="price")
+
+
+@pytest.mark.parametrize(
+    ("column", "found"),
+    [
+        ([None, *range(59)], "'extra' lacks 1 of 60 values; expected all: fill them"),
+        ([float("nan"), 0.5, *range(58)], "'extra' lacks 1 of 60 values"),
+        ([f"2026-01-{1 + index % 9:02d}" for index in range(60)], r"'extra' is date32\[day\]; expected numbers, text"),
+        ([f"person {index}" for index in range(60)] * 2, "'extra' holds 120 different texts; expected at most 100"),
+    ],
+    ids=["missing", "NaN", "date", "text"],
+)
+def test_a_column_of_another_kind_is_named(column: list[Any], found: str, tmp_path: Path) -> None:
+    columns = COLUMNS
+    if len(column) > 60:
+        column = [f"{text} {index}" for index, text in enumerate(column)]
+        columns = {name: values * 2 for name, values in COLUMNS.items()}
+
+    assert_rejected(write(tmp_path / "homes.csv", columns | {"extra": column}), found, target="kind")
+
+
+def test_a_parquet_file_that_unpacks_to_much_more_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "bomb.parquet", {"x": np.zeros(20_000_000, np.int8), "y": np.zeros(20_000_000, np.int8)})
+
+    assert_rejected(path, r"cannot be read \(it unpacks to 3.*, more than 67,108,864\)", target="y")
+
+
+@pytest.mark.parametrize("name", ["bad.csv", "bad.parquet"])
+def test_a_damaged_file_is_refused(name: str, tmp_path: Path) -> None:
+    assert_rejected(tmp_path / name, "cannot be read .No such file", target="x")
+    (tmp_path / name).write_bytes(b'x,y\n1,2\n3\n"')
+    assert_rejected(tmp_path / name, r"cannot be read \(.*; expected a whole table with the names", target="x")
+    (tmp_path / name).write_bytes(b"")
+    assert_rejected(tmp_path / name, "cannot be read", target="x")
+
+
+def test_two_columns_of_a_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "twice.csv").write_text("x,x,y\n1,2,3\n")
+
+    assert_rejected(tmp_path / "twice.csv", "has two columns of the same name", target="y")
