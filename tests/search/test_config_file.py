@@ -113,10 +113,11 @@ def test_a_folder_is_found_from_wherever_the_run_goes_on() -> None:
     [
         (OPTIONS, [], f"--data-dir {Path('data').absolute()}"),
         (CommonOptions(dataset="my data.npz"), [], f"--data-dir '{Path('my data.npz').absolute()}'"),
+        (CommonOptions(dataset="homes"), [], f"--data-dir {Path('homes').absolute()}"),
         (CommonOptions(training=OWN), [], f"--functions {OWN_OPTIMIZER} {OWN_METRIC}"),
         (CommonOptions(training=OWN), [OWN_METRIC], f"--functions {OWN_OPTIMIZER} {OWN_METRIC}"),
     ],
-    ids=["folder", "file", "functions", "one function missing"],
+    ids=["folder", "file", "folder of files", "functions", "one function missing"],
 )
 def test_what_is_outside_of_a_run_is_used_where_the_user_names_it(
     options: CommonOptions, named: list[str], expected: str, monkeypatch: pytest.MonkeyPatch
@@ -135,7 +136,7 @@ def test_what_is_outside_of_a_run_is_used_where_the_user_names_it(
     whole = replace(RESUME, functions=(OWN_METRIC, OWN_OPTIMIZER))
     read = read_options(type(options), config, whole)
     assert read.training == options.training
-    assert read.data_dir == (None if options.dataset.endswith(".npz") else Path("data"))
+    assert read.data_dir == (None if options.dataset in ("my data.npz", "homes") else Path("data"))
 
 
 def test_an_empty_path_is_one_too() -> None:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import pickle
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,20 @@ def test_a_prepared_data_set_is_refused(folder: Path, picture: bytes, expected: 
     ended = command(folder, "glojax.datasets", "describe", "mnist", "--data-dir", ".")
     assert ended.exit_code == 2
     assert expected in ended.errors
+
+
+def test_a_pickled_data_set_is_refused(folder: Path) -> None:
+    """What it calls would write a file."""
+
+    class Harm:
+        def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, str]]:
+            return open, (str(folder.parent / "harm"), "w")
+
+    (folder / "data_batch_1").write_bytes(pickle.dumps({"data": Harm(), "labels": []}, protocol=2))
+    (folder / "dataset_info.json").unlink()
+    ended = command(folder, "glojax.datasets", "describe", "./")
+    assert ended.exit_code == 2
+    assert "cannot be read (it asks for io open); expected a pickle of NumPy arrays" in ended.errors
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from glojax.datasets.catalog import (
     DATASETS as DATASETS,
     DatasetSource as DatasetSource,
     load_dataset as load_dataset,
+    names_files as names_files,
     register_dataset as register_dataset,
 )
 from glojax.datasets.dataset import Dataset as Dataset, TestSplit as TestSplit

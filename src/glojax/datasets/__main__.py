@@ -22,6 +22,7 @@ from glojax.datasets.dataset import Dataset, TestSplit
 from glojax.datasets.progress import FetchDisplay
 from glojax.datasets.publication import Publication
 from glojax.datasets.reading import explained
+from glojax.datasets.targets import TaskName
 from glojax.drawing import own_style
 from glojax.errors import ConfigurationError, DatasetError, GlojaxError, nearest, printable
 from glojax.files import expanded
@@ -89,20 +90,31 @@ def describe_dataset(
     data_dir: Path | None = None,
     test_split: TestSplit = "official",
     validation_fraction: float | None = None,
+    target: str | None = None,
+    task: TaskName | None = None,
     figure: Path | None = None,
 ) -> None:
     """Print a data set's splits and labels, and draw some images where it has images of classes.
 
     Args:
-        name: Name of a data set, see `list`, or a path that ends in .npz.
+        name: Name of a data set, see `list`, tfds:NAME, or the path of files of your own.
         data_dir: Folder with its original files, or one prepared by tensorflow-datasets. By default the cache.
-        test_split: held-out takes the last 10,000 training images for the test split.
-        validation_fraction: Share of a .npz file's training examples that validates. By default 0.1.
+        test_split: held-out takes the last 10,000 training images for the test split, or a fifth of your own files.
+        validation_fraction: Share of the training examples of your own files that validates. By default 0.1.
+        target: Column of a table, or feature of a tfds:NAME, that is to be predicted.
+        task: What the targets of your own files are. By default what type and shape say.
         figure: Path of the figure. By default NAME.png.
     """
     console = open_console()
     with FetchDisplay(console):
-        dataset = load_dataset(name, data_dir, test_split=test_split, validation_fraction=validation_fraction)
+        dataset = load_dataset(
+            name,
+            data_dir,
+            test_split=test_split,
+            validation_fraction=validation_fraction,
+            target=target,
+            task=task,
+        )
     lines = {"task": f"{dataset.task} with {dataset.num_outputs} outputs"}
     for what, array in (("inputs", dataset.train.inputs), ("targets", dataset.train.targets)):
         shape = " x ".join(map(str, array.shape[1:])) or "one number"

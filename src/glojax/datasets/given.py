@@ -20,6 +20,9 @@ Pair: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
 
 _CHANNELS = (1, 3, 4)
 
+#: Whole numbers up to this one may be counts or kinds of pieces; where there are larger ones, they are pixels.
+_LARGEST_COUNT = 127
+
 #: Share of the training examples that validates where neither the files nor the user say which.
 _VALIDATION_FRACTION = 0.1
 
@@ -86,10 +89,7 @@ def _with_repaired_inputs(pairs: Mapping[str, Pair], where: str) -> dict[str, Pa
     if all(_is_channels_first(each.shape) for each in inputs.values()):
         _LOGGER.warning("%s: the images have their channels first; they were moved last.", where)
         inputs = {split: np.moveaxis(each, 1, -1) for split, each in inputs.items()}
-    if all(each.ndim == 3 and each.dtype.kind == "f" and _is_within(each, 0, 1) for each in inputs.values()):
-        _LOGGER.warning("%s: numbers from 0 to 1 with three axes were taken for images, and got a channel axis.", where)
-        inputs = {split: each[..., np.newaxis] for split, each in inputs.items()}
-    if all(_is_unmarked_pixels(each) for each in inputs.values()) and max(map(np.max, inputs.values())) > 1:
+    if all(map(_is_unmarked_pixels, inputs.values())) and max(map(np.max, inputs.values())) > _LARGEST_COUNT:
         _LOGGER.warning("%s: the images are whole numbers from 0 to 255; they were taken for pixels.", where)
         inputs = {split: each.astype(np.uint8) for split, each in inputs.items()}
     return {split: (inputs[split], targets) for split, (_, targets) in pairs.items()}
@@ -125,21 +125,11 @@ def _is_channels_first(shape: tuple[int, ...]) -> bool:
     return len(shape) == 4 and shape[1] in _CHANNELS and min(shape[2:]) > max(_CHANNELS)
 
 
-def _is_within(array: NDArray[Any], least: int, greatest: int) -> bool:
-    """Return whether an array holds numbers between two, up to rounding."""
-    return (
-        array.dtype.kind in "iuf" and array.size > 0 and bool(array.min() >= least and array.max() <= greatest + 1e-3)
-    )
-
-
 def _is_unmarked_pixels(array: NDArray[Any]) -> bool:
-    """Return whether images [N, H, W, C] hold whole numbers up to 255 of another type than uint8."""
-    return (
-        array.ndim == 4
-        and array.dtype != np.uint8
-        and _is_within(array, 0, 255)
-        and bool((array == np.round(array)).all())
-    )
+    """Return whether images [N, H, W, C] hold whole numbers from 0 to 255 of another type than uint8."""
+    if array.ndim != 4 or array.dtype.kind not in "iuf" or array.dtype == np.uint8 or not array.size:
+        return False
+    return bool(array.min() >= 0 and array.max() <= 255 and (array == np.round(array)).all())
 
 
 def _is_labels(targets: NDArray[Any]) -> bool:

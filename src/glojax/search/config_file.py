@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import dacite
 
+from glojax.datasets import names_files
 from glojax.errors import RunDirectoryError, in_one_line
 from glojax.evaluation import checksum, decisive_versions
 from glojax.files import expanded
@@ -124,10 +125,8 @@ def read_options(options_type: type[Options], config: Mapping[str, Any], resume:
         options = dacite.from_dict(options_type, config["options"], settings)
         if resume.data_dir is None:
             return options
-        changed = (
-            {"dataset": str(resume.data_dir)} if options.dataset.endswith(".npz") else {"data_dir": resume.data_dir}
-        )
-        return replace(options, **changed)
+        is_path = names_files(options.dataset)
+        return replace(options, **({"dataset": str(resume.data_dir)} if is_path else {"data_dir": resume.data_dir}))
     except (dacite.DaciteError, TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         cause = in_one_line(error)
         raise RunDirectoryError(f"{FILE} holds options that this command does not take: {cause}.") from error
@@ -143,9 +142,9 @@ def go_on_command(directory: Path, config: Mapping[str, Any]) -> str:
 def _outside(config: Mapping[str, Any]) -> tuple[str | None, list[str]]:
     """Return the path of the data, if the user gave one, and the import paths of functions."""
     options = config["options"]
-    data = options.get("data_dir")
-    if data is None and str(options.get("dataset")).endswith(".npz"):
-        data = options["dataset"]
+    data, dataset = options.get("data_dir"), options.get("dataset")
+    if data is None and isinstance(dataset, str) and names_files(dataset):
+        data = dataset
     if not isinstance(data, str | None):
         raise TypeError(f"a path that is {data!r}")
     return data, recorded_functions(options.get("training", {}))

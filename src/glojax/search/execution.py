@@ -106,7 +106,7 @@ class ResumeOptions:
     allow_version_change: bool = False
     """Go on although libraries, data set or device differ from the run's beginning; config.json then says so."""
     data_dir: Path | None = None
-    """Folder or .npz file of the run's data, or a copy; needed where the run began with --data-dir or a .npz file."""
+    """Folder or file of the run's data, or a copy; needed where the run began with --data-dir or files of your own."""
     functions: tuple[str, ...] = ()
     """Functions of your own, as package.module:function; needed where the run began with such an optimizer or
     metric."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import tyro
 
-from glojax.datasets import DatasetSource, TaskName, TestSplit
+from glojax.datasets import DatasetSource, NoiseKind, TaskName, TestSplit
 from glojax.errors import ConfigurationError, nearest
 from glojax.expressions import LossTree
 from glojax.losses import find_tree
@@ -67,17 +67,26 @@ class CommonOptions:
     """The network, the data, the training, and the folder of the results."""
 
     dataset: str = "digits"
-    """Data set: digits, mnist, fashion_mnist, cifar10, or a .npz file of x_train, y_train, x_test and y_test."""
+    """Data set: digits, mnist, fashion_mnist, cifar10, tfds:NAME, or the path of files of your own."""
     data_dir: Path | None = None
     """Folder with the original files, or one prepared by tensorflow-datasets. By default they are downloaded."""
     test_split: TestSplit = "official"
-    """held-out takes the last 10,000 training images for the test set, and trains on none of them."""
+    """held-out takes the last 10,000 training images for the test set, a fifth of files of your own that have no test
+    set, and trains on none of them."""
+    target: str | None = None
+    """Column of a table, or feature of a tfds:NAME, that is to be predicted."""
     task: TaskName | None = None
-    """What a .npz file's targets are, where type and shape do not say it."""
+    """What the targets of your own files are, where type and shape do not say it."""
+    validation_fraction: float | None = None
+    """Share of the training examples of your own files that validates, where these do not say which. By default 0.1."""
     train_fraction: float = 1.0
     """Share of the training examples that is used: of each class, drawn by --seed."""
-    validation_fraction: float | None = None
-    """Share of a .npz file's training examples that validates, where the file does not say which. By default 0.1."""
+    imbalance: float = 1.0
+    """Makes classes rare: training examples of the last class over those of the first, drawn by --seed."""
+    label_noise: float = 0.0
+    """Makes labels wrong: share of the training labels, drawn by --seed."""
+    noise_kind: NoiseKind = "symmetric"
+    """How labels become wrong: any other class, or the next one (pair)."""
     network: str = recipe_of("digits").network
     """Network: DigitsCNN, MnistCNN, CifarCNN or SmallCNN, which fits any images."""
     training: Annotated[TrainingConfig, tyro.conf.OmitArgPrefixes] = recipe_of("digits").training
@@ -116,9 +125,13 @@ class CommonOptions:
             data_dir=None if self.data_dir is None else str(self.data_dir),
             test_split=self.test_split,
             validation_fraction=self.validation_fraction,
-            train_fraction=self.train_fraction,
-            seed=self.seed,
+            target=self.target,
             task=self.task,
+            train_fraction=self.train_fraction,
+            imbalance=self.imbalance,
+            label_noise=self.label_noise,
+            noise_kind=self.noise_kind,
+            seed=self.seed,
         )
 
 

@@ -146,7 +146,8 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
         dataset = options.dataset_source.load()
     if dataset.test is None and command != "discover":
         raise ConfigurationError(
-            f"{command} compares losses on a test set, and {dataset.name} has none; give it one, or use discover."
+            f"{command} compares losses on a test set, and {dataset.name} has none; give it one, hold one "
+            "out with --test-split held-out, or use discover."
         )
     network = NETWORKS[options.network]
     sizes = {name: len(split) for name, split in dataset.splits.items()}
