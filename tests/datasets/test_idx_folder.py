@@ -68,6 +68,8 @@ def test_any_usual_name_is_recognised(pattern: str, write: Callable[..., None], 
     (tmp_path / "readme.txt").write_text("train images")
 
     assert_is_it(tmp_path)
+    first = tmp_path / _names(pattern)[0]
+    assert load_dataset(tmp_path).origin.startswith(f"IDX files in {first.parent}: ")
 
 
 def test_a_file_that_is_there_twice_counts_once(write: Callable[..., None], tmp_path: Path) -> None:
@@ -87,8 +89,8 @@ def test_emnist_is_turned_and_its_letters_count_from_0(
 
     assert_is_it(tmp_path)
 
-    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
-    assert "the images of EMNIST have their axes exchanged; they were turned." in caplog.text
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 3
+    assert "the train images of EMNIST have their axes exchanged; they were turned." in caplog.text
     assert "the labels run from 1 to 4; they were renumbered from 0." in caplog.text
 
 

@@ -89,7 +89,7 @@ def read_idx_folder(path: Path) -> GivenArrays | None:
 
     The official files of EMNIST, whose names begin with emnist, hold images with exchanged axes; they are put right.
     """
-    folder, prefix = (path, "") if path.is_dir() else (path.parent, path.name)
+    folder, prefix = (path, "") if os.path.isdir(path) else (path.parent, path.name)
     found = [file for file in _find_idx(folder) if prefix in ("", file.group.name)]
     groups = sorted({file.group for file in found})
     if len(groups) > 1:
@@ -113,15 +113,13 @@ def read_idx_folder(path: Path) -> GivenArrays | None:
                     "train-labels and test-images."
                 )
         inputs, targets = (read_idx(paths[split, content], is_published=False) for content in ("inputs", "targets"))
-        if groups[0].name.lower().startswith("emnist") and inputs.ndim == 3:
+        if paths[split, "inputs"].name.lower().startswith("emnist") and inputs.ndim == 3:
+            _LOGGER.warning("%s: the %s images of EMNIST have their axes exchanged; they were turned.", path, split)
             inputs = inputs.transpose(0, 2, 1)
         pairs[split] = inputs, targets
-    if groups[0].name.lower().startswith("emnist"):
-        _LOGGER.warning("%s: the images of EMNIST have their axes exchanged; they were turned.", path)
     names = ", ".join(each.name for _, each in sorted(paths.items()))
-    return GivenArrays(
-        f"IDX files in {groups[0].parent}: {names}", pairs["train"], pairs.get("test"), pairs.get("validation")
-    )
+    origin = f"IDX files in {paths['train', 'inputs'].parent}: {names}"
+    return GivenArrays(origin, pairs["train"], pairs.get("test"), pairs.get("validation"))
 
 
 def _find_idx(folder: Path) -> Iterator[_IdxFile]:

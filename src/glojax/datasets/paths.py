@@ -41,5 +41,5 @@ def load_path(
                 "leave --target out."
             )
     whole = Path(os.path.abspath(path))
-    name = whole.name if whole.is_dir() else whole.stem
+    name = whole.name if os.path.isdir(whole) else whole.stem
     return make_dataset(name, str(path), replace(given, task=task or given.task), validation_fraction, test_split)

@@ -12,9 +12,13 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from glojax.errors import DatasetError
 from glojax.regular_files import open_given
 
 _RECORDS_PER_READ: Final = 1_000
+
+#: Pillow's names of pictures with one to four channels of 8 bits.
+_MODES: Final = ("L", "LA", "RGB", "RGBA")
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class Picture:
 
         with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
             picture = Image.open(io.BytesIO(feature.bytes_list.value[0]), formats=self.formats)
+        if picture.mode not in _MODES:
+            raise ValueError(f"a picture of mode {picture.mode}")
         if any(expected not in (None, found) for expected, found in zip(self.shape, picture.size[::-1], strict=False)):
             raise ValueError(f"a picture of {picture.width} x {picture.height} pixels")
         return np.asarray(picture).reshape(picture.height, picture.width, -1)
@@ -84,6 +90,11 @@ def read_records(
                 found = tf_example_pb2.Example.FromString(record).features.feature
                 for key, feature in features.items():
                     array = feature.decode(found[key])
+                    if arrays[key] and array.shape != arrays[key][0].shape:
+                        raise DatasetError(
+                            f"{folder} holds {key} of shape {array.shape} and of shape {arrays[key][0].shape}; "
+                            "expected one shape: prepare it with pictures of one size."
+                        )
                     num_bytes += array.nbytes
                     if max_bytes is not None and num_bytes > max_bytes:
                         raise ValueError(f"it unpacks to more than {max_bytes:,} bytes")

@@ -13,7 +13,7 @@ from glojax.datasets.given import GivenArrays
 from glojax.datasets.reading import MAX_GIVEN, explained, unpacked_limit
 from glojax.datasets.targets import TaskName
 from glojax.errors import DatasetError, nearest
-from glojax.regular_files import checked_size, open_given
+from glojax.regular_files import MAX_LINE, checked_size, open_given
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def read_table(path: Path, target: str | None, task: TaskName | None) -> GivenAr
     Where no task says it, text, true and false, and up to 20 different whole numbers are classes.
     """
     paths = {"train": path}
-    if path.is_dir():
+    if os.path.isdir(path):
         candidates = [path / f"{split}{suffix}" for suffix in _READERS for split in _SPLITS]
         paths = {each.stem: each for each in candidates if os.path.isfile(each)}
     if "train" not in paths or paths["train"].suffix.lower() not in _READERS:
@@ -85,12 +85,16 @@ def read_table(path: Path, target: str | None, task: TaskName | None) -> GivenAr
     return GivenArrays(origin, pairs["train"], pairs.get("test"), pairs.get("validation"), task, np.array(unscaled))
 
 
-def _read_csv(path: Path, delimiter: str) -> Any:
+def _read_csv(path: Path) -> Any:
+    """Read a table whose columns are parted by commas, semicolons or tabs: what the first line has most of."""
     from pyarrow import csv
 
     with open(path, "rb", opener=open_given) as file:
         checked_size(file, path, MAX_GIVEN)
-        return csv.read_csv(file, parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True))
+        header = file.readline(MAX_LINE).decode(errors="replace")
+        file.seek(0)
+        options = csv.ParseOptions(delimiter=max(",;\t", key=header.count), newlines_in_values=True)
+        return csv.read_csv(file, parse_options=options)
 
 
 def _read_parquet(path: Path) -> Any:
@@ -108,11 +112,7 @@ def _read_parquet(path: Path) -> Any:
         return parquet.ParquetFile(file, read_dictionary=texts).read()
 
 
-_READERS: Final[dict[str, Callable[[Path], Any]]] = {
-    ".csv": lambda path: _read_csv(path, ","),
-    ".tsv": lambda path: _read_csv(path, "\t"),
-    ".parquet": _read_parquet,
-}
+_READERS: Final[dict[str, Callable[[Path], Any]]] = {".csv": _read_csv, ".tsv": _read_csv, ".parquet": _read_parquet}
 
 #: Endings of the names of tables.
 TABLES: Final = tuple(_READERS)
