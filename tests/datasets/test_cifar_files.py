@@ -78,7 +78,7 @@ def test_each_form_is_recognised(form: str, tmp_path: Path) -> None:
     for path in (folder, tmp_path):
         dataset = load_dataset(path)
         assert_holds(dataset, form)
-        assert dataset.origin.startswith(f"CIFAR files in {folder}: ")
+        assert dataset.origin.endswith(f" in {folder}")
 
 
 def test_an_archive_is_read(tmp_path: Path) -> None:
@@ -89,7 +89,15 @@ def test_an_archive_is_read(tmp_path: Path) -> None:
     folder.rename(tmp_path / "away")
 
     assert_holds(load_dataset(archive), folder.name)
-    assert load_dataset(tmp_path).origin == f"archive {archive}: train, test"
+    assert load_dataset(tmp_path).origin == f"CIFAR files train, test in {archive}"
+
+
+def test_one_of_several_is_named(tmp_path: Path) -> None:
+    for form in FORMS[1:3]:
+        cifar(form, tmp_path)
+
+    with pytest.raises(DatasetError, match=r"holds 2 data sets of CIFAR; expected one: name one of .*-batches-py, .*"):
+        load_dataset(tmp_path)
 
 
 def test_a_folder_without_test_file_has_no_test_split(tmp_path: Path) -> None:

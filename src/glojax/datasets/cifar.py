@@ -80,26 +80,32 @@ _FORMS: Final = (
 def read_cifar(path: Path) -> GivenArrays | None:
     """Read the folder, the one above it, or the archive of a form; return None if `path` is nothing of this kind.
 
-    A folder may have fewer training files, and a form's test file may be missing.
+    A folder may have fewer training files, and may lack the test file.
     """
-    for form in _FORMS:
-        for folder in (path, path / form.folder):
-            names = [name for name in (*form.train_files, form.test_file) if os.path.isfile(folder / name)]
-            is_told = form.companion is None or folder.name == form.folder or os.path.exists(folder / form.companion)
-            if is_told and not {form.test_file}.issuperset(names):
-                contents = {name: read_file(folder / name) for name in names}
-                return _given(form, contents, str(folder), f"CIFAR files in {folder}")
-        archive = path if path.name == form.archive else path / form.archive
-        if os.path.isfile(archive):
-            names = [*form.train_files, form.test_file]
-            members = read_members(archive, [f"{form.folder}/{name}" for name in names], MAX_FILE)
-            contents = {name: members[f"{form.folder}/{name}"] for name in names}
-            return _given(form, contents, str(archive), f"archive {archive}")
-    return None
+    found = [(form, place) for form in _FORMS if (place := _find(form, path)) is not None]
+    if not found:
+        return None
+    if len(found) > 1:
+        places = ", ".join(str(place) for _, place in found)
+        raise DatasetError(f"{path} holds {len(found)} data sets of CIFAR; expected one: name one of {places}.")
+    form, place = found[0]
+    names = (*form.train_files, form.test_file)
+    if os.path.isfile(place):
+        members = read_members(place, [f"{form.folder}/{name}" for name in names], MAX_FILE)
+        contents = {name: members[f"{form.folder}/{name}"] for name in names}
+    else:
+        contents = {name: read_file(place / name) for name in names if os.path.isfile(place / name)}
+    pairs = {name: form.parse(data, f"{place}/{name}") for name, data in contents.items()}
+    images, labels = zip(*(pairs[name] for name in form.train_files if name in pairs), strict=True)
+    train = np.concatenate(images), np.concatenate(labels)
+    return GivenArrays(f"CIFAR files {', '.join(contents)} in {place}", train, pairs.get(form.test_file))
 
 
-def _given(form: CifarForm, contents: dict[str, bytes], where: str, origin: str) -> GivenArrays:
-    pairs = {name: form.parse(data, f"{where}/{name}") for name, data in contents.items()}
-    train = [pairs[name] for name in form.train_files if name in pairs]
-    images, labels = (np.concatenate(arrays) for arrays in zip(*train, strict=True))
-    return GivenArrays(f"{origin}: {', '.join(contents)}", (images, labels), pairs.get(form.test_file))
+def _find(form: CifarForm, path: Path) -> Path | None:
+    """Return the folder or archive of a form that `path` is, or is above."""
+    for place in (path, path / form.folder):
+        is_told = form.companion is None or place.name == form.folder or os.path.exists(place / form.companion)
+        if is_told and any(os.path.isfile(place / name) for name in form.train_files):
+            return place
+    archive = path if path.name == form.archive else path / form.archive
+    return archive if os.path.isfile(archive) else None

@@ -53,8 +53,9 @@ _INSTRUCTIONS: Final = frozenset(
     ]
 )
 
-#: Greatest number of tuples, which bounds their nesting: an array has four.
-_MAX_TUPLES: Final = 1_000
+#: Greatest number of tuples, which bounds their nesting: an array has four. And of all instructions: CIFAR-100's
+#: training file has some 200,000.
+_MAX_TUPLES, _MAX_INSTRUCTIONS = 1_000, 2_000_000
 
 _NUMBERS: Final = re.compile(rb"[biuf][1248]")
 
@@ -117,9 +118,11 @@ def unpickled(data: bytes) -> dict[str, Any]:
             num_tuples += instruction.name.startswith("TUPLE")
             if instruction.name not in _INSTRUCTIONS or (instruction.name == "GLOBAL" and argument not in _STAND_INS):
                 raise ValueError(f"it asks for {argument or instruction.name}")
+            if num_tuples > _MAX_TUPLES or num_instructions > _MAX_INSTRUCTIONS:
+                raise ValueError("it has more instructions than a few arrays and lists")
             # Python makes room for all places up to the one that is named.
-            if num_tuples > _MAX_TUPLES or (instruction.name == "LONG_BINPUT" and (argument or 0) > num_instructions):
-                raise ValueError("it is no simple list of arrays")
+            if instruction.name == "LONG_BINPUT" and (argument or 0) > num_instructions:
+                raise ValueError("it names a place far away")
         content = _Unpickler(io.BytesIO(data), encoding="bytes").load()
         if not isinstance(content, dict):
             raise ValueError(f"it holds no dictionary, but {type(content).__name__}")
