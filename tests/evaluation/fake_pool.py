@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from glojax.errors import ConfigurationError
 from glojax.evaluation import Trained, Training
 from glojax.evaluation.journal import recorded_result
+from glojax.tasks import TASKS
 from glojax.training import TrainingConfig, TrainResult
 
 STEPS = 10
@@ -30,6 +31,8 @@ class FakePool:
         submitted: Every training in the order of submission.
         num_cancelled: Calls of `cancel`.
     """
+
+    task = TASKS["classification"]
 
     def __init__(self, result: Callable[[Training], TrainResult] = size_and_seed, size: int = 2):
         self.size = size

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import optax
 import pytest
 from flax import nnx
@@ -13,6 +12,8 @@ from flax import nnx
 from glojax.datasets import Dataset
 from glojax.errors import ConfigurationError
 from glojax.evaluation import DevicePool, training_devices
+from glojax.tasks import MetricFunction
+from glojax.tasks.metrics import accuracy
 from glojax.training import TrainingConfig
 from tests.linear_network import LinearNetwork
 
@@ -66,8 +67,8 @@ def test_the_context_covers_functions_by_what_they_compute(digits: Dataset) -> N
     def momentum(decay: float) -> Callable[..., optax.GradientTransformation]:
         return lambda rate: optax.sgd(rate, momentum=decay)
 
-    def metric(factor: float) -> Callable[[jax.Array, jax.Array], jax.Array]:
-        return lambda logits, labels: factor * (jnp.argmax(logits, -1) == labels).astype(jnp.float32)
+    def metric(factor: float) -> MetricFunction:
+        return lambda outputs, targets, weights: factor * accuracy(outputs, targets, weights)
 
     pool = DevicePool(LinearNetwork, digits)
     contexts = [

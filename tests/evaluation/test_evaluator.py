@@ -201,9 +201,9 @@ def test_a_rule_takes_fewer_steps(make: Make) -> None:
     assert short == alone
 
 
-def confidence(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """Score 1 for each image of which the network is surer than it is by chance."""
-    return (jax.nn.softmax(logits).max(axis=-1) > 0.1001).astype(jnp.float32)
+def confidence(outputs: jax.Array, targets: jax.Array, weights: jax.Array) -> jax.Array:
+    """Score the share of images of which the network is surer than it is by chance."""
+    return (jax.nn.softmax(outputs).max(axis=-1) > 0.1001).astype(jnp.float32).mean()
 
 
 def test_a_metric_from_outside_gives_the_fitness(make: Make) -> None:

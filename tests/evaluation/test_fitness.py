@@ -6,20 +6,26 @@ from glojax.errors import ConfigurationError
 from glojax.evaluation import Evaluation, FitnessRule, Trial
 from glojax.evaluation.journal import crashed_result
 from glojax.expressions import LossTree
-from glojax.training import TrainingConfig
+from glojax.training import METRICS, Metric, TrainingConfig, TrainResult
 from tests.evaluation.fake_pool import scalar_result
 
 CONFIG = TrainingConfig(num_steps=10, batch_size=64, learning_rate=0.05)
 TREE = LossTree.parse("x * log(y)")
 
 
-def evaluation_of(rule: FitnessRule, scores: Sequence[float | None]) -> Evaluation:
+def evaluation_of(
+    rule: FitnessRule, scores: Sequence[float | None], metric: Metric = METRICS["accuracy"]
+) -> Evaluation:
     """Return the evaluation by trainings with these scores, None for one that ends after 3 steps."""
     trials = [
-        Trial.of(rate, seed, scalar_result(0.0, finite=False, steps=3) if score is None else scalar_result(score))
+        Trial.of(rate, seed, result_of(score), metric)
         for (rate, seed), score in zip(rule.grid(CONFIG), scores, strict=True)
     ]
-    return rule.evaluation(TREE, trials)
+    return rule.evaluation(TREE, trials, metric.lower_is_better)
+
+
+def result_of(score: float | None) -> TrainResult:
+    return scalar_result(0.0, finite=False, steps=3) if score is None else scalar_result(score)
 
 
 def test_fitness_is_the_mean_over_the_seeds_and_steps_are_their_sum() -> None:
@@ -36,6 +42,21 @@ def test_a_seed_that_fails_counts_as_0_beside_one_that_does_not() -> None:
     assert (evaluation.fitness, evaluation.status, evaluation.steps) == (0.25, "non_finite", 13)
 
 
+def test_where_a_lower_score_is_better_the_fitness_is_minus_the_score_and_a_failure_counts_as_the_worst() -> None:
+    rule = FitnessRule(seeds=(0, 1), learning_rates=(0.01, 0.1, 1.0))
+    evaluation = evaluation_of(rule, [0.0, None, 0.3, 0.5, 0.3, 0.2], METRICS["calibration_error"])
+    assert (evaluation.learning_rate, evaluation.fitness, evaluation.status) == (1.0, -0.25, "trained")
+    assert evaluation.scores("validation", 0.01) == [0.0, 1.0]
+
+
+def test_without_a_worst_score_a_loss_that_fails_once_has_no_fitness() -> None:
+    evaluation = evaluation_of(FitnessRule(seeds=(0, 1)), [0.9, None], METRICS["r2"])
+    assert (evaluation.fitness, evaluation.status) == (None, "non_finite")
+    assert evaluation.scores("validation") == [0.9]
+    rule = FitnessRule(seeds=(0, 1), learning_rates=(0.01, 0.1))
+    assert evaluation_of(rule, [0.9, None, -3.0, -2.0], METRICS["r2"]).fitness == -2.5
+
+
 def test_fitness_is_unknown_if_no_training_was_finite() -> None:
     evaluation = evaluation_of(FitnessRule(seeds=(0, 1)), [None, None])
     assert (evaluation.fitness, evaluation.status, evaluation.steps) == (None, "non_finite", 6)
@@ -48,7 +69,8 @@ def test_the_fitness_of_a_trained_loss_that_scores_0_is_0() -> None:
 
 
 def test_one_crashed_training_makes_the_fitness_unknown() -> None:
-    trials = [Trial.of(0.05, 0, scalar_result(0.5)), Trial.of(0.05, 1, crashed_result(("validation",)))]
+    results = (scalar_result(0.5), crashed_result(("validation",)))
+    trials = [Trial.of(0.05, seed, result, METRICS["accuracy"]) for seed, result in enumerate(results)]
     evaluation = FitnessRule(seeds=(0, 1)).evaluation(TREE, trials)
     assert (evaluation.fitness, evaluation.status, evaluation.steps) == (None, "crashed", 10)
 

@@ -46,6 +46,6 @@ def test_every_published_loss_is_in_the_documentation() -> None:
     rows = re.findall(r"^\| (\w+) \| .* \| (.*) \| ([a-z-]+) \|$", (ROOT / "docs/losses.md").read_text(), re.MULTILINE)
     listed = {name: (parameters, task) for name, parameters, task in rows if name != "name"}
     assert listed == {
-        name: (", ".join(f"{key} = {value:g}" for key, value in published.parameters.items()), published.task)
+        name: (", ".join(f"{key} = {value:g}" for key, value in published.parameters.items()), published.purpose)
         for name, published in PUBLISHED.items()
     }

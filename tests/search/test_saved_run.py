@@ -9,9 +9,9 @@ from glojax.errors import RunDirectoryError
 from glojax.expressions import LossTree
 from glojax.search.config_file import sealed
 from glojax.search.loop import rank
-from glojax.training.metrics import accuracy
 from tests.crash.run_folders import contents
 from tests.search.runs import FinishedRun
+from tests.training.test_metrics import within_two
 
 #: The rest of a generation and of a candidate.
 GENERATION = (
@@ -143,10 +143,12 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path, unfinished: Path) -> 
 
 
 def test_a_function_is_imported_where_the_caller_names_it(unfinished: Path) -> None:
-    path, metric = unfinished / "config.json", "glojax.training.metrics:accuracy"
+    path, metric = unfinished / "config.json", "tests.training.test_metrics:within_two"
     config = json.loads(path.read_text())
     config["options"]["training"]["metric"] = metric
     path.write_text(json.dumps(sealed(config)))
-    with pytest.raises(RunDirectoryError, match=r"names code, glojax.training.metrics:accuracy, .*give functions="):
+    with pytest.raises(
+        RunDirectoryError, match=r"names code, tests.training.test_metrics:within_two, .*give functions="
+    ):
         glojax.load_run(unfinished)
-    assert glojax.load_run(unfinished, functions=[metric]).training.metric is accuracy
+    assert glojax.load_run(unfinished, functions=[metric]).training.metric is within_two

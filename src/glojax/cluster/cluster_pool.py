@@ -77,6 +77,7 @@ class ClusterPool:
             "operators": list(operators),
         }
         self._head = DevicePool(network, dataset, devices=[cpu_device(0)], conv_lowering=conv_lowering or "canonical")
+        self.task = self._head.task
         self._workers = workers
         self._limits = limits or Limits()
         self._chunk_size = chunk_size

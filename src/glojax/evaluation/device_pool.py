@@ -25,6 +25,7 @@ from glojax.evaluation.runtime import training_devices
 from glojax.losses import LossProgram
 from glojax.losses.program import known_operators, num_instructions
 from glojax.networks import ConvolutionLowering, NetworkFactory
+from glojax.tasks import TASKS
 from glojax.training import (
     Train,
     TrainingConfig,
@@ -85,6 +86,7 @@ class DevicePool:
     ):
         self.devices = list(training_devices() if devices is None else devices)
         self.conv_lowering = conv_lowering
+        self.task = TASKS[dataset.task]
         self._network = network
         self._dataset = dataset
         self._given_chunk_size = chunk_size
@@ -100,9 +102,9 @@ class DevicePool:
 
     def context(self, config: TrainingConfig) -> str:
         """Return the identity of what trainings compute; see `TrainingPool`."""
-        # The computation covers functions in the configuration.
+        # The computation covers functions in the configuration, and the metric.
         settings = {name: value for name, value in vars(config).items() if is_dataclass(value) or not callable(value)}
-        del settings["learning_rate"]
+        settings = {name: value for name, value in settings.items() if name not in ("learning_rate", "metric")}
         # The measured splits are no part of it: search and comparison share what takes a second to trace.
         traced = replace(config, learning_rate=1.0, splits=("validation",))
         if traced not in self._computations:
@@ -125,9 +127,9 @@ class DevicePool:
         """Queue trainings."""
         variant = self._variant(config)
         trees = {training.tree for training in trainings}
-        largest = max(map(num_instructions, trees))
+        largest = max(num_instructions(tree, self.task.domain) for tree in trees)
         self._capacity = max(self._capacity, 2 ** (largest - 1).bit_length())
-        self._operators = known_operators(trees, self._operators)
+        self._operators = known_operators(trees, self._operators, self.task.domain)
         blocks = [_Block(variant, share, self._programs(share), self._done) for share in self._cut(variant, trainings)]
         self._num_in_progress += len(blocks)
         with self._lock:
@@ -195,7 +197,8 @@ class DevicePool:
         return [share for group in by_seed.values() for share in _shares(group, chunk_size, len(self.devices))]
 
     def _programs(self, trainings: Sequence[Training]) -> LossProgram:
-        return LossProgram.from_trees([training.tree for training in trainings], self._capacity, self._operators)
+        trees, domain = [training.tree for training in trainings], self.task.domain
+        return LossProgram.from_trees(trees, self._capacity, self._operators, domain=domain)
 
     def _variant(self, config: TrainingConfig) -> _Variant:
         # The rate comes with each training: configurations that differ in it alone share a compiled program.

@@ -16,7 +16,7 @@ from glojax.evaluation.journal import TrainingJournal
 from glojax.evaluation.pool import Training, TrainingPool
 from glojax.expressions import LossTree, canonical
 from glojax.networks import ConvolutionLowering, NetworkFactory
-from glojax.training import TrainingConfig, TrainResult
+from glojax.training import TrainingConfig, TrainResult, find_metric
 
 
 class Completed(NamedTuple):
@@ -109,6 +109,7 @@ class PoolEvaluator:
         on_training: Callable[[TrainResult], None] = lambda result: None,
     ):
         self.config = config
+        self.metric = find_metric(config.metric or pool.task.metrics[0])
         self.journal = TrainingJournal() if journal is None else journal
         self._pool = pool
         self._rule = rule or FitnessRule()
@@ -129,7 +130,7 @@ class PoolEvaluator:
     def submit(self, trees: Sequence[LossTree], rule: FitnessRule | None = None) -> Sequence[int]:
         """Evaluate losses; see `Evaluator`."""
         rule = rule or self._rule
-        canonical_trees = [canonical(tree) for tree in trees]
+        canonical_trees = [canonical(tree, self._pool.task.domain) for tree in trees]
         config = rule.config(self.config)
         tickets = [next(self._tickets) for _ in trees]
         missing: list[Training] = []
@@ -195,10 +196,10 @@ class PoolEvaluator:
             return
         tree, rule = job.function
         trials = [
-            Trial.of(rate, seed, job.results[training])
+            Trial.of(rate, seed, job.results[training], self.metric)
             for (rate, seed), training in zip(rule.grid(self.config), job.trainings, strict=True)
         ]
-        evaluation = self._known[job.function] = rule.evaluation(tree, trials)
+        evaluation = self._known[job.function] = rule.evaluation(tree, trials, self.metric.lower_is_better)
         first, *others = job.tickets
         self._completed.append(Completed(first, evaluation))
         self._completed += [Completed(other, evaluation.again()) for other in others]

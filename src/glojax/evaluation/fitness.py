@@ -1,5 +1,6 @@
 """The fitness rule: how a loss is trained, and how its trainings give one number."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -8,7 +9,7 @@ import numpy as np
 
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
-from glojax.training import TrainingConfig, TrainResult
+from glojax.training import Metric, TrainingConfig, TrainResult
 
 Status = Literal["trained", "lacks_variable", "non_finite", "crashed", "cached"]
 
@@ -23,7 +24,7 @@ class Trial:
     Attributes:
         learning_rate: The rule's rate.
         seed: The seed.
-        scores: The metric on each measured split; 0 if the training was not finite.
+        scores: The metric on each measured split; its worst, or one that is infinite, if the training was not finite.
         finite: Whether loss, gradient and parameters stayed finite to the end.
         num_steps: Optimizer steps taken; 0 if the training crashed its worker.
     """
@@ -35,9 +36,10 @@ class Trial:
     num_steps: int
 
     @classmethod
-    def of(cls, learning_rate: float, seed: int, result: TrainResult) -> "Trial":
+    def of(cls, learning_rate: float, seed: int, result: TrainResult, metric: Metric) -> "Trial":
         """Return the trial of a training with this result."""
-        scores = {split: float(score) for split, score in result.scores.items()}
+        failed = metric.worst if metric.worst is not None else math.inf if metric.lower_is_better else -math.inf
+        scores = {split: float(score) if result.finite else failed for split, score in result.scores.items()}
         return cls(learning_rate, seed, scores, bool(result.finite), int(result.num_steps))
 
 
@@ -73,17 +75,22 @@ class Evaluation:
         return replace(self, status="cached", steps=0)
 
     def scores(self, split: str, learning_rate: float | None = None) -> list[float]:
-        """Return the scores on a split at a rate (None for the best), one for each seed, rounded to six decimals."""
+        """Return the scores on a split at a rate (None for the best), one for each seed, rounded to six decimals.
+
+        That of a training which was not finite is the metric's worst, or is left out where it has none.
+        """
         rate = self.learning_rate if learning_rate is None else learning_rate
-        return [round(trial.scores[split], 6) for trial in self.trials if trial.learning_rate == rate]
+        scores = [trial.scores[split] for trial in self.trials if trial.learning_rate == rate]
+        return [round(score, 6) for score in scores if math.isfinite(score)]
 
 
 @dataclass(frozen=True)
 class FitnessRule:
     """The learning rates, seeds and steps with which a loss is trained, and how they give its fitness.
 
-    The fitness is the best, over the learning rates, of the mean validation score over the seeds. A training that was
-    not finite scores 0.
+    The fitness is the best, over the learning rates, of the mean validation score over the seeds, or of minus that
+    where a lower score is better. A training that was not finite has the metric's worst score; where there is none, the
+    loss has no fitness.
 
     Attributes:
         seeds: At least one; the same for all losses.
@@ -118,17 +125,22 @@ class FitnessRule:
         """Return the learning rate and seed of each training of a loss."""
         return [(rate, seed) for rate in self.learning_rates or (base.learning_rate,) for seed in self.seeds]
 
-    def evaluation(self, tree: LossTree, trials: Sequence[Trial]) -> Evaluation:
+    def evaluation(self, tree: LossTree, trials: Sequence[Trial], lower_is_better: bool = False) -> Evaluation:
         """Return the evaluation of a loss by its trials, in the order of `grid`."""
         steps = sum(trial.num_steps for trial in trials)
         by_rate = [trials[start : start + len(self.seeds)] for start in range(0, len(trials), len(self.seeds))]
         # A rate at which no training was finite is not the best if another rate has a fitness, even one of 0.
-        best = max(by_rate, key=lambda trials: (any(trial.finite for trial in trials), _mean_score(trials)))
+        sign = -1 if lower_is_better else 1
+
+        def mean_score(trials: Sequence[Trial]) -> float:
+            return sign * _mean_score(trials)
+
+        best = max(by_rate, key=lambda trials: (any(trial.finite for trial in trials), mean_score(trials)))
         status: Status = "trained" if all(trial.finite for trial in best) else "non_finite"
-        fitness: float | None = _mean_score(best)
+        fitness: float | None = mean_score(best)
         if any(trial.num_steps == 0 for trial in trials):
             status, fitness = "crashed", None
-        elif not any(trial.finite for trial in best):
+        elif not any(trial.finite for trial in best) or fitness == -math.inf:
             fitness = None
         return Evaluation(tree, fitness, status, steps, best[0].learning_rate, tuple(trials))
 

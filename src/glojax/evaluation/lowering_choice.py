@@ -63,12 +63,11 @@ def choices_path() -> Path:
 
 def _seconds(train: Train, device: jax.Device) -> float:
     """Measure a step of all candidates, without compilation; infinite if it cannot be run."""
-    # One image is evaluated, as whole splits would take longer than the steps.
+    # One example is evaluated, as whole splits would take longer than the steps.
     split = train.config.splits[0]
-    images, labels = train.data[split]
-    data = {"train": train.data["train"], split: (images[:1], labels[:1])}
+    data = {"train": train.data["train"], split: jax.tree.map(lambda array: array[:1], train.data[split])}
     short = replace(train, config=replace(train.config, num_steps=STEPS, splits=(split,)), data=data)
-    programs = LossProgram.from_trees([LossTree.parse("x * log(y)")] * CANDIDATES, capacity=8)
+    programs = LossProgram.from_trees([LossTree.parse("x * y")] * CANDIDATES, capacity=8, domain=train.task.domain)
     rates = np.full(CANDIDATES, 1e-3, np.float32)
     samples = []
     try:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
 from glojax.expressions import LossTree
+from glojax.tasks import Task
 from glojax.training import TrainingConfig, TrainResult
 
 #: Seconds that a pool waits, when it is cancelled, for the trainings in progress.
@@ -31,7 +32,13 @@ Trained = tuple[Training, TrainResult]
 
 
 class TrainingPool(Protocol):
-    """Does trainings, in any order; raises GlojaxError if a device has no memory for a single candidate."""
+    """Does trainings, in any order; raises GlojaxError if a device has no memory for a single candidate.
+
+    Attributes:
+        task: What the networks learn.
+    """
+
+    task: Task
 
     def context(self, config: TrainingConfig) -> str:
         """Return the identity of what trainings with this configuration compute, at any learning rate."""

@@ -1,5 +1,6 @@
 """Loss functions as expression trees: operators, text, arithmetic, canonical forms, LaTeX, SymPy."""
 
+from glojax.expressions.bounds import Domain as Domain
 from glojax.expressions.canonical import canonical as canonical
 from glojax.expressions.elements import (
     analytic_quotient as analytic_quotient,

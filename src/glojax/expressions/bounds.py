@@ -1,7 +1,8 @@
-"""Bounds of a loss's values: interval arithmetic over all labels and probabilities.
+"""Bounds of a loss's values: interval arithmetic over all x and y.
 
-The label `x` lies in [0, 1] (soft labels, and 0 for every wrong class), the probability `y` in (0, 1], from the
-smallest normal float32 up; below it, only the logarithm of y goes on to fall. The bounds hold for float32 arithmetic,
+In the domain "probability" the label `x` lies in [0, 1] (soft labels, and 0 for every wrong class), the probability `y`
+in (0, 1], from the smallest normal float32 up; below it, only the logarithm of y goes on to fall. In the domain "real"
+target and prediction are any finite float32. The bounds hold for float32 arithmetic,
 however a compiler fuses it: an inexact end of an interval moves outward, the bounds of a result that may underflow
 include zero, and a result that may overflow has no bounds. Nor has an analytic quotient, or the value of a registered
 operator. Interval arithmetic does not know that both operands of `x - x` are the same number: the bounds are true, but
@@ -10,9 +11,12 @@ not always tight.
 
 import math
 import struct
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from glojax.expressions.operators import Node
+
+#: Where x and y may lie: a label and its probability, or any two numbers.
+Domain: TypeAlias = Literal["probability", "real"]
 
 #: Smallest normal and largest finite float32. Accelerators flush smaller numbers to zero.
 FLOAT32_MIN: Final = 2.0**-126
@@ -44,9 +48,12 @@ class Bounds(NamedTuple):
 _UNKNOWN: Final = Bounds(-math.inf, math.inf)
 
 
-def node_bounds(node: Node, *operands: Bounds) -> Bounds:
+def node_bounds(node: Node, *operands: Bounds, domain: Domain = "probability") -> Bounds:
     """Return the bounds of a node's value, from those of its operands."""
-    bounds = _operator_bounds(node, *operands) if all(operand.finite for operand in operands) else _UNKNOWN
+    if domain == "real" and node.operator in ("x", "y"):
+        bounds = Bounds(-FLOAT32_MAX, FLOAT32_MAX)
+    else:
+        bounds = _operator_bounds(node, *operands) if all(operand.finite for operand in operands) else _UNKNOWN
     return bounds if node.coefficient == 1 else _product(bounds, _float32(node.coefficient))
 
 

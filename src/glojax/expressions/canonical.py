@@ -2,8 +2,8 @@
 
 `canonical` turns a tree bottom-up into a sum of products of powers (`glojax.expressions.sums`), by exact rational
 arithmetic, and writes the sum as a tree in a fixed order (`glojax.expressions.sum_trees`). It applies a rule only where
-`glojax.expressions.bounds` proves that the function stays the same for every label x in [0, 1] and probability y in
-(0, 1]: `y / y` is 1, but `x / x` stays, since it is 0 / 0 at x = 0.
+`glojax.expressions.bounds` proves that the function stays the same for every x and y of the domain, such as a label x
+in [0, 1] and a probability y in (0, 1]: `y / y` is 1, but `x / x` stays, since it is 0 / 0 at x = 0.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from math import gcd, isqrt, lcm
 
 from glojax.errors import ExpressionError
 from glojax.expressions import sums
-from glojax.expressions.bounds import node_bounds
+from glojax.expressions.bounds import Domain, node_bounds
 from glojax.expressions.operators import MAX_INTEGER, MAX_NODES, Node
 from glojax.expressions.sum_trees import by_size, write_sum
 from glojax.expressions.sums import Atom, Nodes, Number, Power, Sum, Term
@@ -23,7 +23,7 @@ from glojax.expressions.tree import LossTree
 _COMMUTATIVE = ("add", "multiply", "max", "min")
 
 
-def canonical(tree: LossTree) -> LossTree:
+def canonical(tree: LossTree, domain: Domain = "probability") -> LossTree:
     """Return the canonical form of a loss function: trees with the same form are the same function of x and y.
 
     Sums and products are flattened and ordered, constants are folded, and terms that cancel are removed. The form keeps
@@ -36,6 +36,8 @@ def canonical(tree: LossTree) -> LossTree:
     is not the paper's; but `y^3` is `y * y^2`, and `max` and `min` commute. Where a constant or an exponent would
     exceed `MAX_INTEGER`, or the simplified form `MAX_NODES`, only the operands of the sums and products are put in
     order. A tree that is larger than `MAX_NODES` stays as it is.
+
+    In the domain "real", x and y are any numbers: `sqrt(x^2)` is not `x`, nor `y / y` 1.
 
     The canonical form of a canonical form is itself. In rare cases it is a few nodes larger than `tree`: where an
     exponent is large, where a sum with fractions is squared (`(x - y / 4)^2` becomes `(4 * x - y)^2 / 16`), where a
@@ -51,7 +53,7 @@ def canonical(tree: LossTree) -> LossTree:
     if tree.size > MAX_NODES:
         return tree
     with suppress(sums.TooLargeError):
-        nodes = write_sum(tree.fold(_Rules().apply))
+        nodes = write_sum(tree.fold(_Rules(domain).apply))
         if len(nodes) <= MAX_NODES and all(abs(node.value) <= MAX_INTEGER for node in nodes):
             return LossTree(nodes)
     return LossTree(tree.fold(_ordered))
@@ -67,7 +69,8 @@ def _ordered(node: Node, *operands: Nodes) -> Nodes:
 class _Rules:
     """The rules, which apply from the leaves up. Equal atoms within one tree are one object."""
 
-    def __init__(self) -> None:
+    def __init__(self, domain: Domain) -> None:
+        self._domain: Domain = domain
         self._atoms: dict[tuple[object, ...], Atom] = {}
         self._products: dict[frozenset[tuple[Term, Number]], tuple[Term, Number]] = {}
 
@@ -166,7 +169,7 @@ class _Rules:
             is_root = node == Node("sqrt") and bounds[0].lower >= 0
             self._atoms[key] = Atom(
                 nodes=_ordered(node, *map(write_sum, operands)),
-                bounds=node_bounds(node, *bounds),
+                bounds=node_bounds(node, *bounds, domain=self._domain),
                 radicand=self._product(operands[0]) if is_root else None,
             )
         return {frozenset([((self._atoms[key], 0), 1)]): 1}

@@ -14,6 +14,7 @@ from glojax.losses.catalog import (
 from glojax.losses.compiled import compile_tree as compile_tree
 from glojax.losses.interpreter import interpret as interpret
 from glojax.losses.leaves import Leaves as Leaves
+from glojax.losses.links import DOMAINS as DOMAINS, Link as Link
 from glojax.losses.loss import Loss as Loss
 from glojax.losses.objective import ClassReduction as ClassReduction
 from glojax.losses.program import LossProgram as LossProgram

@@ -7,14 +7,15 @@ from numbers import Real
 from typing import Any, Final, Literal, NamedTuple
 
 from glojax.errors import ConfigurationError, ExpressionError, nearest
-from glojax.expressions import LossTree
+from glojax.expressions import Domain, LossTree
+from glojax.losses.links import DOMAINS, Link
 from glojax.losses.loss import Loss
 from glojax.losses.objective import DEFAULT_PROB_EPSILON, ClassReduction
 from glojax.losses.taylor import TAYLOR_VECTORS, taylor_tree
 
-#: What x and y are. "classification": label and probability of a class, by a softmax over the classes. "regression":
+#: What x and y are. "classification": label and probability of a class, or of one of several labels. "regression":
 #: target and prediction.
-Task = Literal["classification", "regression"]
+Purpose = Literal["classification", "regression"]
 
 
 class PublishedLoss(NamedTuple):
@@ -24,13 +25,18 @@ class PublishedLoss(NamedTuple):
         text: The expression; names of parameters stand in braces.
         source: Authors, year, equation; and our deviations.
         parameters: The parameters, with the values that their authors use or recommend.
-        task: What it is for.
+        purpose: What it is for.
     """
 
     text: str
     source: str
     parameters: Mapping[str, float] = {}
-    task: Task = "classification"
+    purpose: Purpose = "classification"
+
+    @property
+    def domain(self) -> Domain:
+        """Where its x and y lie."""
+        return "probability" if self.purpose == "classification" else "real"
 
     def tree(self, **parameters: Any) -> LossTree:
         """Return the loss with these values of parameters, or with those of its authors.
@@ -116,7 +122,7 @@ PUBLISHED: Final[dict[str, PublishedLoss]] = {
     **{name: PublishedLoss(str(taylor_tree(vector)), _TAYLOR) for name, vector in TAYLOR_VECTORS.items()},
     "binary_cross_entropy": PublishedLoss(
         "x * log(y) + (1 - x) * log(1 - y)",
-        "Both terms of each class, of y = softmax(logits). For a label that excludes no other, take logits [z, 0].",
+        "Both terms of each class; with the link sigmoid equal to `optax.sigmoid_binary_cross_entropy`, summed.",
     ),
     "squared_error": PublishedLoss("-(x - y)^2", "The standard.", {}, "regression"),
     "absolute_error": PublishedLoss("-abs(x - y)", "The standard.", {}, "regression"),
@@ -171,17 +177,18 @@ def taylor_cross_entropy(order: int) -> LossTree:
     return LossTree.parse("".join(["-x * (1 - y)", *terms]))
 
 
-def find_tree(name_or_text: str) -> LossTree:
-    """Return the tree of a name of `CATALOG` that is for classification, or of an expression.
+def find_tree(name_or_text: str, domain: Domain | None = "probability") -> LossTree:
+    """Return the tree of a name of `CATALOG` that is for this domain, or for any if it is None, or of an expression.
 
     Example:
         >>> str(find_tree("baikal")), str(find_tree("x * log(y)"))
         ('log(y) - x / y', 'x * log(y)')
     """
-    if name_or_text in PUBLISHED and PUBLISHED[name_or_text].task != "classification":
+    published = PUBLISHED.get(name_or_text)
+    if published is not None and domain not in (published.domain, None):
         raise ExpressionError(
-            f"The loss {name_or_text} is for regression, not for the classes of a softmax; its expression is "
-            f"CATALOG[{name_or_text!r}]."
+            f"The loss {name_or_text} is for {published.purpose}, and x and y are "
+            f"{'numbers' if domain == 'real' else 'label and probability'} here; its expression is {published.text}."
         )
     if name_or_text in CATALOG:
         return CATALOG[name_or_text]
@@ -204,6 +211,7 @@ def make_loss(
     coefficients: tuple[float, ...] | None = None,
     class_reduction: ClassReduction = "sum",
     prob_epsilon: float = DEFAULT_PROB_EPSILON,
+    link: Link | None = None,
 ) -> Loss:
     """Make a loss function of any expression: minus the expression, summed over the classes.
 
@@ -215,6 +223,8 @@ def make_loss(
         coefficients: One factor for each node in prefix order; None keeps the tree's own.
         class_reduction: "sum" or "mean" over the classes.
         prob_epsilon: Lower bound of y and 1 - y in denominators, in [0, 0.5); 0 leaves them as they are.
+        link: How logits become y, "softmax", "sigmoid" or "identity"; None for "identity" where the name is of a loss
+            for regression, else "softmax". See `Loss`.
 
     Returns:
         `loss_fn(logits, labels)`; see `Loss`.
@@ -225,7 +235,11 @@ def make_loss(
         >>> loss_fn, [round(float(loss), 4) for loss in loss_fn(jnp.array([[0.0, 0.0], [2.0, 0.0]]), jnp.array([0, 1]))]
         (Loss('x * log(y)'), [0.6931, 2.1269])
     """
-    loss = Loss(find_tree(tree) if isinstance(tree, str) else tree, class_reduction, prob_epsilon)
+    if link is None:
+        is_real = isinstance(tree, str) and tree in PUBLISHED and PUBLISHED[tree].domain == "real"
+        link = "identity" if is_real else "softmax"
+    found = find_tree(tree, DOMAINS.get(link)) if isinstance(tree, str) else tree
+    loss = Loss(found, class_reduction, prob_epsilon, link)
     return loss if coefficients is None else replace(loss, tree=loss.tree.with_coefficients(coefficients))
 
 

@@ -12,6 +12,7 @@ from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree, to_latex
 from glojax.losses.compiled import compile_instructions
 from glojax.losses.libraries import Target
+from glojax.losses.links import DOMAINS, Link
 from glojax.losses.objective import (
     DEFAULT_PROB_EPSILON,
     ClassReduction,
@@ -26,7 +27,7 @@ from glojax.losses.stable import stable
 
 @dataclass(frozen=True, repr=False)
 class Loss:
-    """A loss function of logits and labels: minus an expression, summed over the classes.
+    """A loss function of logits and labels: minus an expression, summed over the classes, labels or numbers.
 
     It can be pickled, compared and hashed, and works under `jit`, `grad`, `vmap`, `hessian`, `shard_map` and `remat`.
 
@@ -34,14 +35,20 @@ class Loss:
         tree: The expression in the label x and the probability y of a class; a text is parsed.
         class_reduction: "sum" or "mean" over the classes.
         prob_epsilon: Lower bound of y and 1 - y in denominators, in [0, 0.5).
+        link: How logits become y: "softmax" over the classes; "sigmoid" of each, for labels that exclude no other; or
+            "identity", for regression: then x is the target and y the prediction, and y, 1 - y and x - y keep their
+            sign and at least `prob_epsilon` in denominators.
     """
 
     tree: LossTree
     class_reduction: ClassReduction = "sum"
     prob_epsilon: float = DEFAULT_PROB_EPSILON
+    link: Link = "softmax"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tree", _tree(self.tree))
+        if self.link not in DOMAINS:
+            raise ConfigurationError(f"link is {self.link!r}; expected one of {', '.join(DOMAINS)}.")
         check_objective(self.class_reduction, self.prob_epsilon)
 
     def __call__(
@@ -56,9 +63,9 @@ class Loss:
 
         Args:
             logits: [..., C] floating, of any dtype: bfloat16 and float16 are computed in float32. Minus infinity stands
-                for a class that is impossible.
-            labels: [..., C], one-hot or soft; or integers [...]. An integer that is no class, such as -1 or -100 for
-                padding, has a loss and a gradient of 0.
+                for a class that is impossible. Predictions, for regression.
+            labels: [..., C], one-hot, soft or several, or targets; or, for a softmax, integers [...]. An integer that
+                is no class, such as -1 or -100 for padding, has a loss and a gradient of 0.
             axis: The axis of the classes in the logits, soft labels, `where` and `weights`.
             where: Which classes there are, a bool array that broadcasts to the logits; the others have no probability.
             weights: Factors on the classes, an array that broadcasts to the logits. The mean over the classes is
@@ -79,36 +86,40 @@ class Loss:
         is_example = None
         if labels.shape == shape:
             labels = jnp.moveaxis(labels, axis, -1).astype(dtype)
-        elif labels.shape == logits.shape[:-1] and jnp.issubdtype(labels.dtype, jnp.integer):
+        elif self.link == "softmax" and labels.shape == logits.shape[:-1] and jnp.issubdtype(labels.dtype, jnp.integer):
             labels = labels.astype(jnp.int32) if labels.dtype.itemsize < 4 else labels
             is_example = (labels >= 0) & (labels < num_classes)
             # The logits of padding must not matter, even if they are not finite.
             computed = jnp.where(is_example[..., None], computed, 0)
             labels = jax.nn.one_hot(labels, num_classes, dtype=dtype)
         else:
+            of_classes = f", or integers of shape {logits.shape[:-1]}" if self.link == "softmax" else ""
             raise ConfigurationError(
                 f"Labels of shape {labels.shape} and dtype {labels.dtype} do not fit logits of shape {shape}; "
-                f"expected shape {shape}, or integers of shape {logits.shape[:-1]}."
+                f"expected shape {shape}{of_classes}."
             )
         factors = None if weights is None else _last("weights", weights, shape, axis).astype(dtype)
         if where is not None:
             is_class = _last("where", where, shape, axis).astype(bool)
-            computed = jnp.where(is_class, computed, -jnp.inf)
+            # Among the classes of a softmax it has no probability; elsewhere its value must not matter.
+            computed = jnp.where(is_class, computed, -jnp.inf if self.link == "softmax" else 0)
             factors = jnp.where(is_class, 1 if factors is None else factors, 0).astype(dtype)
-        losses = objective(self._function, self.class_reduction, self.prob_epsilon, (), labels, computed, factors)
+        losses = objective(
+            self._function, self.class_reduction, self.prob_epsilon, (), labels, computed, factors, self.link
+        )
         losses = losses if is_example is None else jnp.where(is_example, losses, 0)
         return losses.astype(logits.dtype)
 
     @cached_property
     def _function(self) -> Function:
-        function = compile_instructions(stable(self.tree))
+        function = compile_instructions(stable(self.tree, DOMAINS[self.link]))
         return lambda _, leaves: function(leaves)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_function"}
 
     def __repr__(self) -> str:
-        options = {"class_reduction": "sum", "prob_epsilon": DEFAULT_PROB_EPSILON}
+        options = {"class_reduction": "sum", "prob_epsilon": DEFAULT_PROB_EPSILON, "link": "softmax"}
         others = (f", {name}={vars(self)[name]!r}" for name, value in options.items() if vars(self)[name] != value)
         return f"Loss({str(self.tree)!r}{''.join(others)})"
 
@@ -123,7 +134,7 @@ class Loss:
             target: "python", which is NumPy in float64, "jax", "torch", or "sympy", which is exact and bounds nothing.
 
         Raises:
-            ConfigurationError: The target is unknown.
+            ConfigurationError: The target is unknown, or the link is none of a softmax.
             ExpressionError: The target lacks an operator of the tree.
 
         Example:
@@ -132,6 +143,8 @@ class Loss:
             >>> float(namespace["loss"]([2.0, 0.0], 1).round(4))
             2.1269
         """
+        if self.link != "softmax":
+            raise ConfigurationError(f"{self} has no softmax; only losses of a softmax are exported as source code.")
         return source(self.tree, target, self.class_reduction, self.prob_epsilon)
 
     def to_latex(self) -> str:

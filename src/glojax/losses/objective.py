@@ -1,6 +1,6 @@
 r"""The objective: a differentiable loss of logits, from a function of one class.
 
-    loss = -sum_i f(x_i, y_i),   y = softmax(logits)
+    loss = -sum_i f(x_i, y_i),   y = softmax(logits), or another link of the logits
 
 Source: Gonzalez and Miikkulainen (2020), section IV-A, equation of the cross-entropy loss. Deviations: the paper
 prints 1/n in front of the sum over the n classes, but its accuracies come from the sum without it, our default. Where y
@@ -17,8 +17,8 @@ import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
 from glojax.errors import ConfigurationError
+from glojax.losses.links import LINKS, Link
 from glojax.losses.operations import Function
-from glojax.losses.softmax import Softmax
 
 ClassReduction = Literal["sum", "mean"]
 _Primals = tuple[Any, jax.Array, jax.Array, jax.Array | None]
@@ -27,7 +27,7 @@ _Primals = tuple[Any, jax.Array, jax.Array, jax.Array | None]
 DEFAULT_PROB_EPSILON = 1e-7
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2, 7))
 def objective(
     function: Function,
     class_reduction: ClassReduction,
@@ -36,6 +36,7 @@ def objective(
     labels: jax.Array,
     logits: jax.Array,
     weights: jax.Array | None = None,
+    link: Link = "softmax",
 ) -> jax.Array:
     """Return the loss [...] of each example, from labels and logits [..., C] of one dtype.
 
@@ -51,26 +52,32 @@ def objective(
         logits: [..., C].
         weights: Factors on the classes, [..., C] or of a shape that broadcasts to it, which the mean is weighted by.
             A class of weight 0 is left out, even where f is not finite.
+        link: How the logits, which are then any outputs, become y.
     """
-    softmax = Softmax.of(logits)
-    values = function(program, softmax.leaves(labels, prob_epsilon))
+    linked = LINKS[link].of(logits)
+    values = function(program, linked.leaves(labels, prob_epsilon))
     return _weighted(_factors(class_reduction, weights, logits.shape), values)
 
 
 @partial(objective.defjvp, symbolic_zeros=True)
 def _objective_jvp(
-    function: Function, class_reduction: ClassReduction, prob_epsilon: float, primals: _Primals, tangents: Any
+    function: Function,
+    class_reduction: ClassReduction,
+    prob_epsilon: float,
+    link: Link,
+    primals: _Primals,
+    tangents: Any,
 ) -> tuple[jax.Array, jax.Array]:
     program, labels, logits, weights = primals
     _, labels_dot, logits_dot, weights_dot = tangents
-    softmax = Softmax.of(logits)
-    leaves = softmax.leaves(labels, prob_epsilon)
+    linked = LINKS[link].of(logits)
+    leaves = linked.leaves(labels, prob_epsilon)
     factors_of = partial(_factors, class_reduction, shape=logits.shape)
     evaluate, factors = partial(function, program), factors_of(weights)
-    values, slopes = jax.jvp(evaluate, (leaves,), (softmax.slopes(leaves),))
+    values, slopes = jax.jvp(evaluate, (leaves,), (linked.slopes(leaves),))
     change = jnp.zeros(logits.shape[:-1], logits.dtype)
     if not isinstance(logits_dot, SymbolicZero):
-        gradient = softmax.gradient(_products(factors, slopes))
+        gradient = linked.gradient(_products(factors, slopes))
         change += jnp.sum(gradient * logits_dot, axis=-1)
     if not isinstance(labels_dot, SymbolicZero):
         _, slopes_in_labels = jax.jvp(evaluate, (leaves,), (leaves.slopes_in_labels(),))

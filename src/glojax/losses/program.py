@@ -11,9 +11,9 @@ import jax
 import numpy as np
 
 from glojax.errors import ExpressionError
-from glojax.expressions import PAPER_OPERATORS, LossTree
+from glojax.expressions import PAPER_OPERATORS, Domain, LossTree
 from glojax.losses.operations import OPERATIONS, STABLE_ARITIES
-from glojax.losses.stable import LEAVES, Instructions, stable
+from glojax.losses.stable import LEAVES, stable
 
 
 @jax.tree_util.register_dataclass
@@ -28,6 +28,7 @@ class LossProgram:
         length: [...] int32; number of instructions.
         operators: The names in `OPERATIONS`, in its order, of what the interpreter of these programs knows: the paper's
             operators, and others that a program needs. They are no array: JAX compiles the interpreter for them.
+        domain: Where x and y lie: "probability" for a softmax or sigmoid, "real" for regression.
 
     Example:
         >>> program = LossProgram.from_tree(LossTree.parse("log(y) - x / y"), capacity=8)
@@ -40,24 +41,30 @@ class LossProgram:
     coefficients: np.ndarray | jax.Array
     length: np.ndarray | jax.Array
     operators: tuple[str, ...] = field(metadata={"static": True})
+    domain: Domain = field(default="probability", metadata={"static": True})
 
     @classmethod
-    def from_tree(cls, tree: LossTree, capacity: int, operators: Iterable[str] = ()) -> "LossProgram":
+    def from_tree(
+        cls, tree: LossTree, capacity: int, operators: Iterable[str] = (), *, domain: Domain = "probability"
+    ) -> "LossProgram":
         """Write a tree as a program of at most `capacity` instructions that knows more operators than it needs."""
-        return cls._written(stable(tree), capacity, known_operators([tree], operators))
+        return cls._written(tree, capacity, known_operators([tree], operators, domain), domain)
 
     @classmethod
-    def from_trees(cls, trees: Sequence[LossTree], capacity: int, operators: Iterable[str] = ()) -> "LossProgram":
+    def from_trees(
+        cls, trees: Sequence[LossTree], capacity: int, operators: Iterable[str] = (), *, domain: Domain = "probability"
+    ) -> "LossProgram":
         """Write P trees as one stacked program: all arrays with a leading axis [P]."""
         if not trees:
             raise ExpressionError("There is no tree to write as a program; give at least one.")
-        operators = known_operators(trees, operators)
-        programs = [cls._written(stable(tree), capacity, operators) for tree in trees]
+        operators = known_operators(trees, operators, domain)
+        programs = [cls._written(tree, capacity, operators, domain) for tree in trees]
         stacked: LossProgram = jax.tree.map(lambda *arrays: np.stack(arrays), *programs)
         return stacked
 
     @classmethod
-    def _written(cls, instructions: Instructions, capacity: int, operators: tuple[str, ...]) -> "LossProgram":
+    def _written(cls, tree: LossTree, capacity: int, operators: tuple[str, ...], domain: Domain) -> "LossProgram":
+        instructions = stable(tree, domain)
         if len(instructions) > capacity:
             raise ExpressionError(
                 f"A tree of {len(instructions)} instructions does not fit a program of {capacity}; raise the capacity."
@@ -69,17 +76,19 @@ class LossProgram:
         constants = np.array([each.value for each in reverse] + padding, np.float32)
         with np.errstate(over="ignore"):
             coefficients = np.array([each.coefficient for each in reverse] + padding, np.float32)
-        return cls(opcodes, constants, coefficients, np.asarray(len(instructions), np.int32), operators)
+        return cls(opcodes, constants, coefficients, np.asarray(len(instructions), np.int32), operators, domain)
 
 
-def num_instructions(tree: LossTree) -> int:
+def num_instructions(tree: LossTree, domain: Domain = "probability") -> int:
     """Return the capacity that a program of a tree needs: its number of nodes, a few more or less."""
-    return len(stable(tree))
+    return len(stable(tree, domain))
 
 
-def known_operators(trees: Iterable[LossTree], others: Iterable[str] = ()) -> tuple[str, ...]:
+def known_operators(
+    trees: Iterable[LossTree], others: Iterable[str] = (), domain: Domain = "probability"
+) -> tuple[str, ...]:
     """Return the operators of programs of trees: the paper's, others by name, and what else the trees need."""
-    names = {*PAPER_OPERATORS, *others, *(instruction.name for tree in trees for instruction in stable(tree))}
+    names = {*PAPER_OPERATORS, *others, *(instruction.name for tree in trees for instruction in stable(tree, domain))}
     if names & STABLE_ARITIES.keys():  # the forms of a power come together
         names |= STABLE_ARITIES.keys()
     return tuple(name for name in OPERATIONS if name in names)

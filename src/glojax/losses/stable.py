@@ -6,14 +6,15 @@
 - Powers of y and 1 - y, but squares, have their logarithms beside them: `1 - y^0.7` stays exact where y is close to 1.
 - In denominators, powers with a negative exponent among them, and nowhere else, y, 1 - y and x - y are clipped.
 
-Only clipping changes the function.
+Only clipping changes the function. In the domain "real" y may be negative, so that logarithms and powers stay as they
+are written.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeVar
 
-from glojax.expressions import LossTree, Node
+from glojax.expressions import Domain, LossTree, Node
 from glojax.losses.leaves import Leaves
 
 T = TypeVar("T")
@@ -55,12 +56,15 @@ _LOGS: Final = {
 }
 
 
-def stable(tree: LossTree) -> Instructions:
+def stable(tree: LossTree, domain: Domain = "probability") -> Instructions:
     """Return what computes a tree."""
     parts: list[_Part] = []
     for node, is_denominator in reversed(list(zip(tree.nodes, _denominators(tree), strict=True))):
         operands = [parts.pop() for _ in range(node.arity)]
-        parts.append(_part(node, "clipped_" if is_denominator else "", *operands).times(node.coefficient))
+        part = _part(node, "clipped_" if is_denominator else "", *operands)
+        if domain == "real" and part.instructions[0].name in Leaves._fields:
+            part = part._replace(is_nonnegative=False, log=None)
+        parts.append(part.times(node.coefficient))
     return parts.pop().instructions
 
 
@@ -165,7 +169,7 @@ def _part(node: Node, clipped: str, *operands: _Part) -> _Part:
         case "power", (a,):
             exponent = Instruction(CONSTANT, value=float(node.value))
             power = (Instruction("power", 2), *a.instructions, exponent)
-            if a.instructions in (_leaf("y").instructions, _leaf("complement").instructions):
+            if a.log is not None and a.instructions in (_leaf("y").instructions, _leaf("complement").instructions):
                 power = (_LOG_POWER, *a.instructions, Instruction(_LOGS[a.instructions[0].name]), exponent)
             return _Part(power, a.is_nonnegative, _log(node, operands))
         case "log", (a,) if a.log is not None:

@@ -20,6 +20,7 @@ from glojax.search.run import Run, running
 from glojax.search.run_directory import require_run
 from glojax.search.tuning import Tuned
 from glojax.strategies import find_constraint
+from glojax.tasks import TASKS
 from glojax.terminal import print_text
 
 
@@ -87,8 +88,8 @@ def _run(run: Run, options: RunOptions) -> _Outcome:
     record = winner.loss_record | record
     run.directory.write_json("result.json", record)
     losses = {name: finalist.tree for name, finalist in best.items()}
-    standard = ("cross_entropy", f"cross_entropy{BEST_RATE}", "baikal")
-    losses |= {name: find_tree(name.removesuffix(BEST_RATE)) for name in standard}
+    first, *others = TASKS[run.dataset.task].standard_losses
+    losses |= {name: find_tree(name.removesuffix(BEST_RATE), None) for name in (first, f"{first}{BEST_RATE}", *others)}
     seeds = range(seeds.stop, seeds.stop + options.seeds)
     return _Outcome(record, winner, losses, seeds, run.compare(losses, seeds))
 

@@ -118,6 +118,11 @@ class CommonOptions:
             raise ConfigurationError(f"Unknown network {self.network!r}.{hint} Expected one of {', '.join(NETWORKS)}.")
 
     @property
+    def named_losses(self) -> tuple[str, ...]:
+        """The losses that the options name, as names or expressions."""
+        return ()
+
+    @property
     def dataset_source(self) -> DatasetSource:
         """The source of the data set."""
         return DatasetSource(
@@ -192,9 +197,14 @@ class DiscoverOptions(SearchOptions):
             strategy.make(self.strategy_config, self.seed, initial=self.initial_trees, constraint=constraint)
 
     @property
+    def named_losses(self) -> tuple[str, ...]:
+        """The losses to begin with, as they are named."""
+        return self.initial_losses
+
+    @property
     def initial_trees(self) -> list[LossTree]:
         """The losses to begin with."""
-        return [find_tree(loss) for loss in self.initial_losses]
+        return [find_tree(loss, None) for loss in self.initial_losses]
 
     @property
     def chosen_strategy(self) -> str:
@@ -239,9 +249,14 @@ class TuneOptions(SearchOptions):
             CoefficientLayout.of(tree, self.tuning.coefficients)
 
     @property
+    def named_losses(self) -> tuple[str, ...]:
+        """The losses to tune, as they are named."""
+        return self.loss
+
+    @property
     def trees(self) -> list[LossTree]:
         """The losses to tune."""
-        return [find_tree(loss) for loss in self.loss]
+        return [find_tree(loss, None) for loss in self.loss]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,9 +288,14 @@ class CompareOptions(CommonOptions):
             )
 
     @property
+    def named_losses(self) -> tuple[str, ...]:
+        """The losses to compare, as they are named."""
+        return tuple(name.removesuffix(BEST_RATE) for name in self.losses)
+
+    @property
     def trees(self) -> dict[str, LossTree]:
         """The losses to compare, by name."""
-        return {name: find_tree(name.removesuffix(BEST_RATE)) for name in self.losses}
+        return {name: find_tree(name.removesuffix(BEST_RATE), None) for name in self.losses}
 
 
 def _require_distinct(name: str, losses: Sequence[str]) -> None:

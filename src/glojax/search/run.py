@@ -24,6 +24,7 @@ from glojax.evaluation import (
 )
 from glojax.expressions import LossTree
 from glojax.files import expanded
+from glojax.losses import find_tree
 from glojax.losses.program import known_operators
 from glojax.networks import NETWORKS
 from glojax.search.comparison import Comparison, compare, comparison_rule
@@ -38,6 +39,7 @@ from glojax.search.run_directory import DISCOVERY_EVENTS, TUNING_EVENTS, RunDire
 from glojax.search.tuning import Tuned, TuningRecord, tune
 from glojax.strategies import TuningConfig
 from glojax.strategies.coefficients import CoefficientLayout, default_population_size
+from glojax.tasks import TASKS
 from glojax.terminal import print_text
 from glojax.training import computation_identity, make_train
 
@@ -149,6 +151,9 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
             f"{command} compares losses on a test set, and {dataset.name} has none; give it one, hold one "
             "out with --test-split held-out, or use discover."
         )
+    domain = TASKS[dataset.task].domain
+    for loss in options.named_losses:
+        find_tree(loss, domain)
     network = NETWORKS[options.network]
     sizes = {name: len(split) for name, split in dataset.splits.items()}
     resolved = {
@@ -157,6 +162,7 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
         "dataset_fingerprint": dataset.fingerprint,
         "dataset_origin": dataset.origin,
         "test_split": dataset.test_split,
+        "task": dataset.task,
     }
     with open_cluster(options.execution, console) as cluster:
         if cluster is None:
@@ -183,7 +189,7 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
             display = Display(console)
             how: Any = {"chunk_size": options.chunk_size, "conv_lowering": options.conv_lowering}
             if isinstance(options, DiscoverOptions):
-                how["operators"] = known_operators(options.initial_trees, options.genetic.operator_weights)
+                how["operators"] = known_operators(options.initial_trees, options.genetic.operator_weights, domain)
             pool: TrainingPool
             if cluster is None:
                 pool = DevicePool(network, dataset, devices=devices, **how)

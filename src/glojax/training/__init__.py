@@ -1,5 +1,6 @@
 """One candidate's training as a pure function, and populations of it."""
 
+from glojax.tasks import METRICS as METRICS, Metric as Metric
 from glojax.training.augmentation import Augmentation as Augmentation
 from glojax.training.checks import check_training as check_training
 from glojax.training.config import (
@@ -13,7 +14,7 @@ from glojax.training.identity import (
     computation_identity as computation_identity,
     decisive_settings as decisive_settings,
 )
-from glojax.training.metrics import METRICS as METRICS, Metric as Metric
+from glojax.training.metrics import find_metric as find_metric, metric_name as metric_name
 from glojax.training.optimizer import Optimizer as Optimizer, OptimizerFactory as OptimizerFactory
 from glojax.training.population import train_population as train_population
 from glojax.training.segments import chunk_bytes as chunk_bytes, train_in_segments as train_in_segments

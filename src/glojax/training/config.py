@@ -11,8 +11,9 @@ import tyro
 from glojax.errors import ConfigurationError
 from glojax.losses import ClassReduction
 from glojax.losses.objective import DEFAULT_PROB_EPSILON, check_objective
+from glojax.tasks import METRICS
 from glojax.training.augmentation import Augmentation
-from glojax.training.metrics import METRICS, MetricField, find_metric
+from glojax.training.metrics import MetricField, find_metric
 from glojax.training.named_functions import import_function, import_path, require_function
 from glojax.training.optimizer import PLAIN_SGD, Optimizer, OptimizerField, check_optimizer
 
@@ -56,8 +57,9 @@ class TrainingConfig:
     """Random changes of the images: "cifar" crops 24x24 pixels, flips, and varies brightness and contrast."""
     optimizer: OptimizerField = PLAIN_SGD
     """An optimizer of optax, such as adam b1=0.95, or any function of a learning rate that returns one."""
-    metric: MetricField = "accuracy"
-    """The score whose mean over a split is the result: a name, or a function of logits [B, C] and labels [B]."""
+    metric: MetricField = None
+    """The score on a whole split: a name, or a function of outputs [N, ...], targets [N, ...] and weights [N]. By
+    default that of the task: accuracy, macro_f1, r2 or iou."""
 
     def __post_init__(self) -> None:
         for name in ("num_steps", "batch_size", "decay_every_epochs"):
@@ -83,8 +85,10 @@ class TrainingConfig:
         elif not isinstance(self.optimizer, Optimizer):
             require_function("optimizer", self.optimizer)
             check_optimizer(self.optimizer, getattr(self.optimizer, "__qualname__", repr(self.optimizer)))
-        if not isinstance(self.metric, str) or self.metric not in METRICS:
-            object.__setattr__(self, "metric", find_metric(self.metric))
+        if isinstance(self.metric, str) and self.metric not in METRICS:
+            find_metric(self.metric)
+            object.__setattr__(self, "metric", import_function(self.metric))
+        if self.metric is not None and not isinstance(self.metric, str):
             require_function("metric", self.metric)
         for name in ("learning_rate", "prob_epsilon", "weight_decay"):
             object.__setattr__(self, name, float(getattr(self, name)))
@@ -111,7 +115,7 @@ def config_record(config: TrainingConfig) -> dict[str, Any]:
         record["optimizer"] = {"name": config.optimizer.name, "arguments": dict(config.optimizer.arguments)}
     else:
         record["optimizer"] = import_path(config.optimizer)
-    if not isinstance(config.metric, str):
+    if config.metric is not None and not isinstance(config.metric, str):
         record["metric"] = import_path(config.metric)
     return record
 

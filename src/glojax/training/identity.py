@@ -14,11 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
-from glojax.expressions import OPERATORS, LossTree
+from glojax.expressions import OPERATORS, Domain, LossTree
 from glojax.losses import LossProgram
 from glojax.losses.operations import OPERATIONS
 from glojax.losses.stable import stable
-from glojax.training.metrics import find_metric, mean_score
 from glojax.training.train import Train
 
 #: Settings of JAX that can change a number. Platform, memory, caches and debugging are left out.
@@ -60,7 +59,7 @@ def computation_identity(train: Train) -> str:
     abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), train)
     leaves, structure = jax.tree.flatten(abstract)
     traced = _traced(structure, tuple(leaves), tuple(OPERATIONS.items()), tuple(decisive_settings().items()))
-    return _hashed([traced, _programs()])[:32]
+    return _hashed([traced, _programs(train.task.domain)])[:32]
 
 
 @lru_cache(maxsize=32)
@@ -68,7 +67,7 @@ def _traced(structure: Any, leaves: tuple[Any, ...], operations: Any, settings: 
     """Return the hash of the jaxprs: a search asks for it more than once, and tracing takes half a second."""
     abstract = jax.tree.unflatten(structure, leaves)
     # Of all operators, so that those of users are covered, and the others are not told apart.
-    program = LossProgram.from_tree(LossTree.parse("x * y"), 3, OPERATIONS)
+    program = LossProgram.from_tree(LossTree.parse("x * y"), 3, OPERATIONS, domain=abstract.task.domain)
     program = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), program)
     key = jax.eval_shape(lambda: jax.random.key(0))
 
@@ -76,20 +75,17 @@ def _traced(structure: Any, leaves: tuple[Any, ...], operations: Any, settings: 
         batch = train._batch(number, key, train._order(number, key))
         return train._update(state, program, rate, batch)
 
-    def evaluation(train: Train, state: Any) -> Any:
-        return mean_score(find_metric(train.config.metric), partial(train._logits, state), *train.data["train"])
-
     rate, number = jax.ShapeDtypeStruct((), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
     begin_jaxpr, state = jax.make_jaxpr(Train.begin, return_shape=True)(abstract, key)
     step_jaxpr = jax.make_jaxpr(step)(abstract, state, program, rate, key, number)
-    jaxprs = [begin_jaxpr, step_jaxpr, jax.make_jaxpr(evaluation)(abstract, state)]
+    jaxprs = [begin_jaxpr, step_jaxpr, jax.make_jaxpr(partial(Train.score, split="train"))(abstract, state)]
     return _Digests().of(jaxprs)
 
 
-def _programs() -> str:
+def _programs(domain: Domain) -> str:
     """Return how trees become programs: by which operators, and by every rule of `glojax.losses.stable`."""
     texts = {name: operator.symbol for name, operator in OPERATORS.items()}
-    return repr([texts, *(stable(LossTree.parse(text)) for text in _EXPRESSIONS)])
+    return repr([texts, *(stable(LossTree.parse(text), domain) for text in _EXPRESSIONS)])
 
 
 def decisive_settings() -> dict[str, str]:

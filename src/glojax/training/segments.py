@@ -65,7 +65,7 @@ def chunk_bytes(train: Train, capacity: int, chunk_size: int) -> int:
 
     `capacity` is the largest number of instructions of a program. The evaluation may need more memory than a step.
     """
-    programs = LossProgram.from_trees([LossTree.parse("x * y")] * chunk_size, capacity)
+    programs = LossProgram.from_trees([LossTree.parse("x * y")] * chunk_size, capacity, domain=train.task.domain)
     key = jax.eval_shape(lambda: jax.random.key(0))
     state = jax.eval_shape(_begin, train, key, chunk_size)
     rates, step = jax.ShapeDtypeStruct((chunk_size,), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)

@@ -9,14 +9,16 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from glojax.datasets import Dataset
+from glojax.datasets import Dataset, Split
+from glojax.errors import ConfigurationError
 from glojax.losses import LossProgram, interpret
 from glojax.losses.objective import computing_dtype, objective
 from glojax.networks import ConvolutionLowering, NetworkFactory, PureNetwork
+from glojax.tasks import TASKS, Metric, Task
 from glojax.training.augmentation import augmented_shape, evaluation_inputs, training_inputs
 from glojax.training.checks import check_training, decayed
 from glojax.training.config import TrainingConfig
-from glojax.training.metrics import find_metric, mean_score, probabilities
+from glojax.training.metrics import find_metric, outputs_of
 
 #: The factor that the learning rate is multiplied by whenever it decays.
 LEARNING_RATE_DECAY = 0.1
@@ -28,8 +30,9 @@ class TrainResult:
     """The result of a training, or of P of them along a leading axis.
 
     Attributes:
-        scores: The mean of the metric for each evaluated split, [...] float32; 0 where the training was not finite.
-        finite: [...] bool; whether loss and network stayed finite to the end; otherwise the training has failed.
+        scores: The metric on each evaluated split, [...] float32; 0 where the training was not finite.
+        finite: [...] bool; whether loss and network stayed finite to the end, and the scores are finite; otherwise the
+            training has failed.
         num_steps: [...] int32; steps taken, fewer than configured only where a non-finite loss ended the training.
     """
 
@@ -56,8 +59,8 @@ class TrainState(NamedTuple):
     finite: jax.Array
 
 
-#: The inputs, one-hot labels and dropout key of one step.
-_Batch = tuple[jax.Array, jax.Array, jax.Array]
+#: The inputs, x, weights (None for equal ones) and dropout key of one step.
+_Batch = tuple[jax.Array, jax.Array, jax.Array | None, jax.Array]
 
 _STATIC: Any = {"static": True}
 
@@ -75,18 +78,20 @@ class Train:
     once, or have keys [K] of their own.
 
     Attributes:
-        data: Inputs and targets of each split.
+        data: Inputs, targets and weights (None for equal ones) of each split.
         network: Builds the Flax NNX module.
         input_shape: Shape of an input that the network sees.
-        num_outputs: C.
+        num_outputs: C, or K numbers.
+        task: What the network learns.
         config: Budget and hyperparameters.
         conv_lowering: Form of convolutions; None for "canonical" on a CPU and "grouped" elsewhere.
     """
 
-    data: dict[str, tuple[jax.Array, jax.Array]]
+    data: dict[str, tuple[jax.Array, jax.Array, jax.Array | None]]
     network: NetworkFactory = field(metadata=_STATIC)
     input_shape: tuple[int, ...] = field(metadata=_STATIC)
     num_outputs: int = field(metadata=_STATIC)
+    task: Task = field(metadata=_STATIC)
     config: TrainingConfig = field(metadata=_STATIC)
     conv_lowering: ConvolutionLowering | None = field(metadata=_STATIC)
 
@@ -117,6 +122,11 @@ class Train:
         stop: jax.Array | int,
     ) -> TrainState:
         """Take the steps from `start` to before `stop`, or fewer if all candidates have failed."""
+        if program.domain != self.task.domain:
+            raise ConfigurationError(
+                f"The program is written for the domain {program.domain!r}, but x and y of {self.task.name} are in "
+                f"{self.task.domain!r}: write it with LossProgram.from_trees(..., domain={self.task.domain!r})."
+            )
 
         def run_epoch(begin: tuple[jax.Array, TrainState]) -> tuple[jax.Array, TrainState]:
             epoch = begin[0] // self._steps_per_epoch
@@ -140,16 +150,25 @@ class Train:
         leaves = jax.tree.leaves((state.params, state.rest))
         floats = [leaf for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.inexact)]
         finite = state.finite & jnp.stack([jnp.isfinite(leaf).all() for leaf in floats]).all()
-        metric, logits_fn = find_metric(self.config.metric), partial(self._logits, state)
-        scores = {
-            split: jnp.where(finite, mean_score(metric, logits_fn, *self.data[split]), 0)
-            for split in self.config.splits
-        }
+        scores = {split: self.score(state, split) for split in self.config.splits}
+        finite &= jnp.isfinite(jnp.stack([*scores.values()])).all()
+        scores = {split: jnp.where(finite, score, 0) for split, score in scores.items()}
         return TrainResult(scores, finite, state.num_steps)
 
     def predict(self, state: TrainState, split: str) -> jax.Array:
-        """Return class probabilities [N, C] of a split's inputs under one candidate's network, in evaluation."""
-        return probabilities(partial(self._logits, state), self.data[split][0])
+        """Return y for a split's inputs under one candidate's network, in evaluation: class probabilities [N, C]."""
+        return self.task.predictions(self._outputs(state, split))
+
+    def score(self, state: TrainState, split: str) -> jax.Array:
+        """Return the metric [] of one candidate's network on a split."""
+        _, targets, weights = self.data[split]
+        weights = jnp.ones(targets.shape[0], jnp.float32) if weights is None else weights
+        return self.metric(self._outputs(state, split), targets, weights)
+
+    @property
+    def metric(self) -> Metric:
+        """The configuration's metric, or that of the task."""
+        return find_metric(self.config.metric or self.task.metrics[0])
 
     @property
     def _steps_per_epoch(self) -> int:
@@ -166,18 +185,19 @@ class Train:
         """Return the batch of a step, or one for each of the keys [K]."""
         if key.ndim:
             return jax.vmap(partial(self._batch, step))(key, order)
-        inputs, targets = self.data["train"]
+        inputs, targets, weights = self.data["train"]
         batch_size = self.config.batch_size
         indices = lax.dynamic_slice_in_dim(order, step % self._steps_per_epoch * batch_size, batch_size)
         _, _, dropout_key = jax.random.split(key, 3)
         # Dropout draws from the key itself; augmentation from one folded in.
         step_key = jax.random.fold_in(dropout_key, step)
         batch = training_inputs(self.config.augmentation, jax.random.fold_in(step_key, 1), inputs, indices)
-        return batch, jax.nn.one_hot(targets[indices], self.num_outputs, dtype=jnp.float32), step_key
+        labels = self.task.labels(targets[indices], self.num_outputs)
+        return batch, labels, None if weights is None else weights[indices], step_key
 
     def _update(self, state: TrainState, program: LossProgram, learning_rate: jax.Array, batch: _Batch) -> TrainState:
         """Take one step, of one candidate or of K; batches [K] if they have keys of their own."""
-        inputs, one_hot, dropout_key = batch
+        inputs, labels, weights, dropout_key = batch
         if state.finite.ndim:
             in_axes = (0, 0, 0, 0 if dropout_key.ndim else None)
             return jax.vmap(self._update, in_axes)(state, program, learning_rate, batch)
@@ -186,11 +206,12 @@ class Train:
         optimizer = gradient_transformation(config, rate)
 
         def loss_fn(params: Any) -> tuple[jax.Array, Any]:
-            logits, rest = self._pure_network.train_outputs(params, state.rest, inputs, dropout_key)
-            logits = logits.astype(computing_dtype(logits.dtype))
-            labels = one_hot.astype(logits.dtype)
-            losses = objective(interpret, config.class_reduction, config.prob_epsilon, program, labels, logits)
-            return jnp.mean(losses), rest
+            outputs, rest = self._pure_network.train_outputs(params, state.rest, inputs, dropout_key)
+            outputs = outputs.astype(computing_dtype(outputs.dtype))
+            x = labels.astype(outputs.dtype)
+            reduction, epsilon = config.class_reduction, config.prob_epsilon
+            losses = objective(interpret, reduction, epsilon, program, x, outputs, link=self.task.link)
+            return _mean(losses, weights), rest
 
         (loss, rest), gradient = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
         # Several of optax's optimizers rely on the usual promotion of dtypes.
@@ -201,9 +222,14 @@ class Train:
         num_steps = state.num_steps + state.finite.astype(jnp.int32)
         return TrainState(params, rest, optimizer_state, num_steps, state.finite & jnp.isfinite(loss))
 
-    def _logits(self, state: TrainState, inputs: jax.Array) -> jax.Array:
-        """Return logits [B, C] of inputs [B, ...] of the data set, in evaluation."""
-        return self._pure_network.outputs(state.params, state.rest, evaluation_inputs(self.config.augmentation, inputs))
+    def _outputs(self, state: TrainState, split: str) -> jax.Array:
+        """Return outputs [N, ...] float32 for a split's inputs, in evaluation."""
+
+        def outputs_fn(inputs: jax.Array) -> jax.Array:
+            inputs = evaluation_inputs(self.config.augmentation, inputs)
+            return self._pure_network.outputs(state.params, state.rest, inputs)
+
+        return outputs_of(outputs_fn, self.data[split][0])
 
     @property
     def _pure_network(self) -> PureNetwork:
@@ -243,10 +269,25 @@ def make_train(
             weight decay is configured.
     """
     check_training(network, dataset, config)
-    splits = {split: dataset.splits[split] for split in ("train", *config.splits)}
-    data = {split: (jnp.asarray(arrays.inputs), jnp.asarray(arrays.targets)) for split, arrays in splits.items()}
+    splits = {name: dataset.splits[name] for name in ("train", *config.splits)}
+    data = {name: _on_device(split) for name, split in splits.items()}
     shape = augmented_shape(config.augmentation, dataset.input_shape)
-    return Train(data, network, shape, dataset.num_outputs, config, conv_lowering)
+    return Train(data, network, shape, dataset.num_outputs, TASKS[dataset.task], config, conv_lowering)
+
+
+def _on_device(split: Split) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+    weights = None if split.weights is None else jnp.asarray(split.weights)
+    return jnp.asarray(split.inputs), jnp.asarray(split.targets), weights
+
+
+def _mean(losses: jax.Array, weights: jax.Array | None) -> jax.Array:
+    """Return the mean [] of losses [B, ...], of examples with weights [B]."""
+    if weights is None:
+        return jnp.mean(losses)
+    weights = weights.astype(losses.dtype)
+    total = weights.sum()
+    # A batch may have no weight at all.
+    return (weights * losses.reshape(losses.shape[0], -1).mean(axis=1)).sum() / jnp.where(total > 0, total, 1)
 
 
 def gradient_transformation(config: TrainingConfig, learning_rate: jax.Array | float) -> optax.GradientTransformation:

@@ -1,0 +1,4 @@
+"""What a network learns: the link from its outputs to y, the targets as x, and the usual metrics and losses."""
+
+from glojax.tasks.metrics import METRICS as METRICS, Metric as Metric, MetricFunction as MetricFunction
+from glojax.tasks.task import TASKS as TASKS, Task as Task
