@@ -105,7 +105,7 @@ def test_only_training_labels_become_wrong() -> None:
     assert (noisy.train.targets != digits.train.targets).mean() == pytest.approx(0.4, abs=1e-3)
     assert (noisy.train.inputs == digits.train.inputs).all()
     assert (noisy.validation, noisy.test) == (digits.validation, digits.test)
-    assert noisy.origin == f"{digits.origin}; 0.4 of the training labels wrong (symmetric)"
+    assert noisy.origin == f"{digits.origin}; 40 % of the training labels wrong (symmetric)"
 
 
 def test_weights_stay_with_their_examples() -> None:

@@ -38,7 +38,7 @@ def test_the_trouble_is_recorded(begun: Path) -> None:
     assert config["resolved"]["dataset_fingerprint"] == dataset.fingerprint
     assert config["resolved"]["dataset_sizes"]["train"] == len(dataset.train)
     origin = config["resolved"]["dataset_origin"]
-    assert origin.endswith("; training classes in the ratio 1 to 0.2; 0.4 of the training labels wrong (pair)")
+    assert origin.endswith("; training classes in the ratio 1 to 0.2; 40 % of the training labels wrong (pair)")
 
 
 def test_a_run_goes_on_with_the_same_trouble_and_with_no_other(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:

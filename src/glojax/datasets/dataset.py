@@ -201,7 +201,7 @@ class Dataset:
         if kind not in get_args(NoiseKind):
             raise DatasetError(f"The noise kind is {kind!r}; expected one of {', '.join(get_args(NoiseKind))}.")
         labels = noisy_labels(self._labels_to_change("label noise", seed), self.num_outputs, share, kind, seed)
-        origin = f"{self.origin}; {share:.6g} of the training labels wrong ({kind})"
+        origin = f"{self.origin}; {100 * share:g} % of the training labels wrong ({kind})"
         return replace(self, train=replace(self.train, targets=labels), origin=origin)
 
     def _labels_to_change(self, what: str, seed: int) -> NDArray[np.int32]:
