@@ -36,6 +36,17 @@ def test_an_unknown_name_gets_the_known_ones_and_the_nearest(name: str, advice: 
     )
 
 
+@pytest.mark.parametrize("name", ["no/where", "no\0/where", f"no/{'where' * 99}", "nowhere/", ".", "/dev/null"])
+def test_a_path_without_data_is_refused_with_what_may_be_there(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("train images")
+
+    with pytest.raises(DatasetError, match=r"(does not exist|is not recognised); expected a \.npz file; a \.csv, "):
+        load_dataset(name)
+
+
 def test_the_home_folder_may_be_abbreviated(monkeypatch: pytest.MonkeyPatch, blank_mnist: Path) -> None:
     monkeypatch.setenv("HOME", str(blank_mnist.parent))
 

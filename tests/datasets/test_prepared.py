@@ -12,8 +12,10 @@ import pytest
 from array_record.python.array_record_module import ArrayRecordWriter
 from tensorflow_datasets.proto import tf_example_pb2
 
+from glojax.datasets import load_dataset
 from glojax.datasets.prepared import find_prepared, prepare, read_prepared
-from glojax.datasets.publication import Publication
+from glojax.datasets.publication import Publication, PublishedImages
+from glojax.datasets.split import Split
 from glojax.errors import DatasetError
 
 
@@ -59,6 +61,18 @@ def test_the_newest_version_is_found(prepared: Path, data_root: Path) -> None:
 
 def test_without_test_images(prepared: Path, tiny_mnist: Publication) -> None:
     assert read_prepared(prepared, tiny_mnist, with_test=False).test is None
+
+
+def test_any_name_is_read_as_tensorflow_datasets_wrote_it(prepared: Path, tiny_images: PublishedImages) -> None:
+    dataset = load_dataset("tfds:mnist", task="regression")  # some of the few random labels are in the test alone
+
+    def examples(*splits: Split | None) -> list[tuple[bytes, int]]:
+        pairs = [pair for split in splits if split for pair in zip(split.inputs, split.targets, strict=True)]
+        return sorted((image.tobytes(), int(label.item())) for image, label in pairs)
+
+    assert examples(dataset.train, dataset.validation) == examples(tiny_images.train)
+    assert examples(dataset.test) == examples(tiny_images.test)
+    assert dataset.origin == f"tensorflow-datasets folder {prepared}: label from image"
 
 
 @pytest.mark.parametrize(

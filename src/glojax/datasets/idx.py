@@ -90,6 +90,8 @@ def read_idx_folder(path: Path) -> GivenArrays | None:
     The official files of EMNIST, whose names begin with emnist, hold images with exchanged axes; they are put right.
     """
     folder, prefix = (path, "") if os.path.isdir(path) else (path.parent, path.name)
+    if not os.path.isdir(folder):
+        return None
     found = [file for file in _find_idx(folder) if prefix in ("", file.group.name)]
     groups = sorted({file.group for file in found})
     if len(groups) > 1:
