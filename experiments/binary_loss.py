@@ -52,7 +52,7 @@ def report(options: Options, records: Records) -> Report:
     rows = []
     for loss in PAPER_LOSSES:
         curve = binary_loss_curve(CATALOG[loss]).above(0.02)
-        axes.plot(curve.probs, curve.loss, label=LABELS[loss], markevery=0.08, markersize=4, **STYLES[loss])
+        axes.plot(curve.points, curve.loss, label=LABELS[loss], markevery=0.08, markersize=4, **STYLES[loss])
         least = minimum(CATALOG[loss])
         if least < 1:
             axes.axvline(least, color=STYLES[loss]["color"], linestyle=STYLES[loss]["linestyle"], linewidth=0.8)

@@ -12,7 +12,7 @@ def curve(name_or_text: str, num_points: int = 999) -> LossCurve:
 
 
 def test_probabilities_are_evenly_spaced_within_0_and_1() -> None:
-    np.testing.assert_allclose(curve("baikal", num_points=3).probs, [0.25, 0.5, 0.75])
+    np.testing.assert_allclose(curve("baikal", num_points=3).points, [0.25, 0.5, 0.75])
 
 
 def test_cross_entropy_is_the_formula() -> None:
@@ -34,7 +34,7 @@ def test_coefficients_count() -> None:
 
 
 def test_cross_entropy_is_least_at_certainty() -> None:
-    assert curve("cross_entropy").minimum == curve("cross_entropy").probs[-1]
+    assert curve("cross_entropy").minimum == curve("cross_entropy").points[-1]
 
 
 @pytest.mark.parametrize(("name", "minimum"), [("baikal", 0.7071), ("baikal_cma", 0.7719)])

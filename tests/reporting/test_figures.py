@@ -57,8 +57,8 @@ def pixels(
         tuning=found_tuning,
         losses={"discovered": loss, "cross_entropy": find_tree("cross_entropy"), "baikal": find_tree("baikal")},
         comparison=[
-            {"name": "discovered", "test_accuracy": accuracy(*found or (0.95, 0.97))},
-            {"name": "cross_entropy", "test_accuracy": accuracy(0.9, 0.91)},
+            {"name": "discovered", "test": accuracy(*found or (0.95, 0.97))},
+            {"name": "cross_entropy", "test": accuracy(0.9, 0.91)},
         ],
         test_split=test_split,
     )

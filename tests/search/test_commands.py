@@ -61,7 +61,7 @@ def test_a_tuned_loss_that_is_better_is_the_result(use_stand_ins: UseStandIns) -
     assert main(RUN) == 0
     assert compared_in_order() == ["tuned", "discovered", *STANDARD]
     assert result()["expression"] == result()["tuned"]["expression"] != result()["discovered"]["expression"]
-    assert result()["mean_accuracy"] == pytest.approx(0.9)
+    assert result()["mean_score"] == pytest.approx(0.9)
 
 
 def test_a_tuned_loss_that_is_worse_is_not_the_result(use_stand_ins: UseStandIns) -> None:
@@ -74,7 +74,7 @@ def test_a_tuned_loss_that_is_worse_is_not_the_result(use_stand_ins: UseStandIns
 def test_a_tuned_loss_that_is_as_good_is_not_the_result(use_stand_ins: UseStandIns) -> None:
     use_stand_ins(lambda tree: 0.5 if tree.size == 3 else 0.25)
     assert main(RUN) == 0
-    assert result()["discovered"]["mean_accuracy"] == result()["tuned"]["mean_accuracy"]
+    assert result()["discovered"]["mean_score"] == result()["tuned"]["mean_score"]
     assert compared_in_order() == ["discovered", "tuned", *STANDARD]
     assert result()["expression"] == result()["discovered"]["expression"]
 

@@ -27,7 +27,7 @@ def test_the_result_has_the_losses_in_the_order_asked_for(compare_run: FinishedR
 def test_a_name_and_its_text_are_the_same_loss(compare_run: FinishedRun) -> None:
     _, named, written, _ = compare_run.json("result.json")["comparison"]
     assert named["expression"] == written["expression"] == "log(y) - x / y"
-    for key in ("learning_rate", "validation_accuracy", "test_accuracy", "non_finite"):
+    for key in ("learning_rate", "validation", "test", "non_finite"):
         assert named[key] == written[key]
 
 

@@ -9,7 +9,7 @@ from glojax.evaluation import Trial
 from glojax.expressions import LossTree
 from glojax.losses import find_tree
 from glojax.search import comparison
-from glojax.search.comparison import Accuracies, Comparison, compare
+from glojax.search.comparison import Comparison, Scores, compare
 from glojax.training import TrainingConfig
 from tests.search.fakes import FakeEvaluator
 
@@ -17,11 +17,11 @@ CONFIG = TrainingConfig(num_steps=3, batch_size=64, learning_rate=0.5)
 
 
 def test_accuracies_have_mean_and_sample_deviation() -> None:
-    assert Accuracies.of([0.5, 0.6, 0.7]) == Accuracies(0.6, 0.1, [0.5, 0.6, 0.7])
+    assert Scores.of([0.5, 0.6, 0.7]) == Scores(0.6, 0.1, [0.5, 0.6, 0.7])
 
 
 def test_a_single_accuracy_has_no_deviation() -> None:
-    assert Accuracies.of([0.5]) == Accuracies(0.5, None, [0.5])
+    assert Scores.of([0.5]) == Scores(0.5, None, [0.5])
 
 
 def compared(
@@ -65,13 +65,13 @@ def test_each_loss_is_trained_with_each_seed() -> None:
     assert [(rule.seeds, rule.splits) for rule in evaluator.rules if rule] == [((7, 8), ("validation", "test"))]
     first, second = result.losses
     assert (first.name, first.expression, first.non_finite) == ("baikal", "log(y) - x / y", 0)
-    assert (first.validation_accuracy.values, first.test_accuracy.values) == ([0.5, 0.75], [0.125, 0.375])
+    assert (first.validation.values, first.test.values) == ([0.5, 0.75], [0.125, 0.375])
     assert (second.name, second.expression, second.non_finite) == ("x * y", "x * y", 1)
-    assert (second.validation_accuracy.values, second.test_accuracy.values) == ([0.25, 0.0], [0.625, 0.0])
+    assert (second.validation.values, second.test.values) == ([0.25, 0.0], [0.625, 0.0])
 
 
 @pytest.mark.parametrize("name", ["cross_entropy_best_rate", "baikal_best_rate"])
-def test_the_best_rate_is_that_of_the_highest_mean_validation_accuracy(
+def test_the_best_rate_is_that_of_the_highest_mean_validation(
     name: str,
 ) -> None:
     validation = [[0.2, 0.2], [0.1, 0.1], [0.3, 0.3], [0.9, 0.1], [0.6, 0.5], [0.0, 0.0]]
@@ -79,7 +79,7 @@ def test_the_best_rate_is_that_of_the_highest_mean_validation_accuracy(
     result, evaluator = compared(["baikal", name], validation, test)
     assert rates_of(evaluator) == pytest.approx([0.5, 0.15, 0.5, 1.5, 5.0, 15.0])
     assert [loss.learning_rate for loss in result.losses] == [0.5, 5.0]
-    assert result.losses[1].test_accuracy.values == [0.4, 0.6]
+    assert result.losses[1].test.values == [0.4, 0.6]
 
 
 def test_p_values_are_welchs_in_either_order() -> None:
@@ -118,7 +118,7 @@ def test_with_learning_rates_each_loss_is_taken_at_its_own_best() -> None:
     baikal, cross_entropy = result.losses
     assert (baikal.learning_rate, cross_entropy.learning_rate) == (0.01, 0.1)
     assert baikal.tried == [comparison.RateTrial(0.01, 0.625, 0), comparison.RateTrial(0.1, 0.25, 1)]
-    assert [trial.mean_validation_accuracy for trial in cross_entropy.tried] == [0.1875, 0.375]
+    assert [trial.mean_validation for trial in cross_entropy.tried] == [0.1875, 0.375]
 
 
 def test_a_loss_without_both_variables_is_refused() -> None:
@@ -128,4 +128,4 @@ def test_a_loss_without_both_variables_is_refused() -> None:
 
 def test_a_loss_of_which_no_training_ends_has_accuracy_0() -> None:
     result, _ = compared(["baikal"], [[0.0, 0.0]], finite=[[False, False]])
-    assert (result.losses[0].validation_accuracy.mean, result.losses[0].non_finite) == (0.0, 2)
+    assert (result.losses[0].validation.mean, result.losses[0].non_finite) == (0.0, 2)

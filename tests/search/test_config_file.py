@@ -26,7 +26,7 @@ OPTIONS = RunOptions(
     data_dir=Path("data"),
     genetic=GeneticConfig(max_nodes=None),
 )
-OWN_OPTIMIZER, OWN_METRIC = "optax:adam", "glojax.training.metrics:accuracy"
+OWN_OPTIMIZER, OWN_METRIC = "optax:adam", "tests.training.test_metrics:within_two"
 OWN = TrainingConfig(num_steps=1, batch_size=1, learning_rate=1, optimizer=Optimizer(OWN_OPTIMIZER), metric=OWN_METRIC)
 RESUME = ResumeOptions(run_dir=Path("run"), data_dir=Path("data"))
 RESOLVED = {"dataset_fingerprint": "abc", "computation": "0123", "dataset_origin": "the cache"}

@@ -25,7 +25,7 @@ def test_chunks_give_what_single_candidates_give(one_by_one: FinishedRun, in_chu
     records = [a_run.json("result.json")["comparison"] for a_run in (one_by_one, in_chunks)]
     for alone, together in zip(*records, strict=True):
         assert alone["non_finite"] == together["non_finite"]
-        values = [record["validation_accuracy"]["values"] for record in (alone, together)]
+        values = [record["validation"]["values"] for record in (alone, together)]
         # Rounding may move a few of 360 predictions across the border.
         assert values[1] == pytest.approx(values[0], abs=5 / 360)
 

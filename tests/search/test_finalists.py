@@ -41,7 +41,7 @@ def test_a_finalist_that_cannot_be_trained_with_any_fresh_seed_comes_last() -> N
     evaluator = FakeEvaluator(lambda tree: None if tree.uses("log") else 0.25)
     found = [Evaluation(tree, 0.9, "trained", STEPS) for tree in TREES]
     chosen = choose(found, evaluator, [7, 8])
-    assert [(str(one.tree), one.accuracies) for one in chosen] == [
+    assert [(str(one.tree), one.scores) for one in chosen] == [
         ("x * y", [0.25, 0.25]),
         ("x * log(y)", [0.0, 0.0]),
         ("log(y) - x / y", [0.0, 0.0]),
@@ -53,11 +53,11 @@ def test_a_finalist_is_written_as_text_and_latex() -> None:
     assert first.record == {
         "expression": "x * log(y)",
         "fitness": 0.75,
-        "mean_accuracy": 0.9,
-        "accuracies": [0.9],
+        "mean_score": 0.9,
+        "scores": [0.9],
         "seeds": [0],
     }
-    assert set(first.loss_record) == {"expression", "latex", "fitness", "mean_accuracy"}
+    assert set(first.loss_record) == {"expression", "latex", "fitness", "mean_score"}
     assert "log" in first.loss_record["latex"]
 
 

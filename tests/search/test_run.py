@@ -24,7 +24,7 @@ STANDARD = ["cross_entropy", "cross_entropy_best_rate", "baikal"]
 def found(run: FinishedRun) -> list[str]:
     """The discovered and the tuned loss, the better one first."""
     result = run.json("result.json")
-    return sorted(("discovered", "tuned"), key=lambda name: -float(result[name]["mean_accuracy"]))
+    return sorted(("discovered", "tuned"), key=lambda name: -float(result[name]["mean_score"]))
 
 
 def candidates_of(run: FinishedRun, phase: str) -> list[dict[str, Any]]:
@@ -167,17 +167,17 @@ def test_each_phase_ends_with_its_best_finalist(bare_run: FinishedRun, name: str
     assert all(fitness[one["expression"]] == one["fitness"] > 0 for one in finalists)
     # 5 served the search, 6 and 7 the finalists.
     assert [one["seeds"] for one in finalists] == [[6, 7]] * 2
-    assert all(len(one["accuracies"]) == 2 for one in finalists)
-    means = [one["mean_accuracy"] for one in finalists]
+    assert all(len(one["scores"]) == 2 for one in finalists)
+    means = [one["mean_score"] for one in finalists]
     assert means == sorted(means, reverse=True)
-    assert means == pytest.approx([np.mean(one["accuracies"]) for one in finalists], abs=1e-6)
-    best = {key: finalists[0][key] for key in ("expression", "fitness", "mean_accuracy")}
+    assert means == pytest.approx([np.mean(one["scores"]) for one in finalists], abs=1e-6)
+    best = {key: finalists[0][key] for key in ("expression", "fitness", "mean_score")}
     assert choice == best | {"latex": to_latex(LossTree.parse(best["expression"])), "finalists": finalists}
 
 
 def test_the_result_is_the_better_one_of_discovered_and_tuned(bare_run: FinishedRun) -> None:
     result = bare_run.json("result.json")
-    keys = ("expression", "latex", "fitness", "mean_accuracy")
+    keys = ("expression", "latex", "fitness", "mean_score")
     assert set(result) == {*keys, "discovered", "tuning", "tuned", "test_split", "seeds", "comparison", "welch"}
     assert result["test_split"] == "official"
     assert [result[key] for key in keys] == [result[found(bare_run)[0]][key] for key in keys]
@@ -194,7 +194,7 @@ def test_the_comparison_has_an_accuracy_for_each_loss_and_seed(bare_run: Finishe
     ]
     assert result["comparison"][0]["expression"] == result["expression"]
     for record in result["comparison"]:
-        for split in ("validation_accuracy", "test_accuracy"):
+        for split in ("validation", "test"):
             values = record[split]["values"]
             assert len(values) == 2
             assert all(0 <= value <= 1 for value in values)
@@ -212,13 +212,13 @@ def test_cross_entropy_at_its_best_rate_is_no_worse_on_validation(bare_run: Fini
     plain, best = records["cross_entropy"], records["cross_entropy_best_rate"]
     assert plain["learning_rate"] == 0.05
     assert best["learning_rate"] in [0.05 * factor for factor in RATE_FACTORS]
-    assert best["validation_accuracy"]["mean"] >= plain["validation_accuracy"]["mean"]
+    assert best["validation"]["mean"] >= plain["validation"]["mean"]
 
 
 @pytest.mark.filterwarnings("ignore:Precision loss")
 def test_p_values_are_those_of_welchs_test(bare_run: FinishedRun) -> None:
     result = bare_run.json("result.json")
-    values = {record["name"]: record["test_accuracy"]["values"] for record in result["comparison"]}
+    values = {record["name"]: record["test"]["values"] for record in result["comparison"]}
     assert [(test["first"], test["second"]) for test in result["welch"]] == list(combinations(values, 2))
     for test in result["welch"]:
         first, second = values[test["first"]], values[test["second"]]
@@ -268,7 +268,7 @@ def test_a_search_alone_leaves_no_comparison(discover_run: FinishedRun) -> None:
         "trainings.jsonl",
     ]
     result = discover_run.json("result.json")
-    assert set(result) == {"expression", "latex", "fitness", "mean_accuracy", "discovered"}
+    assert set(result) == {"expression", "latex", "fitness", "mean_score", "discovered"}
     assert result["expression"] == result["discovered"]["expression"]
     assert f"Best loss found:  {result['expression']}" in discover_run.output.splitlines()
 

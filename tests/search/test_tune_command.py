@@ -144,10 +144,10 @@ def test_the_untuned_losses_and_the_best_members_are_finalists(tune_run: Finishe
 def test_the_result_is_the_best_finalist(tune_run: FinishedRun) -> None:
     result = tune_run.json("result.json")
     finalists = result["finalists"]
-    means = [one["mean_accuracy"] for one in finalists]
+    means = [one["mean_score"] for one in finalists]
     assert means == sorted(means, reverse=True)
-    assert means == pytest.approx([np.mean(one["accuracies"]) for one in finalists], abs=1e-6)
-    for key in ("expression", "fitness", "mean_accuracy"):
+    assert means == pytest.approx([np.mean(one["scores"]) for one in finalists], abs=1e-6)
+    for key in ("expression", "fitness", "mean_score"):
         assert result[key] == finalists[0][key]
     assert result["latex"] == to_latex(LossTree.parse(result["expression"]))
 
@@ -169,9 +169,9 @@ def test_the_best_member_is_compared_with_the_loss_that_it_was_made_of(tune_run:
     assert untuned["expression"] == at_best_rate["expression"] == without_coefficients(tuned["expression"])
     assert tuned["learning_rate"] == untuned["learning_rate"] == 0.05
     assert at_best_rate["learning_rate"] in [0.05 * factor for factor in (0.3, 1.0, 3.0, 10.0, 30.0)]
-    assert at_best_rate["validation_accuracy"]["mean"] >= untuned["validation_accuracy"]["mean"]
+    assert at_best_rate["validation"]["mean"] >= untuned["validation"]["mean"]
     for record in result["comparison"]:
-        assert len(record["test_accuracy"]["values"]) == 2
+        assert len(record["test"]["values"]) == 2
     names = [record["name"] for record in result["comparison"]]
     assert [(test["first"], test["second"]) for test in result["welch"]] == list(combinations(names, 2))
 

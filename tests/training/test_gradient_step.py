@@ -11,7 +11,7 @@ from flax import nnx
 from glojax.networks import SmallCNN
 from glojax.training import TrainingConfig
 from glojax.training.checks import decayed
-from glojax.training.train import gradient_transformation, learning_rate_at
+from glojax.training.schedule import gradient_transformation, learning_rate_at
 
 CONFIG = TrainingConfig(num_steps=100, batch_size=8, learning_rate=0.5)
 

@@ -16,7 +16,7 @@ from glojax.evaluation.journal import TrainingJournal
 from glojax.evaluation.pool import Training, TrainingPool
 from glojax.expressions import LossTree, canonical
 from glojax.networks import ConvolutionLowering, NetworkFactory
-from glojax.training import TrainingConfig, TrainResult, find_metric
+from glojax.training import Metric, TrainingConfig, TrainResult, find_metric
 
 
 class Completed(NamedTuple):
@@ -32,6 +32,10 @@ class Evaluator(Protocol):
     @property
     def config(self) -> TrainingConfig:
         """The configuration of the trainings, unless a fitness rule overrides it."""
+
+    @property
+    def metric(self) -> Metric:
+        """What the trainings are scored by."""
 
     @property
     def room(self) -> int:

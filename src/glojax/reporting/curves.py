@@ -12,19 +12,19 @@ from glojax.losses import compile_tree
 class LossCurve(NamedTuple):
     """A loss along a line of predictions."""
 
-    probs: np.ndarray  # [N] float64; probability of the true class
+    points: np.ndarray  # [N] float64; probability of the true class, or the prediction
     loss: np.ndarray  # [N] float64; the loss there, which may be NaN or infinite
 
     @property
     def minimum(self) -> float:
-        """The probability of the true class at which the loss is least; NaN if the loss is finite nowhere."""
+        """The point at which the loss is least; NaN if the loss is finite nowhere."""
         finite = np.isfinite(self.loss)
-        return float(self.probs[finite][np.argmin(self.loss[finite])]) if finite.any() else float("nan")
+        return float(self.points[finite][np.argmin(self.loss[finite])]) if finite.any() else float("nan")
 
     def above(self, least_prob: float) -> "LossCurve":
         """Return the part of the curve where the true class has at least this probability."""
-        kept = self.probs >= least_prob
-        return LossCurve(self.probs[kept], self.loss[kept])
+        kept = self.points >= least_prob
+        return LossCurve(self.points[kept], self.loss[kept])
 
 
 def binary_loss_curve(tree: LossTree, num_points: int = 999) -> LossCurve:
@@ -41,6 +41,18 @@ def binary_loss_curve(tree: LossTree, num_points: int = 999) -> LossCurve:
     right = jnp.asarray(probs, jnp.float32)
     loss = -(function(jnp.ones_like(right), right) + function(jnp.zeros_like(right), 1 - right))
     return LossCurve(probs, np.asarray(loss, np.float64))
+
+
+def distance_loss_curve(tree: LossTree, num_points: int = 999) -> LossCurve:
+    """Return the loss of a number, `-f(0, y)`, over evenly spaced predictions y from -3 to 3 of the target 0.
+
+    Example:
+        >>> distance_loss_curve(LossTree.parse("-(x - y)^2")).minimum
+        0.0
+    """
+    predictions = np.linspace(-3, 3, num_points)
+    y = jnp.asarray(predictions, jnp.float32)
+    return LossCurve(predictions, np.asarray(-compile_tree(tree)(jnp.zeros_like(y), y), np.float64))
 
 
 def scaled(curve: LossCurve) -> np.ndarray:

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from glojax.drawing import own_style
-from glojax.expressions import LossTree
-from glojax.reporting.curves import binary_loss_curve, scaled
+from glojax.expressions import Domain, LossTree
+from glojax.reporting.curves import binary_loss_curve, distance_loss_curve, scaled
 
 #: The probability at which curves begin. Losses such as Baikal rise so steeply towards 0 that they hide all others.
 LEAST_PROB = 0.1
@@ -37,8 +37,10 @@ def draw_summary(
     losses: Mapping[str, LossTree],
     comparison: Sequence[Mapping[str, Any]],
     test_split: str = "official",
+    metric: str = "accuracy",
+    domain: Domain = "probability",
 ) -> None:
-    """Draw a run: the fitness in each generation of discovery and tuning, the shapes of losses, and test accuracies.
+    """Draw a run: the fitness in each generation of discovery and tuning, the shapes of losses, and test scores.
 
     Args:
         path: The PNG file to write.
@@ -48,21 +50,23 @@ def draw_summary(
         tuning: Records as in `tuning.jsonl`, which follow the generations; an unknown fitness, None, is left out.
         losses: The losses to draw by name, the most important first; at most four.
         comparison: Records as in `result.json`.
-        test_split: The test set of these accuracies.
+        test_split: The test set of these scores.
+        metric: What the scores are, in words.
+        domain: Where x and y of the losses lie.
     """
     figure = Figure(figsize=(13, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     shown = best if len(best) <= 100 else f"{best[:97]}..."
     figure.suptitle(f"{title}\nbest loss found:  {shown}", fontsize=11)
-    search, shapes, accuracies = figure.subplots(1, 3)
-    _draw_generations(search, generations, tuning)
-    _draw_shapes(shapes, losses)
-    _draw_accuracies(accuracies, comparison, test_split)
+    search, shapes, scores = figure.subplots(1, 3)
+    _draw_generations(search, generations, tuning, metric)
+    _draw_shapes(shapes, losses, domain)
+    _draw_scores(scores, comparison, test_split, metric)
     figure.savefig(path, dpi=120, format="png")
 
 
 def _draw_generations(
-    axes: Axes, generations: Sequence[Mapping[str, Any]], tuning: Sequence[Mapping[str, Any]]
+    axes: Axes, generations: Sequence[Mapping[str, Any]], tuning: Sequence[Mapping[str, Any]], metric: str
 ) -> None:
     if generations:
         numbers = [record["generation"] for record in generations]
@@ -79,7 +83,10 @@ def _draw_generations(
             axes.plot(numbers, _column(own, "best_fitness"), ".", color=_STYLES[2]["color"], alpha=0.4)
         if generations:
             axes.axvline(offset + 0.5, color="0.6", linewidth=1)
-    axes.set(title="Search", xlabel="generation", ylabel="fitness (validation accuracy)", ylim=(0, 1.02))
+    axes.set(title="Search", xlabel="generation", ylabel=f"fitness (validation {metric})")
+    lower, upper = axes.get_ylim()
+    if lower > -0.1 and upper < 1.1:  # a share
+        axes.set_ylim(0, 1.02)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if generations or tuning:
         axes.legend(loc="best")
@@ -91,27 +98,32 @@ def _column(records: Sequence[Mapping[str, Any]], name: str) -> list[float]:
     return [math.nan if record[name] is None else record[name] for record in records]
 
 
-def _draw_shapes(axes: Axes, losses: Mapping[str, LossTree]) -> None:
+def _draw_shapes(axes: Axes, losses: Mapping[str, LossTree], domain: Domain) -> None:
     for style, (name, tree) in zip(_STYLES, losses.items(), strict=False):
-        curve = binary_loss_curve(tree).above(LEAST_PROB)
-        axes.plot(curve.probs, scaled(curve), label=_words(name), **style)
-    axes.set(title="Shape, two classes", xlabel="probability of the true class", ylabel="loss, scaled to its range")
-    axes.set_xlim(LEAST_PROB, 1)
-    axes.legend(loc="upper right")
+        curve = distance_loss_curve(tree) if domain == "real" else binary_loss_curve(tree).above(LEAST_PROB)
+        axes.plot(curve.points, scaled(curve), label=_words(name), **style)
+    title, xlabel = "Shape, two classes", "probability of the true class"
+    if domain == "real":
+        title, xlabel = "Shape, for the target 0", "prediction"
+    axes.set(title=title, xlabel=xlabel, ylabel="loss, scaled to its range")
+    axes.margins(x=0)
+    axes.legend(loc="best" if domain == "real" else "upper right")
     axes.grid(alpha=0.3)
 
 
-def _draw_accuracies(axes: Axes, comparison: Sequence[Mapping[str, Any]], test_split: str) -> None:
+def _draw_scores(axes: Axes, comparison: Sequence[Mapping[str, Any]], test_split: str, metric: str) -> None:
     for row, record in enumerate(comparison):
-        accuracy = record["test_accuracy"]
+        scores = record["test"]
+        if scores["mean"] is None:
+            continue
         color = _STYLES[0 if row == 0 else 1]["color"]
-        axes.plot(accuracy["values"], [row] * len(accuracy["values"]), "o", color=color, alpha=0.4, markersize=5)
-        axes.plot([accuracy["mean"]] * 2, [row - 0.25, row + 0.25], color=color, linewidth=2.2)
-        axes.annotate(f"{accuracy['mean']:.4f}", (accuracy["mean"], row - 0.3), ha="center", fontsize=9)
+        axes.plot(scores["values"], [row] * len(scores["values"]), "o", color=color, alpha=0.4, markersize=5)
+        axes.plot([scores["mean"]] * 2, [row - 0.25, row + 0.25], color=color, linewidth=2.2)
+        axes.annotate(f"{scores['mean']:.4f}", (scores["mean"], row - 0.3), ha="center", fontsize=9)
     axes.set_yticks(range(len(comparison)), [_words(record["name"]) for record in comparison])
     axes.invert_yaxis()
     test = "Test" if test_split == "official" else f"{test_split.capitalize()} test"
-    axes.set(title=f"{test} set, a dot for each seed", xlabel="accuracy")
+    axes.set(title=f"{test} set, a dot for each seed", xlabel=metric)
     axes.margins(x=0.1, y=0.15)
     axes.grid(alpha=0.3, axis="x")
 

@@ -13,14 +13,13 @@ from glojax.losses import find_tree
 from glojax.search.comparison import BEST_RATE, Comparison
 from glojax.search.config_file import FILE, read_config, read_options
 from glojax.search.execution import ResumeOptions
-from glojax.search.finalists import Finalist, select_discovered, select_tuned
+from glojax.search.finalists import Finalist, by_score, select_discovered, select_tuned
 from glojax.search.options import CommonOptions, CompareOptions, DiscoverOptions, RunOptions, TuneOptions
 from glojax.search.results import print_best, print_comparison, print_tuned
 from glojax.search.run import Run, running
 from glojax.search.run_directory import require_run
 from glojax.search.tuning import Tuned
 from glojax.strategies import find_constraint
-from glojax.tasks import TASKS
 from glojax.terminal import print_text
 
 
@@ -83,12 +82,13 @@ def _run(run: Run, options: RunOptions) -> _Outcome:
             best["tuned"] = chosen[0]
             record["tuned"] = _choice_record(chosen)
     # The result comes first; the untuned loss if both do equally well.
-    best = dict(sorted(best.items(), key=lambda item: -item[1].mean_accuracy))
+    key = by_score(run.evaluator.metric)
+    best = dict(sorted(best.items(), key=lambda item: key(item[1])))
     winner = next(iter(best.values()))
     record = winner.loss_record | record
     run.directory.write_json("result.json", record)
     losses = {name: finalist.tree for name, finalist in best.items()}
-    first, *others = TASKS[run.dataset.task].standard_losses
+    first, *others = run.task.standard_losses
     losses |= {name: find_tree(name.removesuffix(BEST_RATE), None) for name in (first, f"{first}{BEST_RATE}", *others)}
     seeds = range(seeds.stop, seeds.stop + options.seeds)
     return _Outcome(record, winner, losses, seeds, run.compare(losses, seeds))
@@ -144,7 +144,8 @@ COMMANDS: dict[str, tuple[type[CommonOptions], Callable[[Run, Any], _Outcome]]] 
 def _report(outcome: _Outcome, run: Run, options: CommonOptions, console: Console) -> None:
     """Write the result, draw a picture of search and comparison, and print the result."""
     record, best, losses, seeds, comparison = outcome
-    test_split = run.dataset.test_split
+    test_split, metric = run.dataset.test_split, run.metric_name
+    record |= {"task": run.dataset.task, "metric": metric}
     if comparison is not None:
         record |= {
             "test_split": test_split,
@@ -167,13 +168,16 @@ def _report(outcome: _Outcome, run: Run, options: CommonOptions, console: Consol
                 losses={name: tree for name, tree in losses.items() if not name.endswith(BEST_RATE)},
                 comparison=record["comparison"],
                 test_split=test_split,
+                metric=metric,
+                domain=run.domain,
             ),
         )
     print_tuned(run.tuned, console)
     if comparison is not None:
-        print_comparison(comparison, len(seeds), test_split, console)
+        print_comparison(comparison, len(seeds), test_split, metric, run.evaluator.metric.worst, console)
     if best is not None:
-        print_best(best, console, comparison if isinstance(options, RunOptions) else None, test_split)
+        shown = comparison if isinstance(options, RunOptions) else None
+        print_best(best, metric, run.domain, console, shown, test_split)
     print_text(f"Results: {run.directory.path}", console)
 
 

@@ -18,18 +18,21 @@ RATE_FACTORS = (0.3, 1.0, 3.0, 10.0, 30.0)
 
 
 @dataclass(frozen=True)
-class Accuracies:
-    """Accuracies in [0, 1], one a seed, with their mean and sample standard deviation (None for a single seed)."""
+class Scores:
+    """Scores, one a seed, with their mean and sample standard deviation; None where there are too few.
 
-    mean: float
+    A training that broke off has the metric's worst score, or is left out where the metric has none.
+    """
+
+    mean: float | None
     sd: float | None
     values: list[float]
 
     @classmethod
-    def of(cls, values: list[float]) -> "Accuracies":
-        """Sum up accuracies [seeds]."""
+    def of(cls, values: list[float]) -> "Scores":
+        """Sum up scores [seeds]."""
         sd = round(float(np.std(values, ddof=1)), 6) if len(values) > 1 else None
-        return cls(round(float(np.mean(values)), 6), sd, values)
+        return cls(round(float(np.mean(values)), 6) if values else None, sd, values)
 
 
 @dataclass(frozen=True)
@@ -37,26 +40,26 @@ class RateTrial:
     """A learning rate at which a loss was tried; `non_finite` trainings broke off."""
 
     learning_rate: float
-    mean_validation_accuracy: float
+    mean_validation: float | None
     non_finite: int
 
 
 @dataclass(frozen=True)
 class ComparedLoss:
-    """A loss at the best of its tried learning rates; `non_finite` trainings broke off, and count with accuracy 0."""
+    """A loss at the best of its tried learning rates, with the metric's scores; `non_finite` trainings broke off."""
 
     name: str
     expression: str
     learning_rate: float
-    validation_accuracy: Accuracies
-    test_accuracy: Accuracies
+    validation: Scores
+    test: Scores
     non_finite: int
     tried: list[RateTrial]
 
 
 @dataclass(frozen=True)
 class WelchTest:
-    """Two-tailed Welch's t-test between the test accuracies of two losses; None if it is not defined."""
+    """Two-tailed Welch's t-test between the test scores of two losses; None if it is not defined."""
 
     first: str
     second: str
@@ -126,23 +129,23 @@ def _compared(name: str, evaluation: Evaluation) -> ComparedLoss:
         name,
         evaluation.expression,
         best_rate,
-        Accuracies.of(evaluation.scores("validation")),
-        Accuracies.of(evaluation.scores("test")),
+        Scores.of(evaluation.scores("validation")),
+        Scores.of(evaluation.scores("test")),
         non_finite[best_rate],
         [
-            RateTrial(rate, Accuracies.of(evaluation.scores("validation", rate)).mean, non_finite[rate])
+            RateTrial(rate, Scores.of(evaluation.scores("validation", rate)).mean, non_finite[rate])
             for rate in dict.fromkeys(trial.learning_rate for trial in evaluation.trials)
         ],
     )
 
 
 def _welch(first: ComparedLoss, second: ComparedLoss) -> WelchTest:
-    accuracies = [np.array(loss.test_accuracy.values) for loss in (first, second)]
-    if min(map(len, accuracies)) < 2 or all(np.ptp(values) == 0 for values in accuracies):
+    scores = [np.array(loss.test.values) for loss in (first, second)]
+    if min(map(len, scores)) < 2 or all(np.ptp(values) == 0 for values in scores):
         return WelchTest(first.name, second.name, None)
     from scipy import stats  # takes a third of the time that glojax takes to import
 
     # From mean and deviation: given the values, SciPy warns of constant ones.
-    moments = [(values.mean(), values.std(ddof=1), len(values)) for values in accuracies]
+    moments = [(values.mean(), values.std(ddof=1), len(values)) for values in scores]
     p_value = float(stats.ttest_ind_from_stats(*moments[0], *moments[1], equal_var=False).pvalue)
     return WelchTest(first.name, second.name, p_value)

@@ -1,7 +1,8 @@
 """The choice between the best losses of a search, by trainings that the search has not seen."""
 
+import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from glojax.search.generations import Discovered
 from glojax.search.loop import rank
 from glojax.search.tuning import Tuned
 from glojax.strategies import Constraint
+from glojax.tasks import Metric
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,8 @@ class Finalist:
 
     tree: LossTree
     fitness: float | None
-    mean_accuracy: float
-    accuracies: list[float]
+    mean_score: float | None
+    scores: list[float]
     seeds: list[int]
 
     @property
@@ -31,12 +33,12 @@ class Finalist:
 
     @property
     def loss_record(self) -> dict[str, Any]:
-        """The loss as a JSON object, without its single accuracies."""
+        """The loss as a JSON object, without its single scores."""
         return {
             "expression": str(self.tree),
             "latex": to_latex(self.tree),
             "fitness": self.fitness,
-            "mean_accuracy": self.mean_accuracy,
+            "mean_score": self.mean_score,
         }
 
 
@@ -68,14 +70,20 @@ def select_tuned(
 
 
 def choose(found: Sequence[Evaluation], evaluator: Evaluator, seeds: Sequence[int]) -> list[Finalist]:
-    """Evaluate the best again with fresh seeds; return them by mean validation accuracy, the best first.
+    """Evaluate the best again with fresh seeds; return them by mean validation score, the best first.
 
     The search's own best is the luckiest of many trainings with one seed. The paper does not describe this step.
     """
     evaluations = evaluate(evaluator, [one.tree for one in found], FitnessRule(tuple(seeds)))
     finalists = []
     for one, again in zip(found, evaluations, strict=True):
-        accuracies = again.scores(FITNESS_SPLIT)
-        mean = round(statistics.fmean(accuracies), 6)
-        finalists.append(Finalist(again.tree, one.fitness, mean, accuracies, list(seeds)))
-    return sorted(finalists, key=lambda finalist: -finalist.mean_accuracy)
+        scores = again.scores(FITNESS_SPLIT)
+        mean = round(statistics.fmean(scores), 6) if scores else None
+        finalists.append(Finalist(again.tree, one.fitness, mean, scores, list(seeds)))
+    return sorted(finalists, key=by_score(evaluator.metric))
+
+
+def by_score(metric: Metric) -> Callable[[Finalist], float]:
+    """Return the sort key of finalists: the best mean score first, a missing one last."""
+    sign = 1 if metric.lower_is_better else -1
+    return lambda finalist: math.inf if finalist.mean_score is None else sign * finalist.mean_score

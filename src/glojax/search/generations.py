@@ -1,10 +1,11 @@
 """Discovery: a search for losses, and its summary after every so many candidates."""
 
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, get_args
+
+import numpy as np
 
 from glojax.errors import ConfigurationError
 from glojax.evaluation import Evaluation, Evaluator, Status
@@ -12,6 +13,7 @@ from glojax.expressions import LossTree
 from glojax.search.logs import EventLog
 from glojax.search.loop import Search, rank
 from glojax.strategies import Constraints, DiscoveryConfig, find_constraint, find_strategy
+from glojax.strategies.genetic.reproduction import known_fitness
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,7 @@ class GenerationRecord:
     Attributes:
         generation: Its number, from 1.
         best_fitness: The highest fitness; None if none is known.
-        median_fitness: The median fitness, where unknown fitness counts as 0.
+        median_fitness: The median fitness, where unknown fitness counts as 0, or as the lowest below 0.
         best_expression: The fittest candidate; of equally fit ones the smallest.
         trained, non_finite, lacks_variable, crashed, cached: The number of candidates of each `Evaluation.status`.
         candidate_steps: Optimizer steps in all.
@@ -45,10 +47,10 @@ class GenerationRecord:
         """Sum up evaluations; `others` are the fields that a subclass adds or sets by itself."""
         best = min(evaluations, key=rank)
         statuses = [evaluation.status for evaluation in evaluations]
-        fields = {status: statuses.count(status) for status in get_args(Status)} | {
+        fields: dict[str, Any] = {status: statuses.count(status) for status in get_args(Status)} | {
             "generation": generation,
             "best_fitness": best.fitness,
-            "median_fitness": round(statistics.median(evaluation.fitness or 0.0 for evaluation in evaluations), 6),
+            "median_fitness": round(float(np.median(known_fitness([one.fitness for one in evaluations]))), 6),
             "best_expression": best.expression,
             "candidate_steps": sum(evaluation.steps for evaluation in evaluations),
             "seconds": round(seconds, 3),

@@ -98,7 +98,7 @@ class Display:
         dead = record.non_finite + record.lacks_variable + record.crashed
         speed = record.candidate_steps / max(record.seconds, 1e-3)
         print_text(
-            f"{f'{record.generation}/{num_generations}':>7}  best {record.best_fitness or 0:.4f}  "
+            f"{f'{record.generation}/{num_generations}':>7}  best {shown(record.best_fitness)}  "
             f"median {record.median_fitness:.4f}  {record.trained:3} trained {record.cached:3} cached {dead:3} dead  "
             f"{speed:6,.0f} steps/s  {record.best_expression}",
             self._console,
@@ -111,7 +111,7 @@ class Display:
         if record.best_fitness is not None:
             outcome = f"best {record.best_fitness:.4f}  median {record.median_fitness:.4f}"
         print_text(
-            f"{f'{record.generation}/{num_generations}':>7}  {outcome}  so far {record.best_so_far or 0:.4f}  "
+            f"{f'{record.generation}/{num_generations}':>7}  {outcome}  so far {shown(record.best_so_far)}  "
             f"sigma {record.sigma:.2g}  {record.trained:3} trained {record.non_finite + record.crashed:3} dead  "
             f"{record.loss}",
             self._console,
@@ -121,3 +121,8 @@ class Display:
 
     def _render(self) -> Group:
         return Group(self._bar, self._figures, *([Text(self._workers, style="dim")] if self._workers else []))
+
+
+def shown(number: float | None) -> str:
+    """Return a fitness or score as text."""
+    return "none" if number is None else f"{number:.4f}"

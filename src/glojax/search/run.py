@@ -22,7 +22,7 @@ from glojax.evaluation import (
     platform,
     training_devices,
 )
-from glojax.expressions import LossTree
+from glojax.expressions import Domain, LossTree
 from glojax.files import expanded
 from glojax.losses import find_tree
 from glojax.losses.program import known_operators
@@ -39,9 +39,9 @@ from glojax.search.run_directory import DISCOVERY_EVENTS, TUNING_EVENTS, RunDire
 from glojax.search.tuning import Tuned, TuningRecord, tune
 from glojax.strategies import TuningConfig
 from glojax.strategies.coefficients import CoefficientLayout, default_population_size
-from glojax.tasks import TASKS
+from glojax.tasks import TASKS, Task
 from glojax.terminal import print_text
-from glojax.training import computation_identity, make_train
+from glojax.training import computation_identity, make_train, metric_name
 
 HALL_OF_FAME_SIZE = 20
 
@@ -57,6 +57,21 @@ class Run:
     generations: list[GenerationRecord] = field(default_factory=list)
     tuning: list[TuningRecord] = field(default_factory=list)
     tuned: list[Tuned] = field(default_factory=list)
+
+    @property
+    def task(self) -> Task:
+        """What the networks learn."""
+        return TASKS[self.dataset.task]
+
+    @property
+    def domain(self) -> Domain:
+        """Where x and y of the losses lie."""
+        return self.task.domain
+
+    @property
+    def metric_name(self) -> str:
+        """The name of the metric, in words."""
+        return metric_name(self.evaluator.config.metric or self.task.metrics[0]).replace("_", " ")
 
     def discover(self, options: DiscoverOptions) -> list[Discovered]:
         """Search for losses; return them, the best first."""

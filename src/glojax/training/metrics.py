@@ -37,14 +37,14 @@ MetricField = Annotated[
         metavar=f"{{{','.join(METRICS)}}}",
         instance_from_str=lambda words: words[0],
         is_instance=lambda value: value is None or isinstance(value, str) or callable(value),
-        str_from_instance=lambda value: [metric_name(value) or "that of the task"],
+        str_from_instance=lambda value: ["that of the task" if value is None else metric_name(value)],
     ),
 ]
 
 
-def metric_name(metric: str | MetricFunction | None) -> str | None:
+def metric_name(metric: str | MetricFunction) -> str:
     """Return a metric's name, for people."""
-    if metric is None or isinstance(metric, str):
+    if isinstance(metric, str):
         return metric
     function = metric.function if isinstance(metric, Metric) else metric
     return getattr(function, "__qualname__", repr(function))

@@ -16,12 +16,10 @@ from glojax.losses.objective import computing_dtype, objective
 from glojax.networks import ConvolutionLowering, NetworkFactory, PureNetwork
 from glojax.tasks import TASKS, Metric, Task
 from glojax.training.augmentation import augmented_shape, evaluation_inputs, training_inputs
-from glojax.training.checks import check_training, decayed
+from glojax.training.checks import check_training
 from glojax.training.config import TrainingConfig
 from glojax.training.metrics import find_metric, outputs_of
-
-#: The factor that the learning rate is multiplied by whenever it decays.
-LEARNING_RATE_DECAY = 0.1
+from glojax.training.schedule import gradient_transformation, learning_rate_at
 
 
 @jax.tree_util.register_dataclass
@@ -288,24 +286,3 @@ def _mean(losses: jax.Array, weights: jax.Array | None) -> jax.Array:
     total = weights.sum()
     # A batch may have no weight at all.
     return (weights * losses.reshape(losses.shape[0], -1).mean(axis=1)).sum() / jnp.where(total > 0, total, 1)
-
-
-def gradient_transformation(config: TrainingConfig, learning_rate: jax.Array | float) -> optax.GradientTransformation:
-    """Return the optimizer at this learning rate, after weight decay where there is any."""
-    assert callable(config.optimizer)
-    optimizer = config.optimizer(learning_rate)
-    if config.weight_decay == 0:
-        return optimizer
-    return optax.chain(optax.add_decayed_weights(config.weight_decay, mask=decayed), optimizer)
-
-
-def learning_rate_at(
-    config: TrainingConfig, learning_rate: jax.Array, num_steps: jax.Array, steps_per_epoch: int
-) -> jax.Array:
-    """Return the learning rate [] float32 after so many steps of a training that starts at `learning_rate`."""
-    if config.decay_every_epochs is None:
-        return learning_rate
-    # What happens after the last step need not be counted.
-    interval = min(config.decay_every_epochs * steps_per_epoch, config.num_steps)
-    rate: jax.Array = optax.exponential_decay(learning_rate, interval, LEARNING_RATE_DECAY, staircase=True)(num_steps)
-    return rate

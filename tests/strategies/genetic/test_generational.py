@@ -7,6 +7,7 @@ from hypothesis import given, settings, strategies as st
 from glojax.errors import ConfigurationError
 from glojax.expressions import MAX_NODES, LossTree, Node
 from glojax.strategies.genetic import GenerationalSearch, GeneticConfig
+from glojax.strategies.genetic.config import SelectionKind
 from tests.strategies.driving import digest_of, evaluation, next_generation, rounds_of
 
 X, Y = LossTree.of("x"), LossTree.of("y")
@@ -103,12 +104,11 @@ def test_fitness_that_is_not_finite_is_refused_with_the_index_of_the_candidate(v
         next_generation([X, Y], [0.5, value], GeneticConfig(population_size=2, num_elites=1), seed=0)
 
 
-def test_negative_fitness_needs_another_selection_than_roulette() -> None:
-    config = GeneticConfig(population_size=2, num_elites=1)
+@pytest.mark.parametrize("selection", ["roulette", "rank", "tournament"])
+def test_fitness_may_be_negative(selection: SelectionKind) -> None:
+    config = GeneticConfig(population_size=2, num_elites=1, selection=selection)
 
-    with pytest.raises(ConfigurationError, match=r"candidate 1 is -0\.5.*choose rank or tournament"):
-        next_generation([X, Y], [0.5, -0.5], config, seed=0)
-    assert len(next_generation([X, Y], [0.5, -0.5], dataclasses.replace(config, selection="rank"), seed=0)) == 2
+    assert next_generation([X, Y], [-7.0, -0.5], config, seed=0)[0] == Y
 
 
 @pytest.mark.parametrize(

@@ -13,17 +13,18 @@ def select_parents(fitness: ArrayLike, num: int, config: GeneticConfig, rng: np.
     Let $f_i$ be the fitness of candidate $i$ of $P$, which is finite, and $r_i$ its rank (1 for the least fit, $P$ for
     the fittest; equals share their mean rank). The kinds of selection are:
 
-    - roulette: candidate $i$ is drawn with probability $f_i / \sum_j f_j$, where no fitness is below 0, or $1 / P$ if
-      every fitness is 0;
+    - roulette: candidate $i$ is drawn with probability $f_i / \sum_j f_j$, or $1 / P$ if every fitness is 0; where a
+      fitness is below 0, the lowest is subtracted from all first;
     - rank: candidate $i$ is drawn with probability $r_i / \sum_j r_j$;
     - tournament: `config.tournament_size` candidates are drawn uniformly with replacement, and the fittest is selected,
       the first drawn among equals.
 
-    Source: Gonzalez and Miikkulainen (2020), section III-A, for roulette. The other two kinds are ours: they depend on
-    the order of the fitness alone, while roulette hardly distinguishes an accuracy of 0.97 from one of 0.98.
+    Source: Gonzalez and Miikkulainen (2020), section III-A, for roulette. The shift and the other two kinds are ours:
+    these depend on the order of the fitness alone, while roulette hardly distinguishes an accuracy of 0.97 from one of
+    0.98.
     """
     fitness = np.asarray(fitness, dtype=np.float64)
-    _require_usable(fitness, config)
+    _require_usable(fitness)
     match config.selection:
         case "tournament":
             contestants = rng.integers(fitness.size, size=(num, config.tournament_size))
@@ -34,11 +35,12 @@ def select_parents(fitness: ArrayLike, num: int, config: GeneticConfig, rng: np.
             _, group, counts = np.unique(fitness, return_inverse=True, return_counts=True)
             weights = (np.cumsum(counts) - (counts - 1) / 2)[group]
         case "roulette":
-            weights = fitness if fitness.any() else np.ones_like(fitness)
+            shifted = fitness - min(0.0, fitness.min())
+            weights = shifted if shifted.any() else np.ones_like(shifted)
     return rng.choice(fitness.size, size=num, p=weights / weights.sum())
 
 
-def _require_usable(fitness: NDArray[np.float64], config: GeneticConfig) -> None:
+def _require_usable(fitness: NDArray[np.float64]) -> None:
     if fitness.ndim != 1 or fitness.size == 0:
         raise ConfigurationError(
             f"The fitness has shape {fitness.shape}; expected [P], one number for each of at least one candidate: "
@@ -49,10 +51,4 @@ def _require_usable(fitness: NDArray[np.float64], config: GeneticConfig) -> None
         raise ConfigurationError(
             f"The fitness of candidate {index} is {fitness[index]}; expected finite numbers: give failed candidates "
             "the fitness 0, or None in an evaluation."
-        )
-    if config.selection == "roulette" and fitness.min() < 0:
-        index = int(fitness.argmin())
-        raise ConfigurationError(
-            f"The fitness of candidate {index} is {fitness[index]}; roulette selection expects at least 0: choose rank "
-            "or tournament selection, or shift the fitness."
         )
