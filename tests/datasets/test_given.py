@@ -53,13 +53,14 @@ def test_numbers_from_1_that_are_no_labels_stay(tmp_path: Path, caplog: pytest.L
     assert not caplog.records
 
 
-def test_a_class_that_only_the_test_has_is_refused(tmp_path: Path) -> None:
+def test_a_class_that_only_the_test_has_counts_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     labels = LABELS.copy()
     labels[50] = 7
-    with pytest.raises(DatasetError, match="The test split holds the label 7, which no training example has; expected"):
-        load(tmp_path, labels=labels)
-    with pytest.raises(DatasetError, match="holds the label 8, which"):
-        load(tmp_path, labels=labels + 1)
+
+    assert load(tmp_path, labels=labels).num_outputs == 8
+    assert "no training example has the label 7 of the test split, which no network can learn" in caplog.text
+    assert load(tmp_path, labels=labels + 1).num_outputs == 8
+    assert "no training example has the label 8 of the test split" in caplog.text
 
 
 def test_floats_just_above_1_are_taken_as_they_are(tmp_path: Path) -> None:
@@ -75,6 +76,14 @@ def test_floats_just_above_1_are_taken_as_they_are(tmp_path: Path) -> None:
 def test_other_inputs_stay_as_they_are(inputs: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert load(tmp_path, inputs).input_shape == inputs.shape[1:]
     assert not caplog.records
+
+
+@pytest.mark.parametrize(("images", "labels"), [(IMAGES[:59], LABELS), (IMAGES, np.array(3)), (np.array(3), LABELS)])
+def test_nothing_is_held_out_of_arrays_that_do_not_fit(images: Any, labels: Any, tmp_path: Path) -> None:
+    np.savez(tmp_path / "mine.npz", x_train=images, y_train=labels)
+
+    with pytest.raises(DatasetError, match=r"The training inputs have shape .*; expected as many of both"):
+        load_dataset(tmp_path / "mine.npz", test_split="held-out")
 
 
 def test_a_held_out_test_split_takes_a_fifth_of_each_class(tmp_path: Path) -> None:

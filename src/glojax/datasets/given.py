@@ -96,7 +96,7 @@ def _with_repaired_inputs(pairs: Mapping[str, Pair], where: str) -> dict[str, Pa
 
 
 def _with_repaired_labels(pairs: Mapping[str, Pair], where: str) -> dict[str, Pair]:
-    """Return the splits with labels from 0; refuse a label that the test split alone holds."""
+    """Return the splits with labels from 0, and warn of a label that the test split alone holds."""
     labels = {split: targets for split, (_, targets) in pairs.items()}
     first = min(int(each.min()) for each in labels.values())
     if first == 1:
@@ -105,15 +105,22 @@ def _with_repaired_labels(pairs: Mapping[str, Pair], where: str) -> dict[str, Pa
         labels = {split: each.astype(np.int64) - 1 for split, each in labels.items()}
     unknown = np.setdiff1d(labels.get("test", labels["train"]), labels["train"])
     if first >= 0 and len(unknown):
-        raise DatasetError(
-            f"The test split holds the label {unknown[0] + (first == 1)}, which no training example has; expected "
-            "labels that occur in training: leave those test examples out, or move some of them into training."
+        # Nothing can put that right. It counts as a class, so that the accuracy is as low as it would be in use.
+        _LOGGER.warning(
+            "%s: no training example has the label %s of the test split, which no network can learn.",
+            where,
+            unknown[0] + (first == 1),
         )
     return {split: (inputs, labels[split]) for split, (inputs, _) in pairs.items()}
 
 
 def _held_out(inputs: NDArray[Any], targets: NDArray[Any]) -> dict[str, Pair]:
     """Return a training and a test split, with the same shares of the classes where there are classes."""
+    if not inputs.shape or inputs.shape[:1] != targets.shape[:1]:
+        raise DatasetError(
+            f"The training inputs have shape {inputs.shape} and the targets {targets.shape}; expected as many of both: "
+            "check that they belong together."
+        )
     classes = targets.ravel() if _is_labels(targets) else np.zeros(len(targets), np.int32)
     kept = stratified_indices(classes, 1 - _TEST_FRACTION, _TEST_SEED)
     others = np.delete(np.arange(len(targets)), kept)
