@@ -108,6 +108,17 @@ def test_one_of_several_data_sets_is_named_by_its_beginning(write: Callable[...,
         load_dataset(tmp_path / "raw" / "kan")
 
 
+def test_a_folder_of_two_kinds_is_refused(write: Callable[..., None], tmp_path: Path) -> None:
+    """torchvision puts all data sets under one root."""
+    write(*_names("MNIST/raw/SPLIT-CONTENT-idxAXES-ubyte"))
+    (tmp_path / "cifar-10-batches-bin").mkdir()
+    (tmp_path / "cifar-10-batches-bin" / "data_batch_1.bin").write_bytes(bytes(3_073))
+
+    with pytest.raises(DatasetError, match=r"holds CIFAR files data_batch_1\.bin in .* and IDX files in .*/raw: "):
+        load_dataset(tmp_path)
+    assert_is_it(tmp_path / "MNIST")
+
+
 def test_without_test_files_there_is_no_test_split(write: Callable[..., None], tmp_path: Path) -> None:
     write("images", "labels", "valid-images", "valid-labels")
 

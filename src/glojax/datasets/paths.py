@@ -31,7 +31,13 @@ def load_path(
     """Load what a file or folder holds, and name it after that; the first kind that the files' names fit counts."""
     given = read_tfds(path, target) if is_prepared(path) else read_table(path, target, task)
     if given is None:
-        given = read_npz(path) if path.suffix.lower() == ".npz" else read_cifar(path) or read_idx_folder(path)
+        readers = (read_npz,) if path.suffix.lower() == ".npz" else (read_cifar, read_idx_folder)
+        found = [each for reader in readers if (each := reader(path)) is not None]
+        if len(found) > 1:
+            raise DatasetError(
+                f"{path} holds {' and '.join(each.origin for each in found)}; expected one data set: name its folder."
+            )
+        given = found[0] if found else None
         if given is None:
             there = "is not recognised" if os.path.exists(path) else "does not exist"
             raise DatasetError(f"{path} {there}; expected {KINDS}: check the path and the names of its files.")
