@@ -1,13 +1,13 @@
 """Networks, images and losses of the training benchmarks, and the arithmetic of a step."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from glojax.datasets import Dataset, Split
 from glojax.expressions import LossTree
-from glojax.networks import CifarCNN, DigitsCNN, MnistCNN, NetworkFactory
+from glojax.networks import CifarCNN, DigitsCNN, MnistCNN
 from glojax.training import TrainingConfig
 
 #: Expressions whose trainings stay finite; a larger population repeats them with other coefficients.
@@ -54,7 +54,7 @@ class Workload(NamedTuple):
         few_steps: Steps of a turn under `jax.vmap`, which may take a hundred times as long.
     """
 
-    network: NetworkFactory
+    network: Callable[..., Any]
     parameters: tuple[str, ...]
     layers: tuple[Layer, ...]
     input_shape: tuple[int, int, int]

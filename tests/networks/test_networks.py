@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from glojax.networks import NETWORKS, CifarCNN, DecayedParam, DigitsCNN, MnistCNN, NetworkFactory, PureNetwork, SmallCNN
+from glojax.networks import NETWORKS, CifarCNN, DecayedParam, DigitsCNN, MnistCNN, PureNetwork, SmallCNN
 from glojax.networks.layers import ConvolutionBlock
 from tests.networks import references
 from tests.networks.references import random_array
@@ -33,7 +33,7 @@ def logits_shape(model: Any, input_shape: tuple[int, ...]) -> tuple[int, ...]:
     ],
 )
 def test_a_network_has_the_layers_it_names(
-    network: NetworkFactory, shape: tuple[int, ...], num_parameters: int
+    network: Callable[..., Any], shape: tuple[int, ...], num_parameters: int
 ) -> None:
     model = nnx.eval_shape(lambda: network(nnx.Rngs(0)))
     assert sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))) == num_parameters
@@ -45,7 +45,7 @@ def test_a_network_has_the_layers_it_names(
     [(MnistCNN, references.mnist_cnn, (28, 28, 1)), (CifarCNN, references.cifar_cnn, (24, 24, 3))],
 )
 def test_logits_and_gradients_are_those_of_plain_operations_in_float64(
-    network: NetworkFactory, reference: Callable[..., jax.Array], shape: tuple[int, ...]
+    network: Callable[..., Any], reference: Callable[..., jax.Array], shape: tuple[int, ...]
 ) -> None:
     graphdef, params = nnx.split(network(nnx.Rngs(0)))
     images, weights = random_array((10, *shape), 0), random_array((10, 10), 1)

@@ -227,6 +227,7 @@ def _shares(trainings: list[Training], chunk_size: int, num_devices: int) -> lis
     return [trainings[start:stop] for start, stop in zip(bounds, [*bounds[1:], len(trainings)], strict=True)]
 
 
+@jax.transfer_guard("allow")  # also in a thread
 def _train_block(
     device: jax.Device, train: Train, trainings: Sequence[Training], programs: LossProgram, chunk_size: int
 ) -> TrainResult:

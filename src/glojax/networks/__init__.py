@@ -1,7 +1,11 @@
-"""Flax networks, on layers that are fast inside a training loop."""
+"""Networks: those that are shipped, and those of any framework as pure functions."""
+
+from collections.abc import Callable
+from typing import Any
 
 from glojax.networks.cifar_cnn import CifarCNN as CifarCNN
 from glojax.networks.digits_cnn import DigitsCNN as DigitsCNN
+from glojax.networks.functions import from_functions as from_functions, with_output as with_output
 from glojax.networks.layers import ConvolutionBlock as ConvolutionBlock, DecayedParam as DecayedParam, dense as dense
 from glojax.networks.mnist_cnn import MnistCNN as MnistCNN
 from glojax.networks.ops.lowering import (
@@ -12,6 +16,6 @@ from glojax.networks.pure_network import NetworkFactory as NetworkFactory, PureN
 from glojax.networks.small_cnn import SmallCNN as SmallCNN
 
 #: The built-in networks by name.
-NETWORKS: dict[str, NetworkFactory] = {
+NETWORKS: dict[str, Callable[..., Any]] = {
     network.__name__: network for network in (DigitsCNN, MnistCNN, CifarCNN, SmallCNN)
 }

@@ -1,20 +1,25 @@
-"""Networks as pure functions of their state, whatever the state is."""
+"""Networks as pure functions of their state, whatever framework they are written in."""
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import jax
-from flax import nnx
+import numpy as np
+from flax import linen, nnx
 
+from glojax.errors import ConfigurationError
+from glojax.networks.functions import NetworkFunctions, SelectedOutput, linen_functions
+from glojax.networks.nnx_functions import builder, nnx_functions
+from glojax.networks.ops.fast_operations import fast_operations
 from glojax.networks.ops.lowering import ConvolutionLowering, lowered_convolutions
+from glojax.networks.ops.rewriting import rewritten
 
-#: Builds a network with fresh parameters from `nnx.Rngs`, given as `rngs` or as the only argument: a subclass of
-#: `nnx.Module`, or a function. A class that depends on the data has a class method `for_data(input_shape,
-#: num_outputs)`, which returns such a builder. See `PureNetwork` for how the network is called.
-NetworkFactory = Callable[..., Any]
+#: Makes networks with fresh parameters. For NNX, a function that builds the module from `nnx.Rngs`, given as `rngs` or
+#: as the only argument, such as its class; one that depends on the data has a class method `for_data(input_shape,
+#: num_outputs)`, which returns such a function. For Linen, the module. For all others, see `from_functions`.
+NetworkFactory = Callable[..., Any] | linen.Module | nnx.bridge.ToNNX | NetworkFunctions | SelectedOutput
 
 #: Layers of Flax, such as `nnx.avg_pool`, rely on it.
 _USUAL_PROMOTION = partial(jax.numpy_dtype_promotion, "standard")
@@ -24,57 +29,74 @@ _USUAL_PROMOTION = partial(jax.numpy_dtype_promotion, "standard")
 class PureNetwork:
     """The initialization and the two calls of a network, as pure functions.
 
-    The state has two parts: `params`, which gradients change, holds each `nnx.Param`; `rest` holds everything else,
-    such as batch statistics and the keys and counts of dropout layers. The network maps inputs [B, *input_shape] to
-    outputs [B, num_outputs], or [B, H, W, num_outputs] for a class for each pixel. In training it is called as
-    `network(inputs, dropout_key=key)` where it has that parameter, or as `network(inputs, rngs=nnx.Rngs(key))` where it
-    has that one, else as `network(inputs)`; in evaluation as `network(inputs)`, which leaves its state as it is. Before
-    each, `train()` or `eval()` sets the modes of layers.
+    The state has two parts: `params`, which gradients change, and `rest`, which holds everything else, such as batch
+    statistics. The network maps inputs [B, *input_shape] to outputs [B, num_outputs], or [B, H, W, num_outputs] for a
+    class for each pixel. Its convolutions and pooling are computed in forms that are fast inside a training loop,
+    whatever layers they come from.
     """
 
     network: NetworkFactory
     input_shape: tuple[int, ...]
     num_outputs: int
     lowering: ConvolutionLowering = "canonical"
+    input_dtype: np.dtype[Any] = np.dtype(np.float32)  # noqa: RUF009
 
     def init(self, key: jax.Array) -> tuple[Any, Any]:
         """Return fresh `params` and `rest`."""
-        model = self._build(nnx.Rngs(key))
-        return nnx.state(model, nnx.Param), nnx.state(model, nnx.Not(nnx.Param))
+        with _USUAL_PROMOTION():
+            return _pair("init", self._functions.init(key, np.zeros((1, *self.input_shape), self.input_dtype)))
 
     def train_outputs(self, params: Any, rest: Any, inputs: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
         """Return outputs in training, and `rest` after the call."""
-        model = self._merged(params, rest)
-        model.train()
-        parameters = inspect.signature(model.__call__).parameters
-        with _USUAL_PROMOTION(), lowered_convolutions(self.lowering):
-            if "dropout_key" in parameters:
-                outputs = model(inputs, dropout_key=key)
-            elif "rngs" in parameters:
-                outputs = model(inputs, rngs=nnx.Rngs(key))
-            else:
-                outputs = model(inputs)
-        # A call may leave more than there was, such as intermediate values.
-        after = dict(nnx.to_flat_state(nnx.state(model, nnx.Not(nnx.Param))))
-        return outputs, nnx.from_flat_state([(path, after[path]) for path, _ in nnx.to_flat_state(rest)])
+        outputs, state = self._call(True, params, rest, inputs, key)
+        return outputs, state
 
     def outputs(self, params: Any, rest: Any, inputs: jax.Array) -> jax.Array:
         """Return outputs in evaluation."""
-        model = self._merged(params, rest)
-        model.eval()
-        with _USUAL_PROMOTION(), lowered_convolutions(self.lowering):
-            outputs: jax.Array = model(inputs)
+        outputs, _ = self._call(False, params, rest, inputs, None)
         return outputs
 
-    def _merged(self, params: Any, rest: Any) -> Any:
-        graphdef, _ = nnx.split(nnx.eval_shape(lambda: self._build(nnx.Rngs(0))))
-        return nnx.merge(graphdef, params, rest, copy=True)
+    def _call(
+        self, train: bool, params: Any, rest: Any, inputs: jax.Array, key: jax.Array | None
+    ) -> tuple[jax.Array, Any]:
+        functions = self._functions
 
-    def _build(self, rngs: nnx.Rngs) -> Any:
-        for_data = getattr(self.network, "for_data", None)
-        builder = for_data(self.input_shape, self.num_outputs) if for_data else self.network
-        function = builder.func if isinstance(builder, partial) else builder
-        # The metaclass hides the parameters of a class.
-        function = function.__init__ if inspect.isclass(function) else function
-        with _USUAL_PROMOTION():
-            return builder(rngs=rngs) if "rngs" in inspect.signature(function).parameters else builder(rngs)
+        def apply(params: Any, rest: Any, inputs: jax.Array, key: jax.Array | None) -> tuple[jax.Array, Any]:
+            outputs, state = _pair("apply", functions.apply(params, rest, inputs, train=train, key=key))
+            if not isinstance(outputs, jax.Array):
+                raise ConfigurationError(
+                    f"The network gives a {type(outputs).__name__}; expected one array: take it out by "
+                    "glojax.networks.with_output(network, lambda outputs: outputs[0]), or the like."
+                )
+            return outputs, state
+
+        with _USUAL_PROMOTION(), lowered_convolutions(self.lowering):
+            pair: tuple[jax.Array, Any] = rewritten(apply, fast_operations(self.lowering))(params, rest, inputs, key)
+            return pair
+
+    @property
+    def _functions(self) -> NetworkFunctions:
+        return _functions(self.network, self.input_shape, self.num_outputs)
+
+
+def _functions(network: Any, input_shape: tuple[int, ...], num_outputs: int) -> NetworkFunctions:
+    if isinstance(network, NetworkFunctions):
+        return network
+    if isinstance(network, SelectedOutput):
+        return network.functions(_functions(network.network, input_shape, num_outputs))
+    if isinstance(network, nnx.bridge.ToNNX):
+        network = network.to_nnx__module
+    if isinstance(network, linen.Module):
+        return linen_functions(network)
+    return nnx_functions(builder(network, input_shape, num_outputs))
+
+
+def _pair(function: str, result: Any) -> tuple[Any, Any]:
+    """Return the result of a network's function; raise ConfigurationError unless it is a pair."""
+    if not isinstance(result, tuple) or len(result) != 2:
+        first = "params" if function == "init" else "outputs"
+        raise ConfigurationError(
+            f"{function} of the network gives a {type(result).__name__}; expected a pair ({first}, state), where state "
+            "is {} if there is none."
+        )
+    return result

@@ -15,6 +15,7 @@ from glojax.training.augmentation import CROP_SIZE, augmented_shape
 from glojax.training.config import TrainingConfig
 from glojax.training.metrics import find_metric, metric_name
 from glojax.training.named_functions import calling
+from glojax.training.network_checks import check_network
 
 
 def check_training(network: NetworkFactory, dataset: Dataset, config: TrainingConfig) -> None:
@@ -47,29 +48,11 @@ def check_training(network: NetworkFactory, dataset: Dataset, config: TrainingCo
 def _check_network(network: NetworkFactory, dataset: Dataset, config: TrainingConfig, task: Task) -> None:
     shape = augmented_shape(config.augmentation, dataset.input_shape)
     cropped = "" if shape == dataset.input_shape else f", cropped from {dataset.input_shape}"
-    if isinstance(network, nnx.Module):
-        raise ConfigurationError(
-            f"Got a {type(network).__name__} for the network; expected the class, or a function that builds one from "
-            "nnx.Rngs."
-        )
-    name = getattr(network, "__name__", repr(network))
-    pure, key = PureNetwork(network, shape, dataset.num_outputs), jax.eval_shape(lambda: jax.random.key(0))
-    with calling(f"{name} cannot be made as network(rngs), with nnx.Rngs. It says"):
-        params, rest = jax.eval_shape(pure.init, key)
-    if not jax.tree.leaves(params):
-        raise ConfigurationError(f"{name} has no nnx.Param; there is nothing to train.")
     dtype = dataset.train.inputs.dtype
-    inputs = jax.ShapeDtypeStruct((1, *shape), jnp.float32 if dtype == jnp.uint8 else dtype)
-    with calling(
-        f"{name} does not take inputs of shape {shape} ({dataset.name}{cropped}), or cannot be called as "
-        "network(inputs), in training with dropout_key=key or rngs=nnx.Rngs(key) where it has such a parameter; "
-        "choose a network made for them. It says"
-    ):
-        _, new_rest = jax.eval_shape(pure.train_outputs, params, rest, inputs, key)
-        outputs = jax.eval_shape(pure.outputs, params, rest, inputs)
-    shapes, new_shapes = ([(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(each)] for each in (rest, new_rest))
-    if new_shapes != shapes:
-        raise ConfigurationError(f"{name} changes the shape or dtype of its state when it is called.")
+    pure = PureNetwork(
+        network, shape, dataset.num_outputs, input_dtype=np.dtype(np.float32 if dtype == np.uint8 else dtype)
+    )
+    name, params, outputs = check_network(pure, f"{dataset.name}{cropped}")
     expected = task.output_shape(dataset.train.targets.shape[1:], dataset.num_outputs)
     if outputs.shape != (1, *expected):
         raise ConfigurationError(

@@ -49,6 +49,8 @@ def calling(problem: str, advice: str = "") -> Iterator[None]:
     """Turn any error of a user's code into a ConfigurationError with the first line of its message."""
     try:
         yield
+    except ConfigurationError:
+        raise
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigurationError(f"{problem}: {reason}{advice}") from error

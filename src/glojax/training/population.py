@@ -16,6 +16,7 @@ from glojax.training.train import Train, TrainResult
 POPULATION_AXIS = "population"
 
 
+@jax.transfer_guard("allow")
 def train_population(
     train: Train,
     programs: LossProgram,

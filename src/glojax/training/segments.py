@@ -24,6 +24,7 @@ from glojax.training.train import Train, TrainResult, TrainState
 FIRST_SEGMENT = 16
 
 
+@jax.transfer_guard("allow")
 def train_in_segments(
     train: Train, programs: LossProgram, key: jax.Array, learning_rates: np.ndarray, chunk_size: int
 ) -> TrainResult:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
 
@@ -232,9 +233,12 @@ class Train:
     @property
     def _pure_network(self) -> PureNetwork:
         lowering = self.conv_lowering or ("canonical" if jax.default_backend() == "cpu" else "grouped")
-        return PureNetwork(self.network, self.input_shape, self.num_outputs, lowering)
+        dtype = self.data["train"][0].dtype
+        input_dtype = np.dtype(np.float32 if dtype == np.uint8 else dtype)
+        return PureNetwork(self.network, self.input_shape, self.num_outputs, lowering, input_dtype)
 
 
+@jax.transfer_guard("allow")
 def make_train(
     network: NetworkFactory,
     dataset: Dataset,

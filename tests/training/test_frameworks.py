@@ -1,0 +1,312 @@
+"""Networks as their authors wrote them, against plain loops in the same framework with optax, step by step."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import linen, nnx
+
+from benchmarks.users_networks import TutorialCNN
+from glojax.datasets import Dataset
+from glojax.errors import ConfigurationError
+from glojax.losses import LossProgram, find_tree
+from glojax.networks import PureNetwork, from_functions, with_output
+from glojax.training import TrainingConfig, TrainState, make_train
+
+BATCH_SIZE, NUM_STEPS, RATE = 4, 3, 0.05
+CROSS_ENTROPY = LossProgram.from_tree(find_tree("cross_entropy"), 8)
+
+
+def random_data(shape: tuple[int, ...]) -> Dataset:
+    rng = np.random.default_rng(0)
+    inputs, targets = rng.uniform(size=(16, *shape)).astype(np.float32), np.arange(16) % 10
+    return Dataset.from_arrays("random", inputs, targets, validation=(inputs, targets))
+
+
+def trained(network: Any, dataset: Dataset, optimizer: Any = "sgd") -> Iterator[TrainState]:
+    """The states before the first step, and after each."""
+    config = TrainingConfig(NUM_STEPS, BATCH_SIZE, RATE, optimizer=optimizer)
+    train, key = make_train(network, dataset, config), jax.random.key(3)
+    state = jax.jit(lambda train: train.begin(key))(train)
+    yield state
+    step = jax.jit(
+        lambda train, state, number: train.advance(
+            state, CROSS_ENTROPY, key, jnp.float32(RATE), number, jnp.minimum(number, NUM_STEPS) + 1
+        )
+    )
+    for number in range(NUM_STEPS):
+        state = step(train, state, number)
+        yield state
+
+
+def batches(dataset: Dataset) -> Iterator[tuple[jax.Array, jax.Array, jax.Array]]:
+    """Inputs, targets and key of each step, as the trainer has them."""
+    _, shuffle_key, dropout_key = jax.random.split(jax.random.key(3), 3)
+    order = jax.random.permutation(jax.random.fold_in(shuffle_key, 0), len(dataset.train))
+    for number in range(NUM_STEPS):
+        rows = order[number * BATCH_SIZE : (number + 1) * BATCH_SIZE]
+        key = jax.random.fold_in(dropout_key, number)
+        yield jnp.asarray(dataset.train.inputs)[rows], jnp.asarray(dataset.train.targets)[rows], key
+
+
+NETWORK_KEY = jax.random.split(jax.random.key(3), 3)[0]
+
+
+def mean_loss(logits: jax.Array, targets: jax.Array) -> jax.Array:
+    loss: jax.Array = optax.softmax_cross_entropy_with_integer_labels(logits, targets).mean()
+    return loss
+
+
+def assert_close(ours: Any, theirs: Any) -> None:
+    for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=2e-5)
+
+
+def test_the_network_of_flax_s_tutorial_trains_as_in_flax() -> None:
+    dataset = random_data((28, 28, 1))
+    states = trained(TutorialCNN, dataset)
+    first = next(states)
+    model = nnx.eval_shape(lambda: TutorialCNN(rngs=nnx.Rngs(0)))
+    nnx.update(model, first.params, first.rest)
+    optimizer = nnx.Optimizer(model, optax.sgd(RATE), wrt=nnx.Param)
+    model.train()  # type: ignore[no-untyped-call]
+
+    @nnx.jit
+    def step(model: Any, optimizer: Any, inputs: jax.Array, targets: jax.Array, key: jax.Array) -> None:
+        gradient = nnx.grad(lambda model: mean_loss(model(inputs, nnx.Rngs(key)), targets))(model)
+        optimizer.update(model, gradient)
+
+    for state, batch in zip(states, batches(dataset), strict=True):
+        with jax.numpy_dtype_promotion("standard"):
+            step(model, optimizer, *batch)
+        assert_close((state.params, state.rest), (nnx.state(model, nnx.Param), nnx.state(model, nnx.BatchStat)))
+
+
+class ResidualBlock(linen.Module):
+    features: int
+    strides: int
+
+    @linen.compact
+    def __call__(self, x: Any, train: bool) -> Any:
+        norm = partial(linen.BatchNorm, use_running_average=not train, momentum=0.9)
+        y = linen.Conv(self.features, (3, 3), self.strides, use_bias=False)(x)
+        y = linen.Conv(self.features, (3, 3), use_bias=False)(linen.relu(norm()(y)))
+        if x.shape != y.shape:
+            x = linen.Conv(self.features, (1, 1), self.strides, use_bias=False)(x)
+        return linen.relu(x + norm()(y))
+
+
+class ResNet(linen.Module):
+    stages: tuple[tuple[int, int], ...] = ((4, 2),)
+
+    @linen.compact
+    def __call__(self, x: Any, train: bool = True) -> Any:
+        x = linen.max_pool(linen.relu(linen.Conv(4, (3, 3))(x)), (3, 3), (2, 2), "SAME")
+        for features, strides in self.stages:
+            x = ResidualBlock(features, strides)(x, train)
+        return linen.Dense(10)(linen.Dropout(0.1, deterministic=not train)(x.mean(axis=(1, 2))))
+
+
+def test_a_linen_resnet_trains_as_in_linen() -> None:
+    dataset, model = random_data((8, 8, 3)), ResNet()
+    states = trained(model, dataset, "adam")
+    first = next(states)
+    params, statistics = first.params, first.rest["batch_stats"]
+    optimizer = optax.adam(RATE)
+    optimizer_state = optimizer.init(params)
+
+    @jax.jit
+    def step(params: Any, statistics: Any, state: Any, inputs: jax.Array, targets: jax.Array, key: jax.Array) -> Any:
+        def loss(params: Any) -> Any:
+            both = {"params": params, "batch_stats": statistics}
+            logits, new = model.apply(both, inputs, train=True, rngs={"dropout": key}, mutable=["batch_stats"])
+            return mean_loss(logits, targets), new["batch_stats"]
+
+        gradient, statistics = jax.grad(loss, has_aux=True)(params)
+        updates, state = optimizer.update(gradient, state)
+        return optax.apply_updates(params, updates), statistics, state
+
+    for state, batch in zip(states, batches(dataset), strict=True):
+        with jax.numpy_dtype_promotion("standard"):
+            params, statistics, optimizer_state = step(params, statistics, optimizer_state, *batch)
+        assert_close((state.params, state.rest), (params, {"batch_stats": statistics}))
+
+
+def test_an_equinox_network_trains_as_in_equinox() -> None:
+    dataset = random_data((6,))
+
+    def init(key: jax.Array, inputs: Any) -> tuple[Any, Any]:
+        return eqx.filter(eqx.nn.MLP(6, 10, 8, 1, key=key), eqx.is_inexact_array), {}
+
+    static = eqx.partition(eqx.nn.MLP(6, 10, 8, 1, key=jax.random.key(0)), eqx.is_inexact_array)[1]
+
+    def apply(params: Any, state: Any, inputs: jax.Array, *, train: bool, key: Any) -> tuple[jax.Array, Any]:
+        return jax.vmap(eqx.combine(params, static))(inputs), state
+
+    states = trained(from_functions(init, apply), dataset)
+    model = eqx.nn.MLP(6, 10, 8, 1, key=NETWORK_KEY)
+    optimizer = optax.sgd(RATE)
+    optimizer_state = optimizer.init(eqx.filter(model, eqx.is_inexact_array))
+
+    @eqx.filter_jit
+    def step(model: Any, state: Any, inputs: jax.Array, targets: jax.Array) -> Any:
+        gradient = eqx.filter_grad(lambda model: mean_loss(jax.vmap(model)(inputs), targets))(model)
+        updates, state = optimizer.update(gradient, state)
+        return eqx.apply_updates(model, updates), state
+
+    assert_close(next(states).params, eqx.filter(model, eqx.is_inexact_array))
+    for state, (inputs, targets, _) in zip(states, batches(dataset), strict=True):
+        model, optimizer_state = step(model, optimizer_state, inputs, targets)
+        assert_close(state.params, eqx.filter(model, eqx.is_inexact_array))
+
+
+def linear_init(key: jax.Array, inputs: Any) -> tuple[Any, Any]:
+    return {"kernel": jax.random.normal(key, (inputs.shape[-1], 10)), "bias": jnp.zeros(10)}, {"calls": jnp.int32(0)}
+
+
+def linear(params: Any, state: Any, inputs: jax.Array, *, train: bool, key: Any) -> tuple[Any, Any]:
+    return inputs @ params["kernel"] + params["bias"][None], {"calls": state["calls"] + train}
+
+
+def with_scalars(params: Any, state: Any, inputs: jax.Array, *, train: bool, key: Any) -> tuple[Any, Any]:
+    logits, state = linear(params, state, inputs, train=train, key=key)
+    return {"logits": logits, "norm": jnp.sum(logits)}, state
+
+
+INPUTS = np.linspace(-1, 1, 12, dtype=np.float32).reshape(2, 6)
+
+
+def outputs_of(network: Any) -> jax.Array:
+    """Of a fresh network, in evaluation."""
+    pure = PureNetwork(network, (6,), 10)
+    return pure.outputs(*pure.init(NETWORK_KEY), jnp.asarray(INPUTS))
+
+
+def test_a_part_of_the_output_is_taken() -> None:
+    network = with_output(from_functions(linear_init, with_scalars), lambda outputs: outputs["logits"])
+    np.testing.assert_array_equal(outputs_of(network), outputs_of(from_functions(linear_init, linear)))
+
+
+def test_the_linen_module_in_a_bridge_to_nnx_is_taken() -> None:
+    module = linen.Dense(10)
+    bridge = nnx.bridge.ToNNX(module, rngs=nnx.Rngs(0))
+    np.testing.assert_array_equal(outputs_of(bridge), module.apply(module.init(NETWORK_KEY, INPUTS), INPUTS))
+
+
+COUNT = iter(range(100))
+LEAKED: list[Any] = []
+
+
+def leaking(params: Any, state: Any, inputs: jax.Array, *, train: bool, key: Any) -> tuple[Any, Any]:
+    LEAKED.append(inputs)
+    return LEAKED[0] @ params["kernel"], state
+
+
+@pytest.mark.parametrize(
+    ("init", "apply", "message"),
+    [
+        (linear_init, with_scalars, r"The network gives a dict; expected one array: take it out by .*with_output"),
+        (linear_init, lambda *_, **__: jnp.zeros((1, 10)), "apply of the network gives a .*; expected a pair"),
+        (lambda *_: {}, linear, r"init of the network gives a dict; expected a pair \(params, state\)"),
+        (lambda *_: (jnp.zeros((6, 10), int), {}), linear, "has a parameter of type int32, which has no gradient"),
+        (linear_init, lambda p, s, x, **_: (jnp.zeros_like(x) @ p["kernel"], s), "ignores its inputs"),
+        (linear_init, lambda p, s, x, **_: (jnp.tile(x, (1, 2))[:, :10], s), "does not use its parameters"),
+        (
+            linear_init,
+            lambda p, s, x, **_: (x @ p["kernel"] * float(next(COUNT)), s),
+            "computes something else when it is called again: it is no pure function",
+        ),
+        (linear_init, leaking, "is no pure function: it keeps what it computes"),
+        (linear_init, lambda p, s, x, **_: (x @ p["kernel"], {}), "changes the shape or dtype of its state"),
+    ],
+)
+def test_functions_that_make_no_network_are_refused_in_one_line(
+    init: Callable[..., Any], apply: Callable[..., Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        make_train(from_functions(init, apply), random_data((6,)), TrainingConfig(1, 4, 0.1))
+    assert "\n" not in str(caught.value)
+
+
+def schedule(rate: Any) -> optax.GradientTransformation:
+    return optax.sgd(optax.cosine_decay_schedule(rate, 50), momentum=0.9)
+
+
+OPTIMIZERS: dict[str, Callable[[Any], optax.GradientTransformation]] = {
+    "adam": optax.adam,
+    "adamw": optax.adamw,
+    "momentum": partial(optax.sgd, momentum=0.9),
+    "cosine schedule": schedule,
+    "clipping": lambda rate: optax.chain(optax.clip_by_global_norm(0.1), optax.sgd(rate)),
+}
+
+
+def each_its_own(rate: Any) -> optax.GradientTransformation:
+    """A layer for each optimizer, as they are compiled faster together."""
+
+    def labels(params: Any) -> Any:
+        return jax.tree_util.tree_map_with_path(
+            lambda path, _: path[0].key if path[0].key in OPTIMIZERS else "adam", params
+        )
+
+    return optax.partition({name: of_rate(rate) for name, of_rate in OPTIMIZERS.items()}, labels)
+
+
+def layers_init(key: jax.Array, inputs: Any) -> tuple[Any, Any]:
+    keys = jax.random.split(key, len(OPTIMIZERS))
+    return {name: linear_init(one, inputs)[0] for name, one in zip(OPTIMIZERS, keys, strict=True)}, {"calls": 0}
+
+
+def layers(params: Any, state: Any, inputs: jax.Array, *, train: bool, key: Any) -> tuple[Any, Any]:
+    """The sum of linear layers, and the number of calls in training."""
+    logits = sum(linear(layer, {"calls": 0}, inputs, train=train, key=key)[0] for layer in params.values())
+    return logits, {"calls": state["calls"] + train}
+
+
+@pytest.fixture(scope="module")
+def fifty_steps() -> tuple[TrainState, TrainState, list[Any]]:
+    """One candidate, two at once of which the second has twice the rate, and what plain optax makes of both."""
+    dataset = random_data((6,))
+    config = TrainingConfig(50, 16, RATE, optimizer=each_its_own)
+    train = make_train(from_functions(layers_init, layers), dataset, config)
+    programs = LossProgram.from_trees([find_tree("cross_entropy")] * 2, 8)
+    rates, key = jnp.float32([RATE, 2 * RATE]), jax.random.key(3)
+
+    @jax.jit
+    def ours(train: Any) -> tuple[TrainState, TrainState]:
+        begin = train.begin(key)
+        both = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), begin)
+        one = train.advance(begin, jax.tree.map(lambda array: array[0], programs), key, rates[0], 0, 50)
+        return one, train.advance(both, programs, key, rates, 0, 50)
+
+    @jax.jit
+    def theirs(rate: jax.Array) -> Any:
+        optimizer = each_its_own(rate)
+
+        def step(_: Any, now: tuple[Any, Any]) -> tuple[Any, Any]:
+            def loss(params: Any) -> jax.Array:
+                logits = sum(dataset.train.inputs @ layer["kernel"] + layer["bias"] for layer in params.values())
+                return mean_loss(jnp.asarray(logits), jnp.asarray(dataset.train.targets))
+
+            updates, state = optimizer.update(jax.grad(loss)(now[0]), now[1], now[0])
+            return optax.apply_updates(now[0], updates), state
+
+        params = layers_init(NETWORK_KEY, dataset.train.inputs)[0]
+        return jax.lax.fori_loop(0, 50, step, (params, optimizer.init(params)))[0]
+
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        return *ours(train), [theirs(rate) for rate in rates]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_parameters_after_fifty_steps_are_those_of_plain_optax(name: str, fifty_steps: Any) -> None:
+    one, both, expected = fifty_steps
+    assert_close(one.params[name], expected[0][name])
+    assert_close(both.params[name], jax.tree.map(lambda *leaves: jnp.stack(leaves), *(each[name] for each in expected)))
+    assert one.rest["calls"] == 50
