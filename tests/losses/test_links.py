@@ -13,7 +13,7 @@ from glojax.errors import ConfigurationError, ExpressionError
 from glojax.expressions import LossTree
 from glojax.losses import CATALOG, DOMAINS, Link, Loss, LossProgram, find_tree, interpret, make_loss
 from glojax.losses.compiled import compile_instructions
-from glojax.losses.links import Identity
+from glojax.losses.links import LINKS, Identity
 from glojax.losses.objective import objective
 from glojax.losses.stable import stable
 from tests.oracle import evaluate
@@ -120,7 +120,7 @@ def test_a_program_and_its_loss_are_the_same(link: Link) -> None:
     for name in ("brier", "squared_error", "huber", "binary_cross_entropy"):
         tree = CATALOG[name]
         program = LossProgram.from_tree(tree, 64, domain=DOMAINS[link])
-        ours = objective(interpret, "sum", 1e-7, program, labels, OUTPUTS, link=link)
+        ours = objective(interpret, "sum", 1e-7, program, labels, OUTPUTS, link=LINKS[link])
         np.testing.assert_allclose(ours, Loss(tree, link=link)(OUTPUTS, labels), rtol=2e-6)
 
 

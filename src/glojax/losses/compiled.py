@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from glojax.expressions import LossTree
-from glojax.losses.leaves import Leaves
+from glojax.losses.leaves import Leaves, RegularLeaves
 from glojax.losses.operations import OPERATIONS, Function
+from glojax.losses.regular import LEAF_PRODUCT
 from glojax.losses.stable import CONSTANT, Instruction, Instructions, plain, run
 
 
@@ -33,12 +34,14 @@ class _Variables(NamedTuple):
     y: jax.Array
 
 
-def compile_instructions(instructions: Instructions) -> Callable[[Leaves | _Variables], jax.Array]:
+def compile_instructions(instructions: Instructions) -> Callable[[Leaves | RegularLeaves | _Variables], jax.Array]:
     """Return `function(leaves)`, elementwise, of the leaves that are named; differentiable in forward mode."""
 
-    def function(leaves: Leaves | _Variables) -> jax.Array:
+    def function(leaves: Leaves | RegularLeaves | _Variables) -> jax.Array:
         def value(instruction: Instruction, *operands: jax.Array) -> jax.Array:
-            if operands:
+            if instruction.name == LEAF_PRODUCT:
+                result = jnp.multiply(*operands)
+            elif operands:
                 result = OPERATIONS[instruction.name](*operands)
             elif instruction.name == CONSTANT:
                 result = jnp.full_like(leaves.y, instruction.value)

@@ -35,11 +35,27 @@ class Leaves(NamedTuple):
     clipped_complement: jax.Array
     clipped_difference: jax.Array
 
-    def slopes_in_labels(self) -> "Leaves":
-        """Return the derivatives of the leaves in x."""
-        zero, one = jnp.zeros_like(self.y), jnp.ones_like(self.y)
-        names = {"x", "difference", "clipped_difference"}
-        return Leaves(*(one if name in names else zero for name in self._fields))
+
+class RegularLeaves(NamedTuple):
+    """The leaves of a regular function: see `glojax.losses.regular`.
+
+    Attributes:
+        inverse_y: 1 / clipped_y.
+    """
+
+    x: jax.Array
+    y: jax.Array
+    complement: jax.Array
+    difference: jax.Array
+    log_y: jax.Array
+    clipped_y: jax.Array
+    inverse_y: jax.Array
+
+
+def slopes_in_labels(leaves: Leaves | RegularLeaves) -> dict[str, jax.Array]:
+    """Return the derivatives in x of the leaves that have x in them."""
+    names = {"x", "difference", "clipped_difference"}.intersection(leaves._fields)
+    return {name: jnp.ones_like(leaves.y) for name in names}
 
 
 def difference_of(labels: jax.Array, probs: jax.Array, complement: jax.Array) -> jax.Array:

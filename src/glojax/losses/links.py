@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from glojax.expressions import Domain
 from glojax.losses.leaves import Leaves
+from glojax.losses.regular_softmax import RegularSoftmax
 from glojax.losses.softmax import Softmax
 
 Link: TypeAlias = Literal["softmax", "sigmoid", "identity"]
@@ -24,29 +25,29 @@ class Sigmoid(Softmax):
     """The probabilities of labels, each from its own logit."""
 
     @classmethod
-    def of(cls, logits: jax.Array) -> "Sigmoid":
-        """Return the sigmoid of logits, exact at both ends; infinite ones count as 1e37."""
+    def of(cls, logits: jax.Array, is_example: jax.Array | None = None) -> "Sigmoid":
+        """Return the sigmoid of logits, exact at both ends; infinite ones count as 1e37, and all of padding as 0."""
+        logits = logits if is_example is None else jnp.where(is_example[..., None], logits, 0)
         y, complement, log_y, log_complement = _sigmoid(jnp.clip(logits, -_LARGEST_LOGIT, _LARGEST_LOGIT))
         return cls(y, complement, log_y, log_complement, share=jnp.ones_like(y))
 
-    def slopes(self, leaves: Leaves) -> Leaves:
-        """Return the derivatives of the leaves in the logits; those of the clipped leaves are never 0."""
+    def slopes(self, leaves: Leaves) -> dict[str, jax.Array]:
+        """Return the derivatives in the logits of the leaves that change; those of clipped ones are never 0."""
         rise, clipped_rise = self.y * self.complement, leaves.clipped_y * leaves.clipped_complement
-        return Leaves(
-            x=jnp.zeros_like(rise),
-            y=rise,
-            complement=-rise,
-            difference=-rise,
-            log_y=self.complement,
-            log_complement=-self.y,
-            clipped_y=clipped_rise,
-            clipped_complement=-clipped_rise,
-            clipped_difference=-clipped_rise,
-        )
+        return {
+            "y": rise,
+            "complement": -rise,
+            "difference": -rise,
+            "log_y": self.complement,
+            "log_complement": -self.y,
+            "clipped_y": clipped_rise,
+            "clipped_complement": -clipped_rise,
+            "clipped_difference": -clipped_rise,
+        }
 
-    def gradient(self, slopes: jax.Array) -> jax.Array:
-        """Return the gradient in the logits, which the slopes are."""
-        return slopes
+    def sum_and_gradient(self, values: jax.Array, slopes: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return a sum over labels, and its gradient in the logits, which the slopes are."""
+        return jnp.sum(values, axis=-1), slopes
 
 
 @jax.custom_jvp
@@ -84,9 +85,9 @@ class Identity(NamedTuple):
     y: jax.Array
 
     @classmethod
-    def of(cls, outputs: jax.Array) -> "Identity":
-        """Return the predictions that outputs are."""
-        return cls(outputs)
+    def of(cls, outputs: jax.Array, is_example: jax.Array | None = None) -> "Identity":
+        """Return the predictions that outputs are; those of padding count as 0."""
+        return cls(outputs if is_example is None else jnp.where(is_example[..., None], outputs, 0))
 
     def leaves(self, targets: jax.Array, epsilon: float) -> Leaves:
         """Return the leaves for targets; in denominators they keep their sign and at least `epsilon`.
@@ -106,21 +107,24 @@ class Identity(NamedTuple):
             clipped_difference=_away_from_zero(difference, epsilon),
         )
 
-    def slopes(self, leaves: Leaves) -> Leaves:
-        """Return the derivatives of the leaves in the outputs; those of the clipped leaves are never 0."""
+    def slopes(self, leaves: Leaves) -> dict[str, jax.Array]:
+        """Return the derivatives in the outputs of the leaves that change; those of clipped ones are never 0."""
         one, rising = jnp.ones_like(self.y), {"y", "log_y", "clipped_y"}
-        return Leaves(*(one if name in rising else -one for name in leaves._fields))._replace(x=jnp.zeros_like(one))
+        return {name: one if name in rising else -one for name in leaves._fields if name != "x"}
 
-    def gradient(self, slopes: jax.Array) -> jax.Array:
-        """Return the gradient in the outputs, which the slopes are."""
-        return slopes
+    def sum_and_gradient(self, values: jax.Array, slopes: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return a sum over outputs, and its gradient in them, which the slopes are."""
+        return jnp.sum(values, axis=-1), slopes
 
 
 def _away_from_zero(values: jax.Array, epsilon: float) -> jax.Array:
     return jnp.where(jnp.abs(values) < epsilon, jnp.where(values < 0, -epsilon, epsilon), values)
 
 
-LINKS: Final[dict[Link, type[Softmax] | type[Identity]]] = {
+#: What computes the leaves of a function, and derivatives in the outputs; `RegularSoftmax` is a faster softmax.
+Linked: TypeAlias = type[Softmax] | type[RegularSoftmax] | type[Identity]
+
+LINKS: Final[dict[Link, Linked]] = {
     "softmax": Softmax,
     "sigmoid": Sigmoid,
     "identity": Identity,

@@ -12,7 +12,7 @@ from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree, to_latex
 from glojax.losses.compiled import compile_instructions
 from glojax.losses.libraries import Target
-from glojax.losses.links import DOMAINS, Link
+from glojax.losses.links import DOMAINS, LINKS, Link, Linked
 from glojax.losses.objective import (
     DEFAULT_PROB_EPSILON,
     ClassReduction,
@@ -21,6 +21,8 @@ from glojax.losses.objective import (
     objective,
 )
 from glojax.losses.operations import Function
+from glojax.losses.regular import regular
+from glojax.losses.regular_softmax import RegularSoftmax
 from glojax.losses.source import source
 from glojax.losses.stable import stable
 
@@ -89,8 +91,6 @@ class Loss:
         elif self.link == "softmax" and labels.shape == logits.shape[:-1] and jnp.issubdtype(labels.dtype, jnp.integer):
             labels = labels.astype(jnp.int32) if labels.dtype.itemsize < 4 else labels
             is_example = (labels >= 0) & (labels < num_classes)
-            # The logits of padding must not matter, even if they are not finite.
-            computed = jnp.where(is_example[..., None], computed, 0)
             labels = jax.nn.one_hot(labels, num_classes, dtype=dtype)
         else:
             of_classes = f", or integers of shape {logits.shape[:-1]}" if self.link == "softmax" else ""
@@ -104,19 +104,22 @@ class Loss:
             # Among the classes of a softmax it has no probability; elsewhere its value must not matter.
             computed = jnp.where(is_class, computed, -jnp.inf if self.link == "softmax" else 0)
             factors = jnp.where(is_class, 1 if factors is None else factors, 0).astype(dtype)
+        function, link = self._compiled
         losses = objective(
-            self._function, self.class_reduction, self.prob_epsilon, (), labels, computed, factors, self.link
+            function, self.class_reduction, self.prob_epsilon, (), labels, computed, factors, is_example, link
         )
         losses = losses if is_example is None else jnp.where(is_example, losses, 0)
         return losses.astype(logits.dtype)
 
     @cached_property
-    def _function(self) -> Function:
-        function = compile_instructions(stable(self.tree, DOMAINS[self.link]))
-        return lambda _, leaves: function(leaves)
+    def _compiled(self) -> tuple[Function, Linked]:
+        instructions = stable(self.tree, DOMAINS[self.link])
+        simple = regular(instructions) if self.link == "softmax" else None
+        function = compile_instructions(simple or instructions)
+        return lambda _, leaves: function(leaves), RegularSoftmax if simple else LINKS[self.link]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_function"}
+        return {name: value for name, value in vars(self).items() if name != "_compiled"}
 
     def __repr__(self) -> str:
         options = {"class_reduction": "sum", "prob_epsilon": DEFAULT_PROB_EPSILON, "link": "softmax"}

@@ -17,17 +17,19 @@ import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
 from glojax.errors import ConfigurationError
-from glojax.losses.links import LINKS, Link
+from glojax.losses.leaves import Leaves, RegularLeaves, slopes_in_labels
+from glojax.losses.links import Linked
 from glojax.losses.operations import Function
+from glojax.losses.softmax import Softmax
 
 ClassReduction = Literal["sum", "mean"]
-_Primals = tuple[Any, jax.Array, jax.Array, jax.Array | None]
+_Primals = tuple[Any, jax.Array, jax.Array, jax.Array | None, jax.Array | None]
 
 #: The lower bound of y and 1 - y in denominators.
 DEFAULT_PROB_EPSILON = 1e-7
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2, 7))
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2, 8))
 def objective(
     function: Function,
     class_reduction: ClassReduction,
@@ -36,7 +38,8 @@ def objective(
     labels: jax.Array,
     logits: jax.Array,
     weights: jax.Array | None = None,
-    link: Link = "softmax",
+    is_example: jax.Array | None = None,
+    link: Linked = Softmax,
 ) -> jax.Array:
     """Return the loss [...] of each example, from labels and logits [..., C] of one dtype.
 
@@ -52,9 +55,10 @@ def objective(
         logits: [..., C].
         weights: Factors on the classes, [..., C] or of a shape that broadcasts to it, which the mean is weighted by.
             A class of weight 0 is left out, even where f is not finite.
-        link: How the logits, which are then any outputs, become y.
+        is_example: Whether there is an example [...]; the logits of padding do not matter. None if all are.
+        link: How the logits, which may be any outputs, become the leaves of f.
     """
-    linked = LINKS[link].of(logits)
+    linked = link.of(logits, is_example)
     values = function(program, linked.leaves(labels, prob_epsilon))
     return _weighted(_factors(class_reduction, weights, logits.shape), values)
 
@@ -64,28 +68,36 @@ def _objective_jvp(
     function: Function,
     class_reduction: ClassReduction,
     prob_epsilon: float,
-    link: Link,
+    link: Linked,
     primals: _Primals,
     tangents: Any,
 ) -> tuple[jax.Array, jax.Array]:
-    program, labels, logits, weights = primals
-    _, labels_dot, logits_dot, weights_dot = tangents
-    linked = LINKS[link].of(logits)
-    leaves = linked.leaves(labels, prob_epsilon)
+    program, labels, logits, weights, is_example = primals
+    _, labels_dot, logits_dot, weights_dot, _ = tangents
+    linked = link.of(logits, is_example)
+    leaves: Any = linked.leaves(labels, prob_epsilon)
     factors_of = partial(_factors, class_reduction, shape=logits.shape)
-    evaluate, factors = partial(function, program), factors_of(weights)
-    values, slopes = jax.jvp(evaluate, (leaves,), (linked.slopes(leaves),))
+    factors = factors_of(weights)
+    values, slopes = _derivative(partial(function, program), leaves, linked.slopes(leaves))
+    total, gradient = linked.sum_and_gradient(_products(factors, values), _products(factors, slopes))
     change = jnp.zeros(logits.shape[:-1], logits.dtype)
     if not isinstance(logits_dot, SymbolicZero):
-        gradient = linked.gradient(_products(factors, slopes))
         change += jnp.sum(gradient * logits_dot, axis=-1)
     if not isinstance(labels_dot, SymbolicZero):
-        _, slopes_in_labels = jax.jvp(evaluate, (leaves,), (leaves.slopes_in_labels(),))
-        change += _weighted(factors, slopes_in_labels * labels_dot)
+        _, label_slopes = _derivative(partial(function, program), leaves, slopes_in_labels(leaves))
+        change += _weighted(factors, label_slopes * labels_dot)
     if weights is not None and not isinstance(weights_dot, SymbolicZero):
         changes = jax.jvp(factors_of, (weights,), (weights_dot,))[1]
         change += jnp.sum(changes * jnp.where((factors == 0) & ~jnp.isfinite(values), 0, values), axis=-1)
-    return _weighted(factors, values), change
+    return total, change
+
+
+def _derivative(
+    function: Function, leaves: Leaves | RegularLeaves, slopes: dict[str, jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    """Return the value of a function of leaves, and its derivative, from those of the leaves that change."""
+    changing = {name: getattr(leaves, name) for name in slopes}
+    return jax.jvp(lambda changing: function(leaves._replace(**changing)), (changing,), (slopes,))
 
 
 def _factors(class_reduction: ClassReduction, weights: jax.Array | None, shape: tuple[int, ...]) -> jax.Array | float:

@@ -8,11 +8,12 @@ a compiled tree, where the structure shows it, and in an interpreted one, where 
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_derivatives import SymbolicZero
 
 from glojax.expressions import OPERATORS
 
@@ -35,14 +36,15 @@ def make_operation(function: Function, *derivatives: Function | None) -> Functio
     def operation(*operands: jax.Array) -> jax.Array:
         return function(*operands)
 
-    @operation.defjvp
-    def jvp(operands: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+    @partial(operation.defjvp, symbolic_zeros=True)
+    def jvp(operands: tuple[jax.Array, ...], tangents: tuple[Any, ...]) -> tuple[jax.Array, jax.Array]:
         value = function(*operands)
-        first, *others = (
+        contributions = [
             _contribution(tangent, derivative(value, *operands))
             for tangent, derivative in zip(tangents, derivatives, strict=True)
-            if derivative is not None
-        )
+            if derivative is not None and not isinstance(tangent, SymbolicZero)
+        ]
+        first, *others = contributions or [jnp.zeros_like(value)]
         return value, sum(others, start=first)
 
     return operation
@@ -53,11 +55,13 @@ def _divide(a: jax.Array, b: jax.Array) -> jax.Array:
     return a / b
 
 
-@_divide.defjvp
-def _divide_jvp(operands: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+@partial(_divide.defjvp, symbolic_zeros=True)
+def _divide_jvp(operands: tuple[jax.Array, ...], tangents: tuple[Any, ...]) -> tuple[jax.Array, jax.Array]:
     (a, b), (da, db) = operands, tangents
     quotient = a / b
-    change = da - _contribution(db, quotient)
+    change = jnp.zeros_like(a) if isinstance(da, SymbolicZero) else da
+    if not isinstance(db, SymbolicZero):
+        change -= _contribution(db, quotient)
     return quotient, change / jnp.where((change == 0) & ~(jnp.abs(b) > 0), 1, b)
 
 

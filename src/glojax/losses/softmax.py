@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from glojax.losses.leaves import Leaves, difference_of
 
 # In the place of minus infinity, which would make 0 * log(y) NaN.
-_LEAST_LOGIT = -1e37
+LEAST_LOGIT = -1e37
 
 
 class Softmax(NamedTuple):
@@ -47,9 +47,10 @@ class Softmax(NamedTuple):
         return self.y > 0.5
 
     @classmethod
-    def of(cls, logits: jax.Array) -> "Softmax":
-        """Return the softmax of logits; one of minus infinity counts as -1e37."""
-        return _softmax(jnp.where(logits == -jnp.inf, _LEAST_LOGIT, logits))
+    def of(cls, logits: jax.Array, is_example: jax.Array | None = None) -> "Softmax":
+        """Return the softmax of logits; one of minus infinity counts as -1e37, and all of padding as 0."""
+        logits = logits if is_example is None else jnp.where(is_example[..., None], logits, 0)
+        return _softmax(jnp.where(logits == -jnp.inf, LEAST_LOGIT, logits))
 
     def leaves(self, labels: jax.Array, prob_epsilon: float) -> Leaves:
         """Return the leaves for labels [..., C]; in denominators y is from `prob_epsilon` to 1 - `prob_epsilon`."""
@@ -67,7 +68,7 @@ class Softmax(NamedTuple):
             clipped_difference=difference_of(labels, clipped_y, clipped_complement),
         )
 
-    def slopes(self, leaves: Leaves) -> Leaves:
+    def slopes(self, leaves: Leaves) -> dict[str, jax.Array]:
         """Return the derivatives of the leaves in log(y); for a dominant class in its logit, log(y / (1 - y)).
 
         Those of the clipped leaves are what they would be for a y of this value, so that they are never 0.
@@ -75,7 +76,7 @@ class Softmax(NamedTuple):
         scale = jnp.where(self.is_dominant, self.complement, 1)
         rise = self.y * scale
         clipped_rise = leaves.clipped_y * jnp.where(self.is_dominant, leaves.clipped_complement, 1)
-        return Leaves(
+        slopes = Leaves(
             x=jnp.zeros_like(rise),
             y=rise,
             complement=-rise,
@@ -86,12 +87,14 @@ class Softmax(NamedTuple):
             clipped_complement=-clipped_rise,
             clipped_difference=-clipped_rise,
         )
+        return slopes._asdict()
 
-    def gradient(self, slopes: jax.Array) -> jax.Array:
-        """Return the gradient in the logits of a sum over classes, from the slope of each class; see `slopes`."""
+    def sum_and_gradient(self, values: jax.Array, slopes: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return a sum over classes, and its gradient in the logits from the slope of each class; see `slopes`."""
         dominant = _sum(jnp.where(self.is_dominant, slopes, 0))
         others = _sum(jnp.where(self.is_dominant, 0, slopes))
-        return slopes - self.y * others - jnp.where(self.is_dominant, 0, self.share * dominant)
+        gradient = slopes - self.y * others - jnp.where(self.is_dominant, 0, self.share * dominant)
+        return jnp.sum(values, axis=-1), gradient
 
 
 @jax.custom_jvp
@@ -99,11 +102,11 @@ def _softmax(logits: jax.Array) -> Softmax:
     top = _max(logits)
     is_top = logits == top
     num_ties = _sum(is_top.astype(logits.dtype)) - 1
-    second = jnp.where(num_ties > 0, top, _max(jnp.where(is_top, _LEAST_LOGIT, logits)))
+    second = jnp.where(num_ties > 0, top, _max(jnp.where(is_top, LEAST_LOGIT, logits)))
     # Of all classes but one of the largest, relative to the second largest: `total` is between 1 and C - 1.
-    others = jnp.where(is_top, 0, _exp_of_difference(logits, second))
+    others = jnp.where(is_top, 0, exp_of_difference(logits, second))
     total = _sum(others) + num_ties
-    rest = _exp_of_difference(second, top) * total
+    rest = exp_of_difference(second, top) * total
     share = others / jnp.maximum(total, 1)
     rest_share = rest / (1 + rest)
     y = jnp.where(is_top, 1 / (1 + rest), share * rest_share)
@@ -138,7 +141,7 @@ def _softmax_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple
     return softmax, changes
 
 
-def _exp_of_difference(a: jax.Array, b: jax.Array) -> jax.Array:
+def exp_of_difference(a: jax.Array, b: jax.Array) -> jax.Array:
     """Return exp(a - b) without the rounding error of the difference, which is up to 1e-5 of the result."""
     difference = a - b
     subtracted = a - difference

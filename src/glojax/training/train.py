@@ -13,6 +13,7 @@ from jax import lax
 from glojax.datasets import Dataset, Split
 from glojax.errors import ConfigurationError
 from glojax.losses import LossProgram, interpret
+from glojax.losses.links import LINKS
 from glojax.losses.objective import computing_dtype, objective
 from glojax.networks import ConvolutionLowering, NetworkFactory, PureNetwork
 from glojax.tasks import TASKS, Metric, Task
@@ -209,7 +210,7 @@ class Train:
             outputs = outputs.astype(computing_dtype(outputs.dtype))
             x = labels.astype(outputs.dtype)
             reduction, epsilon = config.class_reduction, config.prob_epsilon
-            losses = objective(interpret, reduction, epsilon, program, x, outputs, link=self.task.link)
+            losses = objective(interpret, reduction, epsilon, program, x, outputs, link=LINKS[self.task.link])
             return _mean(losses, weights), rest
 
         (loss, rest), gradient = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
