@@ -22,6 +22,8 @@ DETAIL_COLUMNS = {
     "steps": "steps",
     "trained": "losses trained",
     "reached": "reached",
+    "times_optax": "times optax",
+    "temporary_megabytes": "temporary MB",
     "head_busy": "share of the time that the head is busy",
 }
 

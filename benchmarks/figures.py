@@ -37,6 +37,7 @@ LAYOUTS = {
     "joint_tuning": Layout(None, ("together",)),
     "evolution_strategy": Layout("function", ("glojax",)),
     "interpreter": Layout("classes", ("program",), x="size"),
+    "losses": Layout("logits", ("cross_entropy", "x * y", "baikal", "baikal_cma")),
     "cluster_overhead": Layout(None, ("workers",)),
     "cluster_simulation": Layout(None, (), x="workers"),
     "convolution": Layout(

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import Mesh, PartitionSpec as P
+from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
 from jax.typing import DTypeLike
 
 from glojax import make_loss
@@ -181,6 +181,22 @@ def test_a_loss_works_under_every_transformation() -> None:
     expected, *others = gradients(LOGITS)
     for ours in (*others, jax.jit(spread)(LOGITS, LABELS)):
         np.testing.assert_allclose(ours, expected, rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:.*pmap:DeprecationWarning")  # older code still uses it
+def test_a_loss_works_under_pmap() -> None:
+    gradient = jax.grad(lambda logits, labels: make_loss("log(y) - x / y")(logits, labels).sum())
+    ours = jax.pmap(gradient, devices=jax.devices()[:2])(LOGITS.reshape(2, 3, 5), LABELS.reshape(2, 3, 5))
+    np.testing.assert_allclose(ours.reshape(6, 5), gradient(LOGITS, LABELS), rtol=1e-6)
+
+
+def test_classes_may_be_spread_over_devices() -> None:
+    loss, mesh = jax.jit(jax.value_and_grad(lambda z, x: make_loss("log(y) - x / y")(z, x).sum())), jax.devices()[:2]
+    logits = jnp.asarray(np.random.default_rng(0).normal(size=(4, 34)), jnp.float32)
+    labels = jax.nn.one_hot(jnp.arange(4), 34)
+    spread = jax.device_put((logits, labels), NamedSharding(Mesh(mesh, ("class",)), P(None, "class")))
+    for ours, expected in zip(loss(*spread), loss(logits, labels), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-5)
 
 
 def test_a_loss_is_a_value() -> None:
