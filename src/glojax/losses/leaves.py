@@ -54,8 +54,8 @@ class RegularLeaves(NamedTuple):
 
 def slopes_in_labels(leaves: Leaves | RegularLeaves) -> dict[str, jax.Array]:
     """Return the derivatives in x of the leaves that have x in them."""
-    names = {"x", "difference", "clipped_difference"}.intersection(leaves._fields)
-    return {name: jnp.ones_like(leaves.y) for name in names}
+    names = ("x", "difference", "clipped_difference")
+    return {name: jnp.ones_like(leaves.y) for name in names if name in leaves._fields}
 
 
 def difference_of(labels: jax.Array, probs: jax.Array, complement: jax.Array) -> jax.Array:
