@@ -11,7 +11,8 @@ import pytest
 from glojax.expressions import LossTree
 from glojax.losses import CATALOG, make_loss
 from glojax.losses.compiled import compile_instructions
-from glojax.losses.objective import SoftmaxType, objective
+from glojax.losses.links import Linked
+from glojax.losses.objective import objective
 from glojax.losses.regular import regular
 from glojax.losses.regular_softmax import RegularSoftmax
 from glojax.losses.softmax import Softmax
@@ -53,12 +54,12 @@ def test_nearly_all_published_losses_are_regular() -> None:
 
 
 def test_a_regular_loss_is_the_same_in_both_forms() -> None:
-    def both(form: Instructions, softmax_type: SoftmaxType) -> tuple[jax.Array, jax.Array]:
+    def both(form: Instructions, link: Linked) -> tuple[jax.Array, jax.Array]:
         function = compile_instructions(form)
 
         def loss(logits: jax.Array) -> jax.Array:
             compiled = lambda _, leaves: function(leaves)  # noqa: E731
-            return objective(compiled, "sum", 1e-12, (), labels, logits, softmax_type=softmax_type)
+            return objective(compiled, "sum", 1e-12, (), labels, logits, link=link)
 
         values, pull_back = jax.vjp(loss, logits)
         return values, pull_back(jnp.ones_like(values))[0]
