@@ -22,7 +22,7 @@ from benchmarks.workloads import loss_trees
 from glojax.datasets import load_dataset
 from glojax.evaluation import FitnessRule, LocalEvaluator, TrainingJournal, evaluate
 from glojax.networks import DigitsCNN
-from glojax.search.options import recipe_of
+from glojax.search.recipes import recipe_of
 
 
 @dataclass(frozen=True)

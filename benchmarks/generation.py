@@ -32,7 +32,7 @@ from glojax.evaluation import Evaluation, LocalEvaluator, training_devices
 from glojax.losses import make_loss
 from glojax.networks import DigitsCNN
 from glojax.search.generations import discover
-from glojax.search.options import recipe_of
+from glojax.search.recipes import recipe_of
 from glojax.strategies import GeneticConfig
 
 TRAINING = recipe_of("digits").training

@@ -17,7 +17,7 @@ from experiments.runner import train_all
 from experiments.trainings import Training, without_covered
 from glojax.errors import GlojaxError
 from glojax.evaluation import set_up_jax, training_devices
-from glojax.search.options import recipe_of
+from glojax.search.recipes import recipe_of
 
 
 @dataclass(frozen=True, kw_only=True)

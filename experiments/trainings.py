@@ -12,7 +12,7 @@ from glojax.errors import ConfigurationError
 from glojax.evaluation import FitnessRule
 from glojax.expressions import LossTree, canonical
 from glojax.losses import CATALOG, ClassReduction, find_tree
-from glojax.search.options import recipe_of
+from glojax.search.recipes import recipe_of
 from glojax.training import TrainingConfig
 
 #: The three losses of the paper, in its order.
@@ -83,7 +83,7 @@ class Training:
     @property
     def network(self) -> str:
         """The name of the network, by the recipe of the data set."""
-        return recipe_of(self.dataset).network
+        return recipe_of(self.dataset).network or "SmallCNN"
 
     @property
     def config(self) -> TrainingConfig:

@@ -39,7 +39,7 @@ def test_the_command_line_and_messages_know_a_registered_data_set(capsys: pytest
     assert main(["fetch", "blobs"]) == 2
     assert "Cannot fetch 'blobs'; expected one of mnist, fashion_mnist, cifar10:" in capsys.readouterr().err
     with pytest.raises(
-        DatasetError, match=r"expected one of .*, cifar10, blobs, tfds:NAME, .*: did you mean 'blobs'\?"
+        DatasetError, match=r"expected one of .*, digit_segmentation, blobs, tfds:NAME, .*: did you mean 'blobs'\?"
     ):
         load_dataset("blob")
 
@@ -70,7 +70,8 @@ def test_rejects_names_with_another_meaning(name: str, found: str) -> None:
 
     assert str(caught.value) == (
         f"Cannot register the data set {name!r}, which {found}; expected a name other than digits, mnist, "
-        "fashion_mnist, cifar10, blobs, which is no path and no tfds:NAME: choose another."
+        "fashion_mnist, cifar10, diabetes, breast_cancer, wine, digit_segmentation, blobs, which is no path and no "
+        "tfds:NAME: choose another."
     )
     assert before == DATASETS
 

@@ -39,12 +39,14 @@ def test_the_list(capsys: Captured, tiny_mnist: Publication, tiny_images: Publis
     assert main(["list"]) == 0
 
     lines = [re.split(r"  +", line.strip()) for line in capsys.readouterr().out.splitlines()]
-    assert lines[0] == ["name", "input", "outputs", "train", "validation", "test", "here as"]
+    assert lines[0] == ["name", "input", "outputs", "train", "valid.", "test", "here as"]
     assert lines[1] == ["digits", "8 x 8 x 1", "10", "1,077", "360", "360", "built in"]
     assert lines[2] == ["mnist", "28 x 28 x 1", "10", "55,000", "5,000", "10,000", "cache"]
     assert lines[3] == ["fashion_mnist", "28 x 28 x 1", "10", "55,000", "5,000", "10,000", "no"]
     assert lines[4] == ["cifar10", "32 x 32 x 3", "10", "45,000", "5,000", "10,000", "no"]
-    assert str(data_root) in "".join(lines[5])
+    assert lines[5] == ["diabetes", "10", "1", "266", "88", "88", "built in"]
+    assert lines[8] == ["digit_segmentation", "12 x 12 x 1", "2", "1,077", "360", "360", "built in"]
+    assert str(data_root) in "".join(lines[9])
 
 
 def test_the_list_tells_caches_that_are_not_whole(

@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from glojax.networks import NETWORKS, CifarCNN, DecayedParam, DigitsCNN, MnistCNN, PureNetwork, SmallCNN
+from glojax.networks import (
+    NETWORKS,
+    CifarCNN,
+    DecayedParam,
+    DigitsCNN,
+    MnistCNN,
+    NetworkFactory,
+    PureNetwork,
+    SmallCNN,
+    SmallFCN,
+    SmallMLP,
+)
 from glojax.networks.layers import ConvolutionBlock
 from tests.networks import references
 from tests.networks.references import random_array
@@ -108,6 +119,25 @@ def test_the_small_network_fits_any_images(input_shape: tuple[int, ...], num_out
     params, rest = jax.eval_shape(pure.init, jax.random.key(0))
     logits = jax.eval_shape(pure.outputs, params, rest, jax.ShapeDtypeStruct((3, *input_shape), jnp.float32))
     assert logits.shape == (3, num_outputs)
+
+
+@pytest.mark.parametrize(
+    ("network", "input_shape", "num_outputs", "num_parameters", "shape"),
+    [
+        (SmallMLP, (10,), 1, (10 * 64 + 64) + (64 * 64 + 64) + (64 + 1), (1,)),
+        (SmallMLP, (3, 4), 2, (12 * 64 + 64) + (64 * 64 + 64) + (64 * 2 + 2), (2,)),
+        (SmallFCN, (7, 12, 2), 5, (18 * 16 + 16) + 2 * (144 * 16 + 16) + (16 * 5 + 5), (7, 12, 5)),
+        (SmallFCN, (8, 8), 2, (9 * 16 + 16) + 2 * (144 * 16 + 16) + (16 * 2 + 2), (8, 8, 2)),
+    ],
+)
+def test_a_small_network_fits_its_inputs(
+    network: NetworkFactory, input_shape: tuple[int, ...], num_outputs: int, num_parameters: int, shape: tuple[int, ...]
+) -> None:
+    pure = PureNetwork(network, input_shape, num_outputs)
+    params, rest = jax.eval_shape(pure.init, jax.random.key(0))
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == num_parameters
+    outputs = jax.eval_shape(pure.outputs, params, rest, jax.ShapeDtypeStruct((3, *input_shape), jnp.float32))
+    assert outputs.shape == (3, *shape)
 
 
 def test_a_network_for_one_kind_of_images_is_taken_as_it_is() -> None:

@@ -93,7 +93,8 @@ def default_of(text: str, flag: str) -> str:
         ("mnist", "MnistCNN", "2000", "100", "0.01"),
         ("fashion_mnist", "MnistCNN", "2000", "100", "0.01"),
         ("cifar10", "CifarCNN", "500", "1024", "0.05"),
-        ("mine.npz", "SmallCNN", "200", "64", "0.05"),
+        ("mine.npz", "None", "200", "64", "0.05"),
+        ("digit_segmentation", "SmallFCN", "150", "16", "0.01"),
     ],
 )
 @pytest.mark.parametrize("command", [(), ("compare",)])
@@ -109,7 +110,7 @@ def test_help_shows_the_defaults_of_the_data_set(
     text = help_text(capsys, *command, "--dataset", dataset)
     defaults = [default_of(text, flag) for flag in ("--network", "--steps", "--batch-size", "--learning-rate")]
     assert defaults == [network, steps, batch_size, learning_rate]
-    assert default_of(text, "--optimizer") == "sgd"
+    assert default_of(text, "--optimizer") == ("adam" if dataset == "digit_segmentation" else "sgd")
 
 
 def test_help_shows_the_rest_of_a_recipe(capsys: pytest.CaptureFixture[str]) -> None:

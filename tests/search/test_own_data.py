@@ -36,7 +36,8 @@ def test_own_images_are_compared_with_a_network_that_fits_them(
     assert main([*arguments, *options]) == 0
     config = json.loads((run_dir / "config.json").read_text())
     resolved = config["resolved"]
-    assert config["options"]["network"] == "SmallCNN"
+    assert config["options"]["network"] is None
+    assert (resolved["network"], resolved["task"]) == ("SmallCNN", "classification")
     assert resolved["dataset_sizes"] == {"train": 15, "validation": 10, "test": 20}
     assert config["options"]["dataset"] == str(own_data)
     assert resolved["test_split"] == "official"

@@ -45,7 +45,7 @@ _Name: TypeAlias = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="N
 def list_datasets() -> None:
     """List the data sets, and whether this machine has them."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for heading in ("name", "input", "outputs", "train", "validation", "test", "here as"):
+    for heading in ("name", "input", "outputs", "train", "valid.", "test", "here as"):
         is_text = heading in ("name", "input", "here as")
         table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
     shape: tuple[int, ...]

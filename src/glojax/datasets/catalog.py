@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self, get_args
 
-import numpy as np
 
 from glojax.datasets.acquisition import acquire, read_local_files
 from glojax.datasets.cache import data_root
 from glojax.datasets.cifar10 import CIFAR10
 from glojax.datasets.dataset import Dataset, TestSplit
+from glojax.datasets.embedded import EMBEDDED, load_digits
 from glojax.datasets.given import make_dataset
 from glojax.datasets.mnist import FASHION_MNIST, MNIST
 from glojax.datasets.paths import KINDS, SUFFIXES, load_path
@@ -25,36 +25,13 @@ from glojax.errors import DatasetError
 from glojax.files import expanded
 
 
-def load_digits() -> Dataset:
-    """Load 1,077 training, 360 validation and 360 test images [N, 8, 8, 1] in [0, 1]: the counts 0 to 16, over 16.
-
-    The split is ours, and stratified: every split has the same shares of the ten classes, to one image.
-
-    Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits (UCI, 1998), test part, from scikit-learn.
-    """
-    # The import takes a second, and other data sets do not need it.
-    from sklearn import __version__ as sklearn_version
-    from sklearn.datasets import load_digits as load_sklearn_digits
-    from sklearn.model_selection import train_test_split
-
-    source = load_sklearn_digits()
-    images = (source.images[..., np.newaxis] / 16).astype(np.float32)
-    labels = source.target.astype(np.int32)
-
-    def hold_out(indices: Any) -> Any:
-        return train_test_split(indices, test_size=360, stratify=labels[indices], random_state=0)
-
-    rest, test = hold_out(np.arange(len(labels)))
-    train, validation, test = (Split(images[indices], labels[indices]) for indices in (*hold_out(rest), test))
-    return Dataset("digits", train, validation, test, num_outputs=10, origin=f"scikit-learn {sklearn_version}")
-
-
 #: All data sets by name: a publication, whose files are downloaded, or a function that makes the data set.
 DATASETS: Final[dict[str, Publication | Callable[[], Dataset]]] = {
     "digits": load_digits,
     "mnist": MNIST,
     "fashion_mnist": FASHION_MNIST,
     "cifar10": CIFAR10,
+    **EMBEDDED,
 }
 
 

@@ -14,8 +14,10 @@ from glojax.networks.ops.lowering import (
 )
 from glojax.networks.pure_network import NetworkFactory as NetworkFactory, PureNetwork as PureNetwork
 from glojax.networks.small_cnn import SmallCNN as SmallCNN
+from glojax.networks.small_fcn import SmallFCN as SmallFCN
+from glojax.networks.small_mlp import SmallMLP as SmallMLP
 
 #: The built-in networks by name.
 NETWORKS: dict[str, Callable[..., Any]] = {
-    network.__name__: network for network in (DigitsCNN, MnistCNN, CifarCNN, SmallCNN)
+    network.__name__: network for network in (DigitsCNN, MnistCNN, CifarCNN, SmallCNN, SmallMLP, SmallFCN)
 }

@@ -24,7 +24,8 @@ from glojax.files import expanded
 from glojax.search.commands import COMMANDS, execute, resume
 from glojax.search.execution import ResumeOptions, WorkersOptions, print_workers
 from glojax.search.export import ExportOptions, print_export
-from glojax.search.options import CommonOptions, recipe_of
+from glojax.search.options import CommonOptions
+from glojax.search.recipes import recipe_of
 from glojax.search.signals import Interruption, interruptible
 from glojax.startup import run_command
 from glojax.terminal import open_console
@@ -125,7 +126,7 @@ def with_recipe(options_type: type[Any], arguments: Sequence[str]) -> type[Any]:
         return options_type
     recipe = recipe_of(dataset)
     training_type = Annotated[TrainingConfig, tyro.conf.OmitArgPrefixes]
-    changed = [("network", str, recipe.network), ("training", training_type, recipe.training)]
+    changed = [("network", str | None, recipe.network), ("training", training_type, recipe.training)]
     return make_dataclass(options_type.__name__, changed, bases=(options_type,), frozen=True, kw_only=True)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import tyro
 
@@ -14,6 +14,7 @@ from glojax.losses import find_tree
 from glojax.networks import NETWORKS, ConvolutionLowering
 from glojax.search.comparison import BEST_RATE, require_variables
 from glojax.search.execution import ExecutionOptions, require_at_least
+from glojax.search.recipes import recipe_of
 from glojax.strategies import (
     DiscoveryConfig,
     GeneticConfig,
@@ -24,35 +25,6 @@ from glojax.strategies import (
 )
 from glojax.strategies.coefficients import CoefficientLayout
 from glojax.training import TrainingConfig, require_rates
-
-
-class Recipe(NamedTuple):
-    """A network, by its name in `NETWORKS`, and the configuration of a training."""
-
-    network: str
-    training: TrainingConfig
-
-
-_DIGITS = TrainingConfig(num_steps=200, batch_size=64, learning_rate=0.05)
-_MNIST = TrainingConfig(num_steps=2000, batch_size=100, learning_rate=0.01)
-_CIFAR = TrainingConfig(
-    num_steps=500, batch_size=1024, learning_rate=0.05, weight_decay=0.004, decay_every_epochs=350, augmentation="cifar"
-)
-
-#: The recipes of MNIST and CIFAR-10 are the paper's (section IV-A), which gives no number of steps for CIFAR-10; with
-#: that of digits, a whole search takes two or three minutes on two cores.
-RECIPES = {
-    "digits": Recipe("DigitsCNN", _DIGITS),
-    "mnist": Recipe("MnistCNN", _MNIST),
-    "fashion_mnist": Recipe("MnistCNN", _MNIST),
-    "cifar10": Recipe("CifarCNN", _CIFAR),
-}
-
-
-def recipe_of(dataset: str) -> Recipe:
-    """Return the recipe of a data set; the one of users' own data if the name is not in `RECIPES`."""
-    return RECIPES.get(dataset, Recipe("SmallCNN", _DIGITS))
-
 
 #: Options of any command that are at least 1.
 _COUNTS = ("chunk_size", "replicates", "finalists", "finalist_seeds", "generations", "seeds")
@@ -67,7 +39,8 @@ class CommonOptions:
     """The network, the data, the training, and the folder of the results."""
 
     dataset: str = "digits"
-    """Data set: digits, mnist, fashion_mnist, cifar10, tfds:NAME, or the path of files of your own."""
+    """Data set: digits, mnist, fashion_mnist, cifar10, diabetes, breast_cancer, wine, digit_segmentation, tfds:NAME, or
+    the path of files of your own."""
     data_dir: Path | None = None
     """Folder with the original files, or one prepared by tensorflow-datasets. By default they are downloaded."""
     test_split: TestSplit = "official"
@@ -87,8 +60,9 @@ class CommonOptions:
     """Makes labels wrong: share of the training labels, drawn by --seed."""
     noise_kind: NoiseKind = "symmetric"
     """How labels become wrong: any other class, or the next one (pair)."""
-    network: str = recipe_of("digits").network
-    """Network: DigitsCNN, MnistCNN, CifarCNN or SmallCNN, which fits any images."""
+    network: str | None = recipe_of("digits").network
+    """Network: DigitsCNN, MnistCNN, CifarCNN, or one that fits itself to data: SmallCNN to images, SmallMLP to tables,
+    SmallFCN to images with a class for each pixel. By default, for other data sets, the one of these that fits."""
     training: Annotated[TrainingConfig, tyro.conf.OmitArgPrefixes] = recipe_of("digits").training
     """How a candidate is trained."""
     seed: int = 0
@@ -113,7 +87,7 @@ class CommonOptions:
                 )
         if self.seed >= 2**31:
             raise ConfigurationError(f"--seed is {self.seed}; expected a whole number below 2^31.")
-        if self.network not in NETWORKS:
+        if self.network is not None and self.network not in NETWORKS:
             hint = nearest(self.network, NETWORKS)
             raise ConfigurationError(f"Unknown network {self.network!r}.{hint} Expected one of {', '.join(NETWORKS)}.")
 

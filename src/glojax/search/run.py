@@ -35,6 +35,7 @@ from glojax.search.generations import Discovered, GenerationRecord, discover
 from glojax.search.logs import EventLog
 from glojax.search.options import CommonOptions, CompareOptions, DiscoverOptions, SearchOptions
 from glojax.search.progress import Display
+from glojax.search.recipes import fitting_network
 from glojax.search.run_directory import DISCOVERY_EVENTS, TUNING_EVENTS, RunDirectory, require_free, unwritable
 from glojax.search.tuning import Tuned, TuningRecord, tune
 from glojax.strategies import TuningConfig
@@ -169,7 +170,8 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
     domain = TASKS[dataset.task].domain
     for loss in options.named_losses:
         find_tree(loss, domain)
-    network = NETWORKS[options.network]
+    network_name = options.network or fitting_network(dataset)
+    network = NETWORKS[network_name]
     sizes = {name: len(split) for name, split in dataset.splits.items()}
     resolved = {
         "computation": computation_identity(make_train(network, dataset, options.training)),
@@ -178,6 +180,7 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
         "dataset_origin": dataset.origin,
         "test_split": dataset.test_split,
         "task": dataset.task,
+        "network": network_name,
     }
     with open_cluster(options.execution, console) as cluster:
         if cluster is None:
@@ -197,7 +200,7 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
             print_text(
                 f"{dataset.name}: {sizes['train']:,} training, {sizes['validation']:,} validation, "
                 f"{tested}, from {dataset.origin}. "
-                f"{options.network}: {options.training.num_steps:,} steps of {options.training.batch_size:,} examples "
+                f"{network_name}: {options.training.num_steps:,} steps of {options.training.batch_size:,} examples "
                 f"by {options.training.optimizer}, {rates}.{done}",
                 console,
             )

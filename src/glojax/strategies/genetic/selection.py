@@ -13,15 +13,15 @@ def select_parents(fitness: ArrayLike, num: int, config: GeneticConfig, rng: np.
     Let $f_i$ be the fitness of candidate $i$ of $P$, which is finite, and $r_i$ its rank (1 for the least fit, $P$ for
     the fittest; equals share their mean rank). The kinds of selection are:
 
-    - roulette: candidate $i$ is drawn with probability $f_i / \sum_j f_j$, or $1 / P$ if every fitness is 0; where a
-      fitness is below 0, the lowest is subtracted from all first;
+    - roulette: candidate $i$ is drawn with probability $f_i / \sum_j f_j$, or $1 / P$ if every fitness is 0; a fitness
+      below 0 counts as 0, but where none is above 0, the lowest is subtracted from all first;
     - rank: candidate $i$ is drawn with probability $r_i / \sum_j r_j$;
     - tournament: `config.tournament_size` candidates are drawn uniformly with replacement, and the fittest is selected,
       the first drawn among equals.
 
-    Source: Gonzalez and Miikkulainen (2020), section III-A, for roulette. The shift and the other two kinds are ours:
-    these depend on the order of the fitness alone, while roulette hardly distinguishes an accuracy of 0.97 from one of
-    0.98.
+    Source: Gonzalez and Miikkulainen (2020), section III-A, for roulette without negative fitness. The rest is ours:
+    rank and tournament depend on the order of the fitness alone, while roulette hardly distinguishes an accuracy of
+    0.97 from one of 0.98.
     """
     fitness = np.asarray(fitness, dtype=np.float64)
     _require_usable(fitness)
@@ -35,8 +35,8 @@ def select_parents(fitness: ArrayLike, num: int, config: GeneticConfig, rng: np.
             _, group, counts = np.unique(fitness, return_inverse=True, return_counts=True)
             weights = (np.cumsum(counts) - (counts - 1) / 2)[group]
         case "roulette":
-            shifted = fitness - min(0.0, fitness.min())
-            weights = shifted if shifted.any() else np.ones_like(shifted)
+            weights = np.maximum(fitness, 0) if fitness.max() > 0 else fitness - fitness.min()
+            weights = weights if weights.any() else np.ones_like(weights)
     return rng.choice(fitness.size, size=num, p=weights / weights.sum())
 
 
