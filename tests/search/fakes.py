@@ -5,6 +5,7 @@ from itertools import count
 
 from glojax.evaluation import Completed, Evaluation, FitnessRule, Status, Trial
 from glojax.expressions import LossTree, canonical
+from glojax.losses import DOMAINS
 from glojax.training import METRICS, TrainingConfig
 
 STEPS = 10
@@ -50,7 +51,7 @@ class FakeEvaluator:
         trial: Callable[[LossTree, float, int], Trial] | None = None,
     ):
         self.config = TrainingConfig(num_steps=STEPS, batch_size=1, learning_rate=0.01)
-        self.metric = METRICS["accuracy"]
+        self.metric, self.domain = METRICS["accuracy"], DOMAINS["softmax"]
         self.trained = set(trained)
         self.trees: list[list[LossTree]] = []
         self.rules: list[FitnessRule | None] = []

@@ -14,7 +14,7 @@ from glojax.evaluation.device_pool import DevicePool
 from glojax.evaluation.fitness import Evaluation, FitnessRule, Trial
 from glojax.evaluation.journal import TrainingJournal
 from glojax.evaluation.pool import Training, TrainingPool
-from glojax.expressions import LossTree, canonical
+from glojax.expressions import Domain, LossTree, canonical
 from glojax.networks import ConvolutionLowering, NetworkFactory
 from glojax.training import Metric, TrainingConfig, TrainResult, find_metric
 
@@ -36,6 +36,10 @@ class Evaluator(Protocol):
     @property
     def metric(self) -> Metric:
         """What the trainings are scored by."""
+
+    @property
+    def domain(self) -> Domain:
+        """Where x and y of the losses lie."""
 
     @property
     def room(self) -> int:
@@ -114,6 +118,7 @@ class PoolEvaluator:
     ):
         self.config = config
         self.metric = find_metric(config.metric or pool.task.metrics[0])
+        self.domain = pool.task.domain
         self.journal = TrainingJournal() if journal is None else journal
         self._pool = pool
         self._rule = rule or FitnessRule()
@@ -134,7 +139,7 @@ class PoolEvaluator:
     def submit(self, trees: Sequence[LossTree], rule: FitnessRule | None = None) -> Sequence[int]:
         """Evaluate losses; see `Evaluator`."""
         rule = rule or self._rule
-        canonical_trees = [canonical(tree, self._pool.task.domain) for tree in trees]
+        canonical_trees = [canonical(tree, self.domain) for tree in trees]
         config = rule.config(self.config)
         tickets = [next(self._tickets) for _ in trees]
         missing: list[Training] = []

@@ -9,7 +9,7 @@ import numpy as np
 
 from glojax.errors import ConfigurationError
 from glojax.evaluation import Evaluation, Evaluator, FitnessRule, evaluate
-from glojax.expressions import LossTree, canonical
+from glojax.expressions import Domain, LossTree, canonical
 
 #: A loss whose name ends in this is taken at the best of these multiples of the configured learning rate: a search
 #: often finds no more than a larger effective step, and this tells it apart.
@@ -98,16 +98,16 @@ def compare(
     Raises:
         ConfigurationError: A loss lacks x or y.
     """
-    require_variables(losses.values())
+    require_variables(losses.values(), evaluator.domain)
     rules = [comparison_rule(name, evaluator.config.learning_rate, seeds, learning_rates) for name in losses]
     evaluations = evaluate(evaluator, list(losses.values()), rules)
     compared = [_compared(name, evaluation) for name, evaluation in zip(losses, evaluations, strict=True)]
     return Comparison(compared, [_welch(first, second) for first, second in combinations(compared, 2)])
 
 
-def require_variables(trees: Iterable[LossTree]) -> None:
+def require_variables(trees: Iterable[LossTree], domain: Domain = "probability") -> None:
     """Raise ConfigurationError for the first loss that lacks x or y, in canonical form."""
-    for tree in map(canonical, trees):
+    for tree in (canonical(tree, domain) for tree in trees):
         if not (tree.uses("x") and tree.uses("y")):
             raise ConfigurationError(f"{tree} lacks x or y, and cannot be compared; leave it out.")
 
