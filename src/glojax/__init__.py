@@ -36,6 +36,7 @@ from glojax.strategies import (
     TaylorSearch as TaylorSearch,
     TuningConfig as TuningConfig,
 )
+from glojax.tasks import Metric as Metric
 from glojax.training import (
     Optimizer as Optimizer,
     TrainingConfig as TrainingConfig,

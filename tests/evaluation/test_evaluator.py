@@ -253,5 +253,5 @@ def test_a_network_that_does_not_fit_is_refused(digits: Dataset) -> None:
         def __init__(self, rngs: nnx.Rngs):
             self.output = nnx.Linear(3, 10, rngs=rngs)
 
-    with pytest.raises(ConfigurationError, match="images"):
+    with pytest.raises(ConfigurationError, match="Narrow does not take inputs"):
         LocalEvaluator(Narrow, digits, CONFIG)

@@ -9,6 +9,7 @@ import pytest
 from glojax.expressions import OPERATORS
 from glojax.losses import PUBLISHED
 from glojax.losses.operations import OPERATIONS
+from glojax.tasks import TASKS
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,6 +41,20 @@ def test_the_snippets_about_losses_run_one_after_the_other(capsys: pytest.Captur
     assert "Loss('log(y) - x / y') [" in printed
     assert "import torch" in printed
     assert "Loss('x * softplus(y)')" in printed
+
+
+def test_the_snippets_about_tasks_run_one_after_the_other(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    for snippet in snippets("docs/tasks.md"):
+        exec(snippet, names)
+    assert capsys.readouterr().out == "regression 1 [80, 20]\n"
+
+
+def test_every_metric_is_in_the_documentation() -> None:
+    rows = re.findall(r"^\| (\w+) \| .* \| ([a-z0-9_, ]+) \|$", (ROOT / "docs/tasks.md").read_text(), re.MULTILINE)
+    assert {name: tuple(listed.split(", ")) for name, listed in rows if name != "task"} == {
+        task.name: task.metrics for task in TASKS.values()
+    }
 
 
 def test_every_published_loss_is_in_the_documentation() -> None:

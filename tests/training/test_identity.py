@@ -29,7 +29,6 @@ from glojax.training import (
     identity,
     make_train,
 )
-from glojax.training.digest import digest
 from tests.training.test_network_state import GivenRngs, OwnRngs
 
 CONFIG = TrainingConfig(num_steps=10, batch_size=64, learning_rate=0.05)
@@ -177,10 +176,12 @@ def test_another_process_finds_the_same() -> None:
 
 
 def test_unknown_values_are_told_apart_and_addresses_are_left_out() -> None:
+    digests = identity._Digests()
     assert (
-        len({digest(value) for value in (1, 1.0, "1", None, True, np.float32(1), (1,), {"1": 1}, frozenset({1}))}) == 9
+        len({digests.of(value) for value in (1, 1.0, "1", None, True, np.float32(1), (1,), {"1": 1}, frozenset({1}))})
+        == 9
     )
-    assert digest(object()) == digest(object())
+    assert digests.of(object()) == digests.of(object())
 
 
 def test_decisive_settings_are_those_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,6 +200,5 @@ def test_decisive_settings_are_those_in_force(monkeypatch: pytest.MonkeyPatch) -
 def test_the_identity_of_a_larger_network_takes_no_device() -> None:
     digits = load_dataset("digits")
     mnist = replace(make_train(DigitsCNN, digits, CONFIG), network=MnistCNN, input_shape=(28, 28, 1))
-    inputs, labels = jax.ShapeDtypeStruct((100, 28, 28, 1), jnp.uint8), jax.ShapeDtypeStruct((100,), jnp.int32)
-    data = {"train": (inputs, labels, None)}
+    data = {"train": (jax.ShapeDtypeStruct((100, 28, 28, 1), jnp.uint8), jax.ShapeDtypeStruct((100,), jnp.int32), None)}
     assert len(computation_identity(replace(mnist, data=data))) == 32  # type: ignore[arg-type]

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self, get_args
 
-
 from glojax.datasets.acquisition import acquire, read_local_files
 from glojax.datasets.cache import data_root
 from glojax.datasets.cifar10 import CIFAR10
@@ -17,13 +16,11 @@ from glojax.datasets.given import make_dataset
 from glojax.datasets.mnist import FASHION_MNIST, MNIST
 from glojax.datasets.paths import KINDS, SUFFIXES, load_path
 from glojax.datasets.publication import Publication
-from glojax.datasets.split import Split
 from glojax.datasets.targets import TaskName
 from glojax.datasets.tfds import PREFIX, find_tfds, read_tfds
 from glojax.datasets.trouble import NoiseKind
 from glojax.errors import DatasetError
 from glojax.files import expanded
-
 
 #: All data sets by name: a publication, whose files are downloaded, or a function that makes the data set.
 DATASETS: Final[dict[str, Publication | Callable[[], Dataset]]] = {
