@@ -43,7 +43,7 @@ def test_a_search_on_numbers_ends_and_says_how_it_compares(capsys: pytest.Captur
     assert "SmallMLP: 4 steps of 8 examples" in out
     assert "R2 over 2 fresh seeds" in out
     assert "x: target, y: prediction" in out
-    assert "Test:             r2 " in out
+    assert "Test:             R2 " in out
     assert "ccuracy" not in out
     assert json.loads(Path("run/config.json").read_text())["resolved"]["task"] == "regression"
 
@@ -53,13 +53,13 @@ def test_a_comparison_on_pixels(capsys: pytest.CaptureFixture[str]) -> None:
     record = results()
     assert (record["task"], record["metric"]) == ("segmentation", "iou")
     assert 0.2 < record["comparison"][0]["test"]["mean"] < 1
-    assert "Iou over 2 fresh seeds" in capsys.readouterr().out
+    assert "IOU over 2 fresh seeds" in capsys.readouterr().out
 
 
 def test_another_metric_of_classes(capsys: pytest.CaptureFixture[str]) -> None:
     options = ("--losses", "cross_entropy", "--dataset", "wine", "--metric", "calibration_error")
     assert main(["compare", *options, *SHORT]) == 0
-    assert results()["metric"] == "calibration error"
+    assert results()["metric"] == "calibration_error"
     assert "Calibration error over 2 fresh seeds" in capsys.readouterr().out
 
 

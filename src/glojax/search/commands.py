@@ -15,7 +15,7 @@ from glojax.search.config_file import FILE, read_config, read_options
 from glojax.search.execution import ResumeOptions
 from glojax.search.finalists import Finalist, by_score, select_discovered, select_tuned
 from glojax.search.options import CommonOptions, CompareOptions, DiscoverOptions, RunOptions, TuneOptions
-from glojax.search.results import print_best, print_comparison, print_tuned
+from glojax.search.results import in_words, print_best, print_comparison, print_tuned
 from glojax.search.run import Run, running
 from glojax.search.run_directory import require_run
 from glojax.search.tuning import Tuned
@@ -144,8 +144,8 @@ COMMANDS: dict[str, tuple[type[CommonOptions], Callable[[Run, Any], _Outcome]]] 
 def _report(outcome: _Outcome, run: Run, options: CommonOptions, console: Console) -> None:
     """Write the result, draw a picture of search and comparison, and print the result."""
     record, best, losses, seeds, comparison = outcome
-    test_split, metric = run.dataset.test_split, run.metric_name
-    record |= {"task": run.dataset.task, "metric": metric}
+    test_split, metric = run.dataset.test_split, in_words(run.metric_name)
+    record |= {"task": run.dataset.task, "metric": run.metric_name}
     if comparison is not None:
         record |= {
             "test_split": test_split,

@@ -99,7 +99,7 @@ class Display:
         speed = record.candidate_steps / max(record.seconds, 1e-3)
         print_text(
             f"{f'{record.generation}/{num_generations}':>7}  best {shown(record.best_fitness)}  "
-            f"median {record.median_fitness:.4f}  {record.trained:3} trained {record.cached:3} cached {dead:3} dead  "
+            f"median {shown(record.median_fitness)}  {record.trained:3} trained {record.cached:3} cached {dead:3} dead  "
             f"{speed:6,.0f} steps/s  {record.best_expression}",
             self._console,
         )
@@ -109,7 +109,7 @@ class Display:
         self._bar.update(self._task, description=f"Tuning, generation {min(record.generation + 1, num_generations)}")
         outcome = "no member could be trained"
         if record.best_fitness is not None:
-            outcome = f"best {record.best_fitness:.4f}  median {record.median_fitness:.4f}"
+            outcome = f"best {record.best_fitness:.4f}  median {shown(record.median_fitness)}"
         print_text(
             f"{f'{record.generation}/{num_generations}':>7}  {outcome}  so far {shown(record.best_so_far)}  "
             f"sigma {record.sigma:.2g}  {record.trained:3} trained {record.non_finite + record.crashed:3} dead  "
@@ -125,4 +125,4 @@ class Display:
 
 def shown(number: float | None) -> str:
     """Return a fitness or score as text."""
-    return "none" if number is None else f"{number:.4f}"
+    return "none" if number is None else f"{number:.4f}" if abs(number) < 1e4 else f"{number:.3g}"

@@ -14,6 +14,11 @@ from glojax.search.tuning import Tuned
 from glojax.terminal import print_text
 
 
+def in_words(metric: str) -> str:
+    """Return a metric's name for people: "macro f1", "IOU"."""
+    return metric.upper() if len(metric) <= 3 else metric.replace("_", " ")
+
+
 def print_comparison(
     comparison: Comparison, num_seeds: int, test_split: str, metric: str, worst: float | None, console: Console
 ) -> None:

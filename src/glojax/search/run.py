@@ -71,8 +71,8 @@ class Run:
 
     @property
     def metric_name(self) -> str:
-        """The name of the metric, in words."""
-        return metric_name(self.evaluator.config.metric or self.task.metrics[0]).replace("_", " ")
+        """The name of the metric."""
+        return metric_name(self.evaluator.config.metric or self.task.metrics[0])
 
     def discover(self, options: DiscoverOptions) -> list[Discovered]:
         """Search for losses; return them, the best first."""
