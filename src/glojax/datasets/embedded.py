@@ -6,7 +6,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from glojax.datasets.dataset import Dataset, Split
+from glojax.datasets.dataset import Dataset
+from glojax.datasets.split import Split
 
 #: Side in pixels of the images of `load_digit_segmentation`, and from which share of ink on a pixel is one of a digit.
 CANVAS_SIZE: Final = 12
