@@ -147,7 +147,8 @@ def _outside(config: Mapping[str, Any]) -> tuple[str | None, list[str]]:
         data = dataset
     if not isinstance(data, str | None):
         raise TypeError(f"a path that is {data!r}")
-    return data, recorded_functions(options.get("training", {}))
+    network = str(options.get("network"))
+    return data, [*recorded_functions(options.get("training", {})), *([network] if ":" in network else [])]
 
 
 def accept(directory: RunDirectory, current: Mapping[str, Any], allow_change: bool) -> None:

@@ -108,8 +108,8 @@ class ResumeOptions:
     data_dir: Path | None = None
     """Folder or file of the run's data, or a copy; needed where the run began with --data-dir or files of your own."""
     functions: tuple[str, ...] = ()
-    """Functions of your own, as package.module:function; needed where the run began with such an optimizer or
-    metric."""
+    """Functions and classes of your own, as package.module:name or file.py:name; needed where the run began with such
+    an optimizer, metric or network."""
     execution: Annotated[ExecutionOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=ExecutionOptions)
 
     def __post_init__(self) -> None:

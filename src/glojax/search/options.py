@@ -8,12 +8,13 @@ from typing import Annotated, Literal
 import tyro
 
 from glojax.datasets import DatasetSource, NoiseKind, TaskName, TestSplit
-from glojax.errors import ConfigurationError, nearest
+from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 from glojax.losses import find_tree
-from glojax.networks import NETWORKS, ConvolutionLowering
+from glojax.networks import ConvolutionLowering
 from glojax.search.comparison import BEST_RATE, require_variables
 from glojax.search.execution import ExecutionOptions, require_at_least
+from glojax.search.named_network import find_network
 from glojax.search.recipes import recipe_of
 from glojax.strategies import (
     DiscoveryConfig,
@@ -25,6 +26,7 @@ from glojax.strategies import (
 )
 from glojax.strategies.coefficients import CoefficientLayout
 from glojax.training import TrainingConfig, require_rates
+from glojax.training.named_functions import absolute_import_path
 
 #: Options of any command that are at least 1.
 _COUNTS = ("chunk_size", "replicates", "finalists", "finalist_seeds", "generations", "seeds")
@@ -62,7 +64,8 @@ class CommonOptions:
     """How labels become wrong: any other class, or the next one (pair)."""
     network: str | None = recipe_of("digits").network
     """Network: DigitsCNN, MnistCNN, CifarCNN, or one that fits itself to data: SmallCNN to images, SmallMLP to tables,
-    SmallFCN to images with a class for each pixel. By default, for other data sets, the one of these that fits."""
+    SmallFCN to images with a class for each pixel; or your own, as package.module:Class or file.py:Class. By default,
+    for other data sets, the one of these that fits."""
     training: Annotated[TrainingConfig, tyro.conf.OmitArgPrefixes] = recipe_of("digits").training
     """How a candidate is trained."""
     seed: int = 0
@@ -87,9 +90,10 @@ class CommonOptions:
                 )
         if self.seed >= 2**31:
             raise ConfigurationError(f"--seed is {self.seed}; expected a whole number below 2^31.")
-        if self.network is not None and self.network not in NETWORKS:
-            hint = nearest(self.network, NETWORKS)
-            raise ConfigurationError(f"Unknown network {self.network!r}.{hint} Expected one of {', '.join(NETWORKS)}.")
+        if self.network is not None:
+            # A run may go on in another working directory.
+            object.__setattr__(self, "network", absolute_import_path(self.network))
+            find_network(self.network)
 
     @property
     def named_losses(self) -> tuple[str, ...]:

@@ -26,13 +26,13 @@ from glojax.expressions import Domain, LossTree
 from glojax.files import expanded
 from glojax.losses import find_tree
 from glojax.losses.program import known_operators
-from glojax.networks import NETWORKS
 from glojax.search.comparison import Comparison, compare, comparison_rule
 from glojax.search.config_file import FILE, accept, go_on_command, run_config
 from glojax.search.execution import ResumeOptions, open_cluster
 from glojax.search.finalists import Finalist, choose
 from glojax.search.generations import Discovered, GenerationRecord, discover
 from glojax.search.logs import EventLog
+from glojax.search.named_network import find_network
 from glojax.search.options import CommonOptions, CompareOptions, DiscoverOptions, SearchOptions
 from glojax.search.progress import Display
 from glojax.search.recipes import fitting_network
@@ -171,7 +171,7 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
     for loss in options.named_losses:
         find_tree(loss, domain)
     network_name = options.network or fitting_network(dataset)
-    network = NETWORKS[network_name]
+    network = find_network(network_name)
     sizes = {name: len(split) for name, split in dataset.splits.items()}
     resolved = {
         "computation": computation_identity(make_train(network, dataset, options.training)),

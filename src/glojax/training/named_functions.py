@@ -1,26 +1,60 @@
 """Functions of users: found by an import path such as "package.module:function", checked, and called."""
 
-import importlib
+import importlib.util
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from operator import attrgetter
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from glojax.errors import ConfigurationError
+from glojax.errors import ConfigurationError, in_one_line
+from glojax.files import expanded
+
+
+def import_object(path: str) -> Any:
+    """Return the object of an import path: "package.module:name", or "file.py:name"."""
+    module, _, name = path.rpartition(":")
+    try:
+        if not module:
+            raise ValueError("it names no function")
+        return attrgetter(name)(_import_file(module) if module.endswith(".py") else importlib.import_module(module))
+    except Exception as error:
+        raise ConfigurationError(
+            f"Cannot import {path!r}: {in_one_line(error)}; expected 'package.module:function' or 'file.py:function'."
+        ) from error
 
 
 def import_function(path: str) -> Callable[..., Any]:
     """Return the function of an import path."""
-    module, _, name = path.partition(":")
-    try:
-        if not name:
-            raise ValueError("it names no function")
-        function = attrgetter(name)(importlib.import_module(module))
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigurationError(f"Cannot import {path!r}: {error}; expected 'package.module:function'.") from error
+    function = import_object(path)
     if not callable(function):
         raise ConfigurationError(f"{path!r} is {function!r}; expected a function.")
     return function  # type: ignore[no-any-return]
+
+
+def absolute_import_path(path: str) -> str:
+    """Return the import path with the whole path of its file, if it names one."""
+    module, _, name = path.rpartition(":")
+    return f"{expanded(Path(module)).absolute()}:{name}" if module.endswith(".py") else path
+
+
+def _import_file(file: str) -> ModuleType:
+    """Import a Python file, once; as a module it has its whole path for a name, by which it is found again."""
+    name = str(expanded(Path(file)).absolute())
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, name)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]
 
 
 def import_path(function: object) -> str:
