@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from jax import lax
 
 from glojax.networks.ops.pooling import max_pool
@@ -96,6 +97,18 @@ def test_an_operation_that_stays_as_it_is_is_named_once(
     (message,) = caplog.messages
     assert message.startswith(f"{operation} of SecondLayer stays as it is, which may be slow in a training: ")
     assert "test_rewriting.py" in message
+
+
+def test_the_caller_of_a_layer_of_flax_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    layer = nnx.Conv(1, 1, (3,), rngs=nnx.Rngs(0))
+
+    def network(x: jax.Array) -> jax.Array:
+        return layer(x) * 2
+
+    rewritten(network, {"conv_general_dilated": lambda *_, **__: None})(jnp.ones((1, 3, 1)))
+    (message,) = caplog.messages
+    assert message.startswith("conv_general_dilated stays as it is")
+    assert message.endswith("(test_the_caller_of_a_layer_of_flax_is_named.<locals>.network).")
 
 
 def test_what_a_rule_does_not_compute_stays_as_it_is(caplog: pytest.LogCaptureFixture) -> None:

@@ -57,6 +57,14 @@ def test_every_metric_is_in_the_documentation() -> None:
     }
 
 
+def test_the_snippets_about_networks_run_one_after_the_other() -> None:
+    names: dict[str, Any] = {}
+    for snippet in snippets("docs/networks.md"):
+        exec(snippet, names)
+    assert names["train"].num_outputs == 10
+    assert names["config"].optimizer is names["clipped_cosine"]
+
+
 def test_every_published_loss_is_in_the_documentation() -> None:
     rows = re.findall(r"^\| (\w+) \| .* \| (.*) \| ([a-z-]+) \|$", (ROOT / "docs/losses.md").read_text(), re.MULTILINE)
     listed = {name: (parameters, task) for name, parameters, task in rows if name != "name"}

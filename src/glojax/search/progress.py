@@ -99,8 +99,8 @@ class Display:
         speed = record.candidate_steps / max(record.seconds, 1e-3)
         print_text(
             f"{f'{record.generation}/{num_generations}':>7}  best {shown(record.best_fitness)}  "
-            f"median {shown(record.median_fitness)}  {record.trained:3} trained {record.cached:3} cached {dead:3} dead  "
-            f"{speed:6,.0f} steps/s  {record.best_expression}",
+            f"median {shown(record.median_fitness)}  {record.trained:3} trained {record.cached:3} cached {dead:3} dead"
+            f"  {speed:6,.0f} steps/s  {record.best_expression}",
             self._console,
         )
 

@@ -75,7 +75,9 @@ def _rewritten_results(equation: JaxprEqn, operands: Sequence[Any], rules: Rules
         return None
     elif name in _CALLS:
         return _CALLS[name](operands, rules, **params)
-    _warn(f"{name} of {equation.source_info.name_stack}".removesuffix(" of "), summarize(equation.source_info))
+    callers = summarize(equation.source_info, num_frames=8).splitlines()[::-1]
+    place = next((caller for caller in callers if "/flax/" not in caller), "in a layer")
+    _warn(f"{name} of {equation.source_info.name_stack}".removesuffix(" of "), place)
     return None
 
 
