@@ -22,6 +22,7 @@ DETAIL_COLUMNS = {
     "steps": "steps",
     "trained": "losses trained",
     "reached": "reached",
+    "of_flax": "times Flax's",
     "times_optax": "times optax",
     "temporary_megabytes": "temporary MB",
     "head_busy": "share of the time that the head is busy",
