@@ -134,6 +134,22 @@ def test_a_population_convolves_as_its_candidates_do(name: str, lowering: Convol
         np.testing.assert_allclose(ours[0], theirs, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["single elements", "depthwise"])
+def test_features_have_the_type_that_is_asked_for(name: str) -> None:
+    function, operands = function_and_operands(name)
+    in_float32 = partial(function, preferred_element_type=jnp.float32)
+    fast = rewritten(in_float32, fast_operations("canonical"))
+    features = jax.eval_shape(fast, *(operand.astype(jnp.bfloat16) for operand in operands))
+    assert features.dtype == jnp.float32
+
+
+@pytest.mark.parametrize("name", ["sequence", "volume", "stride", "groups"])
+def test_other_convolutions_are_left_as_they_are_on_accelerators(name: str) -> None:
+    function, operands = function_and_operands(name)
+    text = primitives(rewritten(function, fast_operations("grouped")), *operands)
+    assert text == primitives(function, *operands)
+
+
 @pytest.mark.parametrize(("precision", "fast"), [(None, True), (lax.Precision.HIGHEST, False)])
 def test_a_precision_that_is_asked_for_is_kept_on_accelerators(precision: Any, fast: bool) -> None:
     function, operands = function_and_operands("plain")

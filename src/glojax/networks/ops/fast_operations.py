@@ -28,21 +28,14 @@ def fast_operations(lowering: ConvolutionLowering) -> Rules:
 def _population_convolution(images: jax.Array, kernel: jax.Array, **params: Any) -> jax.Array:
     """Convolve by `convolve`, which has a batching rule of its own, where it computes the same; else as it is."""
     *sides, _, _ = kernel.shape
-    plain = (
-        {
+    if images.ndim == 4 and images.dtype == kernel.dtype == jnp.float32 and all(side % 2 for side in sides):
+        plain = {
             "dimension_numbers": lax.conv_dimension_numbers(images.shape, kernel.shape, ("NHWC", "HWIO", "NHWC")),
             "padding": tuple((side // 2, side // 2) for side in sides),
             **dict.fromkeys(("window_strides", "lhs_dilation", "rhs_dilation"), (1, 1)),
             **dict.fromkeys(("feature_group_count", "batch_group_count"), 1),
             "precision": None,
         }
-        if images.ndim == 4
-        else {}
-    )
-    if (
-        images.dtype == kernel.dtype == jnp.float32
-        and all(side % 2 for side in sides)
-        and plain.items() <= params.items()
-    ):
-        return convolve(images, kernel)
+        if plain.items() <= params.items():
+            return convolve(images, kernel)
     return lax.conv_general_dilated(images, kernel, **params)

@@ -64,13 +64,16 @@ def _convolve_canonically(images: jax.Array, kernel: jax.Array, **params: Any) -
         (1, *params["lhs_dilation"], 1),
         (1, *params["rhs_dilation"], 1),
     )
+    if params["preferred_element_type"] not in (None, images.dtype):
+        return _convolve(tuple(params.items()), images, kernel)
     if params["feature_group_count"] == images.shape[-1] > 1 and form.num_elements <= MAX_ELEMENTS:
         repeated = jnp.repeat(images, outputs // images.shape[-1], axis=-1)
         factors = kernel.reshape(-1, outputs)
         return reduce(jnp.add, map(jnp.multiply, window_elements(form, 0, repeated), factors))
     if params["feature_group_count"] == form.num_elements == 1:
         (pixels,) = window_elements(form, 0, images)
-        products = jnp.matmul(pixels.reshape(-1, inputs), kernel.reshape(inputs, outputs))
+        matrix = kernel.reshape(inputs, outputs)
+        products = jnp.matmul(pixels.reshape(-1, inputs), matrix, precision=params["precision"])
         return products.reshape(*pixels.shape[:-1], outputs)
     return _convolve(tuple(params.items()), images, kernel)
 
