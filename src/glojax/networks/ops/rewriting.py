@@ -102,24 +102,19 @@ def _checkpoint(
 
 
 def _scan(
-    operands: Sequence[Any],
-    rules: Rules,
-    *,
-    jaxpr: ClosedJaxpr,
-    num_consts: int,
-    num_carry: int,
-    length: int,
-    reverse: bool,
-    unroll: int,
-    **_: Any,
+    operands: Sequence[Any], rules: Rules, *, jaxpr: ClosedJaxpr, length: int, reverse: bool, unroll: int, **parts: Any
 ) -> Sequence[Any]:
-    consts, carry, xs = operands[:num_consts], operands[num_consts:][:num_carry], operands[num_consts + num_carry :]
+    if "ft_in" in parts:  # from JAX 0.11 on
+        consts, carry, xs = map(list, parts["ft_in"].update(operands).unpack())
+    else:
+        begin, end = parts["num_consts"], parts["num_consts"] + parts["num_carry"]
+        consts, carry, xs = (list(part) for part in (operands[:begin], operands[begin:end], operands[end:]))
 
     def step(carry: list[Any], x: list[Any]) -> tuple[list[Any], list[Any]]:
         results = _evaluate(jaxpr.jaxpr, jaxpr.consts, [*consts, *carry, *x], rules)
-        return results[:num_carry], results[num_carry:]
+        return results[: len(carry)], results[len(carry) :]
 
-    last, ys = lax.scan(step, list(carry), list(xs), length, reverse, unroll)
+    last, ys = lax.scan(step, carry, xs, length, reverse, unroll)
     return [*last, *ys]
 
 
