@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -42,8 +42,7 @@ def _init(build: Callable[[nnx.Rngs], Any], key: jax.Array, inputs: jax.Array) -
 def _apply(
     build: Callable[[nnx.Rngs], Any], params: Any, state: Any, inputs: jax.Array, *, train: bool, key: jax.Array | None
 ) -> tuple[Any, Any]:
-    graphdef, _ = nnx.split(nnx.eval_shape(lambda: _built(build, nnx.Rngs(0))))
-    model = nnx.merge(graphdef, params, state, copy=True)
+    model = nnx.merge(_structure(build), params, state, copy=True)
     if not train:
         model.eval()
         return model(inputs), state
@@ -58,6 +57,13 @@ def _apply(
     # A call may leave more than there was, such as intermediate values.
     after = dict(nnx.to_flat_state(nnx.state(model, nnx.Not(nnx.Param))))
     return outputs, nnx.from_flat_state([(path, after[path]) for path, _ in nnx.to_flat_state(state)])
+
+
+# A training is traced several times, and building a module takes as long as calling it.
+@lru_cache(maxsize=32)
+def _structure(build: Callable[[nnx.Rngs], Any]) -> Any:
+    """Return what a module is beside its arrays."""
+    return nnx.split(nnx.eval_shape(lambda: _built(build, nnx.Rngs(0))))[0]
 
 
 def _built(build: Callable[[nnx.Rngs], Any], rngs: nnx.Rngs) -> Any:

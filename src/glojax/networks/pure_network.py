@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -79,6 +79,7 @@ class PureNetwork:
         return _functions(self.network, self.input_shape, self.num_outputs)
 
 
+@lru_cache(maxsize=32)
 def _functions(network: Any, input_shape: tuple[int, ...], num_outputs: int) -> NetworkFunctions:
     if isinstance(network, NetworkFunctions):
         return network
