@@ -18,7 +18,7 @@ def test_config_holds_the_losses_as_given(compare_run: FinishedRun) -> None:
 
 def test_the_result_has_the_losses_in_the_order_asked_for(compare_run: FinishedRun) -> None:
     result = compare_run.json("result.json")
-    assert set(result) == {"test_split", "seeds", "comparison", "welch"}
+    assert set(result) == {"task", "metric", "test_split", "seeds", "comparison", "welch"}
     assert result["seeds"] == [5, 6]
     assert [record["name"] for record in result["comparison"]] == list(COMPARED)
     assert len(result["welch"]) == 6

@@ -178,7 +178,8 @@ def test_each_phase_ends_with_its_best_finalist(bare_run: FinishedRun, name: str
 def test_the_result_is_the_better_one_of_discovered_and_tuned(bare_run: FinishedRun) -> None:
     result = bare_run.json("result.json")
     keys = ("expression", "latex", "fitness", "mean_score")
-    assert set(result) == {*keys, "discovered", "tuning", "tuned", "test_split", "seeds", "comparison", "welch"}
+    others = {"discovered", "tuning", "tuned", "task", "metric", "test_split", "seeds", "comparison", "welch"}
+    assert set(result) == {*keys, *others}
     assert result["test_split"] == "official"
     assert [result[key] for key in keys] == [result[found(bare_run)[0]][key] for key in keys]
 
@@ -268,7 +269,7 @@ def test_a_search_alone_leaves_no_comparison(discover_run: FinishedRun) -> None:
         "trainings.jsonl",
     ]
     result = discover_run.json("result.json")
-    assert set(result) == {"expression", "latex", "fitness", "mean_score", "discovered"}
+    assert set(result) == {"expression", "latex", "fitness", "mean_score", "discovered", "task", "metric"}
     assert result["expression"] == result["discovered"]["expression"]
     assert f"Best loss found:  {result['expression']}" in discover_run.output.splitlines()
 
