@@ -46,7 +46,7 @@ class Calling:
 @pytest.mark.parametrize(
     "function",
     [os.system, eval, __import__, getattr, np.load, np.ndarray, np.dtype, np.frombuffer, pickle.loads],
-    ids=str,
+    ids=lambda function: function.__name__,
 )
 def test_nothing_is_called(tmp_path: Path, function: Callable[..., Any], protocol: int) -> None:
     harm = f"touch {tmp_path / 'harm'}" if function is os.system else f"open({str(tmp_path / 'harm')!r}, 'w')"
