@@ -8,7 +8,8 @@ from glojax.errors import DatasetError
 
 
 def test_the_promised_names() -> None:
-    assert tuple(DATASETS) == ("digits", "mnist", "fashion_mnist", "cifar10")
+    published = ("digits", "mnist", "fashion_mnist", "cifar10")
+    assert tuple(DATASETS) == (*published, "diabetes", "breast_cancer", "wine", "digit_segmentation")
 
 
 @pytest.mark.parametrize(
