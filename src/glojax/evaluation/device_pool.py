@@ -105,6 +105,9 @@ class DevicePool:
         # The computation covers functions in the configuration, and the metric.
         settings = {name: value for name, value in vars(config).items() if is_dataclass(value) or not callable(value)}
         settings = {name: value for name, value in settings.items() if name not in ("learning_rate", "metric")}
+        if config.evaluate_every is None:
+            # The names of fields that change nothing are left out.
+            del settings["evaluate_every"], settings["patience"]
         # The measured splits are no part of it: search and comparison share what takes a second to trace.
         traced = replace(config, learning_rate=1.0, splits=("validation",))
         if traced not in self._computations:

@@ -15,10 +15,11 @@ _MODES = {"train": True, "training": True, "is_training": True, "deterministic":
 
 @dataclass(frozen=True)
 class NetworkFunctions:
-    """A network as two pure functions; see `from_functions`."""
+    """A network as two pure functions; see `from_functions`. `assemble` makes of (params, state) what users know."""
 
     init: Callable[..., Any]
     apply: Callable[..., Any]
+    assemble: Callable[[Any, Any], Any] = lambda params, state: (params, state)
 
 
 def from_functions(init: Callable[..., Any], apply: Callable[..., Any]) -> NetworkFunctions:
@@ -56,7 +57,7 @@ class SelectedOutput:
             outputs, state = whole.apply(*arguments, **modes)
             return self.output(outputs), state
 
-        return NetworkFunctions(whole.init, apply)
+        return NetworkFunctions(whole.init, apply, whole.assemble)
 
 
 def with_output(network: Any, output: Callable[[Any], jax.Array]) -> SelectedOutput:
@@ -75,7 +76,7 @@ def linen_functions(module: linen.Module) -> NetworkFunctions:
     `deterministic=False` and the like, where `__call__` has such a parameter, and with a key for each of its streams of
     random numbers.
     """
-    return NetworkFunctions(partial(_linen_init, module), partial(_linen_apply, module))
+    return NetworkFunctions(partial(_linen_init, module), partial(_linen_apply, module), _linen_variables)
 
 
 def _linen_init(module: linen.Module, key: jax.Array, inputs: jax.Array) -> tuple[Any, Any]:
@@ -89,8 +90,12 @@ def _linen_apply(
 ) -> tuple[Any, Any]:
     rngs = {} if key is None else {"params": key, "dropout": key}
     return module.apply(
-        {"params": params, **state}, inputs, rngs=rngs, mutable=list(state), **_mode(module, train=train)
+        _linen_variables(params, state), inputs, rngs=rngs, mutable=list(state), **_mode(module, train=train)
     )
+
+
+def _linen_variables(params: Any, state: Any) -> dict[str, Any]:
+    return {"params": params, **state}
 
 
 def _mode(module: linen.Module, *, train: bool) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def nnx_functions(build: Callable[[nnx.Rngs], Any]) -> NetworkFunctions:
     that parameter, or as `network(inputs, rngs=nnx.Rngs(key))` where it has that one, else as `network(inputs)`; in
     evaluation as `network(inputs)`. Before each, `train()` or `eval()` sets the modes of layers.
     """
-    return NetworkFunctions(partial(_init, build), partial(_apply, build))
+    return NetworkFunctions(partial(_init, build), partial(_apply, build), partial(_assemble, build))
 
 
 def builder(network: Callable[..., Any], input_shape: tuple[int, ...], num_outputs: int) -> Any:
@@ -42,9 +42,8 @@ def _init(build: Callable[[nnx.Rngs], Any], key: jax.Array, inputs: jax.Array) -
 def _apply(
     build: Callable[[nnx.Rngs], Any], params: Any, state: Any, inputs: jax.Array, *, train: bool, key: jax.Array | None
 ) -> tuple[Any, Any]:
-    model = nnx.merge(_structure(build), params, state, copy=True)
+    model = _assemble(build, params, state)
     if not train:
-        model.eval()
         return model(inputs), state
     model.train()
     parameters = inspect.signature(model.__call__).parameters
@@ -57,6 +56,13 @@ def _apply(
     # A call may leave more than there was, such as intermediate values.
     after = dict(nnx.to_flat_state(nnx.state(model, nnx.Not(nnx.Param))))
     return outputs, nnx.from_flat_state([(path, after[path]) for path, _ in nnx.to_flat_state(state)])
+
+
+def _assemble(build: Callable[[nnx.Rngs], Any], params: Any, state: Any) -> Any:
+    """Return the module, in evaluation."""
+    model = nnx.merge(_structure(build), params, state, copy=True)
+    model.eval()
+    return model
 
 
 # A training is traced several times, and building a module takes as long as calling it.

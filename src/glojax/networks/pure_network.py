@@ -56,6 +56,11 @@ class PureNetwork:
         outputs, _ = self._call(False, params, rest, inputs, None)
         return outputs
 
+    def assembled(self, params: Any, rest: Any) -> Any:
+        """Return a network as its framework has it: the NNX module, Linen's variables, else `(params, rest)`."""
+        with _USUAL_PROMOTION():
+            return self._functions.assemble(params, rest)
+
     def _call(
         self, train: bool, params: Any, rest: Any, inputs: jax.Array, key: jax.Array | None
     ) -> tuple[jax.Array, Any]:

@@ -90,6 +90,10 @@ class CommonOptions:
                 )
         if self.seed >= 2**31:
             raise ConfigurationError(f"--seed is {self.seed}; expected a whole number below 2^31.")
+        if self.training.evaluate_every is not None and self.training.patience is None:
+            raise ConfigurationError(
+                "--evaluate-every is given without --patience, which needs the evaluations; give both, or leave it out."
+            )
         if self.network is not None:
             # A run may go on in another working directory.
             object.__setattr__(self, "network", absolute_import_path(self.network))

@@ -18,9 +18,6 @@ from glojax.training.metrics import find_metric as find_metric, metric_name as m
 from glojax.training.optimizer import Optimizer as Optimizer, OptimizerFactory as OptimizerFactory
 from glojax.training.population import train_population as train_population
 from glojax.training.segments import chunk_bytes as chunk_bytes, train_in_segments as train_in_segments
-from glojax.training.train import (
-    Train as Train,
-    TrainResult as TrainResult,
-    TrainState as TrainState,
-    make_train as make_train,
-)
+from glojax.training.state import TrainResult as TrainResult, TrainState as TrainState
+from glojax.training.train import Train as Train, make_train as make_train
+from glojax.training.trained_networks import TrainedNetworks as TrainedNetworks

@@ -23,6 +23,8 @@ MAX_COUNT = 2**30
 #: A learning rate in this range is an ordinary float32 number, and so are its multiples from 0.3 to 30.
 MIN_RATE, MAX_RATE = 1e-37, 1e37
 
+_OPTIONAL_COUNTS = ("decay_every_epochs", "evaluate_every", "patience")
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -60,11 +62,16 @@ class TrainingConfig:
     metric: MetricField = None
     """The score on a whole split: a name, or a function of outputs [N, ...], targets [N, ...] and weights [N]. By
     default that of the task: accuracy, macro_f1, r2 or iou."""
+    evaluate_every: int | None = None
+    """Steps, at least 1, after which the validation split is measured, again and again, and at the end; None for the
+    end alone."""
+    patience: int | None = None
+    """Evaluations, at least 1, without a better one after which a training stops; the network of the best is kept."""
 
     def __post_init__(self) -> None:
-        for name in ("num_steps", "batch_size", "decay_every_epochs"):
+        for name in ("num_steps", "batch_size", *_OPTIONAL_COUNTS):
             value = getattr(self, name)
-            if name == "decay_every_epochs" and value is None:
+            if name in _OPTIONAL_COUNTS and value is None:
                 continue
             if not isinstance(value, Integral) or not 1 <= int(value) <= MAX_COUNT:
                 raise ConfigurationError(f"{name} is {value!r}; expected a whole number from 1 to {MAX_COUNT}.")
@@ -76,6 +83,14 @@ class TrainingConfig:
                 f"splits is {self.splits!r}; expected a tuple with one or both of 'validation' and 'test'."
             )
         object.__setattr__(self, "splits", tuple(self.splits))
+        if self.evaluate_every is not None and "validation" not in self.splits:
+            raise ConfigurationError(
+                f"evaluate_every is {self.evaluate_every}, but splits is {self.splits}; expected 'validation' in it."
+            )
+        if self.patience is not None and self.evaluate_every is None:
+            raise ConfigurationError(
+                f"patience is {self.patience} evaluations, but evaluate_every is None: give it, too, in steps."
+            )
         if not 0 <= self.weight_decay <= MAX_RATE:
             raise ConfigurationError(f"weight_decay is {self.weight_decay}; expected a number from 0 to {MAX_RATE}.")
         if self.augmentation not in get_args(Augmentation):
@@ -92,6 +107,13 @@ class TrainingConfig:
             require_function("metric", self.metric)
         for name in ("learning_rate", "prob_epsilon", "weight_decay"):
             object.__setattr__(self, name, float(getattr(self, name)))
+
+    @property
+    def evaluated_steps(self) -> tuple[int, ...]:
+        """The numbers of steps [K] after which the validation split is measured on the way; the last is `num_steps`."""
+        if self.evaluate_every is None:
+            return ()
+        return (*range(self.evaluate_every, self.num_steps, self.evaluate_every), self.num_steps)
 
 
 def require_rates(name: str, *rates: float) -> None:

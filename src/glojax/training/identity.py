@@ -39,10 +39,11 @@ def computation_identity(train: Train) -> str:
     """Return 32 hex digits that say what a training computes, whatever the names of its parts.
 
     They hash, as jaxprs with the constants in them, the network's initialization, a training step with its batch,
-    gradient, loss and optimizer, and the evaluation. Number of steps, splits, learning rate, values of the data,
-    devices and how convolutions are lowered are left out. The training is traced, on no device.
+    gradient, loss and optimizer, and the evaluation. Number of steps, splits, learning rate, evaluations on the way,
+    values of the data, devices and how convolutions are lowered are left out. The training is traced, on no device.
     """
-    train = replace(train, data={"train": train.data["train"]}, conv_lowering="canonical")
+    config = replace(train.config, evaluate_every=None, patience=None)
+    train = replace(train, data={"train": train.data["train"]}, config=config, conv_lowering="canonical")
     abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), train)
     leaves, structure = jax.tree.flatten(abstract)
     traced = _traced(structure, tuple(leaves), tuple(OPERATIONS.items()), tuple(decisive_settings().items()))

@@ -1,7 +1,7 @@
 """Many trainings in one compiled program."""
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal, overload
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +11,41 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from glojax.errors import ConfigurationError
 from glojax.losses import LossProgram
-from glojax.training.train import Train, TrainResult
+from glojax.training.state import TrainResult
+from glojax.training.train import Train
+from glojax.training.trained_networks import TrainedNetworks
 
 POPULATION_AXIS = "population"
+
+
+#: Results, and params and state of the networks, or None where these are not wanted.
+_Outcome = tuple[TrainResult, tuple[Any, Any] | None]
+
+
+@overload
+def train_population(
+    train: Train,
+    programs: LossProgram,
+    keys: jax.Array,
+    learning_rates: jax.Array | np.ndarray | None = None,
+    *,
+    chunk_size: int = 1,
+    mesh: Mesh | None = None,
+    return_networks: Literal[False] = False,
+) -> TrainResult: ...
+
+
+@overload
+def train_population(
+    train: Train,
+    programs: LossProgram,
+    keys: jax.Array,
+    learning_rates: jax.Array | np.ndarray | None = None,
+    *,
+    chunk_size: int = 1,
+    mesh: Mesh | None = None,
+    return_networks: Literal[True],
+) -> tuple[TrainResult, TrainedNetworks]: ...
 
 
 @jax.transfer_guard("allow")
@@ -25,7 +57,8 @@ def train_population(
     *,
     chunk_size: int = 1,
     mesh: Mesh | None = None,
-) -> TrainResult:
+    return_networks: bool = False,
+) -> TrainResult | tuple[TrainResult, TrainedNetworks]:
     """Train P candidates.
 
     A candidate's result depends on its program, key and learning rate alone, not on its index, up to rounding where
@@ -40,9 +73,10 @@ def train_population(
         chunk_size: Candidates that a device trains at once (`vmap`), one chunk after the other. 1 is best on a CPU.
         mesh: A mesh with an axis "population", over whose devices `shard_map` spreads the candidates; None for the
             device of the data.
+        return_networks: Whether the networks are returned, too; they take P times the memory of one.
 
     Returns:
-        Results with a leading axis [P].
+        Results with a leading axis [P]; or a pair of them and the trained networks.
 
     Raises:
         ConfigurationError: `chunk_size` is below 1, keys are not typed, the numbers of programs, keys and rates differ,
@@ -77,8 +111,8 @@ def train_population(
             f"{learning_rates.shape}; expected as many of each, in one dimension (LossProgram.from_trees), or one key."
         )
     if mesh is None:
-        results: TrainResult = _map_population(train, (programs, learning_rates), keys, chunk_size)
-        return results
+        outcome: _Outcome = _map_population(train, (programs, learning_rates), keys, chunk_size, return_networks)
+        return _returned(train, outcome)
     if POPULATION_AXIS not in mesh.axis_names:
         raise ConfigurationError(f"The mesh has axes {mesh.axis_names}; expected one named {POPULATION_AXIS!r}.")
     # Without axis types: JAX inserts no sharding of its own, whatever the axis types of the given mesh.
@@ -91,48 +125,57 @@ def train_population(
     specs = (whole, share, share if keys.ndim else whole)
     shardings = tuple(NamedSharding(mesh, spec) for spec in specs)
     arguments = jax.device_put((train, candidates, keys), shardings)
-    padded = _shard_population(arguments, chunk_size, mesh, specs)
-    results = jax.tree.map(lambda array: array[:P], padded)
-    return results
+    padded = _shard_population(arguments, chunk_size, return_networks, mesh, specs)
+    return _returned(train, jax.tree.map(lambda array: array[:P], padded))
 
 
-@partial(jax.jit, static_argnames=("chunk_size", "mesh", "specs"))
+def _returned(train: Train, outcome: _Outcome) -> TrainResult | tuple[TrainResult, TrainedNetworks]:
+    results, networks = outcome
+    if networks is None:
+        return results
+    return results, TrainedNetworks(*networks, train.pure_network, train.config.augmentation, train.task)
+
+
+@partial(jax.jit, static_argnames=("chunk_size", "return_networks", "mesh", "specs"))
 def _shard_population(
-    arguments: tuple[Any, ...], chunk_size: int, mesh: Mesh, specs: tuple[PartitionSpec, ...]
-) -> TrainResult:
-    function = partial(_map_population, chunk_size=chunk_size)
+    arguments: tuple[Any, ...], chunk_size: int, return_networks: bool, mesh: Mesh, specs: tuple[PartitionSpec, ...]
+) -> _Outcome:
+    function = partial(_map_population, chunk_size=chunk_size, return_networks=return_networks)
     sharded = jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=specs[1], check_vma=False)
-    results: TrainResult = sharded(*arguments)
-    return results
+    outcome: _Outcome = sharded(*arguments)
+    return outcome
 
 
-@partial(jax.jit, static_argnames="chunk_size")
+@partial(jax.jit, static_argnames=("chunk_size", "return_networks"))
 def _map_population(
-    train: Train, candidates: tuple[LossProgram, jax.Array], keys: jax.Array, chunk_size: int
-) -> TrainResult:
+    train: Train,
+    candidates: tuple[LossProgram, jax.Array],
+    keys: jax.Array,
+    chunk_size: int,
+    return_networks: bool,
+) -> _Outcome:
     """Train one candidate after the other, or one chunk of them."""
 
-    def train_chunk(chunk: tuple[LossProgram, jax.Array, jax.Array | None]) -> TrainResult:
+    def train_chunk(chunk: tuple[LossProgram, jax.Array, jax.Array | None]) -> _Outcome:
         programs, rates, own_keys = chunk
         chunk_keys = keys if own_keys is None else own_keys
-        if chunk_size == 1:
-            # A chunk of one would be slower: under a vmap every operator of every program runs.
-            return train(programs, chunk_keys, rates)
         state = train.begin(chunk_keys)
-        if own_keys is None:
+        # A chunk of one would be slower: under a vmap every operator of every program runs.
+        if chunk_size > 1 and own_keys is None:
             state = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (chunk_size, *leaf.shape)), state)
-        return train.finish(train.advance(state, programs, chunk_keys, rates, 0, train.config.num_steps))
+        state = train.advance(state, programs, chunk_keys, rates, 0, train.config.num_steps)
+        return train.finish(state), (state.kept.params, state.kept.rest) if return_networks else None
 
     population = (*candidates, keys if keys.ndim else None)
-    results: TrainResult
+    outcome: _Outcome
     if chunk_size == 1:
-        results = lax.map(train_chunk, population)
-        return results
+        outcome = lax.map(train_chunk, population)
+        return outcome
     P = candidates[1].size
     indices = _filled_up(P, chunk_size).reshape(-1, chunk_size)
     chunks = lax.map(train_chunk, jax.tree.map(lambda array: array[indices], population))
-    results = jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:])[:P], chunks)
-    return results
+    outcome = jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:])[:P], chunks)
+    return outcome
 
 
 def _filled_up(P: int, multiple: int) -> np.ndarray:

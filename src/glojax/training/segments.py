@@ -1,7 +1,8 @@
 """Training in chunks of candidates and segments of steps, after each of which the chunks are packed.
 
 A chunk takes as long as its last candidate. After each segment the candidates that are still training therefore move
-into as few chunks as hold them. Short segments come first, as most failures come early.
+into as few chunks as hold them; those whose patience has ended them are measured before. Short segments come first, as
+most failures come early.
 
 A step is compiled for each width of a chunk: the chunk size, and the powers of two below it, from 2, for the remainder.
 A candidate stays in chunks of one width, because another width would round differently.
@@ -18,7 +19,8 @@ import numpy as np
 
 from glojax.expressions import LossTree
 from glojax.losses import LossProgram
-from glojax.training.train import Train, TrainResult, TrainState
+from glojax.training.state import TrainResult, TrainState
+from glojax.training.train import Train
 
 #: Steps of the first segment; each segment has twice as many as the one before.
 FIRST_SEGMENT = 16
@@ -38,27 +40,32 @@ def train_in_segments(
     key = jax.device_put(key, here)
     P = len(learning_rates)
     chunks = [_Chunk(rows, jax.device_put(_begin(train, key, len(rows)), here)) for rows in _cut(P, chunk_size)]
-    finite, num_steps = np.ones(P, bool), np.zeros(P, np.int32)
+    config = train.config
+    curve = None if config.evaluate_every is None else np.full((P, len(config.evaluated_steps)), np.nan, np.float32)
+    scores = {split: np.zeros(P, np.float32) for split in config.splits}
+    results = TrainResult(scores, np.zeros(P, bool), np.zeros(P, np.int32), curve)  # type: ignore[arg-type]
     step, segment = 0, FIRST_SEGMENT
-    while step < train.config.num_steps and chunks:
-        stop = min(step + segment, train.config.num_steps)
+    while step < config.num_steps and chunks:
+        stop = min(step + segment, config.num_steps)
         for chunk in chunks:
             chosen, rates = jax.tree.map(lambda array, rows=chunk.indices: array[rows], (programs, learning_rates))
             chunk.state = _advance(train, chunk.state, chosen, key, rates, step, stop)
         # The device has work for all chunks before the first wait.
+        training = np.ones(P, bool)
         for chunk in chunks:
-            chunk.write(chunk.state.finite, finite)
-            chunk.write(chunk.state.num_steps, num_steps)
+            chunk.write(chunk.state.is_training, training)
+            chunk.write(chunk.state.num_steps, results.num_steps)
+        if config.evaluate_every is not None:
+            # A training that has ended leaves a curve and, where patience has ended it, a network.
+            for chunk in chunks:
+                if not training[chunk.indices].all():
+                    chunk.write(_finish(train, chunk.state), results, ~training)
         groups = groupby(chunks, lambda chunk: len(chunk.indices))
-        chunks = [chunk for _, same in groups for chunk in _packed([*same], finite)]
+        chunks = [chunk for _, same in groups for chunk in _packed([*same], training)]
         step, segment = stop, 2 * segment
-    scores = {split: np.zeros(P, np.float32) for split in train.config.splits}
     for chunk in chunks:
-        result = _finish(train, chunk.state)
-        chunk.write(result.finite, finite)
-        for split, values in result.scores.items():
-            chunk.write(values, scores[split])
-    return TrainResult(scores, finite, num_steps)  # type: ignore[arg-type]
+        chunk.write(_finish(train, chunk.state), results)
+    return results
 
 
 def chunk_bytes(train: Train, capacity: int, chunk_size: int) -> int:
@@ -88,10 +95,16 @@ class _Chunk:
         indices, rows = np.unique(self.indices, return_index=True)
         return indices, rows
 
-    def write(self, rows: jax.Array, values: np.ndarray) -> None:
-        """Write one value a row to the values [P] of all candidates."""
+    def write(self, rows: Any, values: Any, chosen: np.ndarray | None = None) -> None:
+        """Write what each row has to the values [P, ...] of all candidates, or of the chosen [P] ones."""
         indices, distinct = self.distinct
-        values[indices] = np.asarray(rows)[distinct]
+        if chosen is not None:
+            indices, distinct = indices[chosen[indices]], distinct[chosen[indices]]
+
+        def write(row_values: jax.Array, values: np.ndarray) -> None:
+            values[indices] = np.asarray(row_values)[distinct]
+
+        jax.tree.map(write, rows, values)
 
 
 def _cut(P: int, chunk_size: int) -> list[np.ndarray]:
@@ -102,13 +115,13 @@ def _cut(P: int, chunk_size: int) -> list[np.ndarray]:
     return [*whole, _filled_up(np.arange(P - remainder, P), width)] if remainder else whole
 
 
-def _packed(chunks: list[_Chunk], finite: np.ndarray) -> list[_Chunk]:
-    """Move finite candidates out of the last of these chunks of one width, into rows of failed ones of the first."""
+def _packed(chunks: list[_Chunk], training: np.ndarray) -> list[_Chunk]:
+    """Move candidates in training out of the last chunks of one width, into rows of ended ones of the first."""
     width = len(chunks[0].indices)
-    training = [rows[finite[indices]] for indices, rows in (chunk.distinct for chunk in chunks)]
-    num_kept = -(-sum(map(len, training)) // width)
-    moving = [(source, row) for source in range(num_kept, len(chunks)) for row in training[source]]
-    free = [(target, row) for target in range(num_kept) for row in np.setdiff1d(np.arange(width), training[target])]
+    needed = [rows[training[indices]] for indices, rows in (chunk.distinct for chunk in chunks)]
+    num_kept = -(-sum(map(len, needed)) // width)
+    moving = [(source, row) for source in range(num_kept, len(chunks)) for row in needed[source]]
+    free = [(target, row) for target in range(num_kept) for row in np.setdiff1d(np.arange(width), needed[target])]
     moves: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for (source, row), (target, to) in zip(moving, free, strict=False):
         moves.setdefault((source, target), []).append((row, to))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,42 +22,7 @@ from glojax.training.checks import check_training
 from glojax.training.config import TrainingConfig
 from glojax.training.metrics import find_metric, outputs_of
 from glojax.training.schedule import gradient_transformation, learning_rate_at
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class TrainResult:
-    """The result of a training, or of P of them along a leading axis.
-
-    Attributes:
-        scores: The metric on each evaluated split, [...] float32; 0 where the training was not finite.
-        finite: [...] bool; whether loss and network stayed finite to the end, and the scores are finite; otherwise the
-            training has failed.
-        num_steps: [...] int32; steps taken, fewer than configured only where a non-finite loss ended the training.
-    """
-
-    scores: dict[str, jax.Array]
-    finite: jax.Array
-    num_steps: jax.Array
-
-
-class TrainState(NamedTuple):
-    """A training between two steps, or K of them along a leading axis.
-
-    Attributes:
-        params: The network's parameters.
-        rest: The network's other state, such as batch statistics.
-        optimizer: The optimizer's state.
-        num_steps: [...] int32; steps taken.
-        finite: [...] bool; whether the loss has been finite so far.
-    """
-
-    params: Any
-    rest: Any
-    optimizer: optax.OptState
-    num_steps: jax.Array
-    finite: jax.Array
-
+from glojax.training.state import Best, TrainResult, TrainState
 
 #: The inputs, x, weights (None for equal ones) and dropout key of one step.
 _Batch = tuple[jax.Array, jax.Array, jax.Array | None, jax.Array]
@@ -107,10 +72,16 @@ class Train:
         if key.ndim:
             return jax.vmap(self.begin)(key)
         network_key, _, _ = jax.random.split(key, 3)
-        params, rest = self._pure_network.init(network_key)
+        params, rest = self.pure_network.init(network_key)
         # An optimizer whose initial state depends on the learning rate is refused.
         optimizer = gradient_transformation(self.config, self.config.learning_rate)
-        return TrainState(params, rest, optimizer.init(params), jnp.asarray(0, jnp.int32), jnp.asarray(True))
+        state = TrainState(params, rest, optimizer.init(params), jnp.asarray(0, jnp.int32), jnp.asarray(True))
+        if self.config.evaluate_every is not None:
+            state = state._replace(curve=jnp.full(len(self.config.evaluated_steps), jnp.nan, jnp.float32))
+        if self.config.patience is not None:
+            patience = jnp.asarray(self.config.patience, jnp.int32)
+            state = state._replace(best=Best(params, rest, jnp.asarray(-jnp.inf, jnp.float32), patience))
+        return state
 
     def advance(
         self,
@@ -121,39 +92,49 @@ class Train:
         start: jax.Array | int,
         stop: jax.Array | int,
     ) -> TrainState:
-        """Take the steps from `start` to before `stop`, or fewer if all candidates have failed."""
+        """Take the steps from `start` to before `stop`, or fewer if all candidates have come to their end."""
         if program.domain != self.task.domain:
             raise ConfigurationError(
                 f"The program is written for the domain {program.domain!r}, but x and y of {self.task.name} are in "
                 f"{self.task.domain!r}: write it with LossProgram.from_trees(..., domain={self.task.domain!r})."
             )
 
+        every = self.config.evaluate_every
+
         def run_epoch(begin: tuple[jax.Array, TrainState]) -> tuple[jax.Array, TrainState]:
+            """Take the steps of an epoch, or those to the next evaluation."""
             epoch = begin[0] // self._steps_per_epoch
             order = self._order(epoch, key)
             last_step = jnp.minimum((epoch + 1) * self._steps_per_epoch, stop)
+            if every is not None:
+                last_step = jnp.minimum(last_step, (begin[0] // every + 1) * every)
 
             def run_step(now: tuple[jax.Array, TrainState]) -> tuple[jax.Array, TrainState]:
                 step, state = now
                 batch = self._batch(step, key, order)
                 return step + 1, self._update(state, program, learning_rate, batch)
 
-            return lax.while_loop(lambda now: (now[0] < last_step) & now[1].finite.any(), run_step, begin)
+            step, state = lax.while_loop(lambda now: (now[0] < last_step) & now[1].is_training.any(), run_step, begin)
+            if every is not None:
+                is_due = (step % every == 0) | (step == self.config.num_steps)
+                state = lax.cond(is_due, partial(self._evaluated, (step - 1) // every), lambda state: state, state)
+            return step, state
 
         begin = (jnp.asarray(start, jnp.int32), state)
-        return lax.while_loop(lambda now: (now[0] < stop) & now[1].finite.any(), run_epoch, begin)[1]
+        return lax.while_loop(lambda now: (now[0] < stop) & now[1].is_training.any(), run_epoch, begin)[1]
 
     def finish(self, state: TrainState) -> TrainResult:
         """Measure the scores."""
         if state.finite.ndim:
             return jax.vmap(self.finish)(state)
+        state = state.kept
         leaves = jax.tree.leaves((state.params, state.rest))
         floats = [leaf for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.inexact)]
         finite = state.finite & jnp.stack([jnp.isfinite(leaf).all() for leaf in floats]).all()
         scores = {split: self.score(state, split) for split in self.config.splits}
         finite &= jnp.isfinite(jnp.stack([*scores.values()])).all()
         scores = {split: jnp.where(finite, score, 0) for split, score in scores.items()}
-        return TrainResult(scores, finite, state.num_steps)
+        return TrainResult(scores, finite, state.num_steps, state.curve)
 
     def predict(self, state: TrainState, split: str) -> jax.Array:
         """Return y for a split's inputs under one candidate's network, in evaluation: class probabilities [N, C]."""
@@ -206,7 +187,7 @@ class Train:
         optimizer = gradient_transformation(config, rate)
 
         def loss_fn(params: Any) -> tuple[jax.Array, Any]:
-            outputs, rest = self._pure_network.train_outputs(params, state.rest, inputs, dropout_key)
+            outputs, rest = self.pure_network.train_outputs(params, state.rest, inputs, dropout_key)
             outputs = outputs.astype(computing_dtype(outputs.dtype))
             x = labels.astype(outputs.dtype)
             reduction, epsilon = config.class_reduction, config.prob_epsilon
@@ -218,21 +199,31 @@ class Train:
         with jax.numpy_dtype_promotion("standard"):
             updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
             params = optax.apply_updates(state.params, updates)
-        # Steps after the first non-finite loss do not count.
-        num_steps = state.num_steps + state.finite.astype(jnp.int32)
-        return TrainState(params, rest, optimizer_state, num_steps, state.finite & jnp.isfinite(loss))
+        # Steps after the end of a training do not count.
+        num_steps = state.num_steps + state.is_training.astype(jnp.int32)
+        finite = state.finite & jnp.isfinite(loss)
+        return TrainState(params, rest, optimizer_state, num_steps, finite, state.curve, state.best)
+
+    def _evaluated(self, index: jax.Array, state: TrainState) -> TrainState:
+        """Return the state after the evaluation of this index on the validation split, of one candidate or of K."""
+        if state.finite.ndim:
+            return jax.vmap(partial(self._evaluated, index))(state)
+        score = self.score(state, "validation")
+        fitness = -score if self.metric.lower_is_better else score
+        return state.with_score(index, score, fitness, self.config.patience or 0)
 
     def _outputs(self, state: TrainState, split: str) -> jax.Array:
         """Return outputs [N, ...] float32 for a split's inputs, in evaluation."""
 
         def outputs_fn(inputs: jax.Array) -> jax.Array:
             inputs = evaluation_inputs(self.config.augmentation, inputs)
-            return self._pure_network.outputs(state.params, state.rest, inputs)
+            return self.pure_network.outputs(state.params, state.rest, inputs)
 
         return outputs_of(outputs_fn, self.data[split][0])
 
     @property
-    def _pure_network(self) -> PureNetwork:
+    def pure_network(self) -> PureNetwork:
+        """The initialization and the calls of the network."""
         lowering = self.conv_lowering or ("canonical" if jax.default_backend() == "cpu" else "grouped")
         dtype = self.data["train"][0].dtype
         input_dtype = np.dtype(np.float32 if dtype == np.uint8 else dtype)
