@@ -15,6 +15,7 @@ from glojax.evaluation import (
     Evaluation as Evaluation,
     Evaluator as Evaluator,
     FitnessRule as FitnessRule,
+    FunctionEvaluator as FunctionEvaluator,
     LocalEvaluator as LocalEvaluator,
     evaluate as evaluate,
 )

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from glojax.expressions import OPERATORS
@@ -48,6 +49,8 @@ def test_the_snippets_about_tasks_run_one_after_the_other(capsys: pytest.Capture
     for snippet in snippets("docs/tasks.md"):
         exec(snippet, names)
     assert capsys.readouterr().out == "regression 1 [80, 20]\n"
+    # A policy that does not learn has a mean reward of about 0, and the best possible one of about 1.
+    assert 0.3 < names["found"][0].evaluation.fitness < 1.5
 
 
 def test_every_metric_is_in_the_documentation() -> None:
@@ -63,6 +66,14 @@ def test_the_snippets_about_networks_run_one_after_the_other() -> None:
         exec(snippet, names)
     assert names["train"].num_outputs == 10
     assert names["config"].optimizer is names["clipped_cosine"]
+    result, dataset = names["result"], names["dataset"]
+    assert result.curve.shape == (2, len(names["stopping"].evaluated_steps))
+    np.testing.assert_array_equal(result.scores["validation"], np.nanmax(result.curve, axis=1))
+    np.testing.assert_array_equal(result.num_steps, 10 * np.isfinite(result.curve).sum(axis=1))
+    probs = names["probs"]
+    accuracy = (probs.argmax(axis=-1) == dataset.splits["test"].targets).mean(axis=1)
+    np.testing.assert_allclose(accuracy, result.scores["validation"], atol=0.1)
+    assert names["model"](dataset.splits["test"].inputs[0].ravel()).argmax() == probs[0, 0].argmax()
 
 
 def test_every_published_loss_is_in_the_documentation() -> None:

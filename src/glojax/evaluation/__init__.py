@@ -15,6 +15,7 @@ from glojax.evaluation.fitness import (
     Status as Status,
     Trial as Trial,
 )
+from glojax.evaluation.function_evaluator import FunctionEvaluator as FunctionEvaluator
 from glojax.evaluation.journal import TrainingJournal as TrainingJournal, checksum as checksum
 from glojax.evaluation.pool import Trained as Trained, Training as Training, TrainingPool as TrainingPool
 from glojax.evaluation.runtime import (

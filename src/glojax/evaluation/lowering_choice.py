@@ -66,7 +66,8 @@ def _seconds(train: Train, device: jax.Device) -> float:
     # One example is evaluated, as whole splits would take longer than the steps.
     split = train.config.splits[0]
     data = {"train": train.data["train"], split: jax.tree.map(lambda array: array[:1], train.data[split])}
-    short = replace(train, config=replace(train.config, num_steps=STEPS, splits=(split,)), data=data)
+    config = replace(train.config, num_steps=STEPS, splits=(split,), evaluate_every=None, patience=None)
+    short = replace(train, config=config, data=data)
     programs = LossProgram.from_trees([LossTree.parse("x * y")] * CANDIDATES, capacity=8, domain=train.task.domain)
     rates = np.full(CANDIDATES, 1e-3, np.float32)
     samples = []

@@ -47,7 +47,7 @@ def computation_identity(train: Train) -> str:
     abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), train)
     leaves, structure = jax.tree.flatten(abstract)
     traced = _traced(structure, tuple(leaves), tuple(OPERATIONS.items()), tuple(decisive_settings().items()))
-    return digest([traced, _programs(train.task.domain)])[:32]
+    return digest([traced, identity_of_programs(train.task.domain)])[:32]
 
 
 @lru_cache(maxsize=32)
@@ -70,7 +70,7 @@ def _traced(structure: Any, leaves: tuple[Any, ...], operations: Any, settings: 
     return digest(jaxprs)
 
 
-def _programs(domain: Domain) -> str:
+def identity_of_programs(domain: Domain) -> str:
     """Return how trees become programs: by which operators, and by every rule of `glojax.losses.stable`."""
     texts = {name: operator.symbol for name, operator in OPERATORS.items()}
     return repr([texts, *(stable(LossTree.parse(text), domain) for text in _EXPRESSIONS)])
