@@ -31,7 +31,6 @@ def test_the_context_covers_data_and_configuration(digits: Dataset) -> None:
         pool.context(replace(CONFIG, optimizer="adam")),
         pool.context(replace(CONFIG, metric="true_class_prob")),
         pool.context(replace(CONFIG, evaluate_every=5, patience=2)),
-        pool.context(replace(CONFIG, evaluate_every=5, patience=3)),
     ]
     assert len(set(contexts)) == len(contexts)
 

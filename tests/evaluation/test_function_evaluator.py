@@ -38,9 +38,9 @@ def expected(factor: float) -> float:
     return float(np.mean(values))
 
 
-@pytest.fixture(scope="module", params=[1, 3])
-def evaluator(request: pytest.FixtureRequest) -> FunctionEvaluator:
-    return FunctionEvaluator(value_and_slope, FitnessRule(seeds=SEEDS), chunk_size=request.param)
+@pytest.fixture(scope="module")
+def evaluator() -> FunctionEvaluator:
+    return FunctionEvaluator(value_and_slope, FitnessRule(seeds=SEEDS), chunk_size=3)
 
 
 def test_the_fitness_is_the_mean_over_the_seeds(evaluator: FunctionEvaluator) -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -45,6 +47,20 @@ def test_a_population_is_its_candidates_one_by_one(train: Train, keys: jax.Array
             assert ours[0] == theirs[row]
 
 
+def test_a_curve_leads_to_the_scores_of_a_training_without_it(
+    train: Train, keys: jax.Array, mapped: TrainResult
+) -> None:
+    config = replace(train.config, evaluate_every=15)
+    measured = train_population(replace(train, config=config), PROGRAMS, keys)
+    assert_close(measured, mapped)
+    assert mapped.curve is None
+    assert config.evaluated_steps == (15, 30, 40)
+    assert measured.curve is not None
+    scores = np.where(measured.finite, measured.scores["validation"], np.nan)
+    np.testing.assert_allclose(measured.curve[:, 2], scores, rtol=1e-6)
+    assert len(np.unique(np.asarray(measured.curve)[0])) == 3
+
+
 @pytest.mark.parametrize("chunk_size", [2, 8])
 def test_chunks_give_what_single_candidates_give(
     train: Train, keys: jax.Array, mapped: TrainResult, chunk_size: int
@@ -79,6 +95,6 @@ def test_bad_arguments_are_refused(train: Train, keys: jax.Array) -> None:
     with pytest.raises(ConfigurationError, match="keys are of type uint32; expected typed keys"):
         train_population(train, PROGRAMS, jax.random.split(jax.random.PRNGKey(0), len(LOSSES)))
     with pytest.raises(ConfigurationError, match="keys are of type int; expected typed keys"):
-        train_population(train, PROGRAMS, 0)  # type: ignore[arg-type]
+        train_population(train, PROGRAMS, 0)  # type: ignore[call-overload]
     with pytest.raises(ConfigurationError, match="expected one named 'population'"):
         train_population(train, PROGRAMS, keys, mesh=jax.make_mesh((2,), ("data",), devices=jax.devices()[:2]))
