@@ -21,10 +21,12 @@ from glojax.training import (
     TrainedNetworks,
     TrainingConfig,
     TrainResult,
+    TrainState,
     make_train,
     train_in_segments,
     train_population,
 )
+from glojax.training.state import Best
 
 
 def errors(outputs: jax.Array, targets: jax.Array, weights: jax.Array) -> jax.Array:
@@ -91,6 +93,19 @@ def test_segments_stop_as_chunks_on_a_mesh_do(impatient: Train, stopped: tuple[T
     curves = [assert_patient(result) for result in (stopped[0], in_segments)]
     # Up to the first stop; rounding may move a few of 360 predictions across the border.
     np.testing.assert_allclose(curves[0][:, :3], curves[1][:, :3], atol=5 / 360)
+
+
+@pytest.mark.parametrize(("patience", "finite"), [(0, True), (1, False)])
+def test_a_loss_that_is_not_finite_fails_a_training_unless_patience_has_ended_it_before(
+    patience: int, finite: bool
+) -> None:
+    """In a chunk a training that has ended goes on, to no effect."""
+    best = Best(jnp.float32(7), (), jnp.float32(0.5), jnp.int32(patience))
+    state = TrainState(jnp.float32(8), (), (), jnp.int32(20), jnp.asarray(False), jnp.full(3, jnp.nan), best)
+    later = state.with_score(jnp.int32(2), jnp.float32(0.9), jnp.float32(0.9), 2)
+    assert np.isnan(np.asarray(later.curve)).all()
+    assert (later.kept.params, bool(later.kept.finite)) == (7, finite)
+    assert later.best == best
 
 
 def test_predictions_are_those_of_the_networks_that_were_scored(stopped: tuple[TrainResult, TrainedNetworks]) -> None:
