@@ -52,6 +52,7 @@ def tune(options: Options) -> None:
     seed, generations, steps = map(str, (options.seed, options.generations, options.fitness_steps))
     record_search(
         options,
+        options.name,
         [
             *("python", "-m", "experiments.coefficients", "--seed", seed),
             *("--generations", generations, "--fitness-steps", steps),

@@ -67,8 +67,18 @@ def search(options: Options) -> None:
     steps = str(options.fitness_steps)
     record_search(
         options,
+        options.name,
         ["python", "-m", "experiments.discovery", *arguments, "--fitness-steps", steps],
-        ["discover", *arguments, "--steps", steps, "--finalist-seeds", str(options.FINALIST_SEEDS)],
+        [
+            "discover",
+            "--preset",
+            "paper",
+            *arguments,
+            "--steps",
+            steps,
+            "--finalist-seeds",
+            str(options.FINALIST_SEEDS),
+        ],
     )
 
 

@@ -89,13 +89,14 @@ def draw_generations(axes: Axes, generations: Sequence[Mapping[str, Any]], field
         axes.plot(numbers, [generation[field] for generation in generations], style, color="0.2", label=label)
 
 
-def record_search(options: SearchOptions, command: Sequence[str], arguments: Sequence[str]) -> None:
+def record_search(options: Options, name: str, command: Sequence[str], arguments: Sequence[str]) -> None:
     """Run a search to its end, and write its record, unless there is one.
 
     Until then the run directory is in the user's cache folder. A run that was stopped goes on.
 
     Args:
         options: Options of the experiment.
+        name: The path of the record, below the folder of the results and without suffix.
         command: The command that makes the record again, without the data set.
         arguments: Arguments for `python -m glojax.search`, without data set, devices and run directory.
 
@@ -103,12 +104,12 @@ def record_search(options: SearchOptions, command: Sequence[str], arguments: Seq
         KeyboardInterrupt: The user stopped it.
         GlojaxError: It failed, and printed the cause.
     """
-    path = options.results / f"{options.name}.json"
+    path = options.results / f"{name}.json"
     if path.exists():
         return
     dataset = ["--dataset", options.dataset]
     data_dir = [f"--data-dir={options.data_dir}"] if options.data_dir else []
-    directory = user_cache() / "experiments" / options.name
+    directory = user_cache() / "experiments" / name
     devices = [f"--devices={options.devices}"] if options.devices else []
     if (directory / "config.json").exists():
         code = search(["resume", str(directory), *devices])

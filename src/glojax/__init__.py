@@ -17,7 +17,9 @@ from glojax.evaluation import (
     FitnessRule as FitnessRule,
     FunctionEvaluator as FunctionEvaluator,
     LocalEvaluator as LocalEvaluator,
+    RaceRule as RaceRule,
     evaluate as evaluate,
+    shape_of as shape_of,
 )
 from glojax.expressions import LossTree as LossTree, canonical as canonical, to_latex as to_latex
 from glojax.losses import LossProgram as LossProgram, make_loss as make_loss
@@ -30,7 +32,9 @@ from glojax.strategies import (
     CoefficientSearch as CoefficientSearch,
     GenerationalSearch as GenerationalSearch,
     GeneticConfig as GeneticConfig,
+    NewShapes as NewShapes,
     RandomSearch as RandomSearch,
+    ShapeSearch as ShapeSearch,
     SteadyStateSearch as SteadyStateSearch,
     Strategy as Strategy,
     TaylorConfig as TaylorConfig,

@@ -82,7 +82,18 @@ def _search(
     folder: Path, run: str, steps: int, generations: int, seed: int, *arguments: str
 ) -> "subprocess.Popen[bytes]":
     budget = ("--steps", str(steps), "--generations", str(generations), "--seed", str(seed))
-    command = (sys.executable, "-m", "glojax.search", "discover", *budget, "--finalist-seeds", "3", *arguments)
+    command = (
+        sys.executable,
+        "-m",
+        "glojax.search",
+        "discover",
+        "--preset",
+        "paper",
+        *budget,
+        "--finalist-seeds",
+        "3",
+        *arguments,
+    )
     environment = os.environ | {
         "XDG_CACHE_HOME": str(folder / "cache"),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH")])),

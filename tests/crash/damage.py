@@ -43,6 +43,7 @@ from tests.search.runs import resume, run
 RESULTS = Path(__file__).parent / "results" / "damage.json"
 
 SEARCH = (
+    *("--preset", "paper"),
     *("--steps", "3", "--population-size", "8", "--num-elites", "2", "--generations", "2", "--finalists", "2"),
     *("--finalist-seeds", "2", "--seed", "5", "--tuned", "2", "--tuning.generations", "2"),
     *("--tuning.population-size", "3", "--seeds", "2", "--asynchronous"),

@@ -55,8 +55,8 @@ EVENT_LOGS = ("events.jsonl", "tuning_events.jsonl")
 #: hit one run.
 KILLS_PER_RUN = 6
 
-Strategy = Literal["generational", "steady-state", "random"]
-STRATEGIES: tuple[Strategy, ...] = ("generational", "steady-state", "random")
+Strategy = Literal["generational", "steady-state", "random", "shape"]
+STRATEGIES: tuple[Strategy, ...] = ("generational", "steady-state", "random", "shape")
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,9 @@ class Victim:
         self._processes = processes
         self._folder = folder / f"{strategy}-{is_asynchronous}"
         self._strategy, self._is_asynchronous = strategy, is_asynchronous
-        self.command = (*search, "--strategy", strategy, *(("--asynchronous",) if is_asynchronous else ()))
+        preset = "shape" if strategy == "shape" else "paper"
+        order = ("--asynchronous",) if is_asynchronous else ()
+        self.command = (*search, "--preset", preset, "--strategy", strategy, *order)
         for name in ("first", "run") if is_timed else ("run",):
             (self._folder / name).mkdir(parents=True)
             begin = time.perf_counter()

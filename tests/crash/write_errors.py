@@ -36,6 +36,7 @@ RESULTS = Path(__file__).parent / "results" / "write_errors.json"
 
 #: The smallest search that has everything in it.
 SEARCH = (
+    *("--preset", "paper"),
     *("--steps", "2", "--population-size", "6", "--num-elites", "1", "--generations", "2", "--seed", "5"),
     *("--finalists", "2", "--finalist-seeds", "1", "--tuned", "1", "--tuning.generations", "1"),
     *("--tuning.population-size", "2", "--seeds", "1"),

@@ -4,16 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from glojax.search import run as run_module
+from glojax.search import opening
 from tests.isolation import data_root  # noqa: F401  # a fixture for every test here
 from tests.search.fakes import Fitness, StandIns, UseStandIns
 from tests.search.runs import FinishedRun, run
 
 #: The smallest search and the smallest tuning that have everything in them.
-SEARCH = (
+BUDGET = (
     *("--steps", "3", "--population-size", "8", "--num-elites", "2", "--generations", "2", "--finalists", "2"),
     *("--finalist-seeds", "2", "--seed", "5"),
 )
+SEARCH = ("--preset", "paper", *BUDGET)
 TUNING = ("--tuned", "2", "--tuning.generations", "2", "--tuning.population-size", "3")
 BARE = (*SEARCH, *TUNING, "--seeds", "2", "--devices", "1")
 TUNED = ("log(y) - x / y", "x * log(y)")
@@ -55,7 +56,7 @@ def use_stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> UseStandIn
     def use(fitness: Fitness) -> StandIns:
         stand_ins = StandIns(fitness)
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(run_module, "PoolEvaluator", stand_ins.make_evaluator)
+        monkeypatch.setattr(opening, "PoolEvaluator", stand_ins.make_evaluator)
         return stand_ins
 
     return use

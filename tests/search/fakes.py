@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
-from glojax.evaluation import Completed, Evaluation, FitnessRule, Status, Trial
+from glojax.evaluation import Completed, Evaluation, FitnessRule, Rule, Status, Trial
 from glojax.expressions import LossTree, canonical
 from glojax.losses import DOMAINS
 from glojax.training import METRICS, TrainingConfig
@@ -71,10 +71,11 @@ class FakeEvaluator:
     def room(self) -> int:
         return max(0, self._room - len(self._training))
 
-    def submit(self, trees: Sequence[LossTree], rule: FitnessRule | None = None) -> list[int]:
+    def submit(self, trees: Sequence[LossTree], rule: Rule | None = None) -> list[int]:
+        own = FitnessRule() if rule is None else rule
+        assert isinstance(own, FitnessRule)
         self.trees.append(list(trees))
-        self.rules.append(rule)
-        own = rule or FitnessRule()
+        self.rules.append(None if rule is None else own)
         tickets = [next(self._tickets) for _ in trees]
         for ticket, tree in zip(tickets, map(canonical, trees), strict=True):
             key = str(tree), own

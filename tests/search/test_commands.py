@@ -8,12 +8,15 @@ import pytest
 
 from glojax.evaluation import PoolEvaluator
 from glojax.expressions import LossTree
-from glojax.search import run as run_module
+from glojax.search import opening
 from glojax.search.__main__ import main
 from tests.search.fakes import UseStandIns, fitness_of, short
 from tests.search.runs import with_options
 
-SEARCH = ("--population-size", "10", "--num-elites", "2", "--generations", "3", "--finalists", "4", "--seed", "3")
+SEARCH = (
+    *("--preset", "paper", "--population-size", "10", "--num-elites", "2", "--generations", "3", "--finalists", "4"),
+    *("--seed", "3"),
+)
 
 
 def result() -> Any:
@@ -147,7 +150,7 @@ def test_each_finalist_of_a_tuning_is_trained_once(
 
 
 def train_for_real(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "PoolEvaluator", PoolEvaluator)
+    monkeypatch.setattr(opening, "PoolEvaluator", PoolEvaluator)
 
 
 def tuning_lines(run_dir: str) -> list[dict[str, Any]]:
@@ -198,14 +201,14 @@ def test_a_search_in_which_nothing_can_be_trained_says_so(
     use_stand_ins: UseStandIns, capsys: pytest.CaptureFixture[str]
 ) -> None:
     use_stand_ins(fitness_of)
-    options = ("--population-size", "1", "--num-elites", "0", "--generations", "1", "--seed", "0")
+    options = ("--preset", "paper", "--population-size", "1", "--num-elites", "0", "--generations", "1")
     assert main(["discover", *options, "--run-dir", "run"]) == 2
     assert "error: None of 1 distinct losses could be trained" in capsys.readouterr().err
 
 
 def test_a_population_of_one_is_a_search(use_stand_ins: UseStandIns) -> None:
     use_stand_ins(fitness_of)
-    options = ("--population-size", "1", "--num-elites", "0", "--generations", "20", "--seed", "5")
+    options = ("--preset", "paper", "--population-size", "1", "--num-elites", "0", "--generations", "20", "--seed", "5")
     assert main(["discover", *options, "--run-dir", "run"]) == 0
     assert len(Path("run/generations.jsonl").read_text().splitlines()) == 20
 

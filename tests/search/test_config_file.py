@@ -10,7 +10,7 @@ import tyro
 
 from glojax.errors import ConfigurationError, RunDirectoryError
 from glojax.evaluation import platform
-from glojax.search.__main__ import with_optimizer_arguments, with_recipe
+from glojax.search.__main__ import with_defaults, with_optimizer_arguments
 from glojax.search.config_file import FORMAT, accept, go_on_command, read_config, read_options, run_config, sealed
 from glojax.search.execution import ResumeOptions
 from glojax.search.options import CommonOptions, CompareOptions, DiscoverOptions, RunOptions, TuneOptions
@@ -80,7 +80,7 @@ def test_options_read_back(options: CommonOptions) -> None:
 @pytest.mark.parametrize("dataset", ["digits", "mnist", "cifar10", "mine.npz"])
 def test_options_of_the_command_line_read_back(dataset: str) -> None:
     arguments = ["--dataset", dataset, "--steps", "3", "--optimizer", "adam", "--optimizer.b1", "0.5"]
-    options = tyro.cli(with_recipe(DiscoverOptions, arguments), args=with_optimizer_arguments(arguments))
+    options = tyro.cli(with_defaults(DiscoverOptions, arguments), args=with_optimizer_arguments(arguments))
     read = read_options(DiscoverOptions, json.loads(json.dumps(described(options))), RESUME)
     assert read.training == options.training
     assert (read.network, read.training.num_steps) == (options.network, 3)

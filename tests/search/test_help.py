@@ -25,6 +25,7 @@ GENETIC = (
     "--strategy",
     "--initial-losses",
     "--constraint",
+    *("--preset", "--rates", "--rate-factor", "--rate-seeds", "--audit", "--standard-losses", "--control"),
     *(f"--taylor.{name}" for name in ("order", "population-size", "sigma", "start")),
 )
 TUNING = tuple(f"--tuning.{name}" for name in ("coefficients", "generations", "population-size", "sigma", "patience"))

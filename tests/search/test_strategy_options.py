@@ -13,7 +13,7 @@ from tests.search.fakes import UseStandIns, fitness_of, short
 from tests.search.runs import with_options
 from tests.strategies.driving import ask_all, tell_all
 
-BUDGET = ("--generations", "3", "--finalists", "4", "--seed", "3")
+BUDGET = ("--preset", "paper", "--generations", "3", "--finalists", "4", "--seed", "3")
 SEARCH = ("--population-size", "10", "--num-elites", "2", *BUDGET)
 TAYLOR = ("--taylor.population-size", "10", "--taylor.order", "2", *BUDGET)
 
@@ -39,7 +39,7 @@ def test_candidates_are_written_in_the_order_of_telling_with_what_is_known_of_th
     assert {one["status"] for one in candidates()} == {"lacks_variable", "non_finite", "trained"}
 
 
-@pytest.mark.parametrize("strategy", ["generational", "steady-state", "random", "taylor"])
+@pytest.mark.parametrize("strategy", ["shape", "generational", "steady-state", "random", "taylor"])
 @pytest.mark.parametrize("order", [(), ("--asynchronous",)])
 def test_each_strategy_begins_with_the_initial_losses(
     use_stand_ins: UseStandIns, strategy: str, order: tuple[str, ...]

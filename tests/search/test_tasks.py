@@ -33,7 +33,7 @@ def test_a_search_on_numbers_ends_and_says_how_it_compares(capsys: pytest.Captur
     options = ("--generations", "1", "--population-size", "4", "--num-elites", "1", "--tuned", "0")
     few = ("--finalists", "2", "--finalist-seeds", "1", "--learning-rate", "0.01")
     initial = ("--initial-losses", "huber", "-(x - y)^2 - abs(x)")
-    assert main(["--dataset", "diabetes", *SHORT, *options, *few, *initial]) == 0
+    assert main(["--dataset", "diabetes", "--preset", "paper", *SHORT, *options, *few, *initial]) == 0
     record, out = results(), capsys.readouterr().out
     assert (record["task"], record["metric"]) == ("regression", "r2")
     names = [loss["name"] for loss in record["comparison"]]
@@ -72,7 +72,7 @@ def test_another_metric_of_classes(capsys: pytest.CaptureFixture[str]) -> None:
             ("--losses", "huber", "--dataset", "diabetes", "--metric", "accuracy"),
             "which is none for regression; expected one of r2",
         ),
-        (("--losses", "huber", "--dataset", "diabetes", "--task", "multilabel"), "its task is fixed: leave --task out"),
+        (("--losses", "huber", "--dataset", "diabetes", "--task", "multilabel"), "its task is known: leave --task out"),
         (("--losses", "baikal", "--dataset", "wine", "--network", "SmallFCN"), "needs (3,); choose a network made for"),
     ],
 )
@@ -97,7 +97,7 @@ def test_targets_that_could_be_for_two_tasks_need_one(
     compare = ("compare", "--losses", "binary_cross_entropy", "--dataset", "mine.npz")
     assert main([*compare]) == 2
     assert "could be for classification or for multilabel; expected one of these" in capsys.readouterr().err
-    monkeypatch.setattr("glojax.search.run.make_train", _stop)
+    monkeypatch.setattr("glojax.search.opening.make_train", _stop)
     assert main([*compare, "--task", "multilabel"]) == 2
     assert "multilabel" in capsys.readouterr().err
 

@@ -51,6 +51,7 @@ class Case(NamedTuple):
 CASES = {
     "generational": Case(DISCOVERIES["generational"]),
     "steady-state": Case(DISCOVERIES["steady-state"], needs_order=True),
+    "shape": Case(DISCOVERIES["shape"], needs_order=True),
     "random": Case(DISCOVERIES["random"], waits=False),
     "taylor": Case(DISCOVERIES["taylor"]),
     "coefficients": Case(lambda seed: CoefficientSearch(LOSSES, TuningConfig(generations=6), seed), end=2 + 6 * 17),
@@ -248,7 +249,7 @@ def test_initial_candidates_that_do_not_meet_the_constraint_are_refused(name: st
         DISCOVERIES[name](0, initial=LOSSES, constraint=lambda tree: tree.uses("divide"))
 
 
-@pytest.mark.parametrize("name", ["generational", "steady-state", "random"])
+@pytest.mark.parametrize("name", ["shape", "generational", "steady-state", "random"])
 def test_initial_candidates_that_are_too_large_are_refused(name: str) -> None:
     small = GeneticConfig(population_size=8, num_elites=2, max_nodes=4)
     with pytest.raises(
@@ -257,7 +258,7 @@ def test_initial_candidates_that_are_too_large_are_refused(name: str) -> None:
         DISCOVERY_STRATEGIES[name].make(small, 0, initial=LOSSES)
 
 
-@pytest.mark.parametrize("name", ["generational", "steady-state"])
+@pytest.mark.parametrize("name", ["shape", "generational", "steady-state"])
 def test_more_initial_candidates_than_a_population_holds_are_refused(name: str) -> None:
     full = DISCOVERIES[name](0, initial=LOSSES * 4)
     assert ask_all(full) == LOSSES * 4

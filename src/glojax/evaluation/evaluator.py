@@ -2,8 +2,8 @@
 
 import functools
 import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 import jax
@@ -11,7 +11,7 @@ import numpy as np
 
 from glojax.datasets import Dataset
 from glojax.evaluation.device_pool import DevicePool
-from glojax.evaluation.fitness import Evaluation, FitnessRule, Trial
+from glojax.evaluation.fitness import Evaluation, FitnessRule, Planned, Rule
 from glojax.evaluation.journal import TrainingJournal
 from glojax.evaluation.pool import Training, TrainingPool
 from glojax.expressions import Domain, LossTree, canonical
@@ -45,7 +45,7 @@ class Evaluator(Protocol):
     def room(self) -> int:
         """The number of losses whose trainings would begin at once."""
 
-    def submit(self, trees: Sequence[LossTree], rule: FitnessRule | None = None) -> Sequence[int]:
+    def submit(self, trees: Sequence[LossTree], rule: Rule | None = None) -> Sequence[int]:
         """Evaluate losses by a rule, None for the evaluator's own; return a ticket for each."""
 
     def wait(self) -> list[Completed]:
@@ -56,7 +56,7 @@ class Evaluator(Protocol):
 
 
 def evaluate(
-    evaluator: Evaluator, trees: Sequence[LossTree], rules: FitnessRule | Sequence[FitnessRule | None] | None = None
+    evaluator: Evaluator, trees: Sequence[LossTree], rules: Rule | Sequence[Rule | None] | None = None
 ) -> list[Evaluation]:
     """Evaluate losses, and wait for all of them.
 
@@ -83,18 +83,29 @@ def evaluate(
     return [completed[tickets[index]] for index in range(len(trees))]
 
 
-#: A canonical tree, and the rule by which it is evaluated.
-_Function = tuple[LossTree, FitnessRule]
+#: What makes a function one to a rule, and the rule.
+_Function = tuple[Hashable, Rule]
 
 
 @dataclass
 class _Job:
-    """A function whose trainings are not all done."""
+    """A function whose evaluation is not complete.
+
+    Attributes:
+        function: Its key, and the rule.
+        tree: Its canonical tree.
+        request: Its number in the journal.
+        tickets: Those that wait for it.
+        results: Results of its trainings.
+        planned: The trainings that it waits for, by what they are.
+    """
 
     function: _Function
-    trainings: list[Training]
+    tree: LossTree
+    request: int
     tickets: list[int]
-    results: dict[Training, TrainResult] = field(default_factory=dict)
+    results: dict[Planned, TrainResult] = field(default_factory=dict)
+    planned: dict[Training, list[Planned]] = field(default_factory=dict)
 
 
 class PoolEvaluator:
@@ -111,7 +122,7 @@ class PoolEvaluator:
         self,
         pool: TrainingPool,
         config: TrainingConfig,
-        rule: FitnessRule | None = None,
+        rule: Rule | None = None,
         *,
         journal: TrainingJournal | None = None,
         on_training: Callable[[TrainResult], None] = lambda result: None,
@@ -129,22 +140,22 @@ class PoolEvaluator:
         self._known: dict[_Function, Evaluation] = {}
         self._jobs: dict[_Function, _Job] = {}
         self._awaited: dict[Training, list[_Job]] = {}
+        self._missing: dict[TrainingConfig, list[Training]] = {}
         self._completed: list[Completed] = []
 
     @property
     def room(self) -> int:
         """The number of losses whose trainings would begin at once."""
-        return -(-self._pool.room(self._rule.config(self.config)) // len(self._rule.grid(self.config)))
+        return -(-self._pool.room(self._rule.config(self.config)) // self._rule.num_first(self.config))
 
-    def submit(self, trees: Sequence[LossTree], rule: FitnessRule | None = None) -> Sequence[int]:
+    def submit(self, trees: Sequence[LossTree], rule: Rule | None = None) -> Sequence[int]:
         """Evaluate losses; see `Evaluator`."""
         rule = rule or self._rule
         canonical_trees = [canonical(tree, self.domain) for tree in trees]
-        config = rule.config(self.config)
+        self._context(rule.config(self.config))  # before anything is counted: it may be refused
         tickets = [next(self._tickets) for _ in trees]
-        missing: list[Training] = []
         for ticket, tree in zip(tickets, canonical_trees, strict=True):
-            function = tree, rule
+            function = rule.key(tree), rule
             if function in self._known:
                 self._completed.append(Completed(ticket, self._known[function].again()))
             elif function in self._jobs:
@@ -153,9 +164,9 @@ class PoolEvaluator:
                 self._known[function] = evaluation = Evaluation(tree, None, "lacks_variable", 0)
                 self._completed.append(Completed(ticket, evaluation))
             else:
-                missing += self._begin(function, self._context(config), ticket)
-        if missing:
-            self._pool.submit(config, missing)
+                job = self._jobs[function] = _Job(function, tree, self.journal.new_request(), [ticket])
+                self._proceed(job)
+        self._submit_missing()
         return tickets
 
     def wait(self) -> list[Completed]:
@@ -164,9 +175,10 @@ class PoolEvaluator:
             for training, result in self._pool.wait():
                 self.journal.add(training, result)
                 for job in self._awaited.pop(training, []):
-                    job.results[training] = result
-                    self._on_training(result)
-                    self._finish(job)
+                    self._take_in(job, training, result)
+                    if not job.planned:
+                        self._proceed(job)
+            self._submit_missing()
         completed, self._completed = self._completed, []
         return completed
 
@@ -179,36 +191,47 @@ class PoolEvaluator:
         self._known = {function: known for function, known in self._known.items() if id(known) not in lost}
         self._jobs.clear()
         self._awaited.clear()
+        self._missing.clear()
         self._completed.clear()
 
-    def _begin(self, function: _Function, context: str, ticket: int) -> list[Training]:
-        """Add a job for a new function; return its trainings that are neither done nor in progress."""
-        tree, rule = function
-        # The device and the journal have the rate as a float32.
-        trainings = [Training(context, tree, seed, float(np.float32(rate))) for rate, seed in rule.grid(self.config)]
-        job = self._jobs[function] = _Job(function, trainings, [ticket])
-        missing = []
-        for training in dict.fromkeys(trainings):
-            if (result := self.journal.find(training)) is not None:
-                job.results[training] = result
-                self._on_training(result)
-            else:
-                if training not in self._awaited:
-                    missing.append(training)
-                self._awaited.setdefault(training, []).append(job)
-        self._finish(job)
-        return missing
+    def _proceed(self, job: _Job) -> None:
+        """Plan the next trainings of a job that waits for none, until one of them has to be done; or complete it."""
+        _, rule = job.function
+        while not job.planned:
+            outcome = rule.proceed(job.tree, self.config, self.metric, job.results)
+            if isinstance(outcome, Evaluation):
+                self._complete(job, outcome)
+                return
+            needed: dict[Training, TrainingConfig] = {}
+            for planned in outcome:
+                if planned not in job.results:
+                    config = replace(rule.config(self.config), num_steps=planned.num_steps)
+                    # The device and the journal have the rate as a float32.
+                    rate = float(np.float32(planned.learning_rate))
+                    training = Training(self._context(config), job.tree, planned.seed, rate)
+                    job.planned.setdefault(training, []).append(planned)
+                    needed[training] = config
+            for training, config in needed.items():
+                if (result := self.journal.find(training, job.request)) is not None:
+                    self._take_in(job, training, result)
+                else:
+                    if training not in self._awaited:
+                        self._missing.setdefault(config, []).append(training)
+                    self._awaited.setdefault(training, []).append(job)
 
-    def _finish(self, job: _Job) -> None:
-        """Complete the evaluation of a function if it has all of its results."""
-        if set(job.trainings) - job.results.keys():
-            return
-        tree, rule = job.function
-        trials = [
-            Trial.of(rate, seed, job.results[training], self.metric)
-            for (rate, seed), training in zip(rule.grid(self.config), job.trainings, strict=True)
-        ]
-        evaluation = self._known[job.function] = rule.evaluation(tree, trials, self.metric.lower_is_better)
+    def _take_in(self, job: _Job, training: Training, result: TrainResult) -> None:
+        """Give a job the result of a training that it waits for."""
+        job.results |= dict.fromkeys(job.planned.pop(training), result)
+        self._on_training(result)
+
+    def _submit_missing(self) -> None:
+        """Submit the trainings that jobs have come to need."""
+        missing, self._missing = self._missing, {}
+        for config, trainings in missing.items():
+            self._pool.submit(config, trainings)
+
+    def _complete(self, job: _Job, evaluation: Evaluation) -> None:
+        self._known[job.function] = evaluation
         first, *others = job.tickets
         self._completed.append(Completed(first, evaluation))
         self._completed += [Completed(other, evaluation.again()) for other in others]
@@ -244,7 +267,7 @@ class LocalEvaluator(PoolEvaluator):
         network: NetworkFactory,
         dataset: Dataset,
         config: TrainingConfig,
-        rule: FitnessRule | None = None,
+        rule: Rule | None = None,
         *,
         devices: Sequence[jax.Device] | None = None,
         chunk_size: int | None = None,

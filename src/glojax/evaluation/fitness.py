@@ -1,9 +1,9 @@
 """The fitness rule: how a loss is trained, and how its trainings give one number."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 from glojax.training import Metric, TrainingConfig, TrainResult
 
-Status = Literal["trained", "lacks_variable", "non_finite", "crashed", "cached"]
+Status = Literal["trained", "lacks_variable", "rejected", "non_finite", "crashed", "cached"]
 
 #: The split whose scores give the fitness.
 FITNESS_SPLIT = "validation"
@@ -50,12 +50,13 @@ class Evaluation:
     Attributes:
         tree: The function in canonical form.
         fitness: Higher is better; None if no training came to its end.
-        status: `trained`; `lacks_variable` (without x or y, never trained); `non_finite` (a training did not stay
-            finite); `crashed` (a training, alone, ended three workers of a cluster); or `cached` (known before, or
-            equal to a function submitted before).
+        status: `trained`; `lacks_variable` (without x or y, never trained); `rejected` (not worth a whole training);
+            `non_finite` (a training did not stay finite); `crashed` (a training, alone, ended three workers of a
+            cluster); or `cached` (known before, or equal to a function submitted before).
         steps: Optimizer steps that this evaluation took.
         learning_rate: The rate at which the function has this fitness; None if it was not trained.
         trials: Its trainings, those of the first rate first.
+        rejected_by: The cheap rule that rejects the loss; an audited loss is trained all the same.
     """
 
     tree: LossTree
@@ -64,6 +65,7 @@ class Evaluation:
     steps: int
     learning_rate: float | None = None
     trials: tuple[Trial, ...] = ()
+    rejected_by: str | None = None
 
     @property
     def expression(self) -> str:
@@ -82,6 +84,36 @@ class Evaluation:
         rate = self.learning_rate if learning_rate is None else learning_rate
         scores = [trial.scores[split] for trial in self.trials if trial.learning_rate == rate]
         return [round(score, 6) for score in scores if math.isfinite(score)]
+
+
+class Planned(NamedTuple):
+    """A training of a loss that a rule asks for."""
+
+    num_steps: int
+    learning_rate: float
+    seed: int
+
+
+#: The results of those trainings of a loss that are done.
+Results = Mapping[Planned, TrainResult]
+
+
+class Rule(Protocol):
+    """How a loss is trained, and how its trainings give its fitness; a hashable value."""
+
+    def config(self, base: TrainingConfig) -> TrainingConfig:
+        """Return the configuration of a whole training."""
+
+    def num_first(self, base: TrainingConfig) -> int:
+        """Return the number of trainings that a loss begins with."""
+
+    def key(self, tree: LossTree) -> Hashable:
+        """Return what losses share that are one to this rule; the tree is in canonical form."""
+
+    def proceed(
+        self, tree: LossTree, base: TrainingConfig, metric: Metric, results: Results
+    ) -> "Sequence[Planned] | Evaluation":
+        """Return the trainings that the evaluation needs next, not all of which are done; or the evaluation."""
 
 
 @dataclass(frozen=True)
@@ -125,27 +157,49 @@ class FitnessRule:
         """Return the learning rate and seed of each training of a loss."""
         return [(rate, seed) for rate in self.learning_rates or (base.learning_rate,) for seed in self.seeds]
 
+    def num_first(self, base: TrainingConfig) -> int:
+        """Return the number of all trainings of a loss."""
+        return len(self.grid(base))
+
+    def key(self, tree: LossTree) -> LossTree:
+        """Return the tree itself."""
+        return tree
+
+    def proceed(
+        self, tree: LossTree, base: TrainingConfig, metric: Metric, results: Results
+    ) -> Sequence[Planned] | Evaluation:
+        """Return all trainings; then the evaluation."""
+        planned = [Planned(self.num_steps or base.num_steps, rate, seed) for rate, seed in self.grid(base)]
+        if set(planned) - results.keys():
+            return planned
+        trials = [Trial.of(one.learning_rate, one.seed, results[one], metric) for one in planned]
+        return self.evaluation(tree, trials, metric.lower_is_better)
+
     def evaluation(self, tree: LossTree, trials: Sequence[Trial], lower_is_better: bool = False) -> Evaluation:
         """Return the evaluation of a loss by its trials, in the order of `grid`."""
-        steps = sum(trial.num_steps for trial in trials)
         by_rate = [trials[start : start + len(self.seeds)] for start in range(0, len(trials), len(self.seeds))]
         # A rate at which no training was finite is not the best if another rate has a fitness, even one of 0.
-        sign = -1 if lower_is_better else 1
-
-        def mean_score(trials: Sequence[Trial]) -> float:
-            return sign * _mean_score(trials)
-
-        best = max(by_rate, key=lambda trials: (any(trial.finite for trial in trials), mean_score(trials)))
-        status: Status = "trained" if all(trial.finite for trial in best) else "non_finite"
-        fitness: float | None = mean_score(best)
-        if any(trial.num_steps == 0 for trial in trials):
-            status, fitness = "crashed", None
-        elif not any(trial.finite for trial in best) or fitness == -math.inf:
-            fitness = None
-        return Evaluation(tree, fitness, status, steps, best[0].learning_rate, tuple(trials))
+        best = max(
+            by_rate, key=lambda trials: (any(trial.finite for trial in trials), mean_fitness(trials, lower_is_better))
+        )
+        return evaluated(tree, best, trials, lower_is_better)
 
 
-def _mean_score(trials: Sequence[Trial]) -> float:
-    """Return the mean validation score, rounded to six decimals, finer than any split resolves."""
+def evaluated(
+    tree: LossTree, best: Sequence[Trial], trials: Sequence[Trial], lower_is_better: bool, **others: Any
+) -> Evaluation:
+    """Return the evaluation of a loss by its trials; it has the fitness of the best, those of one rate."""
+    status: Status = "trained" if all(trial.finite for trial in best) else "non_finite"
+    fitness: float | None = mean_fitness(best, lower_is_better)
+    if any(trial.num_steps == 0 for trial in trials):
+        status, fitness = "crashed", None
+    elif not any(trial.finite for trial in best) or fitness == -math.inf:
+        fitness = None
+    settings = {"steps": sum(trial.num_steps for trial in trials)} | others
+    return Evaluation(tree, fitness, status, learning_rate=best[0].learning_rate, trials=tuple(trials), **settings)
+
+
+def mean_fitness(trials: Sequence[Trial], lower_is_better: bool) -> float:
+    """Return the mean validation score, higher is better, rounded to six decimals, finer than any split resolves."""
     scores = np.array([trial.scores[FITNESS_SPLIT] for trial in trials], np.float32)
-    return round(float(np.mean(scores, dtype=np.float64)), 6)
+    return (-1 if lower_is_better else 1) * round(float(np.mean(scores, dtype=np.float64)), 6)

@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,7 +51,8 @@ class TrainingJournal:
     def __init__(self, path: Path | None = None):
         self._path = path
         self._known: dict[_Key, TrainResult] = {}
-        self._requested: dict[_Key, None] = {}
+        self._requested: dict[_Key, tuple[int, int]] = {}
+        self._numbers = count()
         self._file = None if path is None else Appender(path)
         if path is not None and path.exists():
             self._load(path)
@@ -58,10 +60,18 @@ class TrainingJournal:
     def __len__(self) -> int:
         return len(self._known)
 
-    def find(self, training: Training) -> TrainResult | None:
-        """Return the result of a training, of NumPy scalars; None if it has not been done."""
+    def new_request(self) -> int:
+        """Return the number of the next request: of trainings that come together in the ordered file."""
+        return next(self._numbers)
+
+    def find(self, training: Training, request: int | None = None) -> TrainResult | None:
+        """Return the result of a training, of NumPy scalars; None if it has not been done.
+
+        `request` is a number that `new_request` gave, by default the next one.
+        """
         key = _key(training)
-        self._requested[key] = None
+        turn = (self.new_request() if request is None else request, self.new_request())
+        self._requested[key] = min(turn, self._requested.get(key, turn))
         return self._known.get(key)
 
     def add(self, training: Training, result: TrainResult) -> None:
@@ -72,10 +82,11 @@ class TrainingJournal:
         self._known[key] = result
 
     def put_in_order(self) -> None:
-        """Rewrite the file in the order in which the run requested the results, instead of that in which they came."""
+        """Rewrite the file in the order of the requests, instead of that in which the results came."""
         if self._path is None:
             return
-        ordered = {key: self._known[key] for key in self._requested if key in self._known} | self._known
+        requested = sorted(self._requested.keys() & self._known, key=self._requested.__getitem__)
+        ordered = {key: self._known[key] for key in requested} | self._known
         if list(ordered) == list(self._known):
             append(self._path, b"", durable=True)
         else:

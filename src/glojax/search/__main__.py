@@ -9,7 +9,7 @@ from dataclasses import make_dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, get_type_hints
 
 import jax
 import tyro
@@ -24,8 +24,8 @@ from glojax.files import expanded
 from glojax.search.commands import COMMANDS, execute, resume
 from glojax.search.execution import ResumeOptions, WorkersOptions, print_workers
 from glojax.search.export import ExportOptions, print_export
-from glojax.search.options import CommonOptions
-from glojax.search.recipes import recipe_of
+from glojax.search.options import CommonOptions, DiscoverOptions
+from glojax.search.recipes import PRESETS, recipe_of
 from glojax.search.signals import Interruption, interruptible
 from glojax.startup import run_command
 from glojax.terminal import open_console
@@ -34,13 +34,13 @@ from glojax.training import Optimizer, TrainingConfig
 _OPTIMIZER = "--optimizer"
 
 _DESCRIPTIONS = {
-    "": """Finds a loss function on real images, tunes its coefficients, then compares it with the standard ones on the
-test set.
+    "": """Finds the shape of a loss function on real images, tunes its coefficients, then compares it with the standard
+losses on the test set, each at its own best learning rate.
 
 Other commands: `discover` (search alone), `tune` (coefficients of given losses), `compare` (given losses against each
 other), `export` (writes a loss for other frameworks), `resume` (goes on with an interrupted run, or to more
 generations) and `workers` (lists a cluster's workers); each has a `--help` of its own.""",
-    "discover": "Searches for loss functions with a genetic algorithm.",
+    "discover": "Searches for loss functions.",
     "tune": "Tunes the coefficients of losses with CMA-ES.",
     "compare": "Compares losses over several seeds, on validation and test set.",
     "export": "Writes a loss as source code that needs no glojax, or as LaTeX, on standard output.",
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         }
         options_type, work = others.get(name) or (COMMANDS[name][0], partial(execute, name))
         options = tyro.cli(
-            with_recipe(options_type, arguments),
+            with_defaults(options_type, arguments),
             args=with_optimizer_arguments(arguments),
             prog=f"python -m glojax.search {command}".rstrip(),
             description=_DESCRIPTIONS[command],
@@ -119,14 +119,19 @@ def _is_expression(text: str) -> bool:
     return not text.startswith("--") and any(sign in text[1:] for sign in "(*/+-^ ")
 
 
-def with_recipe(options_type: type[Any], arguments: Sequence[str]) -> type[Any]:
-    """Return the options with the defaults of the arguments' data set, so that `--help` shows them."""
-    dataset = _value("--dataset", arguments)
-    if dataset is None or not issubclass(options_type, CommonOptions):
+def with_defaults(options_type: type[Any], arguments: Sequence[str]) -> type[Any]:
+    """Return the options with the defaults of the arguments' data set and preset, so that `--help` shows them."""
+    if not issubclass(options_type, CommonOptions):
         return options_type
-    recipe = recipe_of(dataset)
-    training_type = Annotated[TrainingConfig, tyro.conf.OmitArgPrefixes]
-    changed = [("network", str | None, recipe.network), ("training", training_type, recipe.training)]
+    changed: list[tuple[str, Any, Any]] = []
+    if (dataset := _value("--dataset", arguments)) is not None:
+        recipe = recipe_of(dataset)
+        training_type = Annotated[TrainingConfig, tyro.conf.OmitArgPrefixes]
+        changed += [("network", str | None, recipe.network), ("training", training_type, recipe.training)]
+    if issubclass(options_type, DiscoverOptions):
+        types = get_type_hints(options_type, include_extras=True)
+        preset = PRESETS.get(_value("--preset", arguments) or "", {})
+        changed += [(name, types[name], default) for name, default in preset.items() if name in types]
     return make_dataclass(options_type.__name__, changed, bases=(options_type,), frozen=True, kw_only=True)
 
 

@@ -14,23 +14,27 @@ from glojax.search.comparison import BEST_RATE, Comparison
 from glojax.search.config_file import FILE, read_config, read_options
 from glojax.search.execution import ResumeOptions
 from glojax.search.finalists import Finalist, by_score, select_discovered, select_tuned
+from glojax.search.opening import running
 from glojax.search.options import CommonOptions, CompareOptions, DiscoverOptions, RunOptions, TuneOptions
 from glojax.search.results import in_words, print_best, print_comparison, print_tuned
-from glojax.search.run import Run, running
+from glojax.search.run import Run
 from glojax.search.run_directory import require_run
+from glojax.search.shapes import ShapeRun
 from glojax.search.tuning import Tuned
+from glojax.search.verdict import Verdict, judge
 from glojax.strategies import find_constraint
 from glojax.terminal import print_text
 
 
 class _Outcome(NamedTuple):
-    """The result of a command: the content of `result.json`, the best loss, and a comparison over seeds, if any."""
+    """The result of a command: the content of `result.json`, the best loss, a comparison over seeds, and verdicts."""
 
     record: dict[str, Any]
     best: Finalist | None = None
     losses: Mapping[str, LossTree] = {}
     seeds: Sequence[int] = ()
     comparison: Comparison | None = None
+    verdicts: Sequence[Verdict] = ()
 
 
 def execute(command: str, options: CommonOptions, console: Console, resume: ResumeOptions | None = None) -> None:
@@ -65,8 +69,45 @@ def resume(options: ResumeOptions, console: Console) -> None:
     execute(command, replace(began_with, **changes), console, options)
 
 
+def _run_shapes(run: Run, options: RunOptions) -> _Outcome:
+    """Search for a shape, tune it, then compare it with the standard losses, each at its own best rate."""
+    shapes = ShapeRun(run, options)
+    discovered = shapes.discover()
+    best = {"discovered": discovered.finalists[0]}
+    record: dict[str, Any] = {"search": discovered.record, "discovered": _choice_record(discovered.finalists)}
+    run.directory.write_json("result.json", best["discovered"].loss_record | record)
+    if options.tuned:
+        tuned, chosen = shapes.tune(discovered.finalists, options)
+        record["tuning"] = _tuning_record(tuned)
+        if chosen:
+            best["tuned"] = chosen[0]
+            record["tuned"] = _choice_record(chosen)
+    candidates = dict(best)
+    if options.control:
+        control = shapes.control(discovered.record["candidate_steps"])
+        candidates["random"] = control.finalists[0]
+        record["control"] = control.finalists[0].loss_record | {"search": control.record}
+    trees = {name: finalist.tree for name, finalist in candidates.items()}
+    shapes.sweep(trees, {name: finalist.learning_rate or 0.0 for name, finalist in candidates.items()})
+    record["rates"] = shapes.rates_record()
+    # The seeds of the rates are new to both; the untuned loss if they do equally well.
+    name = max(best, key=lambda each: shapes.sweeps[each].fitness)
+    rates = {each: found.best.learning_rate for each, found in shapes.sweeps.items()}
+    winner = replace(best[name], learning_rate=rates[name])
+    losses = {each: tree for each, tree in trees.items() if each in (name, "random")} | options.standard_trees
+    first = options.seeds_of_rates.stop
+    seeds = range(first, first + options.seeds)
+    comparison = run.compare(losses, seeds, {each: [rate] for each, rate in rates.items()})
+    metric, lower_is_better = in_words(run.metric_name), run.evaluator.metric.lower_is_better
+    verdicts = judge(comparison, name, list(options.standard_trees), metric, lower_is_better)
+    record["verdict"] = [asdict(verdict) for verdict in verdicts]
+    return _Outcome(winner.loss_record | record, winner, losses, seeds, comparison, verdicts)
+
+
 def _run(run: Run, options: RunOptions) -> _Outcome:
     """Discover, tune the best, then compare what was found with the standard losses."""
+    if options.preset == "shape":
+        return _run_shapes(run, options)
     found = run.discover(options)
     seeds = options.seeds_of_finalists
     discovered = run.choose(select_discovered(found, options.finalists), seeds)
@@ -96,6 +137,11 @@ def _run(run: Run, options: RunOptions) -> _Outcome:
 
 def _discover(run: Run, options: DiscoverOptions) -> _Outcome:
     """Discover losses."""
+    if options.preset == "shape":
+        found = ShapeRun(run, options).discover()
+        choice = _choice_record(found.finalists)
+        record = found.finalists[0].loss_record | {"search": found.record, "discovered": choice}
+        return _Outcome(record, found.finalists[0])
     discovered = run.choose(select_discovered(run.discover(options), options.finalists), options.seeds_of_finalists)
     record = discovered[0].loss_record | {"discovered": _choice_record(discovered)}
     return _Outcome(record, discovered[0])
@@ -143,7 +189,7 @@ COMMANDS: dict[str, tuple[type[CommonOptions], Callable[[Run, Any], _Outcome]]] 
 
 def _report(outcome: _Outcome, run: Run, options: CommonOptions, console: Console) -> None:
     """Write the result, draw a picture of search and comparison, and print the result."""
-    record, best, losses, seeds, comparison = outcome
+    record, best, losses, seeds, comparison, verdicts = outcome
     test_split, metric = run.dataset.test_split, in_words(run.metric_name)
     record |= {"task": run.dataset.task, "metric": run.metric_name}
     if comparison is not None:
@@ -176,8 +222,10 @@ def _report(outcome: _Outcome, run: Run, options: CommonOptions, console: Consol
     if comparison is not None:
         print_comparison(comparison, len(seeds), test_split, metric, run.evaluator.metric.worst, console)
     if best is not None:
-        shown = comparison if isinstance(options, RunOptions) else None
-        print_best(best, metric, run.domain, console, shown, test_split)
+        differences = comparison if isinstance(options, RunOptions) and not verdicts else None
+        print_best(best, metric, run.domain, console, differences, test_split)
+    for verdict in verdicts:
+        print_text(f"Verdict:          {verdict.sentence}", console)
     print_text(f"Results: {run.directory.path}", console)
 
 

@@ -16,6 +16,9 @@ from glojax.expressions import Domain, LossTree, canonical
 BEST_RATE = "_best_rate"
 RATE_FACTORS = (0.3, 1.0, 3.0, 10.0, 30.0)
 
+#: Learning rates of all losses, or those of each by its name.
+Rates = Sequence[float] | Mapping[str, Sequence[float]] | None
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -83,7 +86,7 @@ def compare(
     evaluator: Evaluator,
     seeds: Sequence[int],
     *,
-    learning_rates: Sequence[float] | None = None,
+    learning_rates: Rates = None,
 ) -> Comparison:
     """Train a network with each loss and each seed, all as one population, and measure validation and test set.
 
@@ -92,8 +95,8 @@ def compare(
             configured one.
         evaluator: Trains them.
         seeds: The seeds of initial network, batches and dropout, the same for each loss.
-        learning_rates: The rates at which all losses are tried; each is taken at its best, by mean validation accuracy.
-            None for the configured rate.
+        learning_rates: The rates at which all losses are tried, or those of each by its name; each is taken at its
+            best, by mean validation accuracy. None for the configured rate.
 
     Raises:
         ConfigurationError: A loss lacks x or y.
@@ -112,10 +115,10 @@ def require_variables(trees: Iterable[LossTree], domain: Domain = "probability")
             raise ConfigurationError(f"{tree} lacks x or y, and cannot be compared; leave it out.")
 
 
-def comparison_rule(
-    name: str, configured: float, seeds: Sequence[int], learning_rates: Sequence[float] | None = None
-) -> FitnessRule:
+def comparison_rule(name: str, configured: float, seeds: Sequence[int], learning_rates: Rates = None) -> FitnessRule:
     """Return the fitness rule of a compared loss; see `compare`."""
+    if isinstance(learning_rates, Mapping):
+        learning_rates = learning_rates[name]
     around = [configured * factor for factor in RATE_FACTORS]
     rates = learning_rates or (around if name.endswith(BEST_RATE) else [configured])
     return FitnessRule(tuple(seeds), tuple(rates), splits=("validation", "test"))

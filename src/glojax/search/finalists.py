@@ -18,28 +18,34 @@ from glojax.tasks import Metric
 
 @dataclass(frozen=True)
 class Finalist:
-    """A loss function that was evaluated again with fresh seeds."""
+    """A loss function that was evaluated again with fresh seeds, at a rate of its own unless that is None."""
 
     tree: LossTree
     fitness: float | None
     mean_score: float | None
     scores: list[float]
     seeds: list[int]
+    learning_rate: float | None = None
 
     @property
     def record(self) -> dict[str, Any]:
         """The finalist as a JSON object."""
-        return {"expression": str(self.tree)} | {name: value for name, value in vars(self).items() if name != "tree"}
+        others = dict(vars(self))
+        tree = others.pop("tree")
+        if self.learning_rate is None:
+            del others["learning_rate"]
+        return {"expression": str(tree)} | others
 
     @property
     def loss_record(self) -> dict[str, Any]:
         """The loss as a JSON object, without its single scores."""
+        rate = {} if self.learning_rate is None else {"learning_rate": self.learning_rate}
         return {
             "expression": str(self.tree),
             "latex": to_latex(self.tree),
             "fitness": self.fitness,
             "mean_score": self.mean_score,
-        }
+        } | rate
 
 
 def select_discovered(found: Sequence[Discovered], num_finalists: int) -> list[Evaluation]:
@@ -69,17 +75,22 @@ def select_tuned(
     return sorted(found.values(), key=lambda one: rank(one)[0])[:num_finalists]
 
 
-def choose(found: Sequence[Evaluation], evaluator: Evaluator, seeds: Sequence[int]) -> list[Finalist]:
+def choose(
+    found: Sequence[Evaluation], evaluator: Evaluator, seeds: Sequence[int], *, own_rates: bool = False
+) -> list[Finalist]:
     """Evaluate the best again with fresh seeds; return them by mean validation score, the best first.
 
-    The search's own best is the luckiest of many trainings with one seed. The paper does not describe this step.
+    The search's own best is the luckiest of many trainings with one seed. The paper does not describe this step. With
+    `own_rates`, each is trained at the rate at which it has its fitness, otherwise at the configured one.
     """
-    evaluations = evaluate(evaluator, [one.tree for one in found], FitnessRule(tuple(seeds)))
+    rates = [one.learning_rate if own_rates else None for one in found]
+    rules = [FitnessRule(tuple(seeds), None if rate is None else (rate,)) for rate in rates]
+    evaluations = evaluate(evaluator, [one.tree for one in found], rules)
     finalists = []
-    for one, again in zip(found, evaluations, strict=True):
+    for one, again, rate in zip(found, evaluations, rates, strict=True):
         scores = again.scores(FITNESS_SPLIT)
         mean = round(statistics.fmean(scores), 6) if scores else None
-        finalists.append(Finalist(again.tree, one.fitness, mean, scores, list(seeds)))
+        finalists.append(Finalist(again.tree, one.fitness, mean, scores, list(seeds), rate))
     return sorted(finalists, key=by_score(evaluator.metric))
 
 

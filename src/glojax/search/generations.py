@@ -25,7 +25,8 @@ class GenerationRecord:
         best_fitness: The highest fitness; None if none is known.
         median_fitness: The median fitness, where unknown fitness counts as 0, or as the lowest below 0.
         best_expression: The fittest candidate; of equally fit ones the smallest.
-        trained, non_finite, lacks_variable, crashed, cached: The number of candidates of each `Evaluation.status`.
+        trained, non_finite, lacks_variable, crashed, cached, rejected: The number of candidates of each
+            `Evaluation.status`.
         candidate_steps: Optimizer steps in all.
         seconds: Wall time.
     """
@@ -39,6 +40,7 @@ class GenerationRecord:
     lacks_variable: int
     crashed: int
     cached: int
+    rejected: int = 0
     candidate_steps: int
     seconds: float
 
@@ -87,7 +89,7 @@ def discover(
         config: Settings of the strategy, by default the paper's: a `TaylorConfig` for "taylor", else a `GeneticConfig`.
         num_generations: At least 1; each has `config.population_size` candidates.
         seed: The seed of the strategy.
-        strategy: A name in `DISCOVERY_STRATEGIES`: "generational", "steady-state", "random" or "taylor".
+        strategy: A name in `DISCOVERY_STRATEGIES`: "shape", "generational", "steady-state", "random" or "taylor".
         initial: Losses to begin with; the other candidates of the first generation are random.
         constraint: Says whether a tree may be a candidate; others are drawn again. A predicate, a name in `CONSTRAINTS`
             ("minimum_at_label", "convex_in_y" or "bounded"), or several, which must all hold.

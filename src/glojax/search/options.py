@@ -1,21 +1,23 @@
 """The command line's options of a search, a tuning and a comparison."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
-from glojax.datasets import DatasetSource, NoiseKind, TaskName, TestSplit
+from glojax.datasets import DatasetSource
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 from glojax.losses import find_tree
 from glojax.networks import ConvolutionLowering
 from glojax.search.comparison import BEST_RATE, require_variables
+from glojax.search.data_options import DataOptions
 from glojax.search.execution import ExecutionOptions, require_at_least
 from glojax.search.named_network import find_network
-from glojax.search.recipes import recipe_of
+from glojax.search.rates import RIVAL
+from glojax.search.recipes import SHAPE_GENETIC, SHAPE_TUNING, genetic_of, recipe_of
 from glojax.strategies import (
     DiscoveryConfig,
     GeneticConfig,
@@ -29,39 +31,17 @@ from glojax.training import TrainingConfig, require_rates
 from glojax.training.named_functions import absolute_import_path
 
 #: Options of any command that are at least 1.
-_COUNTS = ("chunk_size", "replicates", "finalists", "finalist_seeds", "generations", "seeds")
+_COUNTS = ("chunk_size", "replicates", "finalists", "finalist_seeds", "generations", "seeds", "rates", "rate_seeds")
 
 #: Options of any command that are at most `MAX_AT_ONCE`: so many trainings of a loss, or of a chunk, are in memory.
-_AT_ONCE = ("chunk_size", "replicates", "finalist_seeds", "seeds")
+_AT_ONCE = ("chunk_size", "replicates", "finalist_seeds", "seeds", "rates", "rate_seeds")
 MAX_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class CommonOptions:
-    """The network, the data, the training, and the folder of the results."""
+class CommonOptions(DataOptions):
+    """The data, the network, the training, and the folder of the results."""
 
-    dataset: str = "digits"
-    """Data set: digits, mnist, fashion_mnist, cifar10, diabetes, breast_cancer, wine, digit_segmentation, tfds:NAME, or
-    the path of files of your own."""
-    data_dir: Path | None = None
-    """Folder with the original files, or one prepared by tensorflow-datasets. By default they are downloaded."""
-    test_split: TestSplit = "official"
-    """held-out takes the last 10,000 training images for the test set, a fifth of files of your own that have no test
-    set, and trains on none of them."""
-    target: str | None = None
-    """Column of a table, or feature of a tfds:NAME, that is to be predicted."""
-    task: TaskName | None = None
-    """What the targets of your own files are, where type and shape do not say it."""
-    validation_fraction: float | None = None
-    """Share of the training examples of your own files that validates, where these do not say which. By default 0.1."""
-    train_fraction: float = 1.0
-    """Share of the training examples that is used: of each class, drawn by --seed."""
-    imbalance: float = 1.0
-    """Makes classes rare: training examples of the last class over those of the first, drawn by --seed."""
-    label_noise: float = 0.0
-    """Makes labels wrong: share of the training labels, drawn by --seed."""
-    noise_kind: NoiseKind = "symmetric"
-    """How labels become wrong: any other class, or the next one (pair)."""
     network: str | None = recipe_of("digits").network
     """Network: DigitsCNN, MnistCNN, CifarCNN, or one that fits itself to data: SmallCNN to images, SmallMLP to tables,
     SmallFCN to images with a class for each pixel; or your own, as package.module:Class or file.py:Class. By default,
@@ -107,19 +87,9 @@ class CommonOptions:
     @property
     def dataset_source(self) -> DatasetSource:
         """The source of the data set."""
-        return DatasetSource(
-            name=self.dataset,
-            data_dir=None if self.data_dir is None else str(self.data_dir),
-            test_split=self.test_split,
-            validation_fraction=self.validation_fraction,
-            target=self.target,
-            task=self.task,
-            train_fraction=self.train_fraction,
-            imbalance=self.imbalance,
-            label_noise=self.label_noise,
-            noise_kind=self.noise_kind,
-            seed=self.seed,
-        )
+        values = {field.name: getattr(self, field.name) for field in fields(DataOptions)}
+        data_dir = None if self.data_dir is None else str(self.data_dir)
+        return DatasetSource(name=values.pop("dataset"), **values | {"data_dir": data_dir}, seed=self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +101,7 @@ class SearchOptions(CommonOptions):
     asynchronous: bool = False
     """Tell the strategy each evaluation when it completes: no device waits, and the recorded order counts."""
     finalists: int = 10
-    """How many of the best losses are evaluated again with fresh seeds; the best by mean accuracy is the result."""
+    """How many of the best losses are evaluated again with fresh seeds; the best by mean score is the result."""
     finalist_seeds: int = 10
     """Number of fresh seeds that decide between the finalists."""
 
@@ -150,26 +120,50 @@ class SearchOptions(CommonOptions):
 class DiscoverOptions(SearchOptions):
     """Options of a search for loss functions."""
 
-    generations: int = 25
-    """Number of generations, the random first one included."""
-    preset: Literal["paper"] = "paper"
-    """The defaults of the search: paper is the method of Gonzalez and Miikkulainen (2020)."""
+    replicates: int = 3
+    """Greatest number of seeds that a candidate is trained with; its fitness is the mean."""
+    generations: int = 12
+    """Number of generations, of as many candidates as a population holds; the random first one included."""
+    preset: Literal["shape", "paper"] = "shape"
+    """What is searched, and the defaults: shape, for the shape of a loss, each at its best learning rate; or paper, the
+    method of Gonzalez and Miikkulainen (2020), all at one rate."""
     strategy: str | None = None
-    """generational or steady-state, forms of the genetic algorithm; random, which learns nothing; or taylor, CMA-ES
-    over polynomials. By default generational; with --asynchronous steady-state."""
+    """shape, whose parents come from an archive of all candidates; generational or steady-state, forms of the genetic
+    algorithm; random, which learns nothing; or taylor, CMA-ES over polynomials. By default shape; with --preset paper
+    generational, and with --asynchronous steady-state."""
+    rates: int = 3
+    """Number of learning rates that each shape is trained at (--preset shape)."""
+    rate_factor: float = 2.0
+    """Factor between two of these rates."""
+    rate_seeds: int = 3
+    """Number of seeds with which the best rate of a loss is chosen, for the race and for the verdict."""
+    audit: float = 0.05
+    """Share of the losses that are trained in full whatever heuristic rules say, to count false rejections."""
+    standard_losses: tuple[str, ...] = ("cross_entropy", "baikal", "baikal_cma")
+    """Losses that the verdict is on, as names or expressions; cross_entropy is always one."""
+    control: bool = False
+    """Search at random, too, with as many candidate-steps, and show the best of it."""
     initial_losses: tuple[str, ...] = ()
     """Losses to begin with, as names or expressions; the other candidates of the first generation are random."""
     constraint: tuple[str, ...] = ()
     """What every candidate must be: minimum_at_label (lowest where a network is right and certain), convex_in_y,
     bounded, or several of them."""
-    genetic: Annotated[GeneticConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=GeneticConfig)
+    genetic: Annotated[GeneticConfig, tyro.conf.OmitArgPrefixes] = SHAPE_GENETIC
     taylor: TaylorConfig = field(default_factory=TaylorConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not 1 < self.rate_factor < 1e6:
+            raise ConfigurationError(f"--rate-factor is {self.rate_factor}; expected a number above 1, such as 2.")
+        if not 0 <= self.audit <= 1:
+            raise ConfigurationError(f"--audit is {self.audit}; expected a share from 0 to 1.")
+        if self.control and self.preset == "paper":
+            raise ConfigurationError("--control goes with --preset shape; for one rate, see --strategy random.")
+        _ = self.standard_trees  # refuses losses that are none
         strategy, constraint = find_strategy(self.chosen_strategy), find_constraint(self.constraint)
         for prefix, config in (("", self.genetic), ("taylor.", self.taylor)):
-            changed = [name for name, value in vars(config).items() if value != getattr(type(config)(), name)]
+            default = genetic_of(self.preset) if config is self.genetic else TaylorConfig()
+            changed = [name for name, value in vars(config).items() if value != getattr(default, name)]
             if changed and not isinstance(config, strategy.config_type):
                 option = f"--{prefix}{changed[0].replace('_', '-')}"
                 raise ConfigurationError(
@@ -189,9 +183,27 @@ class DiscoverOptions(SearchOptions):
         return [find_tree(loss, None) for loss in self.initial_losses]
 
     @property
+    def standard_trees(self) -> dict[str, LossTree]:
+        """The losses that the verdict is on, by name: cross-entropy first."""
+        trees = {name: find_tree(name) for name in dict.fromkeys([RIVAL, *self.standard_losses])}
+        require_variables(trees.values())
+        return trees
+
+    @property
+    def rate_multiples(self) -> tuple[float, ...]:
+        """The multiples of the normalised rate that each shape is trained at, ascending."""
+        return tuple(self.rate_factor ** (index - (self.rates - 1) / 2) for index in range(self.rates))
+
+    @property
+    def seeds_of_rates(self) -> range:
+        """The seeds with which the best rate of a loss is chosen."""
+        return range(self.seeds_of_finalists.stop, self.seeds_of_finalists.stop + self.rate_seeds)
+
+    @property
     def chosen_strategy(self) -> str:
         """A name in `DISCOVERY_STRATEGIES`."""
-        return self.strategy or ("steady-state" if self.asynchronous else "generational")
+        paper = "steady-state" if self.asynchronous else "generational"
+        return self.strategy or ("shape" if self.preset == "shape" else paper)
 
     @property
     def strategy_config(self) -> DiscoveryConfig:
@@ -203,9 +215,9 @@ class DiscoverOptions(SearchOptions):
 class RunOptions(DiscoverOptions):
     """Options of the whole job."""
 
-    tuned: int = 3
+    tuned: int = 1
     """How many of the finalists have their coefficients tuned; 0 leaves the tuning out."""
-    tuning: TuningConfig = field(default_factory=lambda: TuningConfig(generations=10))
+    tuning: TuningConfig = SHAPE_TUNING
 
     seeds: int = 10
     """Number of fresh seeds over which losses are compared in the end."""

@@ -13,6 +13,7 @@ from rich.text import Text
 from glojax.cluster.settings import ClusterProgress
 from glojax.evaluation import Evaluation
 from glojax.search.generations import GenerationRecord
+from glojax.search.rates import Sweep
 from glojax.search.tuning import TuningRecord
 from glojax.terminal import print_text
 from glojax.training import TrainResult
@@ -22,7 +23,11 @@ LINE_SECONDS = 30.0
 
 
 class Display:
-    """Shows the progress of a run's phases; use it in a `with` statement."""
+    """Shows the progress of a run's phases; use it in a `with` statement.
+
+    Attributes:
+        audit: How cheap rules do, to be shown beside the counts; empty where there are none.
+    """
 
     def __init__(self, console: Console):
         self._console = console
@@ -32,7 +37,7 @@ class Display:
         self._bar = Progress(*done, *elapsed, *left)
         self._task = self._bar.add_task("", total=None)
         self._figures = Text("")
-        self._workers = ""
+        self._workers = self.audit = ""
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
         self._counts: Counter[str] = Counter()
         self._steps = self._done = self._total = 0
@@ -50,6 +55,7 @@ class Display:
     def start_phase(self, title: str, total: int, unit: Literal["candidates", "trainings"]) -> None:
         """Begin a piece of work: evaluations of candidates, or single trainings."""
         self._counts.clear()
+        self.audit = ""
         self._steps, self._done, self._total, self._unit = 0, 0, total, unit
         self._start = time.perf_counter()
         self._next_line = self._start + LINE_SECONDS
@@ -76,16 +82,22 @@ class Display:
         now = time.perf_counter()
         speed = self._steps / (now - self._start)
         if not self._console.is_terminal and now >= self._next_line:
-            workers = f", {self._workers}" if self._workers else ""
+            notes = "".join(f", {note}" for note in (self._workers, self.audit) if note)
             left = timedelta(seconds=round((now - self._start) / self._done * (self._total - self._done)))
-            text = f"{self._done} of {self._total} done, {speed:,.0f} candidate-steps/s, about {left} left{workers}"
+            text = f"{self._done} of {self._total} done, {speed:,.0f} candidate-steps/s, about {left} left{notes}"
             print_text(text, self._console)
             self._next_line = now + LINE_SECONDS
         figures = [f"{speed:,.0f} candidate-steps/s"]
         if self._counts:
-            dead = sum(self._counts[status] for status in ("non_finite", "lacks_variable", "crashed"))
+            dead = sum(self._counts[status] for status in ("non_finite", "lacks_variable", "crashed", "rejected"))
             figures += [f"{self._counts['trained']} trained", f"{self._counts['cached']} cached", f"{dead} dead"]
+        figures += filter(None, [self.audit])
         self._figures = Text("  ".join(figures), style="dim")
+
+    def show_rates(self, name: str, found: Sweep) -> None:
+        """Show the learning rates that a loss was tried at."""
+        tried = ", ".join(f"{shown(one.mean_validation)} at {one.learning_rate:.3g}" for one in found.tried)
+        print_text(f"{name}: best rate {found.best.learning_rate:.3g} ({tried})", self._console)
 
     def on_cluster(self, progress: ClusterProgress) -> None:
         """Show the state of the workers."""
@@ -95,7 +107,7 @@ class Display:
     def on_generation(self, record: GenerationRecord, num_generations: int) -> None:
         """Show the end of a generation."""
         self._bar.update(self._task, description=f"Generation {min(record.generation + 1, num_generations)}")
-        dead = record.non_finite + record.lacks_variable + record.crashed
+        dead = record.non_finite + record.lacks_variable + record.crashed + record.rejected
         speed = record.candidate_steps / max(record.seconds, 1e-3)
         print_text(
             f"{f'{record.generation}/{num_generations}':>7}  best {shown(record.best_fitness)}  "

@@ -1,8 +1,9 @@
-"""The network and the training of each data set, where the user names none."""
+"""The defaults of commands: of each data set, and of each preset of a search."""
 
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from glojax.datasets import Dataset
+from glojax.strategies import GeneticConfig, TuningConfig
 from glojax.training import Optimizer, TrainingConfig
 
 
@@ -41,3 +42,30 @@ def fitting_network(dataset: Dataset) -> str:
     if dataset.task == "segmentation":
         return "SmallFCN"
     return "SmallCNN" if len(dataset.input_shape) in (2, 3) else "SmallMLP"
+
+
+#: Settings of the genetic algorithm with which shapes are searched: strong selection, and trees that seldom repeat.
+SHAPE_GENETIC: Final = GeneticConfig(
+    population_size=40, num_elites=1, initial_depth=4, selection="tournament", tournament_size=5, max_nodes=32
+)
+
+#: From the coefficients of a loss that is good already, in small steps.
+SHAPE_TUNING: Final = TuningConfig(coefficients="shape", generations=5, sigma=0.5)
+
+#: The defaults of a preset, where they are not those of the options' classes, which are those of `shape`.
+PRESETS: Final[dict[str, dict[str, Any]]] = {
+    "shape": {},
+    "paper": {
+        "replicates": 1,
+        "generations": 25,
+        "genetic": GeneticConfig(),
+        "tuned": 3,
+        "tuning": TuningConfig(generations=10),
+    },
+}
+
+
+def genetic_of(preset: str) -> GeneticConfig:
+    """Return the settings of the genetic algorithm in a preset."""
+    genetic: GeneticConfig = PRESETS[preset].get("genetic", SHAPE_GENETIC)
+    return genetic

@@ -74,10 +74,12 @@ def print_best(
     if domain == "real":
         variables = "over the numbers; x: target, y: prediction"
     console.print()
+    rate = "" if best.learning_rate is None else f"Learning rate:    {best.learning_rate:.3g}\n"
     print_text(
         f"Best loss found:  {best.tree}\n"
         f"LaTeX:            {to_latex(best.tree)}\n"
         f"                  minimised as minus its sum {variables}\n"
+        f"{rate}"
         f"Validation:       {metric} {shown(best.mean_score)} on average over fresh seeds, fitness "
         f"{shown(best.fitness)} in the search",
         console,

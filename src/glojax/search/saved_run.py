@@ -123,7 +123,8 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
 
 def _evaluation(record: dict[str, Any]) -> Evaluation:
     names = ("fitness", "status", "steps", "learning_rate")
-    return _typed(Evaluation, {"tree": record["expression"]} | {name: record[name] for name in names})
+    others = {"tree": record["expression"], "rejected_by": record.get("rejected_by")}
+    return _typed(Evaluation, others | {name: record[name] for name in names})
 
 
 def _checked_result(result: dict[str, Any]) -> dict[str, Any]:

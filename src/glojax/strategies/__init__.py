@@ -16,7 +16,9 @@ from glojax.strategies.genetic import (
     GeneticConfig as GeneticConfig,
     SteadyStateSearch as SteadyStateSearch,
 )
+from glojax.strategies.new_shapes import NewShapes as NewShapes
 from glojax.strategies.random_search import RandomSearch as RandomSearch
+from glojax.strategies.shape import ShapeSearch as ShapeSearch
 from glojax.strategies.taylor import TaylorConfig as TaylorConfig, TaylorSearch as TaylorSearch
 
 #: The settings of a strategy that discovers losses; its `population_size` is the size of a generation.
@@ -37,6 +39,7 @@ class Discovery(NamedTuple):
 
 #: The strategies that discover losses, by their names on the command line.
 DISCOVERY_STRATEGIES: dict[str, Discovery] = {
+    "shape": Discovery(ShapeSearch, GeneticConfig),
     "generational": Discovery(GenerationalSearch, GeneticConfig),
     "steady-state": Discovery(SteadyStateSearch, GeneticConfig),
     "random": Discovery(RandomSearch, GeneticConfig),

@@ -1,29 +1,22 @@
 """Constraints by name: properties of a loss for one-hot labels, checked in float64.
 
-The loss is -f(x, y), summed over the classes. Its values are computed as trainings compute them
-(`glojax.losses.stable`), but without clipping, so that those at a distance of 1e-100 from an end of [0, 1] stand for
-the limit there.
+The loss is -f(x, y), summed over the classes. Its values (`glojax.losses.slopes`) are not clipped, so that those at a
+distance of 1e-100 from an end of [0, 1] stand for the limit there.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
-import jax
 import numpy as np
-from numpy.typing import NDArray
 
-from glojax.cpu_devices import cpu_device
 from glojax.errors import ConfigurationError, nearest
 from glojax.expressions import LossTree
 from glojax.expressions.bounds import node_bounds
-from glojax.losses.operations import OPERATIONS
-from glojax.losses.stable import CONSTANT, Instruction, run, stable
+from glojax.losses.slopes import Values, evaluate_tree, leaves_of
 from glojax.strategies.base import Constraint
 
 #: A predicate, the name of one in `CONSTRAINTS`, or several, which must all hold.
 Constraints = Constraint | str | Iterable["Constraint | str"]
-
-Values = NDArray[np.float64]
 
 _TINY: Final = 1e-100
 _GRID: Final[Values] = np.arange(1, 1000) / 1000
@@ -102,43 +95,7 @@ CONSTRAINTS: Final[dict[str, Constraint]] = {
     constraint.__name__: constraint for constraint in (minimum_at_label, convex_in_y, bounded)
 }
 
-_FUNCTIONS: Final[dict[str, Callable[..., Values]]] = {
-    **{name: getattr(np, name) for name in ("log", "square", "sqrt", "add", "subtract", "multiply", "divide")},
-    **{name: getattr(np, name) for name in ("exp", "abs", "tanh", "sin", "cos", "power")},
-    "max": np.maximum,
-    "min": np.minimum,
-    "analytic_quotient": lambda a, b: a / np.sqrt(1 + b * b),
-    "log power": lambda a, log, exponent: np.exp(exponent * log),
-    "power complement": lambda a, log, exponent: -np.expm1(exponent * log),
-}
-
 
 def _values(tree: LossTree, label: int, probs: Values, complements: Values) -> Values:
     """Return f(label, y) for y = `probs` and 1 - y = `complements`, both [G]."""
-    near_one = probs > 0.5
-    leaves = {
-        "x": np.full_like(probs, label),
-        "y": probs,
-        "complement": complements,
-        "difference": complements if label else -probs,
-        "log_y": np.where(near_one, np.log1p(-complements), np.log(probs)),
-        "log_complement": np.where(near_one, np.log(complements), np.log1p(-probs)),
-    }
-
-    def value(instruction: Instruction, *operands: Values) -> Values:
-        if instruction.name == CONSTANT:
-            result = np.full_like(probs, instruction.value)
-        elif operands:
-            result = _apply(instruction.name, *operands)
-        else:
-            result = leaves[instruction.name.removeprefix("clipped_")]
-        return instruction.coefficient * result
-
-    return run(stable(tree), value)
-
-
-def _apply(name: str, *operands: Values) -> Values:
-    if name in _FUNCTIONS:
-        return _FUNCTIONS[name](*operands)
-    with jax.enable_x64(True), jax.default_device(cpu_device(0)):
-        return np.asarray(OPERATIONS[name](*operands))
+    return evaluate_tree(tree, leaves_of(np.full_like(probs, label), probs, complements)).value

@@ -40,7 +40,7 @@ def test_accepts_the_limits_of_every_range(fields: dict[str, Any]) -> None:
         ({"sigma": -1.5}, "sigma is -1.5"),
         ({"sigma": math.nan}, "sigma is nan"),
         ({"sigma": math.inf}, "sigma is inf"),
-        ({"coefficients": "some"}, "coefficients is 'some'; expected 'all' or 'independent'."),
+        ({"coefficients": "some"}, "coefficients is 'some'; expected one of 'all', 'independent', 'shape'."),
     ],
 )
 def test_values_out_of_range_are_refused(fields: dict[str, Any], message: str) -> None:

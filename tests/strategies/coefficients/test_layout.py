@@ -240,3 +240,15 @@ def test_a_tree_without_the_label_or_the_probability_is_refused(
 ) -> None:
     with pytest.raises(ConfigurationError, match=rf"Cannot tune .*: it lacks {missing}; a loss needs the label x"):
         CoefficientLayout.of(LossTree.parse(text), free)
+
+
+@pytest.mark.parametrize(
+    ("text", "free"),
+    [
+        ("x * log(y)", (3,)),  # the root's coefficient is the scale
+        ("log(y) - x / y", (2, 3)),  # that of the first summand is
+        ("x * y", (0,)),  # there is no other
+    ],
+)
+def test_a_shape_has_one_coefficient_fewer(text: str, free: tuple[int, ...]) -> None:
+    assert CoefficientLayout.of(LossTree.parse(text), "shape").indices == free

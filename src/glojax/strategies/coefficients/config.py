@@ -28,7 +28,8 @@ class TuningConfig:
     """
 
     coefficients: FreeCoefficients = "all"
-    """The coefficients to tune: all, one for each node, or only the independent ones, which no other absorbs."""
+    """The coefficients to tune: all, one for each node; only the independent ones, which no other absorbs; or those of
+    the shape, one fewer, as the scale of a loss is left to the learning rate."""
     generations: int = 20
     """Greatest number of generations."""
     population_size: int | None = None
@@ -54,5 +55,5 @@ class TuningConfig:
         if not 0 < self.sigma < math.inf:
             raise ConfigurationError(f"sigma is {self.sigma}; expected a positive number, such as 1.5.")
         if self.coefficients not in get_args(FreeCoefficients):
-            choices = " or ".join(map(repr, get_args(FreeCoefficients)))
-            raise ConfigurationError(f"coefficients is {self.coefficients!r}; expected {choices}.")
+            choices = ", ".join(map(repr, get_args(FreeCoefficients)))
+            raise ConfigurationError(f"coefficients is {self.coefficients!r}; expected one of {choices}.")

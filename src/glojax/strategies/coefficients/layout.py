@@ -13,7 +13,7 @@ Source: Gonzalez and Miikkulainen (2020), section III-B, has the idea and the ex
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 
-FreeCoefficients = Literal["all", "independent"]
+FreeCoefficients = Literal["all", "independent", "shape"]
 
 #: Significant decimal digits of a tuned coefficient, so that a tree is exactly the function that its text says.
 NUM_DIGITS = 6
@@ -45,7 +45,10 @@ class CoefficientLayout:
 
     @classmethod
     def of(cls, tree: LossTree, free: FreeCoefficients = "all") -> "CoefficientLayout":
-        """Return the layout of a tree; if only independent coefficients are free, with 1 for all others."""
+        """Return the layout of a tree; with 1 for all coefficients that are not independent, unless all are free.
+
+        Those of a shape are the independent ones but one, which the scale of the loss would absorb.
+        """
         if not (tree.uses("x") and tree.uses("y")):
             missing = "x" if tree.uses("y") else "y"
             raise ConfigurationError(
@@ -53,10 +56,24 @@ class CoefficientLayout:
             )
         layout = cls(tree, tuple(range(tree.size)))
         layout.tree_of(layout.vector)  # refuses coefficients that are not finite, here and below
-        if free == "independent":
+        if free != "all":
             layout = independent_layout(tree)
             layout.tree_of(layout.vector)
+        if free == "shape" and (scale := layout.scale_index) is not None:
+            layout = replace(layout, indices=tuple(index for index in layout.indices if index != scale))
         return layout
+
+    @property
+    def scale_index(self) -> int | None:
+        """The index of the coefficient that is kept as it is where the scale of a loss does not matter.
+
+        It is that of the root or, as a sum hands it on, of the first summand; None if it is the only one, or 0.
+        """
+        index = 0
+        while index not in self.indices and self.tree.nodes[index].arity:
+            index += 1
+        is_one_of_several = index in self.indices and len(self.indices) > 1
+        return index if is_one_of_several and self.tree.nodes[index].coefficient != 0 else None
 
     @property
     def vector(self) -> NDArray[np.float64]:

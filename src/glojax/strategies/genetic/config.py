@@ -130,7 +130,7 @@ class GeneticConfig:
     @property
     def operator_weights(self) -> dict[str, float]:
         """The sampling weight of each operator that is drawn, leaves included."""
-        return drawn_weights(PAPER_OPERATORS if self.operators is None else self.operators)
+        return PAPER_WEIGHTS if self.operators is None else drawn_weights(self.operators)
 
     @property
     def size_limit(self) -> int:

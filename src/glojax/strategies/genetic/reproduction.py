@@ -16,7 +16,7 @@ from glojax.strategies.genetic.sampling import random_tree
 from glojax.strategies.genetic.selection import select_parents
 
 #: Draws for each candidate after which the search for valid trees ends with an error.
-_MAX_DRAWS_PER_CANDIDATE = 1_000
+_MAX_DRAWS_PER_CANDIDATE = 20_000
 
 
 class GeneticStrategy(ABC):

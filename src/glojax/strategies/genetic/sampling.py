@@ -1,8 +1,10 @@
 """Random nodes and random trees, weighted by the operators' weights."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glojax.expressions.operators import OPERATORS, SAMPLED_VALUES, Node
 from glojax.expressions.tree import LossTree
@@ -18,13 +20,21 @@ def random_node(
 
     Source: Gonzalez and Miikkulainen (2020), section III-A, with its weights.
     """
-    operators = [name for name in weights if arity in (None, OPERATORS[name].arity)]
-    chances = np.array([weights[name] for name in operators])
-    drawn = operators[rng.choice(len(operators), p=chances / chances.sum())]
+    operators, cumulative = _table(arity, tuple(weights.items()))
+    drawn = operators[cumulative.searchsorted(rng.random(), side="right")]
     if drawn in SAMPLED_VALUES:
         values = SAMPLED_VALUES[drawn]
         return Node(drawn, values[rng.integers(len(values))])
     return Node(drawn)
+
+
+@lru_cache
+def _table(arity: int | None, weights: tuple[tuple[str, float], ...]) -> tuple[list[str], NDArray[np.float64]]:
+    """Return the operators of an arity, and their cumulative probabilities, as `Generator.choice` computes them."""
+    chosen = [(name, weight) for name, weight in weights if arity in (None, OPERATORS[name].arity)]
+    chances = np.array([weight for _, weight in chosen])
+    cumulative = np.cumsum(chances / chances.sum())
+    return [name for name, _ in chosen], cumulative / cumulative[-1]
 
 
 def random_tree(rng: np.random.Generator, max_depth: int, weights: Mapping[str, float] = PAPER_WEIGHTS) -> LossTree:

@@ -47,7 +47,7 @@ class SteadyStateSearch(GeneticStrategy):
     def ask(self, room: int) -> list[LossTree]:
         """Return the next candidates; none while the first population, or as many others, are being evaluated."""
         room = min(room, self._config.population_size - self._outstanding.total())
-        while len(self._next) < room and len(self._population) == self._config.population_size:
+        while len(self._next) < room and len(self._population) >= self._config.population_size:
             self._next.extend(breed(*self._trees_and_fitness(), self._config, self._rng, 1, self._constraint))
         asked = [self._next.popleft() for _ in range(min(room, len(self._next)))]
         self._outstanding.update(asked)
@@ -60,8 +60,12 @@ class SteadyStateSearch(GeneticStrategy):
         self._outstanding[tree] -= 1
         self._population.append((tree, evaluation.fitness))
         if len(self._population) > self._config.population_size:
-            oldest = min(fittest_first(*self._trees_and_fitness())[self._config.num_elites :])
-            del self._population[oldest]
+            self._leave()
+
+    def _leave(self) -> None:
+        """Remove the oldest candidate that is none of the elites."""
+        oldest = min(fittest_first(*self._trees_and_fitness())[self._config.num_elites :])
+        del self._population[oldest]
 
     def _trees_and_fitness(self) -> tuple[list[LossTree], np.ndarray]:
         """Return the candidates in the population, in the order in which they entered, and their fitness."""

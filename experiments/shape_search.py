@@ -1,0 +1,132 @@
+"""The search for shapes against cross-entropy at its own best rate, and against random shapes, on four tasks of digits.
+
+python -m experiments.shape_search --searches 1    # of each task; more searches go on from there
+
+The paper does not have it: its fitness is accuracy at one learning rate, which a larger step wins.
+
+Ours: has yet to be run; each row of the table says whether a loss was found that a learning rate cannot give.
+
+Time: some minutes a search with its control on two cores, at 300 steps a training.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from experiments import script
+from experiments.records import Records
+from experiments.report import NOT_RUN, Report, table
+from experiments.searches import record_search
+
+#: The options of the command line that make each task.
+TASKS: dict[str, tuple[str, ...]] = {
+    "clean": (),
+    "label noise": ("--label-noise", "0.4"),
+    "imbalance": ("--imbalance", "0.05", "--metric", "balanced_accuracy"),
+    "a tenth of the images": ("--train-fraction", "0.1"),
+}
+
+#: What the found loss has to gain on average over cross-entropy at its own best rate.
+GOALS = {"clean": 0.005, "label noise": 0.025, "imbalance": 0.01, "a tenth of the images": 0.01}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(script.Options):
+    """Options of the searches."""
+
+    dataset: str = "digits"
+    """Data set: digits (built in), mnist, fashion_mnist, cifar10, or a path that ends in .npz."""
+
+    searches: int = 10
+    """Number of searches of each task, with the seeds from 0 on."""
+
+    tasks: tuple[str, ...] = tuple(TASKS)
+    """The tasks, of: clean, label noise, imbalance, a tenth of the images."""
+
+    steps: int = 300
+    """Steps of a whole training."""
+
+    seeds: int = 12
+    """Fresh seeds of the verdict."""
+
+
+def name_of(options: Options, task: str, seed: int) -> str:
+    """Return the path of a search's record, below the folder of the results and without suffix."""
+    return f"shape_search/{options.dataset}_{task.replace(' ', '_')}_steps_{options.steps}_seed_{seed}"
+
+
+def search(options: Options) -> None:
+    # All tasks with one seed before the next seed.
+    for seed in range(options.searches):
+        for task in options.tasks:
+            budget = ("--steps", str(options.steps), "--seeds", str(options.seeds), "--seed", str(seed), "--control")
+            arguments = (*TASKS[task], *budget)
+            record_search(
+                options, name_of(options, task, seed), ["python", "-m", "glojax.search", *arguments], arguments
+            )
+
+
+def report(options: Options, records: Records) -> Report:
+    rows = []
+    for task in options.tasks:
+        found = [records.search(name_of(options, task, seed)) for seed in range(options.searches)]
+        results: list[dict[str, Any]] = [one["outcome"]["result"] for one in found if one is not None]
+        rows.append((task, f"{GOALS[task]:+.3f}", *_cells(results)))
+    header = (
+        *("task", "goal", "searches", "found over cross-entropy", "better in", "pooled p"),
+        *(
+            "random shapes over cross-entropy",
+            "found over random",
+            "candidate-steps a search",
+            "shapes",
+            "false rejections",
+        ),
+    )
+    return Report(
+        f"Test scores after {options.steps} steps, each loss at its own best rate, mean over the searches.\n\n"
+        f"{table(header, rows)}\n"
+        "Pooled p: one-sample t-test over the searches' differences, two-tailed. Random: the best of the random shapes "
+        "that took as many candidate-steps as the search, chosen in the same way.\n"
+    )
+
+
+def _cells(results: list[dict[str, Any]]) -> tuple[object, ...]:
+    if not results:
+        return (0, *[NOT_RUN] * 8)
+    over, random, checked, false = [], [], 0, 0
+    for result in results:
+        tests = {loss["name"]: loss["test"]["mean"] for loss in result["comparison"]}
+        over.append(result["verdict"][0]["difference"])
+        random.append(tests["random"] - tests["cross_entropy"])
+        audit = result["search"]["audit"]
+        checked, false = checked + audit["checked"], false + audit["false_rejections"]
+    steps = np.median([result["search"]["candidate_steps"] for result in results])
+    shapes = np.median([result["search"]["candidates"] for result in results])
+    return (
+        len(results),
+        f"{np.mean(over):+.4f}",
+        f"{sum(value > 0 for value in over)} of {len(over)}",
+        _pooled(over),
+        f"{np.mean(random):+.4f}",
+        f"{np.mean(np.subtract(over, random)):+.4f}",
+        f"{steps:,.0f}",
+        f"{shapes:,.0f}",
+        f"{false} of {checked}",
+    )
+
+
+def _pooled(differences: list[float]) -> str:
+    if len(differences) < 2 or np.ptp(differences) == 0:
+        return "needs two searches"
+    from scipy import stats
+
+    return f"{stats.ttest_1samp(differences, 0).pvalue:.2g}"
+
+
+main = partial(script.run_script, Options, script.no_trainings, report, __doc__, first=search)
+
+
+if __name__ == "__main__":
+    script.start(main)

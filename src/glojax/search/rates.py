@@ -1,0 +1,163 @@
+"""The best learning rate of each of several losses, by a sweep; and the race that follows from cross-entropy's."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from glojax.datasets import Dataset
+from glojax.errors import ConfigurationError
+from glojax.evaluation import FITNESS_SPLIT, Evaluator, FitnessRule, RaceRule, Rung, evaluate, shape_of
+from glojax.expressions import LossTree
+from glojax.losses import CATALOG
+from glojax.search.comparison import RateTrial
+from glojax.tasks import TASKS
+from glojax.training import TrainingConfig
+from glojax.training.config import MAX_RATE, MIN_RATE
+
+#: The loss that candidates race against.
+RIVAL: Final = "cross_entropy"
+
+#: Rates of a sweep are so far apart; those beside the best one, in the end, by its square root.
+_FACTOR: Final = 3.0
+
+#: A sweep begins with so many rates on either side of where it starts, and ends after so many in all.
+_NUM_BESIDE, _MAX_RATES = 2, 16
+
+#: The shares of the steps of a whole training that the rungs of a race take: the first at the lowest rate alone.
+_RUNG_SHARES: Final = (1 / 15, 2 / 15)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The learning rates that a loss was tried at, ascending."""
+
+    tried: tuple[RateTrial, ...]
+    lower_is_better: bool
+
+    @property
+    def best(self) -> RateTrial:
+        """The one with the best mean score, the lowest of equals."""
+        return max(self.tried, key=self._fitness)
+
+    @property
+    def fitness(self) -> float:
+        """The mean score at the best rate, or minus that where a lower one is better; higher is better."""
+        return self._fitness(self.best)
+
+    def _fitness(self, trial: RateTrial) -> float:
+        if trial.mean_validation is None:
+            return -math.inf
+        return -trial.mean_validation if self.lower_is_better else trial.mean_validation
+
+
+def sweep(
+    evaluator: Evaluator, losses: Mapping[str, LossTree], starts: Mapping[str, float], seeds: Sequence[int]
+) -> dict[str, Sweep]:
+    """Find the best learning rate of each loss by its mean validation score over seeds.
+
+    It is tried at rates that differ by a factor of 3 around its start, and at more of them until the best one lies
+    between two others; then at two more beside the best one.
+    """
+
+    def swept(tried: Mapping[float, RateTrial]) -> Sweep:
+        return Sweep(tuple(tried[rate] for rate in sorted(tried)), evaluator.metric.lower_is_better)
+
+    found: dict[str, dict[float, RateTrial]] = {name: {} for name in losses}
+    wanted = {name: [starts[name] * _FACTOR**step for step in range(-_NUM_BESIDE, _NUM_BESIDE + 1)] for name in losses}
+    is_refined = set[str]()
+    while any(wanted.values()):
+        names = [name for name in losses if wanted[name]]
+        rules = [FitnessRule(tuple(seeds), tuple(wanted[name])) for name in names]
+        for name, evaluation in zip(names, evaluate(evaluator, [losses[name] for name in names], rules), strict=True):
+            tried = found[name]
+            for rate in wanted[name]:
+                trials = [trial for trial in evaluation.trials if trial.learning_rate == rate]
+                mean = float(np.mean([trial.scores[FITNESS_SPLIT] for trial in trials]))
+                known = round(mean, 6) if math.isfinite(mean) else None
+                tried[rate] = RateTrial(rate, known, sum(not trial.finite for trial in trials))
+            best = swept(tried).best.learning_rate
+            step = _FACTOR if best in (min(tried), max(tried)) and len(tried) < _MAX_RATES else math.sqrt(_FACTOR)
+            beside = [best / step, best * step] if name not in is_refined else []
+            if step != _FACTOR:
+                is_refined.add(name)
+            wanted[name] = [
+                rate
+                for rate in beside
+                if MIN_RATE <= rate <= MAX_RATE and not any(math.isclose(rate, other) for other in tried)
+            ]
+    return {name: swept(tried) for name, tried in found.items()}
+
+
+def require_shapes(dataset: Dataset) -> None:
+    """Raise ConfigurationError unless fingerprint and pull are defined for a data set: each example has one class."""
+    is_softmax = TASKS[dataset.task].link == "softmax"
+    if not is_softmax or not np.issubdtype(dataset.train.targets.dtype, np.integer):
+        kind = "soft labels" if is_softmax else f"the task {dataset.task}"
+        raise ConfigurationError(
+            f"{dataset.name} has {kind}, and shapes are known for one class an example alone; give --preset paper."
+        )
+
+
+def normalised_rate(rate: float, tree: LossTree, num_classes: int, config: TrainingConfig) -> float:
+    """Return the rate that gives a loss the first step that cross-entropy takes at a rate."""
+    pulls = [shape_of(each, num_classes, config.prob_epsilon).pull for each in (CATALOG[RIVAL], tree)]
+    return float(np.clip(rate * abs(pulls[0] / pulls[1]) ** scale_power(config), MIN_RATE, MAX_RATE))
+
+
+def scale_power(config: TrainingConfig) -> float:
+    """Return the power of a loss's scale that the optimizer's first step grows by: 1 for plain SGD, 0 for Adam."""
+    params = {"kernel": jnp.array([1.0, -1.0, 0.5])}
+    assert callable(config.optimizer)
+    optimizer = config.optimizer(1.0)
+    with_scale = []
+    for scale in (0.1, 0.4):
+        gradient = {"kernel": scale * jnp.array([0.3, -0.1, 0.2])}
+        with jax.numpy_dtype_promotion("standard"):  # which some of optax's optimizers rely on
+            updates, _ = optimizer.update(gradient, optimizer.init(params), params)
+        with_scale.append(float(optax.tree.norm(updates)))
+    return round(math.log(with_scale[1] / with_scale[0], 4), 2) if min(with_scale) > 0 else 1.0
+
+
+def race(
+    evaluator: Evaluator,
+    rate: float,
+    seeds: Sequence[int],
+    *,
+    factors: Sequence[float],
+    audit_share: float,
+    num_classes: int,
+) -> RaceRule:
+    """Return the rule by which losses race against cross-entropy, whose own best rate is given."""
+    config, rival = evaluator.config, CATALOG[RIVAL]
+    all_seeds = tuple(seeds)
+    steps = [max(1, round(share * config.num_steps)) for share in _RUNG_SHARES]
+    rates = tuple(rate * factor for factor in factors)
+    rules = [
+        FitnessRule(all_seeds, (MIN_RATE,), num_steps=steps[0]),
+        FitnessRule(all_seeds, rates[:1], num_steps=steps[0]),
+    ]
+    rules += [FitnessRule(all_seeds, rates, num_steps=steps[1]), FitnessRule(all_seeds, (rate,))]
+    untrained, *rungs, whole = (
+        -math.inf if one.fitness is None else one.fitness for one in evaluate(evaluator, [rival] * len(rules), rules)
+    )
+    return RaceRule(
+        rate=normalised_rate(rate, rival, num_classes, config)
+        * abs(shape_of(rival, num_classes).pull) ** scale_power(config),
+        power=scale_power(config),
+        factors=tuple(factors),
+        rungs=tuple(
+            Rung(number, 1 if index == 0 else len(factors), (untrained + score) / 2)
+            for index, (number, score) in enumerate(zip(steps, rungs, strict=True))
+        ),
+        bar=whole,
+        seeds=all_seeds,
+        audit_share=audit_share,
+        num_classes=num_classes,
+        prob_epsilon=config.prob_epsilon,
+    )

@@ -1,0 +1,119 @@
+"""The phases of a search for the shape of a loss: rates, race, discovery, control, tuning, verdict."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
+
+from glojax.evaluation import Evaluation, PoolEvaluator, shape_of
+from glojax.expressions import LossTree
+from glojax.search.finalists import Finalist, select_discovered, select_tuned
+from glojax.search.generations import Discovered
+from glojax.search.loop import Search
+from glojax.search.options import DiscoverOptions, RunOptions
+from glojax.search.rates import RIVAL, Sweep, normalised_rate, race, sweep
+from glojax.search.run import Run
+from glojax.search.tuning import Tuned
+from glojax.search.verdict import Tally
+from glojax.strategies import NewShapes, RandomSearch, find_constraint
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What a search found: its finalists, the best first, and its counts as a JSON object."""
+
+    finalists: list[Finalist]
+    record: dict[str, Any]
+
+
+class ShapeRun:
+    """The phases, on a run; each loss trains at a rate of its own.
+
+    Attributes:
+        sweeps: The learning rates of each standard loss, and of others that `sweep` was called for.
+    """
+
+    def __init__(self, run: Run, options: DiscoverOptions):
+        """Find the best rates of the standard losses, and the scores of cross-entropy that candidates race against."""
+        self._run, self._options = run, options
+        self._num_classes, config = run.dataset.num_outputs, run.evaluator.config
+        self.sweeps: dict[str, Sweep] = {}
+        standard = options.standard_trees
+        self.sweep({RIVAL: standard.pop(RIVAL)}, {RIVAL: config.learning_rate})
+        rate = self.sweeps[RIVAL].best.learning_rate
+        self.sweep(
+            standard, {name: normalised_rate(rate, tree, self._num_classes, config) for name, tree in standard.items()}
+        )
+        run.display.start_phase("Cross-entropy's race", (2 + 2 * options.rates) * options.replicates, "trainings")
+        self._rule = race(
+            run.evaluator,
+            rate,
+            options.seeds_of_search,
+            factors=options.rate_multiples,
+            audit_share=options.audit,
+            num_classes=self._num_classes,
+        )
+
+    def sweep(self, losses: Mapping[str, LossTree], starts: Mapping[str, float]) -> None:
+        """Find the best learning rate of each loss, and show what was tried."""
+        seeds, display = self._options.seeds_of_rates, self._run.display
+        display.start_phase("Learning rates", 7 * len(losses) * len(seeds), "trainings")
+        found = sweep(self._run.evaluator, losses, starts, seeds)
+        for name, tried in found.items():
+            display.show_rates(name, tried)
+        self.sweeps |= found
+
+    def discover(self) -> Candidates:
+        """Search for new shapes, and choose between the best of them by fresh seeds."""
+        shapes, tally, display = self._new_shapes(), Tally(self._rule.bar), self._run.display
+
+        def count(evaluation: Evaluation) -> None:
+            tally.add(evaluation)
+            display.audit = tally.audit
+
+        found = self._run.discover(self._options, self._evaluator(), shapes, count)
+        return self._candidates([one.evaluation for one in found], shapes, tally)
+
+    def control(self, num_steps: int) -> Candidates:
+        """Do the same with shapes drawn at random, until they have taken as many candidate-steps."""
+        options, display = self._options, self._run.display
+        shapes, tally = self._new_shapes(), Tally(self._rule.bar)
+
+        def count(evaluation: Evaluation) -> None:
+            tally.add(evaluation)
+            self._run.record("control", evaluation, 0)
+
+        search = Search(
+            RandomSearch(options.genetic, options.seed, constraint=shapes), self._evaluator(), on_evaluation=count
+        )
+        display.start_phase("Random shapes", options.generations * options.genetic.population_size, "candidates")
+        while tally.candidate_steps < num_steps:
+            search.run(options.genetic.population_size)
+        return self._candidates(search.found, shapes, tally)
+
+    def tune(self, finalists: Sequence[Finalist], options: RunOptions) -> tuple[list[Tuned], list[Finalist]]:
+        """Tune the coefficients of the best losses; return the results, and the finalists of all members."""
+        trees = [finalist.tree for finalist in finalists[: options.tuned]]
+        tuned = self._run.tune(trees, options.tuning, options.seed, options.asynchronous, self._evaluator())
+        members = select_tuned(tuned, options.finalists, find_constraint(options.constraint))
+        return tuned, self._choose(members) if members else []
+
+    def rates_record(self) -> dict[str, list[dict[str, Any]]]:
+        """Return all learning rates that were tried, as a JSON object."""
+        return {name: [asdict(trial) for trial in found.tried] for name, found in self.sweeps.items()}
+
+    def _evaluator(self) -> PoolEvaluator:
+        return self._run.by_rule(self._rule)
+
+    def _new_shapes(self) -> NewShapes:
+        epsilon = self._run.evaluator.config.prob_epsilon
+        known = partial(shape_of, num_classes=self._num_classes, prob_epsilon=epsilon)
+        return NewShapes(known, find_constraint(self._options.constraint))
+
+    def _candidates(self, found: Sequence[Evaluation], shapes: NewShapes, tally: Tally) -> Candidates:
+        shortest = [Discovered(replace(one, tree=shapes.shortest(one.tree)), 0) for one in found]
+        finalists = self._choose(select_discovered(shortest, self._options.finalists))
+        return Candidates(finalists, tally.record(shapes.draws))
+
+    def _choose(self, found: Sequence[Evaluation]) -> list[Finalist]:
+        return self._run.choose(found, self._options.seeds_of_finalists, own_rates=True)

@@ -1,0 +1,292 @@
+"""The search for shapes as a command, with a pool that trains nothing."""
+
+import contextlib
+import io
+import json
+import shutil
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from glojax.evaluation import Trained, Training, shape_of
+from glojax.expressions import LossTree
+from glojax.losses import CATALOG
+from glojax.search import opening
+from glojax.search.__main__ import main
+from glojax.search.comparison import ComparedLoss, Comparison, Scores, WelchTest
+from glojax.search.saved_run import load_run
+from glojax.search.verdict import Tally, judge
+from glojax.training import TrainResult
+from tests.crash.run_folders import contents
+from tests.evaluation.fake_pool import FakePool, scalar_result
+from tests.isolation import data_root  # noqa: F401
+
+SEARCH = (
+    *("--population-size", "10", "--generations", "3", "--finalists", "3", "--finalist-seeds", "2", "--seed", "40"),
+    *("--tuning.generations", "2", "--seeds", "3", "--devices", "1", "--control", "--run-dir", "run"),
+)
+
+
+_STANDARD = [shape_of(CATALOG[name], 10).fingerprint for name in ("cross_entropy", "baikal", "baikal_cma")]
+
+
+def is_better(tree: LossTree) -> bool:
+    """Return whether a shape is better than the standard ones: a quarter of all are."""
+    fingerprint = shape_of(tree, 10).fingerprint
+    return fingerprint not in _STANDARD and int(fingerprint, 16) % 4 == 0
+
+
+def trained(training: Training) -> TrainResult:
+    """The best rate of each loss is where its first step is that of cross-entropy at 0.44."""
+    steps, _, splits = training.context.partition(" ")
+    step = training.learning_rate * max(shape_of(training.tree, 10).pull, 1e-6)
+    distance = min(abs(np.log(step / 0.4)), 3.0)
+    score = (0.9 if steps == "200" else 0.5) + 0.02 * is_better(training.tree) - 0.1 * float(distance)
+    measured = ("validation", "test") if "test" in splits else ("validation",)
+    return scalar_result(round(score + training.seed / 1e4, 6), steps=int(steps), splits=measured)
+
+
+class EndingPool(FakePool):
+    """Is interrupted after so many trainings."""
+
+    def __init__(self, last: int) -> None:
+        super().__init__(trained)
+        self._left = iter(range(last))
+
+    def wait(self) -> list[Trained]:
+        if next(self._left, None) is None:
+            raise KeyboardInterrupt
+        return super().wait()
+
+
+class Pools(list[FakePool]):
+    """The pool of each run; those that are added beforehand serve first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._numbers = count()
+
+    def use(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
+        """Let runs, in a folder, have these pools, and trace no network."""
+        patch.chdir(folder)
+        patch.setattr(opening, "DevicePool", self._make)
+        patch.setattr(opening, "make_train", lambda *arguments: None)
+        patch.setattr(opening, "computation_identity", lambda train: "none")
+
+    def _make(self, *arguments: object, **options: object) -> FakePool:
+        number = next(self._numbers)
+        if number == len(self):
+            self.append(FakePool(trained))
+        return self[number]
+
+
+@pytest.fixture
+def pools(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pools:
+    """The pools of runs in an empty folder."""
+    pools = Pools()
+    pools.use(monkeypatch, tmp_path)
+    return pools
+
+
+class Finished(NamedTuple):
+    folder: Path
+    output: str
+    submitted: list[Training]
+
+    @property
+    def result(self) -> Any:
+        return json.loads((self.folder / "result.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The bare command with a control, in a small budget."""
+    pools, folder, output = Pools(), tmp_path_factory.mktemp("shape"), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(output):
+        pools.use(patch, folder)
+        assert main(SEARCH) == 0
+    return Finished(folder / "run", output.getvalue(), pools[0].submitted)
+
+
+def test_the_bare_command_finds_a_shape_at_its_own_rate_and_judges_it(finished: Finished) -> None:
+    record = finished.result
+    tree = LossTree.parse(record["expression"])
+    assert is_better(tree)
+    rates = {
+        name: max(tried, key=lambda one: one["mean_validation"])["learning_rate"]
+        for name, tried in record["rates"].items()
+    }
+    assert [one["against"] for one in record["verdict"]] == ["cross_entropy", "baikal", "baikal_cma"]
+    for one in record["verdict"]:
+        assert one["rate"] == rates[one["against"]]
+        assert one["better"] is True
+        assert one["interval"][0] < one["difference"] < one["interval"][1]
+    (found,) = {loss["name"] for loss in record["comparison"]} & {"discovered", "tuned"}
+    assert record["learning_rate"] == rates[found]
+    means = {name: max(one["mean_validation"] for one in tried) for name, tried in record["rates"].items()}
+    assert means[found] == max(means["discovered"], means["tuned"])
+    assert record["learning_rate"] * shape_of(tree, 10).pull == pytest.approx(0.4, rel=0.4)
+
+
+def test_the_run_reads_back(finished: Finished) -> None:
+    saved = load_run(finished.folder)
+    assert str(saved.best) == finished.result["expression"]
+    assert {one.rejected_by for one in saved.evaluations} >= {None, "pull"}
+    assert saved.comparison == finished.result["comparison"]
+
+
+def test_it_prints_rates_and_verdicts(finished: Finished) -> None:
+    lines = finished.output.splitlines()
+    assert "cross_entropy: best rate 0.45 (" in finished.output
+    assert [line for line in lines if line.startswith("Verdict:")] == [
+        f"Verdict:          {one['sentence']}" for one in finished.result["verdict"]
+    ]
+
+
+@pytest.mark.parametrize("phase", ["discovery", "control"])
+def test_search_and_control_are_counted(finished: Finished, phase: str) -> None:
+    record = finished.result["search"] if phase == "discovery" else finished.result["control"]["search"]
+    lines = (finished.folder / "candidates.jsonl").read_text().splitlines()
+    mine = [line for line in map(json.loads, lines) if line["phase"] == phase]
+    shapes = {shape_of(LossTree.parse(line["expression"]), 10).fingerprint for line in mine}
+    assert record["candidates"] == len(mine) == len(shapes)
+    assert record["candidate_steps"] == sum(line["steps"] for line in mine)
+    untrained = [line for line in mine if line["status"] in ("rejected", "lacks_variable")]
+    assert record["trained"] + len(untrained) == len(mine)
+    by_pull = [line for line in untrained if line.get("rejected_by") == "pull"]
+    assert record["rejected"]["pull"] == len(by_pull) > 0
+    assert record["drawn"] > record["candidates"]
+    audited = [line for line in mine if line["status"] != "rejected" and "rejected_by" in line]
+    assert record["audit"]["checked"] == len(audited)
+
+
+def test_the_control_has_the_budget_of_the_search(finished: Finished) -> None:
+    control, search = finished.result["control"]["search"], finished.result["search"]
+    assert control["candidate_steps"] >= search["candidate_steps"]
+
+
+def test_each_phase_has_seeds_of_its_own(finished: Finished) -> None:
+    assert {one.seed for one in finished.submitted} == set(range(40, 40 + 3 + 2 + 3 + 3))
+    tested = {one.seed for one in finished.submitted if "test" in one.context}
+    assert tested == set(range(48, 51)) == set(finished.result["seeds"])
+
+
+@pytest.mark.parametrize("order", [(), ("--asynchronous",)])
+def test_an_interrupted_search_ends_as_the_undisturbed_one(
+    pools: Pools, finished: Finished, order: tuple[str, ...]
+) -> None:
+    pools += [EndingPool(20), EndingPool(250), FakePool(trained)]
+    assert main([*SEARCH, *order]) == 130
+    assert [main(["resume", "run", "--devices", "1"]) for _ in range(2)] == [130, 0]
+    if not order:
+        assert contents(Path("run")) == contents(finished.folder)
+        return
+    shutil.copytree("run", "again", ignore=shutil.ignore_patterns("[!ce]*", "candidates.jsonl"))
+    shutil.copy("run/tuning_events.jsonl", "again")
+    assert main(["resume", "again", "--devices", "1"]) == 0
+    assert contents(Path("again")) == contents(Path("run"))
+
+
+def test_random_shapes_are_a_strategy_of_their_own(pools: Pools) -> None:
+    budget = ("--population-size", "10", "--generations", "2", "--finalists", "2", "--finalist-seeds", "2")
+    assert main(["discover", "--strategy", "random", *budget, "--devices", "1", "--run-dir", "run"]) == 0
+    result = json.loads(Path("run/result.json").read_text())
+    assert result["search"]["candidates"] == 20
+    assert result["learning_rate"] > 0
+
+
+def compared(*values: list[float]) -> Comparison:
+    def p_value(first: list[float], second: list[float]) -> float | None:
+        return None if not second else float(stats.ttest_ind(first, second, equal_var=False).pvalue)
+
+    losses = [
+        ComparedLoss(str(index), "x * y", 0.1, Scores.of(each), Scores.of(each), 0, [])
+        for index, each in enumerate(values)
+    ]
+    tests = [WelchTest("0", str(index), p_value(values[0], each)) for index, each in enumerate(values[1:], start=1)]
+    return Comparison(losses, tests)
+
+
+@pytest.fixture
+def values() -> list[list[float]]:
+    rng = np.random.default_rng(0)
+    return [list(rng.normal(mean, 0.01, 8)) for mean in (0.96, 0.94, 0.955, 0.99)]
+
+
+def test_verdicts_are_welchs_test_and_interval_corrected_by_holm(values: list[list[float]]) -> None:
+    verdicts = judge(compared(*values), "0", ["1", "2", "3"], "accuracy")
+    raw = [stats.ttest_ind(values[0], other, equal_var=False) for other in values[1:]]
+    for one, test, other in zip(verdicts, raw, values[1:], strict=True):
+        assert one.interval == pytest.approx(tuple(test.confidence_interval(0.95)), abs=1e-6)
+        assert one.difference == pytest.approx(np.mean(values[0]) - np.mean(other), abs=1e-6)
+    order = np.argsort([test.pvalue for test in raw])
+    expected = np.maximum.accumulate([(3 - rank) * raw[index].pvalue for rank, index in enumerate(order)])
+    assert [verdicts[index].p for index in order] == pytest.approx(list(np.minimum(expected, 1)))
+    assert [one.better for one in verdicts] == [True, False, False]
+    words = ["it is better than 1", "it is no better than 2", "it is worse than 3"]
+    assert all(word in one.sentence for word, one in zip(words, verdicts, strict=True))
+
+
+def test_the_verdict_has_the_metrics_name_and_direction(values: list[list[float]]) -> None:
+    verdicts = judge(compared(*values), "0", ["1", "2", "3"], "calibration error", lower_is_better=True)
+    assert [one.better for one in verdicts] == [False, False, True]
+    words = ["it is worse than 1", "it is no better than 2", "it is better than 3"]
+    assert all(word in one.sentence for word, one in zip(words, verdicts, strict=True))
+    assert verdicts[0].sentence.startswith(f"Test calibration error {np.mean(values[0]):.4f} at its own best rate 0.1")
+
+
+def test_nothing_can_be_told_of_a_loss_without_a_score(values: list[list[float]]) -> None:
+    (verdict,) = judge(compared(values[0], []), "0", ["1"], "log likelihood")
+    assert (verdict.better, verdict.difference, verdict.interval) == (None, None, None)
+    assert "1 none at its own, 0.1; whether it is better cannot be told" in verdict.sentence
+
+
+def test_of_one_seed_nothing_can_be_told() -> None:
+    half = Scores.of([0.5])
+    losses = [ComparedLoss(name, "x * y", 0.1, half, half, 0, []) for name in "ab"]
+    (verdict,) = judge(Comparison(losses, [WelchTest("a", "b", None)]), "a", ["b"], "accuracy")
+    assert (verdict.better, verdict.p, verdict.interval) == (None, None, None)
+    assert "cannot be told" in verdict.sentence
+
+
+def test_the_interval_of_the_audit_is_wilsons() -> None:
+    tally = Tally(bar=0.9, checked=20, false_rejections=1)
+    p, n, z = 1 / 20, 20, 1.959964
+    centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    assert tally.interval == pytest.approx(
+        ((centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)), abs=1e-5
+    )
+    assert Tally(bar=0.9).interval == (0.0, 1.0)
+    assert "1 of 20 rejections false" in tally.audit
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--rates", "0"), "--rates is 0"),
+        (("--rate-factor", "1"), "--rate-factor is 1.0; expected a number above 1"),
+        (("--audit", "2"), "--audit is 2.0; expected a share from 0 to 1"),
+        (("--preset", "paper", "--control"), "--control goes with --preset shape"),
+        (("--standard-losses", "bakal"), "Unknown loss 'bakal'. Did you mean 'baikal'?"),
+        (("--standard-losses", "log(y)"), "log(y) lacks x or y"),
+        (("--dataset", "diabetes"), "diabetes has the task regression, and shapes are known for one class an example"),
+        (("discover", "--dataset", "soft.npz"), "soft has soft labels, and shapes are known for one class an example"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    options: tuple[str, ...],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    np.savez("soft.npz", x_train=rng.normal(size=(20, 3)), y_train=rng.dirichlet(np.ones(4), 20))
+    assert main(options) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}")
+    assert not Path("runs").exists()

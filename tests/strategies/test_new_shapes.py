@@ -1,0 +1,54 @@
+"""The constraint that candidates are new shapes, and the strategy whose parents come from all of them."""
+
+from functools import partial
+
+import pytest
+
+from glojax.evaluation import shape_of
+from glojax.expressions import LossTree
+from glojax.strategies import GeneticConfig, NewShapes, RandomSearch, ShapeSearch, SteadyStateSearch
+from tests.strategies.driving import ask_all, fitness_of_text, tell_all
+
+CONFIG = GeneticConfig(population_size=20, selection="tournament", tournament_size=5, initial_depth=3)
+shape = partial(shape_of, num_classes=10)
+
+
+@pytest.mark.parametrize("strategy", [RandomSearch, ShapeSearch])
+def test_no_draw_is_wasted(strategy: type[RandomSearch] | type[ShapeSearch]) -> None:
+    shapes = NewShapes(shape)
+    search = strategy(CONFIG, 0, constraint=shapes)
+    asked: list[LossTree] = []
+    for _ in range(3):
+        trees = search.ask(20)
+        tell_all(search, trees, fitness_of_text)
+        asked += trees
+    assert len({shape(tree).fingerprint for tree in asked}) == len(asked) == 60
+    assert all(shape(tree).is_trainable for tree in asked)
+    assert shapes.draws["new"] >= 60
+    assert min(shapes.draws[name] for name in ("lacks_variable", "known", "gradient")) > 0
+
+
+def test_the_shortest_text_stands_for_all() -> None:
+    shapes = NewShapes(shape)
+    long, short, longer = (LossTree.parse(text) for text in ("x * log(y) + 3 * y", "x * log(y)", "x * log(y) + 1 + x"))
+    assert [shapes(tree) for tree in (long, short, longer)] == [True, False, False]
+    assert shapes.shortest(long) == shapes.shortest(longer) == short
+    assert shapes.shortest(LossTree.parse("x * y")) == LossTree.parse("x * y")
+
+
+def test_what_does_not_meet_the_constraint_is_not_known() -> None:
+    shapes = NewShapes(shape, lambda tree: tree.size < 5)
+    assert not shapes(LossTree.parse("x * log(y) + 1"))
+    assert shapes(LossTree.parse("x * log(y)"))
+    assert shapes.draws == {"constraint": 1, "new": 1}
+
+
+def test_the_archive_forgets_nobody() -> None:
+    config = GeneticConfig(population_size=4, num_elites=0)
+    sizes = {}
+    for strategy in (ShapeSearch, SteadyStateSearch):
+        search = strategy(config, 0)
+        for _ in range(6):
+            tell_all(search, ask_all(search), fitness_of_text)
+        sizes[strategy] = len(search._population)
+    assert sizes == {ShapeSearch: 24, SteadyStateSearch: 4}
