@@ -197,6 +197,6 @@ def test_decisive_settings_are_those_in_force(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_identity_of_a_larger_network_takes_no_device() -> None:
     digits = load_dataset("digits")
-    mnist = replace(make_train(DigitsCNN, digits, CONFIG), network=MnistCNN, input_shape=(28, 28, 1))
+    mnist = replace(make_train(DigitsCNN, digits, CONFIG), network=MnistCNN)
     data = {"train": (jax.ShapeDtypeStruct((100, 28, 28, 1), jnp.uint8), jax.ShapeDtypeStruct((100,), jnp.int32), None)}
     assert len(computation_identity(replace(mnist, data=data))) == 32  # type: ignore[arg-type]

@@ -2,31 +2,53 @@
 
 from typing import Any, TypeAlias
 
+import jax
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from glojax.datasets.reading import explained
 from glojax.errors import DatasetError
 
-Inputs: TypeAlias = NDArray[np.uint8] | NDArray[np.int32] | NDArray[np.float32]
+#: An array [N, ...] uint8, int32 or float32, or a pytree of them.
+Inputs: TypeAlias = Any
 
 
-def as_inputs(inputs: ArrayLike, which: str) -> Inputs:
-    """Convert inputs [N, ...] of the `which` split to uint8, int32 or float32; grey uint8 images get a channel axis."""
-    array = as_array(inputs, f"{which} inputs")
+def as_inputs(inputs: Any, num_examples: int, which: str) -> Inputs:
+    """Convert inputs [N, ...] of the `which` split, or a pytree of them, to the types of a split."""
+    if not _is_structure(inputs, num_examples):
+        return _as_input(inputs, f"{which} inputs")
+    with explained(ValueError, f"The {which} inputs make no pytree", "keys of one type: rename them"):
+        return jax.tree_util.tree_map_with_path(
+            lambda path, leaf: _as_input(leaf, f"{which} inputs{jax.tree_util.keystr(path)}"),
+            inputs,
+            is_leaf=lambda node: not _is_structure(node, num_examples),
+        )
+
+
+def _is_structure(inputs: Any, num_examples: int) -> bool:
+    """Return whether inputs are a pytree of arrays; a list with an item for each example is one array."""
+    if isinstance(inputs, list | tuple):
+        leaves = () if len(inputs) == num_examples else jax.tree.leaves(inputs)
+        return any(getattr(leaf, "ndim", 0) for leaf in leaves)
+    return not jax.tree_util.all_leaves([inputs])
+
+
+def _as_input(inputs: ArrayLike, what: str) -> NDArray[Any]:
+    """Convert inputs [N, ...] to uint8, int32 or float32; grey uint8 images get a channel axis."""
+    array = as_array(inputs, what)
     if array.dtype == np.uint8:
         return array[..., np.newaxis] if array.ndim == 3 else array
     if np.issubdtype(array.dtype, np.integer):
         limits = np.iinfo(np.int32)
         if array.size and not limits.min <= array.min() <= array.max() <= limits.max:
             raise DatasetError(
-                f"The {which} inputs run from {array.min()} to {array.max()}; expected whole numbers that int32 holds: "
+                f"The {what} run from {array.min()} to {array.max()}; expected whole numbers that int32 holds: "
                 "renumber them, or convert them to floats."
             )
         return array.astype(np.int32, copy=False)
     if array.dtype.kind not in "bf":
         raise DatasetError(
-            f"The {which} inputs are {array.dtype}; expected uint8 pixels, other whole numbers, or floats: convert "
+            f"The {what} are {array.dtype}; expected uint8 pixels, other whole numbers, or floats: convert "
             "them with astype."
         )
     with np.errstate(over="ignore"):  # what float32 does not hold becomes infinite, and is refused

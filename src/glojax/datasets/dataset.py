@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, Literal, Self, TypeAlias, get_args
 
+import jax
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -66,7 +67,7 @@ class Dataset:
     def from_arrays(
         cls,
         name: str,
-        inputs: ArrayLike,
+        inputs: Any,
         targets: ArrayLike,
         *,
         weights: ArrayLike | None = None,
@@ -79,7 +80,8 @@ class Dataset:
         Args:
             name: Name of the data set.
             inputs: What a network sees, [N, ...]: uint8 pixels, which stand for pixel / 255, and get a channel axis
-                where they are [N, H, W]; other whole numbers, which become int32; floats, which become float32.
+                where they are [N, H, W]; other whole numbers, as int32; floats, as float32. Or a dict, tuple or list of
+                such arrays, nested at will, which it gets in the same structure; a list of N examples is one array.
             targets: What it learns, [N, ...]: classes from 0 to 65,535 [N], one-hot labels or class probabilities
                 [N, C]; 0 or 1 for each label [N, C]; numbers [N] or [N, K]; or a class for each pixel [N, H, W].
             weights: How much each example counts, [N], at least 0. None for all alike.
@@ -224,11 +226,13 @@ class Dataset:
                 f"{self.task}: check the targets."
             )
         for split_name, split in self.splits.items():
-            inputs = split.inputs
-            if inputs.shape[1:] != self.input_shape or inputs.dtype != self.train.inputs.dtype:
+            found, expected = (
+                jax.tree.map(lambda leaf: f"{leaf.dtype} {leaf.shape[1:]}", each.inputs) for each in (split, self.train)
+            )
+            if found != expected:
                 raise DatasetError(
-                    f"The {split_name} inputs of data set {self.name!r} are {inputs.dtype} {inputs.shape[1:]}; "
-                    f"expected {self.train.inputs.dtype} {self.input_shape} as in training: prepare all splits alike."
+                    f"The {split_name} inputs of data set {self.name!r} are {found}; expected {expected} as in "
+                    "training: prepare all splits alike."
                 )
             where = f"{split_name} split of data set {self.name!r}"
             check_targets(self.task, split.targets, self.num_outputs, where)
@@ -240,20 +244,18 @@ class Dataset:
         return splits if self.test is None else splits | {"test": self.test}
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """The shape of one input, as height and width in pixels and channels of an image."""
-        return self.train.inputs.shape[1:]
+    def input_shape(self) -> Any:
+        """The shape of one input, as height and width in pixels and channels of an image; or a pytree of shapes."""
+        return jax.tree.map(lambda leaf: leaf.shape[1:], self.train.inputs)
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of task, number of outputs, and arrays with their shapes and types, in hexadecimal digits."""
         digest = hashlib.sha256(f"{self.task} with {self.num_outputs} outputs".encode())
         for split_name, split in self.splits.items():
-            arrays = {"inputs": split.inputs, "targets": split.targets, "weights": split.weights}
-            for name, array in arrays.items():
-                if array is not None:
-                    digest.update(f"; {split_name} {name} {array.dtype} {array.shape} ".encode())
-                    digest.update(np.ascontiguousarray(array).data)
+            for name, array in split.arrays.items():
+                digest.update(f"; {split_name} {name} {array.dtype} {array.shape} ".encode())
+                digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
 
@@ -274,9 +276,10 @@ def _make_split(which: str, task: TaskName, *arrays: Any) -> Split:
             "give a list or an array for indices of validation examples."
         )
     inputs, targets, weights = (*arrays, None)[:3]
-    converted = as_inputs(inputs, which), as_targets(targets, task, which)
+    targets = as_targets(targets, task, which)
+    inputs = as_inputs(inputs, len(targets) if targets.ndim else 0, which)
     try:
-        return Split(*converted, None if weights is None else as_weights(weights, which))
+        return Split(inputs, targets, None if weights is None else as_weights(weights, which))
     except DatasetError as error:
         raise DatasetError(f"In the {which} split: {error}") from error
 

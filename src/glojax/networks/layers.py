@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from glojax.errors import ConfigurationError
 from glojax.networks.ops.convolution import convolve
 from glojax.networks.ops.pooling import max_pool
 from glojax.networks.ops.product import product
@@ -45,6 +46,15 @@ class ConvolutionBlock(nnx.Module):
         """Return the features [B, H/2, W/2, Cout] of images [B, H, W, Cin]."""
         features = convolve(images, self.kernel[...])
         return jax.nn.relu((self.pool(features) if self.pool else features) + self.bias[...])
+
+
+def require_one_array(name: str, input_shape: Any) -> None:
+    """Raise ConfigurationError where the inputs are a pytree of arrays."""
+    if not (isinstance(input_shape, tuple) and all(isinstance(size, int) for size in input_shape)):
+        raise ConfigurationError(
+            f"{name} takes one array, but the inputs are several, of shapes {input_shape}; choose a network that is "
+            "called with all of them."
+        )
 
 
 def dense(

@@ -22,7 +22,7 @@ def nnx_functions(build: Callable[[nnx.Rngs], Any]) -> NetworkFunctions:
     return NetworkFunctions(partial(_init, build), partial(_apply, build), partial(_assemble, build))
 
 
-def builder(network: Callable[..., Any], input_shape: tuple[int, ...], num_outputs: int) -> Any:
+def builder(network: Callable[..., Any], input_shape: Any, num_outputs: int) -> Any:
     """Return the function from `nnx.Rngs` to the module."""
     for_data = getattr(network, "for_data", None)
     build = for_data(input_shape, num_outputs) if for_data else network

@@ -1,7 +1,7 @@
 """Networks as pure functions of their state, whatever framework they are written in."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -30,28 +30,33 @@ class PureNetwork:
     """The initialization and the two calls of a network, as pure functions.
 
     The state has two parts: `params`, which gradients change, and `rest`, which holds everything else, such as batch
-    statistics. The network maps inputs [B, *input_shape] to outputs [B, num_outputs], or [B, H, W, num_outputs] for a
-    class for each pixel. Its convolutions and pooling are computed in forms that are fast inside a training loop,
-    whatever layers they come from.
+    statistics. The network maps inputs [B, *input_shape], or a pytree of them where shape and dtype are pytrees, to
+    outputs [B, num_outputs], or [B, H, W, num_outputs] for a class for each pixel. Its convolutions and pooling are
+    computed in forms that are fast inside a training loop, whatever layers they come from.
     """
 
     network: NetworkFactory
-    input_shape: tuple[int, ...]
+    input_shape: Any = field(hash=False)
     num_outputs: int
     lowering: ConvolutionLowering = "canonical"
-    input_dtype: np.dtype[Any] = np.dtype(np.float32)  # noqa: RUF009
+    input_dtype: Any = field(default=np.dtype(np.float32), hash=False)
+
+    @property
+    def example_inputs(self) -> Any:
+        """Inputs [1, *input_shape] of zeros."""
+        return jax.tree.map(lambda dtype, shape: np.zeros((1, *shape), dtype), self.input_dtype, self.input_shape)
 
     def init(self, key: jax.Array) -> tuple[Any, Any]:
         """Return fresh `params` and `rest`."""
         with _USUAL_PROMOTION():
-            return _pair("init", self._functions.init(key, np.zeros((1, *self.input_shape), self.input_dtype)))
+            return _pair("init", self._functions.init(key, self.example_inputs))
 
-    def train_outputs(self, params: Any, rest: Any, inputs: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
+    def train_outputs(self, params: Any, rest: Any, inputs: Any, key: jax.Array) -> tuple[jax.Array, Any]:
         """Return outputs in training, and `rest` after the call."""
         outputs, state = self._call(True, params, rest, inputs, key)
         return outputs, state
 
-    def outputs(self, params: Any, rest: Any, inputs: jax.Array) -> jax.Array:
+    def outputs(self, params: Any, rest: Any, inputs: Any) -> jax.Array:
         """Return outputs in evaluation."""
         outputs, _ = self._call(False, params, rest, inputs, None)
         return outputs
@@ -61,12 +66,10 @@ class PureNetwork:
         with _USUAL_PROMOTION():
             return self._functions.assemble(params, rest)
 
-    def _call(
-        self, train: bool, params: Any, rest: Any, inputs: jax.Array, key: jax.Array | None
-    ) -> tuple[jax.Array, Any]:
+    def _call(self, train: bool, params: Any, rest: Any, inputs: Any, key: jax.Array | None) -> tuple[jax.Array, Any]:
         functions = self._functions
 
-        def apply(params: Any, rest: Any, inputs: jax.Array, key: jax.Array | None) -> tuple[jax.Array, Any]:
+        def apply(params: Any, rest: Any, inputs: Any, key: jax.Array | None) -> tuple[jax.Array, Any]:
             outputs, state = _pair("apply", functions.apply(params, rest, inputs, train=train, key=key))
             if not isinstance(outputs, jax.Array):
                 raise ConfigurationError(
@@ -81,20 +84,21 @@ class PureNetwork:
 
     @property
     def _functions(self) -> NetworkFunctions:
-        return _functions(self.network, self.input_shape, self.num_outputs)
+        return _functions(self)
 
 
 @lru_cache(maxsize=32)
-def _functions(network: Any, input_shape: tuple[int, ...], num_outputs: int) -> NetworkFunctions:
+def _functions(pure: PureNetwork) -> NetworkFunctions:
+    network: Any = pure.network
     if isinstance(network, NetworkFunctions):
         return network
     if isinstance(network, SelectedOutput):
-        return network.functions(_functions(network.network, input_shape, num_outputs))
+        return network.functions(_functions(replace(pure, network=network.network)))
     if isinstance(network, nnx.bridge.ToNNX):
         network = network.to_nnx__module
     if isinstance(network, linen.Module):
         return linen_functions(network)
-    return nnx_functions(builder(network, input_shape, num_outputs))
+    return nnx_functions(builder(network, pure.input_shape, pure.num_outputs))
 
 
 def _pair(function: str, result: Any) -> tuple[Any, Any]:

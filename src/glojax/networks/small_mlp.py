@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from glojax.networks.layers import DecayedParam, dense
+from glojax.networks.layers import DecayedParam, dense, require_one_array
 
 
 class SmallMLP(nnx.Module):
@@ -31,6 +31,7 @@ class SmallMLP(nnx.Module):
     @classmethod
     def for_data(cls, input_shape: tuple[int, ...], num_outputs: int) -> Callable[[nnx.Rngs], "SmallMLP"]:
         """Return the builder of the network for inputs of this shape and number of outputs."""
+        require_one_array("SmallMLP", input_shape)
         return partial(cls, input_shape=input_shape, num_outputs=num_outputs)
 
     def __call__(self, inputs: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:

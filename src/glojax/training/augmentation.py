@@ -3,10 +3,11 @@
 Each image has draws of its own, which depend on the key alone.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 #: Changes of the images: none, or those that the paper applies to CIFAR-10.
@@ -16,12 +17,18 @@ Augmentation = Literal["none", "cifar"]
 CROP_SIZE = 24
 
 
-def augmented_shape(augmentation: Augmentation, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+def augmented_shape(augmentation: Augmentation, input_shape: Any) -> Any:
     """Return the shape of the inputs that the network sees."""
     return input_shape if augmentation == "none" else (CROP_SIZE, CROP_SIZE, input_shape[-1])
 
 
-def training_inputs(augmentation: Augmentation, key: jax.Array, inputs: jax.Array, indices: jax.Array) -> jax.Array:
+def seen_shape_and_dtype(augmentation: Augmentation, inputs: Any) -> tuple[Any, Any]:
+    """Return shape and dtype of what the network sees of an input, or pytrees of them, for inputs [N, ...]."""
+    shape = augmented_shape(augmentation, jax.tree.map(lambda leaf: leaf.shape[1:], inputs))
+    return shape, jax.tree.map(lambda leaf: np.dtype(np.float32 if leaf.dtype == np.uint8 else leaf.dtype), inputs)
+
+
+def training_inputs(augmentation: Augmentation, key: jax.Array, inputs: Any, indices: jax.Array) -> Any:
     """Return a batch [B, ...] of inputs [N, ...] to train on: uint8 as float32 in [0, 1], others as they are.
 
     "cifar", for images [N, H, W, C], takes a random crop of 24x24, flips at random, draws brightness (up to 63 of 255
@@ -31,23 +38,23 @@ def training_inputs(augmentation: Augmentation, key: jax.Array, inputs: jax.Arra
     Source: Gonzalez and Miikkulainen (2020), section IV-A2; the ranges are the tutorial's.
     """
     if augmentation == "none":
-        return scaled(inputs[indices])
+        return scaled(jax.tree.map(lambda leaf: leaf[indices], inputs))
     crop_key, flip_key, brightness_key, contrast_key = jax.random.split(key, 4)
     batch = scaled(random_flip(flip_key, random_crop(crop_key, inputs, indices, CROP_SIZE)))
     batch = random_brightness(brightness_key, batch, 63 / 255)
     return standardise(random_contrast(contrast_key, batch, 0.2, 1.8))
 
 
-def evaluation_inputs(augmentation: Augmentation, inputs: jax.Array) -> jax.Array:
+def evaluation_inputs(augmentation: Augmentation, inputs: Any) -> Any:
     """Return inputs [B, ...] for evaluation, without random changes; "cifar" crops the centre and standardizes."""
     if augmentation == "none":
         return scaled(inputs)
     return standardise(scaled(centre_crop(inputs, CROP_SIZE)))
 
 
-def scaled(inputs: jax.Array) -> jax.Array:
+def scaled(inputs: Any) -> Any:
     """Return inputs with bytes as float32 in [0, 1], divided by 255."""
-    return inputs.astype(jnp.float32) / 255 if inputs.dtype == jnp.uint8 else inputs
+    return jax.tree.map(lambda leaf: leaf.astype(jnp.float32) / 255 if leaf.dtype == jnp.uint8 else leaf, inputs)
 
 
 def centre_crop(images: jax.Array, size: int) -> jax.Array:

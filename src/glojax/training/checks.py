@@ -11,7 +11,7 @@ from glojax.datasets import Dataset
 from glojax.errors import ConfigurationError
 from glojax.networks import DecayedParam, NetworkFactory, PureNetwork
 from glojax.tasks import METRICS, TASKS, Task
-from glojax.training.augmentation import CROP_SIZE, augmented_shape
+from glojax.training.augmentation import CROP_SIZE, seen_shape_and_dtype
 from glojax.training.config import TrainingConfig
 from glojax.training.metrics import find_metric, metric_name
 from glojax.training.named_functions import calling
@@ -36,7 +36,8 @@ def check_training(network: NetworkFactory, dataset: Dataset, config: TrainingCo
             f"augmentation is 'cifar', which crops and flips images, but not the classes of pixels that {dataset.name} "
             "has; choose augmentation 'none' for them."
         )
-    if is_cropped and not (len(dataset.input_shape) == 3 and min(dataset.input_shape[:2]) >= CROP_SIZE):
+    is_image = isinstance(dataset.train.inputs, np.ndarray) and len(dataset.input_shape) == 3
+    if is_cropped and not (is_image and min(dataset.input_shape[:2]) >= CROP_SIZE):
         raise ConfigurationError(
             f"augmentation is 'cifar', which crops {CROP_SIZE}x{CROP_SIZE} pixels, but inputs of {dataset.name} have "
             f"shape {dataset.input_shape}; choose augmentation 'none' for them."
@@ -46,12 +47,9 @@ def check_training(network: NetworkFactory, dataset: Dataset, config: TrainingCo
 
 
 def _check_network(network: NetworkFactory, dataset: Dataset, config: TrainingConfig, task: Task) -> None:
-    shape = augmented_shape(config.augmentation, dataset.input_shape)
+    shape, dtype = seen_shape_and_dtype(config.augmentation, dataset.train.inputs)
     cropped = "" if shape == dataset.input_shape else f", cropped from {dataset.input_shape}"
-    dtype = dataset.train.inputs.dtype
-    pure = PureNetwork(
-        network, shape, dataset.num_outputs, input_dtype=np.dtype(np.float32 if dtype == np.uint8 else dtype)
-    )
+    pure = PureNetwork(network, shape, dataset.num_outputs, input_dtype=dtype)
     name, params, outputs = check_network(pure, f"{dataset.name}{cropped}")
     expected = task.output_shape(dataset.train.targets.shape[1:], dataset.num_outputs)
     if outputs.shape != (1, *expected):

@@ -1,7 +1,7 @@
 """The metric of a training, and the outputs that it is measured on."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -50,11 +50,15 @@ def metric_name(metric: str | MetricFunction) -> str:
     return getattr(function, "__qualname__", repr(function))
 
 
-def outputs_of(outputs_fn: Callable[[jax.Array], jax.Array], inputs: jax.Array) -> jax.Array:
+def outputs_of(outputs_fn: Callable[[Any], jax.Array], inputs: Any) -> jax.Array:
     """Return the outputs [N, ...] float32 for inputs [N, ...], computed in batches."""
-    num_examples = inputs.shape[0]
+    num_examples = jax.tree.leaves(inputs)[0].shape[0]
     batch_size = min(EVALUATION_BATCH_SIZE, num_examples)
     rows = jnp.arange(-(-num_examples // batch_size) * batch_size).reshape(-1, batch_size)
-    batches = lax.map(lambda batch: outputs_fn(inputs[batch]).astype(jnp.float32), jnp.minimum(rows, num_examples - 1))
+
+    def batch_outputs(batch: jax.Array) -> jax.Array:
+        return outputs_fn(jax.tree.map(lambda leaf: leaf[batch], inputs)).astype(jnp.float32)
+
+    batches = lax.map(batch_outputs, jnp.minimum(rows, num_examples - 1))
     whole: jax.Array = batches.reshape(-1, *batches.shape[2:])[:num_examples]
     return whole

@@ -56,7 +56,7 @@ def _traced(pure: PureNetwork, data: str) -> CheckedNetwork:
             raise ConfigurationError(
                 f"{name} has a parameter of type {leaf.dtype}, which has no gradient; make it part of the state."
             )
-    inputs = jax.ShapeDtypeStruct((1, *pure.input_shape), pure.input_dtype)
+    inputs = pure.example_inputs
     with calling(
         f"{name} does not take inputs of shape {pure.input_shape} ({data}), or cannot be called as "
         "network(inputs), in training with dropout_key=key or rngs=nnx.Rngs(key) where it has such a parameter; "

@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax import lax
 
@@ -17,7 +16,7 @@ from glojax.losses.links import LINKS
 from glojax.losses.objective import computing_dtype, objective
 from glojax.networks import ConvolutionLowering, NetworkFactory, PureNetwork
 from glojax.tasks import TASKS, Metric, Task
-from glojax.training.augmentation import augmented_shape, evaluation_inputs, training_inputs
+from glojax.training.augmentation import evaluation_inputs, seen_shape_and_dtype, training_inputs
 from glojax.training.checks import check_training
 from glojax.training.config import TrainingConfig
 from glojax.training.metrics import find_metric, outputs_of
@@ -25,7 +24,7 @@ from glojax.training.schedule import gradient_transformation, learning_rate_at
 from glojax.training.state import Best, TrainResult, TrainState
 
 #: The inputs, x, weights (None for equal ones) and dropout key of one step.
-_Batch = tuple[jax.Array, jax.Array, jax.Array | None, jax.Array]
+_Batch = tuple[Any, jax.Array, jax.Array | None, jax.Array]
 
 _STATIC: Any = {"static": True}
 
@@ -43,18 +42,16 @@ class Train:
     once, or have keys [K] of their own.
 
     Attributes:
-        data: Inputs, targets and weights (None for equal ones) of each split.
+        data: Inputs (an array or a pytree of them), targets and weights (None for equal ones) of each split.
         network: Builds the Flax NNX module.
-        input_shape: Shape of an input that the network sees.
         num_outputs: C, or K numbers.
         task: What the network learns.
         config: Budget and hyperparameters.
         conv_lowering: Form of convolutions; None for "canonical" on a CPU and "grouped" elsewhere.
     """
 
-    data: dict[str, tuple[jax.Array, jax.Array, jax.Array | None]]
+    data: dict[str, tuple[Any, jax.Array, jax.Array | None]]
     network: NetworkFactory = field(metadata=_STATIC)
-    input_shape: tuple[int, ...] = field(metadata=_STATIC)
     num_outputs: int = field(metadata=_STATIC)
     task: Task = field(metadata=_STATIC)
     config: TrainingConfig = field(metadata=_STATIC)
@@ -215,7 +212,7 @@ class Train:
     def _outputs(self, state: TrainState, split: str) -> jax.Array:
         """Return outputs [N, ...] float32 for a split's inputs, in evaluation."""
 
-        def outputs_fn(inputs: jax.Array) -> jax.Array:
+        def outputs_fn(inputs: Any) -> jax.Array:
             inputs = evaluation_inputs(self.config.augmentation, inputs)
             return self.pure_network.outputs(state.params, state.rest, inputs)
 
@@ -225,9 +222,8 @@ class Train:
     def pure_network(self) -> PureNetwork:
         """The initialization and the calls of the network."""
         lowering = self.conv_lowering or ("canonical" if jax.default_backend() == "cpu" else "grouped")
-        dtype = self.data["train"][0].dtype
-        input_dtype = np.dtype(np.float32 if dtype == np.uint8 else dtype)
-        return PureNetwork(self.network, self.input_shape, self.num_outputs, lowering, input_dtype)
+        shape, dtype = seen_shape_and_dtype(self.config.augmentation, self.data["train"][0])
+        return PureNetwork(self.network, shape, self.num_outputs, lowering, dtype)
 
 
 @jax.transfer_guard("allow")
@@ -265,13 +261,14 @@ def make_train(
     check_training(network, dataset, config)
     splits = {name: dataset.splits[name] for name in ("train", *config.splits)}
     data = {name: _on_device(split) for name, split in splits.items()}
-    shape = augmented_shape(config.augmentation, dataset.input_shape)
-    return Train(data, network, shape, dataset.num_outputs, TASKS[dataset.task], config, conv_lowering)
+    return Train(data, network, dataset.num_outputs, TASKS[dataset.task], config, conv_lowering)
 
 
-def _on_device(split: Split) -> tuple[jax.Array, jax.Array, jax.Array | None]:
-    weights = None if split.weights is None else jnp.asarray(split.weights)
-    return jnp.asarray(split.inputs), jnp.asarray(split.targets), weights
+def _on_device(split: Split) -> tuple[Any, jax.Array, jax.Array | None]:
+    on_device: tuple[Any, jax.Array, jax.Array | None] = jax.tree.map(
+        jnp.asarray, (split.inputs, split.targets, split.weights)
+    )
+    return on_device
 
 
 def _mean(losses: jax.Array, weights: jax.Array | None) -> jax.Array:
