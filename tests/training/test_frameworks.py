@@ -18,15 +18,10 @@ from glojax.errors import ConfigurationError
 from glojax.losses import LossProgram, find_tree
 from glojax.networks import PureNetwork, from_functions, with_output
 from glojax.training import TrainingConfig, TrainState, make_train
+from tests.training.plain_loops import NETWORK_KEY, RATE, assert_close, mean_loss, random_data
 
-BATCH_SIZE, NUM_STEPS, RATE = 4, 3, 0.05
+BATCH_SIZE, NUM_STEPS = 4, 3
 CROSS_ENTROPY = LossProgram.from_tree(find_tree("cross_entropy"), 8)
-
-
-def random_data(shape: tuple[int, ...]) -> Dataset:
-    rng = np.random.default_rng(0)
-    inputs, targets = rng.uniform(size=(16, *shape)).astype(np.float32), np.arange(16) % 10
-    return Dataset.from_arrays("random", inputs, targets, validation=(inputs, targets))
 
 
 def trained(network: Any, dataset: Dataset, optimizer: Any = "sgd") -> Iterator[TrainState]:
@@ -53,19 +48,6 @@ def batches(dataset: Dataset) -> Iterator[tuple[jax.Array, jax.Array, jax.Array]
         rows = order[number * BATCH_SIZE : (number + 1) * BATCH_SIZE]
         key = jax.random.fold_in(dropout_key, number)
         yield jnp.asarray(dataset.train.inputs)[rows], jnp.asarray(dataset.train.targets)[rows], key
-
-
-NETWORK_KEY = jax.random.split(jax.random.key(3), 3)[0]
-
-
-def mean_loss(logits: jax.Array, targets: jax.Array) -> jax.Array:
-    loss: jax.Array = optax.softmax_cross_entropy_with_integer_labels(logits, targets).mean()
-    return loss
-
-
-def assert_close(ours: Any, theirs: Any) -> None:
-    for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=2e-5)
 
 
 def test_the_network_of_flax_s_tutorial_trains_as_in_flax() -> None:
@@ -232,81 +214,3 @@ def test_functions_that_make_no_network_are_refused_in_one_line(
     with pytest.raises(ConfigurationError, match=message) as caught:
         make_train(from_functions(init, apply), random_data((6,)), TrainingConfig(1, 4, 0.1))
     assert "\n" not in str(caught.value)
-
-
-def schedule(rate: Any) -> optax.GradientTransformation:
-    return optax.sgd(optax.cosine_decay_schedule(rate, 50), momentum=0.9)
-
-
-OPTIMIZERS: dict[str, Callable[[Any], optax.GradientTransformation]] = {
-    "adam": optax.adam,
-    "adamw": optax.adamw,
-    "momentum": partial(optax.sgd, momentum=0.9),
-    "cosine schedule": schedule,
-    "clipping": lambda rate: optax.chain(optax.clip_by_global_norm(0.1), optax.sgd(rate)),
-}
-
-
-def each_its_own(rate: Any) -> optax.GradientTransformation:
-    """A layer for each optimizer, as they are compiled faster together."""
-
-    def labels(params: Any) -> Any:
-        return jax.tree_util.tree_map_with_path(
-            lambda path, _: path[0].key if path[0].key in OPTIMIZERS else "adam", params
-        )
-
-    return optax.partition({name: of_rate(rate) for name, of_rate in OPTIMIZERS.items()}, labels)
-
-
-def layers_init(key: jax.Array, inputs: Any) -> tuple[Any, Any]:
-    keys = jax.random.split(key, len(OPTIMIZERS))
-    return {name: linear_init(one, inputs)[0] for name, one in zip(OPTIMIZERS, keys, strict=True)}, {"calls": 0}
-
-
-def layers(params: Any, state: Any, inputs: jax.Array, *, train: bool, key: Any) -> tuple[Any, Any]:
-    """The sum of linear layers, and the number of calls in training."""
-    logits = sum(linear(layer, {"calls": 0}, inputs, train=train, key=key)[0] for layer in params.values())
-    return logits, {"calls": state["calls"] + train}
-
-
-@pytest.fixture(scope="module")
-def fifty_steps() -> tuple[TrainState, TrainState, list[Any]]:
-    """One candidate, two at once of which the second has twice the rate, and what plain optax makes of both."""
-    dataset = random_data((6,))
-    config = TrainingConfig(50, 16, RATE, optimizer=each_its_own)
-    train = make_train(from_functions(layers_init, layers), dataset, config)
-    programs = LossProgram.from_trees([find_tree("cross_entropy")] * 2, 8)
-    rates, key = jnp.float32([RATE, 2 * RATE]), jax.random.key(3)
-
-    @jax.jit
-    def ours(train: Any) -> tuple[TrainState, TrainState]:
-        begin = train.begin(key)
-        both = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), begin)
-        one = train.advance(begin, jax.tree.map(lambda array: array[0], programs), key, rates[0], 0, 50)
-        return one, train.advance(both, programs, key, rates, 0, 50)
-
-    @jax.jit
-    def theirs(rate: jax.Array) -> Any:
-        optimizer = each_its_own(rate)
-
-        def step(_: Any, now: tuple[Any, Any]) -> tuple[Any, Any]:
-            def loss(params: Any) -> jax.Array:
-                logits = sum(dataset.train.inputs @ layer["kernel"] + layer["bias"] for layer in params.values())
-                return mean_loss(jnp.asarray(logits), jnp.asarray(dataset.train.targets))
-
-            updates, state = optimizer.update(jax.grad(loss)(now[0]), now[1], now[0])
-            return optax.apply_updates(now[0], updates), state
-
-        params = layers_init(NETWORK_KEY, dataset.train.inputs)[0]
-        return jax.lax.fori_loop(0, 50, step, (params, optimizer.init(params)))[0]
-
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        return *ours(train), [theirs(rate) for rate in rates]
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_parameters_after_fifty_steps_are_those_of_plain_optax(name: str, fifty_steps: Any) -> None:
-    one, both, expected = fifty_steps
-    assert_close(one.params[name], expected[0][name])
-    assert_close(both.params[name], jax.tree.map(lambda *leaves: jnp.stack(leaves), *(each[name] for each in expected)))
-    assert one.rest["calls"] == 50
