@@ -88,6 +88,23 @@ def test_what_does_not_fit_the_task_is_one_line(
     assert message in line
 
 
+def test_a_named_constraint_is_for_probabilities(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--preset", "paper", "--constraint", "bounded")
+    assert main(["discover", *options, "--dataset", "diabetes", "--run-dir", "run"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Constraint 'bounded' is for label and probability, and x and y are numbers here; leave it out" in line
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize(("dataset", "is_loss"), [("diabetes", True), ("wine", False)])
+def test_what_lacks_a_variable_depends_on_the_domain(
+    dataset: str, is_loss: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glojax.search.opening.make_train", _stop)
+    assert main(["compare", "--losses", "x * (y / y)", "--dataset", dataset]) == 2
+    assert ("lacks x or y, and cannot be compared" in capsys.readouterr().err) != is_loss
+
+
 def test_targets_that_could_be_for_two_tasks_need_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

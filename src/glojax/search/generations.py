@@ -102,8 +102,8 @@ def discover(
         Every distinct loss function, the best first; of equally fit ones the smaller, then the earlier.
 
     Raises:
-        ConfigurationError: The strategy or a constraint is unknown, the settings are those of another strategy, or an
-            initial loss may not be a candidate.
+        ConfigurationError: The strategy or a constraint is unknown or not for the task, the settings are those of
+            another strategy, or an initial loss may not be a candidate.
         GlojaxError: A device has no memory for a single candidate, or the log is of another search.
 
     Source: Gonzalez and Miikkulainen (2020), section III-A, for the default.
@@ -130,7 +130,7 @@ def discover(
         if record is not None:
             on_generation(record)
 
-    made = make(config, seed, initial=initial, constraint=find_constraint(constraint))
+    made = make(config, seed, initial=initial, constraint=find_constraint(constraint, evaluator.domain))
     search = Search(made, evaluator, log=log, on_evaluation=take_in)
     search.run(num_generations * config.population_size, time_limit=time_limit)
     return [found[evaluation.tree] for evaluation in search.found]

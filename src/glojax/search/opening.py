@@ -22,9 +22,11 @@ from glojax.evaluation import (
     platform,
     training_devices,
 )
+from glojax.expressions import Domain
 from glojax.files import expanded
 from glojax.losses import find_tree
 from glojax.losses.program import known_operators
+from glojax.search.comparison import require_variables
 from glojax.search.config_file import FILE, accept, go_on_command, run_config
 from glojax.search.execution import ResumeOptions, open_cluster
 from glojax.search.named_network import find_network
@@ -34,6 +36,7 @@ from glojax.search.rates import require_shapes
 from glojax.search.recipes import fitting_network
 from glojax.search.run import Run
 from glojax.search.run_directory import RunDirectory, require_free, unwritable
+from glojax.strategies import find_constraint
 from glojax.tasks import TASKS
 from glojax.terminal import print_text
 from glojax.training import computation_identity, make_train
@@ -57,8 +60,7 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
     if isinstance(options, DiscoverOptions) and options.preset == "shape":
         require_shapes(dataset)
     domain = TASKS[dataset.task].domain
-    for loss in options.named_losses:
-        find_tree(loss, domain)
+    _require_domain(options, domain)
     network_name = options.network or fitting_network(dataset)
     network = find_network(network_name)
     resolved = {
@@ -104,6 +106,16 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
             yield Run(dataset, directory, display, by_rule(FitnessRule(seeds)), by_rule)
             journal.put_in_order()
             directory.finish()
+
+
+def _require_domain(options: CommonOptions, domain: Domain) -> None:
+    """Raise an error for a loss or a constraint that is not for x and y of this domain."""
+    for loss in options.named_losses:
+        find_tree(loss, domain)
+    if isinstance(options, DiscoverOptions):
+        find_constraint(options.constraint, domain)
+    if isinstance(options, CompareOptions):
+        require_variables(options.trees.values(), domain)
 
 
 def _description(options: CommonOptions, dataset: Dataset, network: str) -> str:

@@ -268,7 +268,7 @@ class CompareOptions(CommonOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         _require_distinct("losses", self.losses)
-        require_variables(self.trees.values())
+        _ = self.trees  # refuses what is no loss; whether it has x and y depends on the data
         if self.learning_rates is None:
             return
         if not self.learning_rates:

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from glojax.errors import ConfigurationError, nearest
-from glojax.expressions import LossTree
+from glojax.expressions import Domain, LossTree
 from glojax.expressions.bounds import node_bounds
 from glojax.losses.slopes import Values, evaluate_tree, leaves_of
 from glojax.strategies.base import Constraint
@@ -23,11 +23,11 @@ _GRID: Final[Values] = np.arange(1, 1000) / 1000
 _TOLERANCE: Final = 1e-12  # of differences, relative to the largest value
 
 
-def find_constraint(given: Constraints) -> Constraint:
+def find_constraint(given: Constraints, domain: Domain = "probability") -> Constraint:
     """Return a constraint as one predicate; no constraint at all, `()`, is always met.
 
     Raises:
-        ConfigurationError: A name is unknown.
+        ConfigurationError: A name is unknown, or x and y are in another domain than label and probability.
     """
     if isinstance(given, str):
         if given not in CONSTRAINTS:
@@ -35,12 +35,17 @@ def find_constraint(given: Constraints) -> Constraint:
             raise ConfigurationError(
                 f"Unknown constraint {given!r}.{nearest(given, CONSTRAINTS)} Expected one of {known}."
             )
+        if domain != "probability":
+            raise ConfigurationError(
+                f"Constraint {given!r} is for label and probability, and x and y are numbers here; leave it out, or "
+                "give a predicate."
+            )
         return CONSTRAINTS[given]
     if callable(given):
         return given
     if not isinstance(given, Iterable):
         raise ConfigurationError(f"Got {given!r} for a constraint; expected a predicate, a name, or several of them.")
-    constraints = [find_constraint(each) for each in given]
+    constraints = [find_constraint(each, domain) for each in given]
     return lambda tree: all(constraint(tree) for constraint in constraints)
 
 
