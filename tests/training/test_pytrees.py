@@ -15,7 +15,14 @@ from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 from glojax.losses import LossProgram, find_tree
 from glojax.networks import SmallCNN, SmallFCN, SmallMLP
-from glojax.training import TrainingConfig, TrainState, computation_identity, make_train, train_population
+from glojax.training import (
+    TrainedNetworks,
+    TrainingConfig,
+    TrainState,
+    computation_identity,
+    make_train,
+    train_population,
+)
 
 CONFIG = TrainingConfig(num_steps=6, batch_size=8, learning_rate=0.1)
 RNG = np.random.default_rng(0)
@@ -105,6 +112,15 @@ def test_a_network_trains_as_in_a_plain_loop(network: Any, inputs: Any) -> None:
     for ours, theirs in zip(jax.tree.leaves(last.params), jax.tree.leaves(params), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
     assert float(result.scores["validation"]) == accuracy
+    params, rest = jax.tree.map(lambda leaf: leaf[None], (last.params, last.rest))
+    networks = TrainedNetworks(params, rest, train.pure_network, "none", train.task)
+    predictions = networks.predict(jax.tree.map(lambda leaf: leaf[:8], inputs))[0]
+    np.testing.assert_allclose(predictions, train.predict(last, "validation"), rtol=1e-5)
+    if network is Mixed:
+        with pytest.raises(ConfigurationError, match=r"'\(7, 3\)'.*; expected .*'\(N, 3\)'"):
+            networks.predict(inputs | {"others": (TOKENS, TABLE[:7])})
+        with pytest.raises(ConfigurationError, match="Inputs are of another structure than"):
+            networks.predict(TABLE)
 
 
 @pytest.mark.parametrize("chunk_size", [1, 2])

@@ -50,14 +50,17 @@ class TrainedNetworks:
         numbers [P, N, K]. Inputs are as the data set of the training has them.
 
         Raises:
-            ConfigurationError: The inputs have another shape.
+            ConfigurationError: The inputs have another shape or structure.
         """
-        array = inputs if isinstance(inputs, jax.Array) else np.asarray(inputs)
-        dtype = self.pure_network.input_dtype
-        # Bytes stand for numbers in [0, 1] wherever the network takes floats.
-        is_byte = array.dtype == np.uint8 and dtype == np.float32
         with jax.transfer_guard("allow"):
-            predictions: jax.Array = _predictions(self, jnp.asarray(array, np.uint8 if is_byte else dtype))
+            try:
+                inputs = jax.tree.map(_on_device, self.pure_network.input_dtype, inputs)
+            except (KeyError, ValueError) as error:
+                raise ConfigurationError(
+                    f"Inputs are of another structure than {self.pure_network.input_shape}; give one array for each "
+                    "shape."
+                ) from error
+            predictions: jax.Array = _predictions(self, inputs)
         return predictions
 
     def network(self, index: int) -> Any:
@@ -74,13 +77,24 @@ class TrainedNetworks:
         return self.pure_network.assembled(*jax.tree.map(lambda array: array[index], (self.params, self.state)))
 
 
+def _on_device(dtype: np.dtype[Any], inputs: Any) -> jax.Array:
+    array = inputs if isinstance(inputs, jax.Array) else np.asarray(inputs)
+    # Bytes stand for numbers in [0, 1] wherever the network takes floats.
+    is_byte = array.dtype == np.uint8 and dtype == np.float32
+    return jnp.asarray(array, np.uint8 if is_byte else dtype)
+
+
 @jax.jit
-def _predictions(networks: TrainedNetworks, inputs: jax.Array) -> jax.Array:
+def _predictions(networks: TrainedNetworks, inputs: Any) -> jax.Array:
     pure, prepare = networks.pure_network, partial(evaluation_inputs, networks.augmentation)
-    has_rank = inputs.ndim == 1 + len(pure.input_shape)
-    shape = jax.eval_shape(prepare, inputs).shape if has_rank else inputs.shape
-    if not has_rank or shape[1:] != pure.input_shape or not shape[0]:
-        raise ConfigurationError(f"Inputs are of shape {shape}; expected (N, {', '.join(map(str, pure.input_shape))}).")
+    ranks = jax.tree.map(lambda leaf, shape: leaf.ndim == 1 + len(shape), inputs, pure.input_shape)
+    seen = jax.eval_shape(prepare, inputs) if all(jax.tree.leaves(ranks)) else inputs
+    N = jax.tree.leaves(seen)[0].shape[:1]
+    fits = jax.tree.map(lambda leaf, shape: leaf.shape == (*N, *shape), seen, pure.input_shape)
+    if not (all(jax.tree.leaves(fits)) and any(N)):
+        found = jax.tree.map(lambda leaf: str(leaf.shape), seen)
+        expected = jax.tree.map(lambda _, shape: f"(N, {', '.join(map(str, shape))})", seen, pure.input_shape)
+        raise ConfigurationError(f"Inputs are of shape {found}; expected {expected}.")
 
     def predict(network: tuple[Any, Any]) -> jax.Array:
         return networks.task.predictions(outputs_of(lambda batch: pure.outputs(*network, prepare(batch)), inputs))
