@@ -40,7 +40,7 @@ _START_FACTORS: Final = (1.0, 0.97, 1.03)
 #: Components of the gradient are rounded to a ten-thousandth of their size or, below `_SMALL`, of that.
 _SMALL, _STEPS = 1e-3, 1e4
 
-#: A sum of terms that cancel is 0 if it is below this share of their size.
+#: A sum of terms that cancel is 0 if it is below this share of their size; so is y df/dy beside f, as in `x * y / y`.
 _CANCELLED: Final = 1e-11
 
 
@@ -117,6 +117,8 @@ class _Probes:
         values, slopes = evaluate_tree(tree, self._leaves, self._slopes)
         if slopes is None:  # there is no y in it
             slopes = np.zeros_like(values)
+        is_rounding = np.isfinite(values) & (np.abs(slopes * self._leaves["y"]) <= _CANCELLED * np.abs(values))
+        slopes = np.where(is_rounding, 0, slopes)
         descents, terms = self._descents(slopes[:, :3])
         descents[~np.isfinite(values[:, :3][:, self._is_used]).all(axis=1)] = np.nan
         starts = np.isfinite(descents[: self._num_starts]).all(axis=1)
