@@ -33,6 +33,11 @@ RESULT = recorded_result({"scores": {"validation": 0.5}, "finite": True, "steps"
 STATUSES: tuple[Status, ...] = ("trained", "trained", "trained", "non_finite", "lacks_variable", "cached", "cached")
 
 
+@pytest.fixture(autouse=True)
+def ordinary_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+
+
 def shown(terminal: bool, record: GenerationRecord = RECORD) -> str:
     """What a search of one generation of seven candidates shows."""
     console = Console(file=io.StringIO(), force_terminal=terminal, width=160)
