@@ -218,7 +218,6 @@ class RunOptions(DiscoverOptions):
     tuned: int = 1
     """How many of the finalists have their coefficients tuned; 0 leaves the tuning out."""
     tuning: TuningConfig = SHAPE_TUNING
-
     seeds: int = 10
     """Number of fresh seeds over which losses are compared in the end."""
 
@@ -231,7 +230,6 @@ class TuneOptions(SearchOptions):
     """Losses to tune: names (cross_entropy, baikal, baikal_cma) or expressions of x and y, such as "log(y) - x / y",
     with or without coefficients to start from. The loss is minus their sum over the classes."""
     tuning: TuningConfig = field(default_factory=TuningConfig)
-
     seeds: int = 10
     """Number of fresh seeds over which the tuned loss is compared with the untuned in the end."""
 
