@@ -135,6 +135,7 @@ def race(
 ) -> RaceRule:
     """Return the rule by which losses race against cross-entropy, whose own best rate is given."""
     config, rival = evaluator.config, CATALOG[RIVAL]
+    power, pull = scale_power(config), shape_of(rival, num_classes, config.prob_epsilon).pull
     all_seeds = tuple(seeds)
     steps = [max(1, round(share * config.num_steps)) for share in _RUNG_SHARES]
     rates = tuple(rate * factor for factor in factors)
@@ -147,9 +148,8 @@ def race(
         -math.inf if one.fitness is None else one.fitness for one in evaluate(evaluator, [rival] * len(rules), rules)
     )
     return RaceRule(
-        rate=normalised_rate(rate, rival, num_classes, config)
-        * abs(shape_of(rival, num_classes).pull) ** scale_power(config),
-        power=scale_power(config),
+        rate=rate * abs(pull) ** power,
+        power=power,
         factors=tuple(factors),
         rungs=tuple(
             Rung(number, 1 if index == 0 else len(factors), (untrained + score) / 2)
