@@ -106,6 +106,7 @@ def test_a_loss_that_is_behind_on_a_rung_is_rejected(scores: dict[int, float], s
     evaluation = Race(lambda steps, factor, seed: scores[steps])()
     assert (evaluation.status, evaluation.rejected_by, evaluation.fitness) == ("rejected", "rung", None)
     assert evaluation.steps == steps
+    assert evaluation.rung_fitness == scores[20 if steps > 10 else 10]
 
 
 @pytest.mark.parametrize(("text", "rule"), [("-x * log(y)", "pull"), ("x + log(y)", "gradient")])

@@ -3,7 +3,7 @@ import pytest
 from glojax.errors import GlojaxError
 from glojax.evaluation import Evaluation, FitnessRule, Status, Trial
 from glojax.expressions import LossTree, canonical
-from glojax.search.finalists import Finalist, choose, select_discovered, select_tuned
+from glojax.search.finalists import Finalist, choose, halve, halving_rounds, select_discovered, select_tuned
 from glojax.search.generations import Discovered
 from glojax.search.tuning import Tuned
 from tests.search.fakes import STEPS, FakeEvaluator, fitness_of
@@ -46,6 +46,34 @@ def test_a_finalist_that_cannot_be_trained_with_any_fresh_seed_comes_last() -> N
         ("x * log(y)", [0.0, 0.0]),
         ("log(y) - x / y", [0.0, 0.0]),
     ]
+
+
+def test_a_halving_trains_few_with_many_seeds() -> None:
+    assert halving_rounds(16, 24) == [(16, 3), (8, 6), (4, 12), (2, 24)]
+    assert halving_rounds(3, 2) == [(3, 2)]
+    assert halving_rounds(6, 1) == [(6, 1), (3, 1)]
+
+
+def test_the_finalists_that_stay_longest_come_first_each_at_its_own_rate() -> None:
+    # The first loses to luck with one seed, and the second only with four.
+    trees = [LossTree.parse(text) for text in (*TEXTS, "x * sqrt(y)")]
+    scores = dict(
+        zip(trees, ([0.1, 1, 1, 1], [0.9, 0.9, 0.1, 0.1], [0.5, 0.1, 0, 0], [0.6, 0.7, 0.7, 0.7]), strict=True)
+    )
+    evaluator = FakeEvaluator(
+        trial=lambda tree, rate, seed: Trial(rate, seed, {"validation": scores[tree][seed - 5]}, True, STEPS)
+    )
+    rates = [0.1, 0.2, 0.3, 0.4]
+    found = [Evaluation(tree, 0.5, "trained", 9, rate) for tree, rate in zip(trees, rates, strict=True)]
+    chosen = halve(found, evaluator, range(5, 9))
+    # Two seeds leave the second and the fourth.
+    assert [(str(one.tree), one.learning_rate, len(one.seeds)) for one in chosen] == [
+        ("x * sqrt(y)", 0.4, 4),
+        ("log(y) - x / y", 0.2, 4),
+        ("x * log(y)", 0.1, 2),
+        ("x * y", 0.3, 2),
+    ]
+    assert [one.mean_score for one in chosen] == [0.675, 0.5, 0.55, 0.3]
 
 
 def test_a_finalist_is_written_as_text_and_latex() -> None:

@@ -1,6 +1,7 @@
 """The sweep of learning rates, with a pool that trains nothing."""
 
 import math
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -47,6 +48,23 @@ def test_a_sweep_of_a_loss_that_never_learns_ends() -> None:
     found = sweep(evaluator(1e30), {"loss": CROSS_ENTROPY}, {"loss": 0.05}, (1,))["loss"]
     assert len(found.tried) <= 18
     assert found.best.mean_validation == 0
+
+
+def test_the_last_rates_are_chosen_between_with_all_seeds() -> None:
+    trained = []
+
+    def result(training: Training) -> TrainResult:
+        trained.append(training)
+        rate = training.learning_rate
+        fails = rate > 0.14 and training.seed > 3  # only after the first quarter
+        return scalar_result(0.0 if fails else 0.9 - 0.1 * abs(math.log(rate / 0.15)))
+
+    found = sweep(PoolEvaluator(FakePool(result), CONFIG), {"loss": CROSS_ENTROPY}, {"loss": 0.05}, range(12))["loss"]
+    assert found.best.learning_rate == pytest.approx(0.15 / math.sqrt(3))
+    seeds = Counter(training.learning_rate for training in trained)
+    assert sorted(seeds.values()) == [3] * (len(seeds) - 3) + [12] * 3
+    assert len(found.tried) == len(seeds)
+    assert max(one.mean_validation for one in found.tried if one.mean_validation is not None) == found.fitness
 
 
 @pytest.mark.parametrize(("optimizer", "power"), [("sgd", 1.0), ("adam", 0.0), ("lion", 0.0)])

@@ -139,6 +139,12 @@ def test_the_run_reads_back(finished: Finished) -> None:
     assert saved.comparison == finished.result["comparison"]
 
 
+def test_a_search_begins_with_the_standard_losses(finished: Finished) -> None:
+    lines = (finished.folder / "candidates.jsonl").read_text().splitlines()
+    first = [json.loads(line)["expression"] for line in lines[:3]]
+    assert [shape_of(LossTree.parse(text), 10).fingerprint for text in first] == _STANDARD
+
+
 def test_it_prints_rates_and_verdicts(finished: Finished) -> None:
     lines = finished.output.splitlines()
     assert "cross_entropy: best rate 0.45 (" in finished.output
@@ -170,9 +176,9 @@ def test_the_control_has_the_budget_of_the_search(finished: Finished) -> None:
 
 
 def test_each_phase_has_seeds_of_its_own(finished: Finished) -> None:
-    assert {one.seed for one in finished.submitted} == set(range(40, 40 + 3 + 2 + 3 + 3))
+    assert {one.seed for one in finished.submitted} == set(range(40, 40 + 3 + 2 + 12 + 3))
     tested = {one.seed for one in finished.submitted if "test" in one.context}
-    assert tested == set(range(48, 51)) == set(finished.result["seeds"])
+    assert tested == set(range(57, 60)) == set(finished.result["seeds"])
 
 
 @pytest.mark.parametrize("order", [(), ("--asynchronous",)])

@@ -1,10 +1,11 @@
 """The constraint that candidates are new shapes, and the strategy whose parents come from all of them."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
-from glojax.evaluation import shape_of
+from glojax.evaluation import Evaluation, shape_of
 from glojax.expressions import LossTree
 from glojax.strategies import GeneticConfig, NewShapes, RandomSearch, ShapeSearch, SteadyStateSearch
 from tests.strategies.driving import ask_all, fitness_of_text, tell_all
@@ -52,3 +53,15 @@ def test_the_archive_forgets_nobody() -> None:
             tell_all(search, ask_all(search), fitness_of_text)
         sizes[strategy] = len(search._population)
     assert sizes == {ShapeSearch: 24, SteadyStateSearch: 4}
+
+
+def test_the_best_of_the_rejected_are_parents_where_none_is_trained() -> None:
+    still = replace(CONFIG, crossover_rate=0, expand_rate=0, collapse_rate=0, same_arity_rate=0, integer_step_rate=0)
+    search = ShapeSearch(still, 0)
+    trees = search.ask(20)
+    for tree in trees:
+        score = 0.3 if tree.uses("log") else 0.1
+        search.tell(tree, Evaluation(tree, None, "rejected", 20, rejected_by="rung", rung_fitness=score))
+    with_log = sum(tree.uses("log") for tree in trees)
+    assert 0 < with_log < 10
+    assert sum(tree.uses("log") for tree in search.ask(20)) > 10

@@ -115,20 +115,21 @@ class RaceRule:
         first, rates, lower_is_better = self.seeds[0], self.rates(shape), metric.lower_is_better
         is_audited = self.is_audited(shape)
         rejected_by = None if shape.pull > 0 else "pull"
-        promising = rates
+        promising, rung_fitness = rates, None
         for rung in self.rungs if rejected_by is None else ():
             planned = [Planned(rung.num_steps, rate, first) for rate in rates[: rung.num_rates]]
             if set(planned) - results.keys():
                 return planned
             fitnesses = [mean_fitness([trial(one)], lower_is_better) for one in planned]
             highest = max(fitnesses)
+            rung_fitness = highest if np.isfinite(highest) else None
             least = highest - PROMISING * abs(highest)
             promising = [rate for rate, fitness in zip(rates, fitnesses, strict=False) if fitness >= least]
             if highest < rung.bar:
                 rejected_by = "rung"
                 break
         if rejected_by is not None and not is_audited:
-            return Evaluation(tree, None, "rejected", steps, rejected_by=rejected_by)
+            return Evaluation(tree, None, "rejected", steps, rejected_by=rejected_by, rung_fitness=rung_fitness)
         planned = [Planned(base.num_steps, rate, first) for rate in (rates if is_audited else promising)]
         if set(planned) - results.keys():
             return planned

@@ -75,14 +75,45 @@ def select_tuned(
     return sorted(found.values(), key=lambda one: rank(one)[0])[:num_finalists]
 
 
-def choose(
-    found: Sequence[Evaluation], evaluator: Evaluator, seeds: Sequence[int], *, own_rates: bool = False
-) -> list[Finalist]:
+def choose(found: Sequence[Evaluation], evaluator: Evaluator, seeds: Sequence[int]) -> list[Finalist]:
     """Evaluate the best again with fresh seeds; return them by mean validation score, the best first.
 
-    The search's own best is the luckiest of many trainings with one seed. The paper does not describe this step. With
-    `own_rates`, each is trained at the rate at which it has its fitness, otherwise at the configured one.
+    The search's own best is the luckiest of many trainings with one seed. The paper does not describe this step.
     """
+    return sorted(_again(found, evaluator, seeds, own_rates=False), key=by_score(evaluator.metric))
+
+
+def halve(found: Sequence[Evaluation], evaluator: Evaluator, seeds: Sequence[int]) -> list[Finalist]:
+    """Return the best of many by fresh seeds, each at its own rate: those that stayed longest first.
+
+    All are trained with a few seeds, the better half of them with twice as many, and so on, until two or three are
+    trained with all of the seeds. So most trainings go to those that are hard to tell apart.
+
+    Source: Karnin, Koren and Somekh (2013, Almost optimal exploration in multi-armed bandits): sequential halving.
+    """
+    key = by_score(evaluator.metric)
+    finalists: list[Finalist] = []
+    for number, num_seeds in halving_rounds(len(found), len(seeds)):
+        again = _again(found[:number], evaluator, seeds[:num_seeds], own_rates=True)
+        order = sorted(range(number), key=lambda index: key(again[index]))
+        found = [found[index] for index in order]
+        finalists = [*(again[index] for index in order), *finalists[number:]]
+    return finalists
+
+
+def halving_rounds(num_losses: int, num_seeds: int) -> list[tuple[int, int]]:
+    """Return the number of losses, and of their seeds, in each round of a halving."""
+    rounds = []
+    for left in reversed(range(max(1, int(math.log2(num_losses))))):
+        rounds.append((num_losses, max(1, num_seeds >> left)))
+        num_losses = (num_losses + 1) // 2
+    return rounds
+
+
+def _again(
+    found: Sequence[Evaluation], evaluator: Evaluator, seeds: Sequence[int], *, own_rates: bool
+) -> list[Finalist]:
+    """Evaluate losses again, in their order; at the rates at which they have their fitness, or the configured one."""
     rates = [one.learning_rate if own_rates else None for one in found]
     rules = [FitnessRule(tuple(seeds), None if rate is None else (rate,)) for rate in rates]
     evaluations = evaluate(evaluator, [one.tree for one in found], rules)
@@ -91,7 +122,7 @@ def choose(
         scores = again.scores(FITNESS_SPLIT)
         mean = round(statistics.fmean(scores), 6) if scores else None
         finalists.append(Finalist(again.tree, one.fitness, mean, scores, list(seeds), rate))
-    return sorted(finalists, key=by_score(evaluator.metric))
+    return finalists
 
 
 def by_score(metric: Metric) -> Callable[[Finalist], float]:

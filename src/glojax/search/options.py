@@ -122,6 +122,10 @@ class DiscoverOptions(SearchOptions):
 
     replicates: int = 3
     """Greatest number of seeds that a candidate is trained with; its fitness is the mean."""
+    finalists: int = 16
+    """How many of the best losses are evaluated again with fresh seeds."""
+    finalist_seeds: int = 24
+    """Number of fresh seeds that decide between the last of them; each halving of --preset shape doubles the seeds."""
     generations: int = 12
     """Number of generations, of as many candidates as a population holds; the random first one included."""
     preset: Literal["shape", "paper"] = "shape"
@@ -135,8 +139,8 @@ class DiscoverOptions(SearchOptions):
     """Number of learning rates that each shape is trained at (--preset shape)."""
     rate_factor: float = 2.0
     """Factor between two of these rates."""
-    rate_seeds: int = 3
-    """Number of seeds with which the best rate of a loss is chosen, for the race and for the verdict."""
+    rate_seeds: int = 12
+    """Number of seeds with which the best rate of a loss is chosen; a quarter of them leaves three rates."""
     audit: float = 0.05
     """Share of the losses that are trained in full whatever heuristic rules say, to count false rejections."""
     standard_losses: tuple[str, ...] = ("cross_entropy", "baikal", "baikal_cma")

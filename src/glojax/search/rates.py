@@ -1,7 +1,7 @@
 """The best learning rate of each of several losses, by a sweep; and the race that follows from cross-entropy's."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,31 +29,26 @@ _FACTOR: Final = 3.0
 #: A sweep begins with so many rates on either side of where it starts, and ends after so many in all.
 _NUM_BESIDE, _MAX_RATES = 2, 16
 
+#: So many rates are trained with all seeds in the end.
+_NUM_LAST: Final = 3
+
 #: The shares of the steps of a whole training that the rungs of a race take: the first at the lowest rate alone.
 _RUNG_SHARES: Final = (1 / 15, 2 / 15)
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """The learning rates that a loss was tried at, ascending."""
+    """The learning rates that a loss was tried at, ascending.
+
+    Attributes:
+        tried: Each with its mean score; that of the last rates to stay is over all seeds.
+        best: The one of these with the best mean score, the lowest of equals.
+        fitness: That score, or minus it where a lower one is better; higher is better.
+    """
 
     tried: tuple[RateTrial, ...]
-    lower_is_better: bool
-
-    @property
-    def best(self) -> RateTrial:
-        """The one with the best mean score, the lowest of equals."""
-        return max(self.tried, key=self._fitness)
-
-    @property
-    def fitness(self) -> float:
-        """The mean score at the best rate, or minus that where a lower one is better; higher is better."""
-        return self._fitness(self.best)
-
-    def _fitness(self, trial: RateTrial) -> float:
-        if trial.mean_validation is None:
-            return -math.inf
-        return -trial.mean_validation if self.lower_is_better else trial.mean_validation
+    best: RateTrial
+    fitness: float
 
 
 def sweep(
@@ -61,27 +56,30 @@ def sweep(
 ) -> dict[str, Sweep]:
     """Find the best learning rate of each loss by its mean validation score over seeds.
 
-    It is tried at rates that differ by a factor of 3 around its start, and at more of them until the best one lies
-    between two others; then at two more beside the best one.
+    With the first quarter of the seeds, it is tried at rates that differ by a factor of 3 around its start, and at more
+    of them until the best one lies between two others; then at two more beside the best one. The three best of all are
+    trained with the other seeds, too: the best rate often lies close to one at which every tenth training fails.
     """
+    few = tuple(seeds[: max(1, len(seeds) // 4)])
+    lower_is_better = evaluator.metric.lower_is_better
 
-    def swept(tried: Mapping[float, RateTrial]) -> Sweep:
-        return Sweep(tuple(tried[rate] for rate in sorted(tried)), evaluator.metric.lower_is_better)
+    def fitness(trial: RateTrial) -> float:
+        if trial.mean_validation is None:
+            return -math.inf
+        return -trial.mean_validation if lower_is_better else trial.mean_validation
+
+    def best_first(tried: Iterable[RateTrial]) -> list[RateTrial]:
+        return sorted(tried, key=lambda trial: (-fitness(trial), trial.learning_rate))
 
     found: dict[str, dict[float, RateTrial]] = {name: {} for name in losses}
     wanted = {name: [starts[name] * _FACTOR**step for step in range(-_NUM_BESIDE, _NUM_BESIDE + 1)] for name in losses}
     is_refined = set[str]()
     while any(wanted.values()):
         names = [name for name in losses if wanted[name]]
-        rules = [FitnessRule(tuple(seeds), tuple(wanted[name])) for name in names]
-        for name, evaluation in zip(names, evaluate(evaluator, [losses[name] for name in names], rules), strict=True):
+        for name, trials in zip(names, _tried(evaluator, losses, wanted, names, few), strict=True):
             tried = found[name]
-            for rate in wanted[name]:
-                trials = [trial for trial in evaluation.trials if trial.learning_rate == rate]
-                mean = float(np.mean([trial.scores[FITNESS_SPLIT] for trial in trials]))
-                known = round(mean, 6) if math.isfinite(mean) else None
-                tried[rate] = RateTrial(rate, known, sum(not trial.finite for trial in trials))
-            best = swept(tried).best.learning_rate
+            tried |= trials
+            best = best_first(tried.values())[0].learning_rate
             step = _FACTOR if best in (min(tried), max(tried)) and len(tried) < _MAX_RATES else math.sqrt(_FACTOR)
             beside = [best / step, best * step] if name not in is_refined else []
             if step != _FACTOR:
@@ -91,7 +89,39 @@ def sweep(
                 for rate in beside
                 if MIN_RATE <= rate <= MAX_RATE and not any(math.isclose(rate, other) for other in tried)
             ]
-    return {name: swept(tried) for name, tried in found.items()}
+    last = {name: [trial.learning_rate for trial in best_first(found[name].values())[:_NUM_LAST]] for name in losses}
+    sweeps = {}
+    for name, trials in zip(losses, _tried(evaluator, losses, last, list(losses), tuple(seeds)), strict=True):
+        best_trial = best_first(trials.values())[0]
+        tried = found[name] | trials
+        sweeps[name] = Sweep(tuple(tried[rate] for rate in sorted(tried)), best_trial, fitness(best_trial))
+    return sweeps
+
+
+def usual_trainings(num_seeds: int) -> int:
+    """Return the number of trainings of a loss whose best rate lies among the first ones."""
+    return (2 * _NUM_BESIDE + 3) * max(1, num_seeds // 4) + _NUM_LAST * num_seeds
+
+
+def _tried(
+    evaluator: Evaluator,
+    losses: Mapping[str, LossTree],
+    rates: Mapping[str, Sequence[float]],
+    names: Sequence[str],
+    seeds: tuple[int, ...],
+) -> list[dict[float, RateTrial]]:
+    """Train each of the named losses at its rates with all seeds; return the trials by their rates."""
+    rules = [FitnessRule(seeds, tuple(rates[name])) for name in names]
+    found = []
+    for name, evaluation in zip(names, evaluate(evaluator, [losses[name] for name in names], rules), strict=True):
+        by_rate = {}
+        for rate in rates[name]:
+            trials = [trial for trial in evaluation.trials if trial.learning_rate == rate]
+            mean = float(np.mean([trial.scores[FITNESS_SPLIT] for trial in trials]))
+            known = round(mean, 6) if math.isfinite(mean) else None
+            by_rate[rate] = RateTrial(rate, known, sum(not trial.finite for trial in trials))
+        found.append(by_rate)
+    return found
 
 
 def require_shapes(dataset: Dataset) -> None:

@@ -46,7 +46,13 @@ def fitting_network(dataset: Dataset) -> str:
 
 #: Settings of the genetic algorithm with which shapes are searched: strong selection, and trees that seldom repeat.
 SHAPE_GENETIC: Final = GeneticConfig(
-    population_size=40, num_elites=1, initial_depth=4, selection="tournament", tournament_size=5, max_nodes=32
+    population_size=40,
+    num_elites=1,
+    initial_depth=4,
+    coefficient_rate=0.1,
+    selection="tournament",
+    tournament_size=5,
+    max_nodes=32,
 )
 
 #: From the coefficients of a loss that is good already, in small steps.
@@ -57,6 +63,8 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
     "shape": {},
     "paper": {
         "replicates": 1,
+        "finalists": 10,
+        "finalist_seeds": 10,
         "generations": 25,
         "genetic": GeneticConfig(),
         "tuned": 3,

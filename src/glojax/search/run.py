@@ -1,5 +1,6 @@
 """A run: its parts, and its phases."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
@@ -11,7 +12,7 @@ from glojax.evaluation import (
 )
 from glojax.expressions import Domain, LossTree
 from glojax.search.comparison import Comparison, Rates, compare, comparison_rule
-from glojax.search.finalists import Finalist, choose
+from glojax.search.finalists import Finalist, choose, halve, halving_rounds
 from glojax.search.generations import Discovered, GenerationRecord, discover
 from glojax.search.logs import EventLog
 from glojax.search.options import DiscoverOptions
@@ -58,6 +59,7 @@ class Run:
         self,
         options: DiscoverOptions,
         evaluator: PoolEvaluator | None = None,
+        initial: Sequence[LossTree] | None = None,
         constraint: Constraints | None = None,
         on_evaluation: Callable[[Evaluation], None] = lambda evaluation: None,
     ) -> list[Discovered]:
@@ -79,7 +81,7 @@ class Run:
             options.generations,
             options.seed,
             strategy=options.chosen_strategy,
-            initial=options.initial_trees,
+            initial=options.initial_trees if initial is None else initial,
             constraint=options.constraint if constraint is None else constraint,
             log=EventLog(self.directory.path / DISCOVERY_EVENTS) if options.asynchronous else None,
             on_evaluation=take_in,
@@ -126,12 +128,16 @@ class Run:
         )
         return self.tuned
 
-    def choose(
-        self, finalists: Sequence[Evaluation], seeds: Sequence[int], *, own_rates: bool = False
-    ) -> list[Finalist]:
+    def choose(self, finalists: Sequence[Evaluation], seeds: Sequence[int]) -> list[Finalist]:
         """Evaluate the finalists again with fresh seeds; the best first."""
         self.display.start_phase("Finalists", len(finalists) * len(seeds), "trainings")
-        return choose(finalists, self.evaluator, seeds, own_rates=own_rates)
+        return choose(finalists, self.evaluator, seeds)
+
+    def halve(self, finalists: Sequence[Evaluation], seeds: Sequence[int]) -> list[Finalist]:
+        """Evaluate the finalists again with fresh seeds, more of them for the better ones; the best first."""
+        rounds = halving_rounds(len(finalists), len(seeds))
+        self.display.start_phase("Finalists", sum(math.prod(each) for each in rounds), "trainings")
+        return halve(finalists, self.evaluator, seeds)
 
     def compare(self, losses: Mapping[str, LossTree], seeds: Sequence[int], learning_rates: Rates = None) -> Comparison:
         """Compare losses on validation and test set."""

@@ -11,7 +11,7 @@ from glojax.search.finalists import Finalist, select_discovered, select_tuned
 from glojax.search.generations import Discovered
 from glojax.search.loop import Search
 from glojax.search.options import DiscoverOptions, RunOptions
-from glojax.search.rates import RIVAL, Sweep, normalised_rate, race, sweep
+from glojax.search.rates import RIVAL, Sweep, normalised_rate, race, sweep, usual_trainings
 from glojax.search.run import Run
 from glojax.search.tuning import Tuned
 from glojax.search.verdict import Tally
@@ -57,7 +57,7 @@ class ShapeRun:
     def sweep(self, losses: Mapping[str, LossTree], starts: Mapping[str, float]) -> None:
         """Find the best learning rate of each loss, and show what was tried."""
         seeds, display = self._options.seeds_of_rates, self._run.display
-        display.start_phase("Learning rates", 7 * len(losses) * len(seeds), "trainings")
+        display.start_phase("Learning rates", len(losses) * usual_trainings(len(seeds)), "trainings")
         found = sweep(self._run.evaluator, losses, starts, seeds)
         for name, tried in found.items():
             display.show_rates(name, tried)
@@ -71,7 +71,7 @@ class ShapeRun:
             tally.add(evaluation)
             display.audit = tally.audit
 
-        found = self._run.discover(self._options, self._evaluator(), shapes, count)
+        found = self._run.discover(self._options, self._evaluator(), self._initial(), shapes, count)
         return self._candidates([one.evaluation for one in found], shapes, tally)
 
     def control(self, num_steps: int) -> Candidates:
@@ -116,4 +116,13 @@ class ShapeRun:
         return Candidates(finalists, tally.record(shapes.draws))
 
     def _choose(self, found: Sequence[Evaluation]) -> list[Finalist]:
-        return self._run.choose(found, self._options.seeds_of_finalists, own_rates=True)
+        return self._run.halve(found, self._options.seeds_of_finalists)
+
+    def _initial(self) -> list[LossTree]:
+        """Return the losses that a search for shapes begins with: the standard ones, unless others are given."""
+        options = self._options
+        if options.initial_losses or options.chosen_strategy != "shape":
+            return options.initial_trees
+        may_be_candidate, genetic = self._new_shapes(), options.genetic
+        trees = [tree for tree in options.standard_trees.values() if tree.size <= genetic.size_limit]
+        return [tree for tree in trees if may_be_candidate(tree)][: genetic.population_size]

@@ -1,6 +1,11 @@
 """The search for shapes: parents come from an archive of all candidates."""
 
+from typing import TYPE_CHECKING
+
 from glojax.strategies.genetic import SteadyStateSearch
+
+if TYPE_CHECKING:
+    from glojax.evaluation import Evaluation
 
 
 class ShapeSearch(SteadyStateSearch):
@@ -19,6 +24,10 @@ class ShapeSearch(SteadyStateSearch):
         >>> len(ShapeSearch(GeneticConfig(population_size=20, selection="tournament"), seed=0).ask(100))
         20
     """
+
+    def _fitness_of(self, evaluation: "Evaluation") -> float | None:
+        """Return the fitness or, if a loss was rejected on a rung, its score there: half a loss is better than none."""
+        return evaluation.rung_fitness if evaluation.fitness is None else evaluation.fitness
 
     def _leave(self) -> None:
         """Keep all."""

@@ -48,6 +48,18 @@ def test_integers_step_up_or_down(assert_rate: CheckRate) -> None:
     assert_rate(results[LossTree.constant(8)], NUM_DRAWS, 0.025)
 
 
+def test_a_coefficient_is_multiplied_by_a_lognormal_factor_of_two_digits(assert_rate: CheckRate) -> None:
+    tree = BAIKAL.with_coefficients([3.0] * BAIKAL.size)
+    results = draw(tree, only(coefficient_rate=0.5))
+    assert {result.with_coefficients(tree.coefficients) for result in results} == {tree}
+    assert_rate(results[tree], NUM_DRAWS, 0.5**BAIKAL.size)
+    drawn = [value for result, number in results.items() for value in result.coefficients * number if value != 3]
+    logs = np.log(np.array(drawn) / 3)
+    assert abs(logs.mean()) < 0.05
+    assert abs(logs.std() - 1) < 0.05
+    assert all(value == float(f"{value:.2g}") for value in drawn)
+
+
 def test_only_integers_step() -> None:
     assert draw(BAIKAL, only(integer_step_rate=1.0)).keys() == {BAIKAL}
 

@@ -60,8 +60,8 @@ PAPER_WEIGHTS: Final = drawn_weights(PAPER_OPERATORS)
 class GeneticConfig:
     """Settings of the genetic algorithm; the defaults are the paper's where it gives a value.
 
-    Source: Gonzalez and Miikkulainen (2020), section III-A. `tournament_size`, `max_nodes` and the selection kinds
-    `rank` and `tournament` are ours.
+    Source: Gonzalez and Miikkulainen (2020), section III-A. `coefficient_rate`, `tournament_size`, `max_nodes` and the
+    selection kinds `rank` and `tournament` are ours.
 
     Example:
         >>> GeneticConfig(crossover_rate=80)
@@ -86,6 +86,8 @@ class GeneticConfig:
     """Probability that an operator and its operands are replaced by a random leaf, for each operator."""
     expand_rate: float = 0.025
     """Probability that a leaf is replaced by a random node with random leaves as operands, for each leaf."""
+    coefficient_rate: float = 0.0
+    """Probability that the coefficient of a node is multiplied by a random factor, for each node."""
     selection: SelectionKind = "roulette"
     """The way in which parents are drawn: by fitness, by rank, or as the fittest of small tournaments."""
     tournament_size: int = 3
@@ -111,7 +113,7 @@ class GeneticConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= most:
                 raise ConfigurationError(f"{name} is {value!r}; expected an integer: give one from {least} to {most}.")
-        for name in ("crossover_rate", "integer_step_rate", "same_arity_rate", "collapse_rate", "expand_rate"):
+        for name in (name for name in vars(self) if name.endswith("_rate")):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
                 raise ConfigurationError(f"{name} is {value!r}; expected a probability: give a number from 0 to 1.")

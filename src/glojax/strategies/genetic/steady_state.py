@@ -58,9 +58,13 @@ class SteadyStateSearch(GeneticStrategy):
         if not self._outstanding[tree]:
             raise not_outstanding(tree)
         self._outstanding[tree] -= 1
-        self._population.append((tree, evaluation.fitness))
+        self._population.append((tree, self._fitness_of(evaluation)))
         if len(self._population) > self._config.population_size:
             self._leave()
+
+    def _fitness_of(self, evaluation: "Evaluation") -> float | None:
+        """Return the fitness by which parents are selected."""
+        return evaluation.fitness
 
     def _leave(self) -> None:
         """Remove the oldest candidate that is none of the elites."""
