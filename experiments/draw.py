@@ -33,6 +33,7 @@ SCRIPTS = (
     "discovery",
     "coefficients",
     "taylor_losses",
+    "shape_search",
 )
 
 INTRODUCTION = """\
