@@ -53,14 +53,18 @@ def select_discovered(found: Sequence[Discovered], num_finalists: int) -> list[E
 
     Losses that differ in form alone, or only for soft labels, train alike and have the same fitness.
     """
-    trained = [one.evaluation for one in found if one.evaluation.fitness is not None]
-    if not trained:
+    smallest = {one.fitness: one for one in reversed(trained([one.evaluation for one in found]))}
+    return list(reversed(smallest.values()))[:num_finalists]
+
+
+def trained(found: Sequence[Evaluation]) -> list[Evaluation]:
+    """Return the losses that could be trained; raise GlojaxError if there are none."""
+    if not (known := [one for one in found if one.fitness is not None]):
         raise GlojaxError(
             f"None of {len(found)} distinct losses could be trained to the end; raise --generations or "
             "--population-size."
         )
-    smallest = {one.fitness: one for one in reversed(trained)}
-    return list(reversed(smallest.values()))[:num_finalists]
+    return known
 
 
 def select_tuned(

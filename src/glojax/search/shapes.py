@@ -7,8 +7,7 @@ from typing import Any
 
 from glojax.evaluation import Evaluation, PoolEvaluator, shape_of
 from glojax.expressions import LossTree
-from glojax.search.finalists import Finalist, select_discovered, select_tuned
-from glojax.search.generations import Discovered
+from glojax.search.finalists import Finalist, select_tuned, trained
 from glojax.search.loop import Search
 from glojax.search.options import DiscoverOptions, RunOptions
 from glojax.search.rates import RIVAL, Sweep, normalised_rate, race, sweep, usual_trainings
@@ -111,8 +110,8 @@ class ShapeRun:
         return NewShapes(known, find_constraint(self._options.constraint))
 
     def _candidates(self, found: Sequence[Evaluation], shapes: NewShapes, tally: Tally) -> Candidates:
-        shortest = [Discovered(replace(one, tree=shapes.shortest(one.tree)), 0) for one in found]
-        finalists = self._choose(select_discovered(shortest, self._options.finalists))
+        shortest = [replace(one, tree=shapes.shortest(one.tree)) for one in trained(found)[: self._options.finalists]]
+        finalists = self._choose(shortest)
         return Candidates(finalists, tally.record(shapes.draws))
 
     def _choose(self, found: Sequence[Evaluation]) -> list[Finalist]:
