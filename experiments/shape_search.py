@@ -45,7 +45,7 @@ class Options(script.Options):
     tasks: tuple[str, ...] = tuple(TASKS)
     """The tasks, of: clean, label noise, imbalance, a tenth of the images."""
 
-    steps: int = 200
+    steps: int = 300
     """Steps of a whole training."""
 
     seeds: int = 12

@@ -139,16 +139,19 @@ class DiscoverOptions(SearchOptions):
     """Number of learning rates that each shape is trained at (--preset shape)."""
     rate_factor: float = 2.0
     """Factor between two of these rates."""
-    rate_seeds: int = 12
+    rate_seeds: int = 8
     """Number of seeds with which the best rate of a loss is chosen; a quarter of them leaves three rates."""
     audit: float = 0.05
     """Share of the losses that are trained in full whatever heuristic rules say, to count false rejections."""
-    standard_losses: tuple[str, ...] = ("cross_entropy", "baikal", "baikal_cma")
+    standard_losses: tuple[str, ...] = (
+        *("cross_entropy", "label_smoothing", "generalized_cross_entropy", "baikal", "baikal_cma"),
+    )
     """Losses that the verdict is on, as names or expressions; cross_entropy is always one."""
     control: bool = False
     """Search at random, too, with as many candidate-steps, and show the best of it."""
     initial_losses: tuple[str, ...] = ()
-    """Losses to begin with, as names or expressions; the other candidates of the first generation are random."""
+    """Losses to begin with, as names or expressions; the other candidates of the first generation are random. By
+    default those of the literature; with --preset paper none."""
     constraint: tuple[str, ...] = ()
     """What every candidate must be: minimum_at_label (lowest where a network is right and certain), convex_in_y,
     bounded, or several of them."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from glojax.evaluation import Evaluation, PoolEvaluator, shape_of
 from glojax.expressions import LossTree
+from glojax.losses import CATALOG, PUBLISHED
 from glojax.search.finalists import Finalist, select_tuned, trained
 from glojax.search.loop import Search
 from glojax.search.options import DiscoverOptions, RunOptions
@@ -74,7 +75,7 @@ class ShapeRun:
         return self._candidates([one.evaluation for one in found], shapes, tally)
 
     def control(self, num_steps: int) -> Candidates:
-        """Do the same with shapes drawn at random, until they have taken as many candidate-steps."""
+        """Do the same, from the same losses on, with random shapes, until they have taken as many candidate-steps."""
         options, display = self._options, self._run.display
         shapes, tally = self._new_shapes(), Tally(self._rule.bar)
 
@@ -82,9 +83,8 @@ class ShapeRun:
             tally.add(evaluation)
             self._run.record("control", evaluation, 0)
 
-        search = Search(
-            RandomSearch(options.genetic, options.seed, constraint=shapes), self._evaluator(), on_evaluation=count
-        )
+        strategy = RandomSearch(options.genetic, options.seed, initial=self._initial(), constraint=shapes)
+        search = Search(strategy, self._evaluator(), on_evaluation=count)
         display.start_phase("Random shapes", options.generations * options.genetic.population_size, "candidates")
         while tally.candidate_steps < num_steps:
             search.run(options.genetic.population_size)
@@ -118,10 +118,11 @@ class ShapeRun:
         return self._run.halve(found, self._options.seeds_of_finalists)
 
     def _initial(self) -> list[LossTree]:
-        """Return the losses that a search for shapes begins with: the standard ones, unless others are given."""
+        """Return the losses to begin with: unless others are given, the standard ones and those of the literature."""
         options = self._options
-        if options.initial_losses or options.chosen_strategy != "shape":
+        if options.initial_losses or options.chosen_strategy not in ("shape", "random"):
             return options.initial_trees
         may_be_candidate, genetic = self._new_shapes(), options.genetic
-        trees = [tree for tree in options.standard_trees.values() if tree.size <= genetic.size_limit]
+        published = [CATALOG[name] for name, loss in PUBLISHED.items() if loss.domain == self._run.domain]
+        trees = [tree for tree in (*options.standard_trees.values(), *published) if tree.size <= genetic.size_limit]
         return [tree for tree in trees if may_be_candidate(tree)][: genetic.population_size]

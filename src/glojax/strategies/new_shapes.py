@@ -45,7 +45,7 @@ class NewShapes:
         shape = self._shape_of(tree)
         if not shape.is_trainable:
             return "gradient"
-        known = self._shortest.setdefault(shape.fingerprint, tree)
-        if tree.size < known.size:
+        known = self._shortest.get(shape.fingerprint)
+        if known is None or tree.size < known.size:
             self._shortest[shape.fingerprint] = tree
-        return "new" if known is tree else "known"
+        return "new" if known is None else "known"
