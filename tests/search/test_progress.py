@@ -190,3 +190,19 @@ def test_a_terminal_names_the_generation_at_work() -> None:
     assert re.search(rf"2/3 +{BEST} +{REST}", text)
     assert "Tuning, generation 3" in text
     assert "Tuning, generation 3" in shown_of_tuning(dataclasses.replace(TUNING, generation=3), terminal=True)
+
+
+def test_a_budget_in_candidate_steps_is_counted_in_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    console = Console(file=io.StringIO(), width=160)
+    with Display(console) as display:
+        display.start_phase("Random shapes", 1000, "candidate-steps")
+        display.on_evaluation(Evaluation(TREE, None, "rejected", 0))
+        for _ in range(2):
+            display.on_evaluation(Evaluation(TREE, 0.5, "trained", 600))
+    assert isinstance(console.file, io.StringIO)
+    title, first, last = console.file.getvalue().splitlines()
+    assert title == "Random shapes: 1,000 candidate-steps"
+    assert first.startswith("600 of 1,000 done, ")
+    assert last.startswith("1,200 of 1,000 done, ")
+    assert "about 0:00:00 left" in last

@@ -21,6 +21,9 @@ from glojax.training import TrainResult
 #: Seconds between two lines of progress without a terminal.
 LINE_SECONDS = 30.0
 
+#: What the progress of a phase is counted in.
+Unit = Literal["candidates", "candidate-steps", "trainings"]
+
 
 class Display:
     """Shows the progress of a run's phases; use it in a `with` statement.
@@ -41,7 +44,7 @@ class Display:
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
         self._counts: Counter[str] = Counter()
         self._steps = self._done = self._total = 0
-        self._unit = "candidates"
+        self._unit: Unit = "candidates"
         self._start = self._next_line = time.perf_counter()
 
     def __enter__(self) -> Self:
@@ -52,8 +55,8 @@ class Display:
     def __exit__(self, *error: object) -> None:
         self._live.stop()
 
-    def start_phase(self, title: str, total: int, unit: Literal["candidates", "trainings"]) -> None:
-        """Begin a piece of work: evaluations of candidates, or single trainings."""
+    def start_phase(self, title: str, total: int, unit: Unit) -> None:
+        """Begin a piece of work: evaluations of candidates, their optimizer steps, or single trainings."""
         self._counts.clear()
         self.audit = ""
         self._steps, self._done, self._total, self._unit = 0, 0, total, unit
@@ -62,13 +65,13 @@ class Display:
         self._figures = Text("")
         self._bar.reset(self._task, description=title, total=total)
         if not self._console.is_terminal:
-            print_text(f"{title}: {total} {unit}", self._console)
+            print_text(f"{title}: {total:,} {unit}", self._console)
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
         """Count a candidate."""
         self._counts[evaluation.status] += 1
-        if self._unit == "candidates":
-            self._advance()
+        if self._unit != "trainings":
+            self._advance(1 if self._unit == "candidates" else evaluation.steps)
 
     def on_training(self, result: TrainResult) -> None:
         """Count a training."""
@@ -76,15 +79,15 @@ class Display:
         if self._unit == "trainings":
             self._advance()
 
-    def _advance(self) -> None:
-        self._done += 1
-        self._bar.advance(self._task)
+    def _advance(self, number: int = 1) -> None:
+        self._done += number
+        self._bar.advance(self._task, number)
         now = time.perf_counter()
         speed = self._steps / (now - self._start)
-        if not self._console.is_terminal and now >= self._next_line:
+        if not self._console.is_terminal and now >= self._next_line and self._done:
             notes = "".join(f", {note}" for note in (self._workers, self.audit) if note)
-            left = timedelta(seconds=round((now - self._start) / self._done * (self._total - self._done)))
-            text = f"{self._done} of {self._total} done, {speed:,.0f} candidate-steps/s, about {left} left{notes}"
+            left = timedelta(seconds=round((now - self._start) / self._done * max(0, self._total - self._done)))
+            text = f"{self._done:,} of {self._total:,} done, {speed:,.0f} candidate-steps/s, about {left} left{notes}"
             print_text(text, self._console)
             self._next_line = now + LINE_SECONDS
         figures = [f"{speed:,.0f} candidate-steps/s"]

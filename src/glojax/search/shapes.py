@@ -85,7 +85,7 @@ class ShapeRun:
 
         strategy = RandomSearch(options.genetic, options.seed, initial=self._initial(), constraint=shapes)
         search = Search(strategy, self._evaluator(), on_evaluation=count)
-        display.start_phase("Random shapes", options.generations * options.genetic.population_size, "candidates")
+        display.start_phase("Random shapes", num_steps, "candidate-steps")
         while tally.candidate_steps < num_steps:
             search.run(options.genetic.population_size)
         return self._candidates(search.found, shapes, tally)
