@@ -45,7 +45,7 @@ def test_a_worker_trains_on_the_devices_that_were_chosen_for_it(digits: Dataset)
     train_shard(text, json.dumps([("x / (y - y)", 0, 0.1)]))
     pool, _, _ = worker_tasks._prepared(text)
     assert pool.devices == training_devices(3)
-    assert "exp" in pool._operators
+    assert "exp" in pool._programs.operators
 
 
 def test_results_come_in_the_order_of_the_shard(digits: Dataset) -> None:

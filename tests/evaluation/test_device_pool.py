@@ -11,7 +11,7 @@ import pytest
 
 from glojax.datasets import Dataset
 from glojax.errors import GlojaxError
-from glojax.evaluation import DevicePool, Trained, Training, device_pool, training_devices
+from glojax.evaluation import DevicePool, Trained, Training, device_pool, pool_programs, training_devices
 from glojax.expressions import LossTree
 from glojax.losses.program import num_instructions
 from glojax.training import TrainingConfig, TrainResult
@@ -119,7 +119,7 @@ def test_a_larger_tree_raises_the_capacity(
     large = Training("context", LossTree.parse("x * y^0.7"), 0, 0.05)
     assert num_instructions(large.tree) > 4 == large.tree.size
     expected = as_text(train(make_pool(1), [TRAININGS[0], large]))
-    monkeypatch.setattr(device_pool, "_CAPACITY", 4)
+    monkeypatch.setattr(pool_programs, "_CAPACITY", 4)
     pool = make_pool(1)
     assert as_text([*train(pool, TRAININGS[:1]), *train(pool, [large])]) == expected
     assert as_text(train(pool, [TRAININGS[0], large])) == expected

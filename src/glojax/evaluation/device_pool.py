@@ -21,9 +21,9 @@ from glojax.evaluation.chunk_size import ChunkSize
 from glojax.evaluation.journal import checksum
 from glojax.evaluation.lowering_choice import fastest_lowering
 from glojax.evaluation.pool import GRACE_SECONDS, Trained, Training
+from glojax.evaluation.pool_programs import PoolPrograms
 from glojax.evaluation.runtime import training_devices
 from glojax.losses import LossProgram
-from glojax.losses.program import known_operators, num_instructions
 from glojax.networks import ConvolutionLowering, NetworkFactory
 from glojax.tasks import TASKS
 from glojax.training import (
@@ -36,10 +36,6 @@ from glojax.training import (
     train_in_segments,
     train_population,
 )
-
-#: Instructions that a program holds at first; a larger tree raises it to the next power of two, and compiles once more,
-#: as does a tree with an operator that no program has had so far.
-_CAPACITY = 64
 
 
 class _Variant(NamedTuple):
@@ -93,8 +89,7 @@ class DevicePool:
         self._variants: dict[TrainingConfig, _Variant] = {}
         self._computations: dict[TrainingConfig, str] = {}
         self._data: dict[str, list[Any]] = {}
-        self._capacity = _CAPACITY
-        self._operators = known_operators([], operators)
+        self._programs = PoolPrograms(self.task.domain, operators)
         self._lock = threading.Lock()
         self._queued: deque[_Block] = deque()
         self._threads: dict[int, threading.Thread] = {}
@@ -127,16 +122,13 @@ class DevicePool:
     def room(self, config: TrainingConfig) -> int:
         """Return the number of trainings of one seed for which devices are free: a chunk for each device."""
         idle = max(0, len(self.devices) - self._num_in_progress)
-        return idle * self._variant(config).chunk_size.find(self._capacity) if idle else 0
+        return idle * self._variant(config).chunk_size.find(self._programs.capacity) if idle else 0
 
     def submit(self, config: TrainingConfig, trainings: Sequence[Training]) -> None:
         """Queue trainings."""
         variant = self._variant(config)
-        trees = {training.tree for training in trainings}
-        largest = max(num_instructions(tree, self.task.domain) for tree in trees)
-        self._capacity = max(self._capacity, 2 ** (largest - 1).bit_length())
-        self._operators = known_operators(trees, self._operators, self.task.domain)
-        blocks = [_Block(variant, share, self._programs(share), self._done) for share in self._cut(variant, trainings)]
+        self._programs.take_in({training.tree for training in trainings})
+        blocks = [self._block(variant, share) for share in self._cut(variant, trainings)]
         self._num_in_progress += len(blocks)
         with self._lock:
             self._queued += blocks
@@ -194,7 +186,7 @@ class DevicePool:
 
     def _cut(self, variant: _Variant, trainings: Sequence[Training]) -> list[list[Training]]:
         """Cut trainings into blocks: single ones, or each device's share of the chunks with the same seed."""
-        chunk_size = variant.chunk_size.find(self._capacity)
+        chunk_size = variant.chunk_size.find(self._programs.capacity)
         if chunk_size == 1:
             return [[training] for training in trainings]
         by_seed: dict[int, list[Training]] = {}
@@ -202,9 +194,9 @@ class DevicePool:
             by_seed.setdefault(training.seed, []).append(training)
         return [share for group in by_seed.values() for share in _shares(group, chunk_size, len(self.devices))]
 
-    def _programs(self, trainings: Sequence[Training]) -> LossProgram:
-        trees, domain = [training.tree for training in trainings], self.task.domain
-        return LossProgram.from_trees(trees, self._capacity, self._operators, domain=domain)
+    def _block(self, variant: _Variant, trainings: list[Training]) -> _Block:
+        programs = self._programs.make([training.tree for training in trainings])
+        return _Block(variant, trainings, programs, self._done)
 
     def _variant(self, config: TrainingConfig) -> _Variant:
         # The rate comes with each training: configurations that differ in it alone share a compiled program.

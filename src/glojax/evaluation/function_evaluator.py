@@ -12,12 +12,12 @@ from glojax.evaluation.evaluator import PoolEvaluator
 from glojax.evaluation.fitness import FitnessRule
 from glojax.evaluation.journal import TrainingJournal, checksum, recorded_result
 from glojax.evaluation.pool import Trained, Training
+from glojax.evaluation.pool_programs import PoolPrograms
 from glojax.expressions import LossTree
 from glojax.losses import Link, LossProgram, interpret
 from glojax.losses.links import LINKS
 from glojax.losses.objective import DEFAULT_PROB_EPSILON, computing_dtype, objective
 from glojax.losses.operations import OPERATIONS
-from glojax.losses.program import known_operators, num_instructions
 from glojax.tasks import TASKS, Metric
 from glojax.training import TrainingConfig, TrainResult, decisive_settings
 from glojax.training.digest import digest
@@ -93,8 +93,7 @@ class _FunctionPool:
         self._function = function
         self._name = getattr(function, "__qualname__", repr(function))
         self._chunk_size = chunk_size
-        self._capacity = 64
-        self._operators = known_operators([])
+        self._programs = PoolPrograms(self.task.domain)
         self._queued: deque[Training] = deque()
         self._compiled = jax.jit(self._value if chunk_size == 1 else jax.vmap(self._value))
 
@@ -115,10 +114,7 @@ class _FunctionPool:
     def submit(self, config: TrainingConfig, trainings: Sequence[Training]) -> None:
         if any(training.learning_rate != config.learning_rate for training in trainings):
             raise ConfigurationError("A function has no steps, splits and learning rates; use a rule of seeds alone.")
-        trees, domain = {training.tree for training in trainings}, self.task.domain
-        largest = max(num_instructions(tree, domain) for tree in trees)
-        self._capacity = max(self._capacity, 2 ** (largest - 1).bit_length())
-        self._operators = known_operators(trees, self._operators, domain)
+        self._programs.take_in({training.tree for training in trainings})
         self._queued += trainings
 
     @jax.transfer_guard("allow")
@@ -126,8 +122,7 @@ class _FunctionPool:
         chunk = [self._queued.popleft() for _ in range(min(self._chunk_size, len(self._queued)))]
         # A last chunk that is smaller is filled up, or it would be compiled.
         filled = [*chunk, *[chunk[-1]] * (self._chunk_size - len(chunk))]
-        trees = [training.tree for training in filled]
-        programs = LossProgram.from_trees(trees, self._capacity, self._operators, domain=self.task.domain)
+        programs = self._programs.make([training.tree for training in filled])
         keys = [jax.random.key(training.seed) for training in filled]
         if self._chunk_size == 1:
             values = [self._compiled(jax.tree.map(lambda array: array[0], programs), keys[0])]
