@@ -13,7 +13,7 @@ from glojax.cluster.launch import open_workers
 from glojax.cluster.settings import ClusterProgress, Limits, LocalSettings
 from glojax.cluster.worker_pool import WorkerPool
 from glojax.datasets import Dataset, DatasetSource, load_dataset
-from glojax.evaluation import Training
+from glojax.evaluation import Training, TrainingPool
 from glojax.expressions import LossTree
 from glojax.networks import NetworkFactory
 from glojax.training import TrainingConfig, TrainResult
@@ -77,7 +77,7 @@ def make_trainings(workers: WorkerPool, digits: Dataset) -> MakeTrainings:
     return make
 
 
-def trained(pool: ClusterPool, config: TrainingConfig, trainings: Sequence[Training]) -> list[tuple[float, bool, int]]:
+def trained(pool: TrainingPool, config: TrainingConfig, trainings: Sequence[Training]) -> list[tuple[float, bool, int]]:
     """Validation accuracy, finiteness and steps of each training, in order."""
     results: dict[Training, TrainResult] = {}
     pool.submit(config, trainings)

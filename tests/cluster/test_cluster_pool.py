@@ -2,22 +2,20 @@
 
 import os
 import signal
-import sys
 import time
-from functools import partial
+from pathlib import Path
 
 import optax
 import pytest
-from flax import nnx
 
-from glojax.cluster.cluster_pool import ClusterPool
 from glojax.cluster.settings import ClusterProgress, Limits
 from glojax.cluster.worker_pool import WorkerPool
-from glojax.datasets import Dataset, DatasetSource
+from glojax.cpu_devices import cpu_device
+from glojax.datasets import Dataset
 from glojax.errors import ClusterError, ConfigurationError
-from glojax.evaluation import Training
+from glojax.evaluation import DevicePool, Training
 from glojax.expressions import LossTree
-from glojax.networks import DigitsCNN, NetworkFactory
+from glojax.search.named_network import find_network
 from glojax.training import TrainingConfig, TrainResult
 from tests.cluster.conftest import LONG, SHORT, MakePool, MakeTrainings, trained
 from tests.cluster.networks import FragileNetwork
@@ -151,47 +149,30 @@ def test_no_training_counts_as_crashed_if_none_has_succeeded(
         trained(pool, config, make_trainings(config, TREES[:1]))
 
 
-class Outer:
-    class Inner(DigitsCNN):
-        pass
+LINEN = """
+from flax import linen
+from glojax.networks import with_output
 
 
-def _local_network() -> NetworkFactory:
-    class LocalCNN(DigitsCNN):
-        pass
-
-    return LocalCNN
-
-
-def _renamed_network() -> NetworkFactory:
-    def renamed(rngs: nnx.Rngs) -> nnx.Module:
-        return DigitsCNN(rngs)
-
-    renamed.__qualname__, renamed.__module__ = "main", "glojax.search.__main__"
-    return renamed
+class Pair(linen.Module):
+    @linen.compact
+    def __call__(self, images):
+        logits = linen.Dense(10, kernel_init=linen.initializers.zeros)(images.reshape(len(images), -1))
+        return logits, images
 
 
-@pytest.mark.parametrize(
-    "network",
-    [lambda rngs, width=2: DigitsCNN(rngs), _local_network(), _renamed_network(), partial(DigitsCNN)],
-    ids=["lambda", "local class", "another object's name", "partial"],
-)
-def test_a_network_that_workers_cannot_import_is_refused(
-    workers: WorkerPool, digits: Dataset, network: NetworkFactory
+network = with_output(Pair(), lambda outputs: outputs[0])
+"""
+
+
+def test_a_linen_module_of_a_file_trains_on_workers_as_here(
+    make_pool: MakePool, make_trainings: MakeTrainings, digits: Dataset, tmp_path: Path
 ) -> None:
-    expected = "expected a class or function of a module that workers can import"
-    with pytest.raises(ConfigurationError, match=expected):
-        ClusterPool(network, DatasetSource("digits"), digits, workers)
-
-
-def test_a_network_of_the_main_module_is_refused(
-    workers: WorkerPool, digits: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ClusterPool(Outer.Inner, DatasetSource("digits"), digits, workers)
-    monkeypatch.setattr(sys.modules["__main__"], "Outer", Outer, raising=False)
-    monkeypatch.setattr(Outer.Inner, "__module__", "__main__")
-    with pytest.raises(ConfigurationError, match=r"__main__:Outer\.Inner. cannot be trained on a cluster; expected"):
-        ClusterPool(Outer.Inner, DatasetSource("digits"), digits, workers)
+    (tmp_path / "own.py").write_text(LINEN)
+    network = find_network(f"{tmp_path}/own.py:network")
+    trainings = make_trainings(SHORT, TREES[:1], network=network)
+    expected = DevicePool(network, digits, devices=[cpu_device(0)], conv_lowering="canonical")
+    assert trained(make_pool(network), SHORT, trainings) == trained(expected, SHORT, trainings)
 
 
 def test_an_optimizer_that_workers_cannot_import_is_refused(make_pool: MakePool, make_trainings: MakeTrainings) -> None:

@@ -218,7 +218,7 @@ def test_workers_that_compute_something_else_are_refused(
     monkeypatch.setattr(worker_pool, "PATIENCE_SECONDS", 1.0)
     pool = ClusterPool(DigitsCNN, DatasetSource("digits"), digits, WorkerPool(workers._client, 1))
     pool.submit(SHORT, [Training("0" * 16, TREE, seed, 0.05) for seed in (0, 1)])
-    complaint = r"glojax\.networks\.digits_cnn:DigitsCNN on .* computes something else than on the head"
+    complaint = "The network on .* computes something else than on the head"
     with pytest.raises(ClusterError, match=rf"No worker of 2 can be used \(.*{complaint}"):
         wait_forever(pool)
 

@@ -1,15 +1,19 @@
 """The tasks of a worker, run in the tests' own process."""
 
 import json
+import sys
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 
 from glojax.cluster import worker_tasks
-from glojax.cluster.worker_tasks import introduce, report, shard_results, train_shard
+from glojax.cluster.network_text import network_text
+from glojax.cluster.worker_tasks import differences, introduce, report, shard_results, train_shard
 from glojax.datasets import Dataset, DatasetSource
 from glojax.errors import GlojaxError
 from glojax.evaluation import DevicePool, training_devices
+from glojax.networks import DigitsCNN
 from glojax.training import TrainingConfig, config_record
 from tests.linear_network import LinearNetwork
 
@@ -25,7 +29,7 @@ def fresh_worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     worker_tasks._device_pool.cache_clear()
 
 
-def order(digits: Dataset, network: str = "tests.linear_network:LinearNetwork", context: str | None = None) -> str:
+def order(digits: Dataset, network: str = network_text(LinearNetwork), context: str | None = None) -> str:
     """The first argument of `train_shard`."""
     pool = {
         "network": network,
@@ -70,13 +74,23 @@ def test_the_first_search_that_comes_chooses_the_devices() -> None:
     assert json.loads(report())["devices"] == ["cpu 0", "cpu 1", "cpu 2"]
 
 
+def lacking() -> str:
+    """A network of a module that is here, and not on the worker."""
+    module = ModuleType("elsewhere")
+    exec("class Network: pass", vars(module))
+    sys.modules["elsewhere"] = module
+    try:
+        return network_text(module.Network)
+    finally:
+        del sys.modules["elsewhere"]
+
+
 @pytest.mark.parametrize(
     ("network", "context", "complaint"),
     [
-        ("tests.linear_network:Linear", None, "Cannot import 'tests.linear_network:Linear'"),
-        ("tests.linear_networks:Linear", None, "Cannot import 'tests.linear_networks:Linear'"),
-        ("glojax.networks.digits_cnn:DigitsCNN", None, "computes something else than on the head of the run"),
-        ("tests.linear_network:LinearNetwork", "0" * 16, "expected 0000000000000000"),
+        (lacking(), None, "The network cannot be made on .*: No module named 'elsewhere'; bring there what it needs"),
+        (network_text(DigitsCNN), None, "computes something else than on the head of the run"),
+        (network_text(LinearNetwork), "0" * 16, "expected 0000000000000000"),
     ],
 )
 def test_a_worker_that_cannot_do_as_the_head_says_so(
@@ -86,3 +100,11 @@ def test_a_worker_that_cannot_do_as_the_head_says_so(
     with pytest.raises(GlojaxError, match=complaint):
         train_shard(order(digits, network, context), json.dumps([("x * log(y)", 0, 0.1)]))
     assert json.loads(report())["failures"] == 1
+
+
+def test_a_worker_of_another_python_differs() -> None:
+    about = json.loads(introduce(json.dumps({"num_devices": 1, "index": None})))
+    assert differences(about, about["platform"]) == []
+    here = about["versions"]["python"]
+    about["versions"]["python"] = "3.8"
+    assert differences(about, about["platform"]) == [f"python is '3.8' and not '{here}'"]

@@ -13,6 +13,7 @@ from typing import Final
 
 import jax
 
+from glojax.cluster.network_text import network_text
 from glojax.cluster.settings import ClusterProgress, Limits
 from glojax.cluster.shard_size import Speed, shard_size
 from glojax.cluster.worker import FATAL, LACKING, Outcome, Worker
@@ -20,14 +21,13 @@ from glojax.cluster.worker_pool import WorkerPool
 from glojax.cluster.worker_tasks import shard_results, train_shard
 from glojax.cpu_devices import cpu_device
 from glojax.datasets import Dataset, DatasetSource
-from glojax.errors import ClusterError, ConfigurationError
+from glojax.errors import ClusterError
 from glojax.evaluation import DevicePool, Trained, Training
 from glojax.evaluation.chunk_size import LARGEST
 from glojax.evaluation.journal import crashed_result
 from glojax.evaluation.pool import GRACE_SECONDS
 from glojax.networks import ConvolutionLowering, NetworkFactory
 from glojax.training import TrainingConfig, config_record
-from glojax.training.named_functions import import_path
 
 _log = logging.getLogger(__name__)
 
@@ -51,9 +51,9 @@ class ClusterPool:
     therefore depends neither on the worker nor on the shard if a device trains one candidate at a time, as on a CPU; if
     it trains several, as on a GPU, their number depends on the shard and may change the rounding.
 
-    Workers import `network`, a class or function of a module, and load the data set from `source`. They train as
-    `DevicePool` does; all use the convolution lowering that is the fastest for the first one, unless it is given. Each
-    call of `wait` passes the state of the workers to `on_progress`.
+    Workers get `network` as `network_text` writes it, and load the data set from `source`. They train as `DevicePool`
+    does; all use the convolution lowering that is the fastest for the first one, unless it is given. Each call of
+    `wait` passes the state of the workers to `on_progress`.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class ClusterPool:
         on_progress: Callable[[ClusterProgress], None] = lambda progress: None,
     ):
         self._order = {
-            "network": _import_path(network),
+            "network": network_text(network),
             "source": dataclasses.asdict(source.absolute()),
             "fingerprint": dataset.fingerprint,
             "chunk_size": chunk_size,
@@ -222,16 +222,3 @@ class ClusterPool:
             self._lowering = self._lowering or lowering
         self._has_succeeded = True
         self._results += zip(shard.trainings, results, strict=True)
-
-
-def _import_path(network: NetworkFactory) -> str:
-    """Return the import path of a network; raise ConfigurationError if workers could not import it."""
-    path = ""
-    with contextlib.suppress(ConfigurationError):
-        path = import_path(network)
-    if not path or path.startswith("__main__:"):
-        raise ConfigurationError(
-            f"The network {path or network!r} cannot be trained on a cluster; expected a class or function of a module "
-            "that workers can import."
-        )
-    return path

@@ -10,10 +10,12 @@ import threading
 import time
 from collections.abc import Mapping
 from functools import lru_cache
+from platform import python_version_tuple
 from typing import Any
 
 import jax
 
+from glojax.cluster.network_text import network_of_text
 from glojax.datasets import DatasetSource
 from glojax.errors import ClusterError
 from glojax.evaluation import DevicePool, Training, decisive_versions, device_names, platform, training_devices
@@ -22,7 +24,6 @@ from glojax.evaluation.runtime import keep_to_cores, set_up_jax
 from glojax.expressions import LossTree
 from glojax.networks import ConvolutionLowering
 from glojax.training import TrainingConfig, TrainResult, decisive_settings, recorded_config
-from glojax.training.named_functions import import_function
 
 #: What this process has done since it started.
 _counts = {"shards": 0, "trainings": 0, "steps": 0, "seconds": 0.0, "failures": 0}
@@ -41,18 +42,23 @@ def introduce(options: str) -> str:
     if not _devices:
         _choose_devices(**json.loads(options))
     about = {"host": socket.gethostname(), "num_devices": len(_devices), "backend": jax.default_backend()}
-    return json.dumps(about | {"platform": platform(), "versions": decisive_versions()})
+    return json.dumps(about | {"platform": platform(), "versions": _versions()})
 
 
 def differences(about: Mapping[str, Any], platform: Mapping[str, str]) -> list[str]:
     """Return how a worker, which `introduce` describes, differs from a platform or from this process."""
-    expected = {"versions": decisive_versions(), "platform": {**platform, **decisive_settings()}}
+    expected = {"versions": _versions(), "platform": {**platform, **decisive_settings()}}
     return [
         f"{name} is {about[part].get(name)!r} and not {value!r}"
         for part, values in expected.items()
         for name, value in values.items()
         if about[part].get(name) != value
     ]
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions that all processes of a cluster share: Python's too, as networks may come as its code."""
+    return decisive_versions() | {"python": ".".join(python_version_tuple()[:2])}
 
 
 def _choose_devices(num_devices: int | None, index: int | None) -> None:
@@ -78,7 +84,7 @@ def train_shard(order: str, rows: str) -> str:
 
     Args:
         order: JSON: `config`, as `config_record` returns it; `context` of the trainings on the head; and `pool`: the
-            import path of the `network`, the fields of the data set's `source`, its `fingerprint`, the `chunk_size`,
+            `network` as text, the fields of the data set's `source`, its `fingerprint`, the `chunk_size`,
             the `operators` of the search, and the convolution `lowering`, None for the fastest on this worker.
         rows: JSON: expression, seed and learning rate of each training.
     """
@@ -126,7 +132,7 @@ def _prepared(order: str) -> tuple[DevicePool, TrainingConfig, str]:
     pool, config = _device_pool(json.dumps(work["pool"])), recorded_config(work["config"])
     if (context := pool.context(config)) != work["context"]:
         raise ClusterError(
-            f"{work['pool']['network']} on {socket.gethostname()} computes something else than on the head of the run "
+            f"The network on {socket.gethostname()} computes something else than on the head of the run "
             f"(context {context}, expected {work['context']}): bring the same code and settings there."
         )
     return pool, config, context
@@ -145,7 +151,7 @@ def _device_pool(order: str) -> DevicePool:
             "run: bring the same files there."
         )
     return DevicePool(
-        import_function(work["network"]),
+        network_of_text(work["network"]),
         dataset,
         devices=_devices,
         chunk_size=work["chunk_size"],
