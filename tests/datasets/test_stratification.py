@@ -1,7 +1,7 @@
 import numpy as np
 from hypothesis import given, strategies as st
 
-from glojax.datasets.dataset import stratified_indices
+from glojax.datasets.stratification import stratified_indices
 
 LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=60).map(lambda labels: np.array(labels, np.int32))
 FRACTIONS = st.floats(0, 1, exclude_min=True)

@@ -1,6 +1,5 @@
 """Label noise and imbalance that are put into training data, compared with their definitions."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -147,12 +146,27 @@ def test_numbers_out_of_range_are_refused(arguments: dict[str, Any], found: str)
         DatasetSource("digits", **arguments).load()
 
 
-def test_targets_that_are_no_classes_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", [np.int64, np.float64])
+def test_one_hot_targets_get_the_wrong_labels_and_lose_the_examples_that_classes_do(dtype: type[Any]) -> None:
+    labels = np.arange(60) % 4
+    by_number, one_hot = (
+        Dataset.from_arrays("mine", np.arange(60.0)[:, None], targets, task="classification")
+        .with_imbalance(0.3, seed=5)
+        .with_label_noise(0.4, seed=5)
+        for targets in (labels, np.eye(4, dtype=dtype)[labels])
+    )
+
+    assert (one_hot.train.inputs == by_number.train.inputs).all()
+    assert one_hot.train.targets.dtype == np.float32
+    assert (one_hot.train.targets == np.eye(4)[by_number.train.targets]).all()
+
+
+def test_targets_that_are_no_classes_are_refused() -> None:
     inputs = np.random.default_rng(0).normal(size=(40, 3))
-    for targets in (inputs[:, 0], np.eye(4)[np.arange(40) % 4]):
+    for targets in (inputs[:, 0], np.full((40, 4), 0.25)):
         dataset = Dataset.from_arrays("mine", inputs, targets)
         with pytest.raises(
-            DatasetError, match=r"'mine' was given label noise, and its targets are for .*: leave the label"
+            DatasetError, match=r"'mine' was given label noise, and its targets are for .*or one-hot: leave the label"
         ):
             dataset.with_label_noise(0.1, seed=0)
         with pytest.raises(DatasetError, match="'mine' was given imbalance, and its targets are for"):

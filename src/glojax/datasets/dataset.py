@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final, Literal, Self, TypeAlias, get_args
+from typing import Any, Literal, Self, TypeAlias, get_args
 
 import jax
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from glojax.datasets.arrays import as_indices, as_inputs, as_weights
 from glojax.datasets.split import Split
+from glojax.datasets.stratification import class_labels, strata, stratified_indices, validation_indices
 from glojax.datasets.targets import (
     TaskName,
     as_targets,
@@ -18,16 +19,12 @@ from glojax.datasets.targets import (
     count_outputs,
     infer_task,
     require_task,
-    strata,
 )
 from glojax.datasets.trouble import NoiseKind, imbalanced_indices, noisy_labels
 from glojax.errors import DatasetError
 
 #: The test set: the one that the authors of the data set chose, or one held out of their training examples.
 TestSplit: TypeAlias = Literal["official", "held-out"]
-
-#: Seed of the choice of validation examples, the same for every run, whatever its own seed.
-_VALIDATION_SEED: Final = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +103,7 @@ class Dataset:
             held_out = _make_split("validation", task, *validation)
         else:
             if np.ndim(validation) == 0:
-                indices = _share_of_each_class(strata(task, train.targets), validation)
+                indices = validation_indices(strata(task, train.targets), validation)
             else:
                 indices = as_indices(validation, len(train))
             held_out, train = train.take(indices), train.take(np.delete(np.arange(len(train)), indices))
@@ -203,20 +200,22 @@ class Dataset:
         if kind not in get_args(NoiseKind):
             raise DatasetError(f"The noise kind is {kind!r}; expected one of {', '.join(get_args(NoiseKind))}.")
         labels = noisy_labels(self._labels_to_change("label noise", seed), self.num_outputs, share, kind, seed)
+        targets = labels if self.train.targets.ndim == 1 else np.eye(self.num_outputs, dtype=np.float32)[labels]
         origin = f"{self.origin}; {100 * share:g} % of the training labels wrong ({kind})"
-        return replace(self, train=replace(self.train, targets=labels), origin=origin)
+        return replace(self, train=replace(self.train, targets=targets), origin=origin)
 
     def _labels_to_change(self, what: str, seed: int) -> NDArray[np.int32]:
         """Return the training labels, or raise DatasetError where there are none, or the seed is negative."""
-        labels = self.train.targets
-        if self.task != "classification" or labels.ndim != 1:
+        labels = class_labels(self.task, self.train.targets)
+        if labels is None:
             raise DatasetError(
-                f"Data set {self.name!r} was given {what}, and its targets are for {self.task}, of shape "
-                f"{labels.shape}; expected one class for each example: leave the {what} out."
+                f"Data set {self.name!r} was given {what}, and its targets are for {self.task}, "
+                f"{self.train.targets.dtype} of shape {self.train.targets.shape}; expected one class for each example, "
+                f"by its number or one-hot: leave the {what} out."
             )
         if seed < 0:
             raise DatasetError(f"The seed of the {what} is {seed}; expected at least 0: choose another.")
-        return labels.astype(np.int32, copy=False)
+        return labels
 
     def __post_init__(self) -> None:
         least = 2 if require_task(self.task) in ("classification", "segmentation") else 1
@@ -234,8 +233,7 @@ class Dataset:
                     f"The {split_name} inputs of data set {self.name!r} are {found}; expected {expected} as in "
                     "training: prepare all splits alike."
                 )
-            where = f"{split_name} split of data set {self.name!r}"
-            check_targets(self.task, split.targets, self.num_outputs, where)
+            check_targets(self.task, split.targets, self.num_outputs, f"{split_name} split of data set {self.name!r}")
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -259,16 +257,6 @@ class Dataset:
         return digest.hexdigest()
 
 
-def stratified_indices(classes: NDArray[Any], fraction: float, seed: int) -> NDArray[np.intp]:
-    """Choose max(1, round(fraction * n)) of the n examples of each class at random; return their indices, ascending.
-
-    With the same classes and seed, a smaller fraction chooses a subset of the examples that a larger one chooses.
-    """
-    order = np.random.default_rng(seed).permutation(len(classes))
-    members = [order[classes[order] == each] for each in np.unique(classes)]
-    return np.sort(np.concatenate([indices[: max(1, round(fraction * len(indices)))] for indices in members]))
-
-
 def _make_split(which: str, task: TaskName, *arrays: Any) -> Split:
     if len(arrays) not in (2, 3):
         raise DatasetError(
@@ -282,19 +270,3 @@ def _make_split(which: str, task: TaskName, *arrays: Any) -> Split:
         return Split(inputs, targets, None if weights is None else as_weights(weights, which))
     except DatasetError as error:
         raise DatasetError(f"In the {which} split: {error}") from error
-
-
-def _share_of_each_class(classes: NDArray[Any], fraction: Any) -> NDArray[np.intp]:
-    """Return the indices of the validation examples; every class keeps an example to train on."""
-    if isinstance(fraction, bool) or not isinstance(fraction, int | float | np.number) or not 0 < fraction < 1:
-        raise DatasetError(
-            f"The validation set is {fraction!r}; expected a fraction of the training examples above 0 and below 1, "
-            "their indices, or a tuple (inputs, targets): 0.1 takes a tenth."
-        )
-    kept = stratified_indices(classes, 1 - float(fraction), _VALIDATION_SEED)
-    if len(kept) == len(classes):
-        raise DatasetError(
-            f"The validation fraction {fraction} of {len(classes)} training examples, taken from each class and "
-            "rounded, leaves no example; expected at least one: raise the fraction."
-        )
-    return np.delete(np.arange(len(classes)), kept)

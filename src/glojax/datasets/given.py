@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from glojax.datasets.dataset import Dataset, TestSplit, stratified_indices
+from glojax.datasets.dataset import Dataset, TestSplit
 from glojax.datasets.split import Split
+from glojax.datasets.stratification import stratified_indices
 from glojax.datasets.targets import TaskName
 from glojax.errors import DatasetError
 

@@ -106,13 +106,6 @@ def check_targets(task: TaskName, targets: Targets, num_outputs: int, where: str
         )
 
 
-def strata(task: TaskName, targets: Targets) -> NDArray[Any]:
-    """Return the class [N] of each example, of which every split gets its share; all 0 where there are no classes."""
-    if task != "classification" or targets.ndim > 2:
-        return np.zeros(len(targets), np.int32)
-    return targets if targets.ndim == 1 else targets.argmax(axis=1)
-
-
 def _numbers(targets: ArrayLike, which: str, expected: str) -> NDArray[Any]:
     """Return targets as an array of real numbers, [N, 1] as [N]."""
     array = as_array(targets, f"{which} targets")
