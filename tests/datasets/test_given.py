@@ -82,7 +82,7 @@ def test_other_inputs_stay_as_they_are(inputs: Any, tmp_path: Path, caplog: pyte
 def test_nothing_is_held_out_of_arrays_that_do_not_fit(images: Any, labels: Any, tmp_path: Path) -> None:
     np.savez(tmp_path / "mine.npz", x_train=images, y_train=labels)
 
-    with pytest.raises(DatasetError, match=r"The training inputs have shape .*; expected as many of both"):
+    with pytest.raises(DatasetError, match=r"The training set has inputs of shape .*; expected as many of each"):
         load_dataset(tmp_path / "mine.npz", test_split="held-out")
 
 
@@ -97,3 +97,21 @@ def test_a_held_out_test_split_takes_a_fifth_of_each_class(tmp_path: Path) -> No
     assert [np.bincount(split.targets).tolist() for split in dataset.splits.values()] == [[11] * 4, [1] * 4, [3] * 4]
     examples = np.concatenate([split.inputs for split in dataset.splits.values()])
     assert sorted(each.tobytes() for each in examples) == sorted(each.tobytes() for each in IMAGES)
+
+
+@pytest.mark.parametrize(("targets", "task"), [(np.eye(4)[LABELS], None), (LABELS[:, None], "classification")])
+def test_a_fifth_of_each_class_is_held_out_whatever_the_form_of_labels(
+    targets: Any, task: str | None, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "mine.npz", x_train=IMAGES, y_train=targets)
+    test = load_dataset(tmp_path / "mine.npz", test_split="held-out", task=task).splits["test"].targets  # type: ignore[arg-type]
+
+    classes = test if test.ndim == 1 else test.argmax(axis=1)
+    assert np.bincount(classes).tolist() == [3, 3, 3, 3]
+
+
+def test_different_whole_numbers_to_predict_are_held_out_at_random(tmp_path: Path) -> None:
+    np.savez(tmp_path / "mine.npz", x_train=IMAGES, y_train=np.arange(60))
+    dataset = load_dataset(tmp_path / "mine.npz", test_split="held-out", task="regression")
+
+    assert len(dataset.splits["test"]) == 12

@@ -66,6 +66,31 @@ def test_the_file_may_say_which_images_validate(tmp_path: Path) -> None:
     np.testing.assert_array_equal(arrays.validation.inputs, indices.validation.inputs)
 
 
+def test_the_file_may_weigh_the_examples(tmp_path: Path) -> None:
+    weights = {"weights_train": np.arange(40) + 1, "weights_test": np.full(8, 2.5)}
+    dataset = load_dataset(save(tmp_path / "mine.npz", **weights, validation_indices=np.array([3, 9])))
+
+    assert dataset.train.weights is not None
+    np.testing.assert_array_equal(dataset.train.weights, np.delete(np.arange(40) + 1, [3, 9]))
+    np.testing.assert_array_equal(dataset.validation.weights, [4, 10])
+    np.testing.assert_array_equal(dataset.test.weights if dataset.test else None, np.full(8, 2.5))
+
+
+def test_weights_are_held_out_with_their_examples(tmp_path: Path) -> None:
+    path = save(
+        tmp_path / "mine.npz",
+        x_train=np.arange(40)[:, None],
+        weights_train=np.arange(40) + 1,
+        x_test=None,
+        y_test=None,
+    )
+    dataset = load_dataset(path, test_split="held-out")
+
+    for split in dataset.splits.values():
+        np.testing.assert_array_equal(split.weights, split.inputs[:, 0] + 1)
+    assert len(dataset.splits["test"]) == 8
+
+
 @pytest.mark.parametrize(
     ("arrays", "found"),
     [
@@ -78,6 +103,10 @@ def test_the_file_may_say_which_images_validate(tmp_path: Path) -> None:
             "holds x_validation, y_validation, validation_indices; expected either",
         ),
         ({"y_train": ARRAYS["y_train"][1:]}, "40 inputs and 39 targets"),
+        ({"weights": np.ones(40)}, "holds the unknown array 'weights'; expected x_train"),
+        ({"weights_train": np.ones(39)}, "40 inputs and 39 weights"),
+        ({"weights_train": -np.ones(40)}, "run from -1 to -1; expected [N], at least 0"),
+        ({"weights_validation": np.ones(4)}, "holds weights_validation; expected either x_validation and"),
         ({"y_test": ARRAYS["y_test"] - 1}, "The test targets run from -1 to 2"),
         ({"x_train": ARRAYS["x_train"] / 2}, "The test inputs of data set 'bad'"),
         ({"x_test": ARRAYS["x_test"][:, :5]}, "The test inputs of data set 'bad' are uint8 (5, 5, 3)"),

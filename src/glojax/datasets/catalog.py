@@ -91,7 +91,7 @@ def load_dataset(
 
             - a `.npz` file with the arrays `x_train`, `y_train` and perhaps `x_test` and `y_test`, as for
               `Dataset.from_arrays`, which may define the validation split: as `x_validation` and `y_validation`, or as
-              `validation_indices` into the training examples;
+              `validation_indices` into the training examples; and weights, as `weights_train` and the like;
             - a `.csv`, `.tsv` or `.parquet` table, or a folder of such tables named train and perhaps validation and
               test: numbers are standardised, a text of up to 100 values becomes an input for each;
             - a folder of CIFAR-10 or CIFAR-100, binary or pickled, or its archive;

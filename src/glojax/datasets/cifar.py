@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from glojax.datasets.given import GivenArrays, Pair
+from glojax.datasets.given import Examples, GivenArrays
 from glojax.datasets.pickled import unpickled
 from glojax.datasets.reading import MAX_FILE, explained, read_file, read_members
 from glojax.errors import DatasetError
@@ -29,7 +29,7 @@ class CifarForm:
     labels: int | str  #: Bytes of labels before the pixels of a record, the last of which counts; or a pickle's key
     companion: str | None = None  #: File that tells the folder, if it has another name, where the others could be any
 
-    def parse(self, data: bytes, where: str, advice: str = "") -> Pair:
+    def parse(self, data: bytes, where: str, advice: str = "") -> Examples:
         """Return images, uint8 [N, 32, 32, 3], and labels, int32 [N]; a message on damaged data ends with the advice.
 
         Raises:
@@ -54,7 +54,7 @@ class CifarForm:
                 if not is_whole or pixels.shape != (*labels.shape, _PIXELS) or labels.dtype.kind != "i":
                     raise ValueError(f"it lacks data of {_PIXELS:,} pixels, or as many {self.labels}")
         planes = pixels.reshape(-1, 3, 32, 32)
-        return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), labels.astype(np.int32)
+        return Examples(np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), labels.astype(np.int32))
 
 
 _BATCHES: Final = tuple(f"data_batch_{number}" for number in range(1, 6))
@@ -95,10 +95,13 @@ def read_cifar(path: Path) -> GivenArrays | None:
         contents = {name: members[f"{form.folder}/{name}"] for name in names}
     else:
         contents = {name: read_file(place / name) for name in names if os.path.isfile(place / name)}
-    pairs = {name: form.parse(data, f"{place}/{name}") for name, data in contents.items()}
-    images, labels = zip(*(pairs[name] for name in form.train_files if name in pairs), strict=True)
-    train = np.concatenate(images), np.concatenate(labels)
-    return GivenArrays(f"CIFAR files {', '.join(contents)} in {place}", train, pairs.get(form.test_file))
+    batches = {name: form.parse(data, f"{place}/{name}") for name, data in contents.items()}
+    train = [batches[name] for name in form.train_files if name in batches]
+    return GivenArrays(
+        f"CIFAR files {', '.join(contents)} in {place}",
+        Examples(*(np.concatenate([getattr(batch, name) for batch in train]) for name in ("inputs", "targets"))),
+        batches.get(form.test_file),
+    )
 
 
 def _find(form: CifarForm, path: Path) -> Path | None:

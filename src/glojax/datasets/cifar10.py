@@ -61,7 +61,7 @@ class _Cifar10(Publication):
 
     def _parse_file(self, form: CifarForm, folder: str, name: str, data: bytes) -> Split:
         where, advice = f"{folder}/{name}", _test_advice(form, name)
-        images, labels = form.parse(data, where, advice)
+        images, labels, _ = form.parse(data, where, advice)
         if len(labels) != _IMAGES_PER_FILE:
             raise DatasetError(
                 f"{where} holds {len(labels):,} images; expected {_IMAGES_PER_FILE:,}: download it again{advice}."

@@ -68,8 +68,8 @@ class Dataset:
         targets: ArrayLike,
         *,
         weights: ArrayLike | None = None,
-        validation: float | ArrayLike | tuple[ArrayLike, ...] = 0.1,
-        test: tuple[ArrayLike, ...] | None = None,
+        validation: float | ArrayLike | tuple[Any, ...] = 0.1,
+        test: tuple[Any, ...] | None = None,
         task: TaskName | None = None,
     ) -> Self:
         """Make a data set of your own arrays, with as many classes as the largest label plus one.

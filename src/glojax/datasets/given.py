@@ -3,21 +3,18 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glojax.datasets.dataset import Dataset, TestSplit
 from glojax.datasets.split import Split
-from glojax.datasets.stratification import stratified_indices
-from glojax.datasets.targets import TaskName
+from glojax.datasets.stratification import strata, stratified_indices
+from glojax.datasets.targets import TaskName, as_targets, infer_task
 from glojax.errors import DatasetError
 
 _LOGGER = logging.getLogger(__name__)
-
-#: Inputs and targets of a split.
-Pair: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
 
 _CHANNELS = (1, 3, 4)
 
@@ -31,6 +28,19 @@ _VALIDATION_FRACTION = 0.1
 _TEST_FRACTION, _TEST_SEED = 0.2, 1
 
 
+class Examples(NamedTuple):
+    """The arrays of a split."""
+
+    inputs: NDArray[Any]
+    targets: NDArray[Any]
+    weights: NDArray[Any] | None = None
+
+    def take(self, indices: NDArray[np.intp]) -> "Examples":
+        """Return the examples at the indices."""
+        weights = None if self.weights is None else self.weights[indices]
+        return Examples(self.inputs[indices], self.targets[indices], weights)
+
+
 @dataclass(frozen=True, eq=False)
 class GivenArrays:
     """What a reader found in a user's files.
@@ -40,9 +50,9 @@ class GivenArrays:
     """
 
     origin: str
-    train: Pair
-    test: Pair | None = None
-    validation: Pair | NDArray[Any] | None = None
+    train: Examples
+    test: Examples | None = None
+    validation: Examples | NDArray[Any] | None = None
     task: TaskName | None = None
     unscaled: NDArray[np.bool_] | None = None
 
@@ -62,20 +72,27 @@ def make_dataset(
             f"{where} has {found} of its own, and the test split 'held-out' was given; expected 'official': leave "
             "--test-split out."
         )
-    pairs = {"train": given.train} | ({} if given.test is None else {"test": given.test})
+    splits = {"train": given.train} | ({} if given.test is None else {"test": given.test})
     if isinstance(given.validation, tuple):
-        pairs["validation"] = given.validation
+        splits["validation"] = given.validation
     try:
-        pairs = _with_repaired_inputs(pairs, where)
-        if given.task in (None, "classification") and all(_is_labels(targets) for _, targets in pairs.values()):
-            pairs = _with_repaired_labels(pairs, where)
+        splits = _with_repaired_inputs(splits, where)
+        if given.task in (None, "classification") and all(_is_labels(each.targets) for each in splits.values()):
+            splits = _with_repaired_labels(splits, where)
         if test_split == "held-out":
-            pairs |= _held_out(*pairs["train"])
-        validation: Any = pairs.get("validation", given.validation)
+            splits |= _held_out(splits["train"], given.task)
+        validation: Any = splits.get("validation", given.validation)
         if validation is None:
             validation = _VALIDATION_FRACTION if validation_fraction is None else validation_fraction
+        inputs, targets, weights = splits["train"]
         dataset = Dataset.from_arrays(
-            name, *pairs["train"], validation=validation, test=pairs.get("test"), task=given.task
+            name,
+            inputs,
+            targets,
+            weights=weights,
+            validation=validation,
+            test=splits.get("test"),
+            task=given.task,
         )
     except DatasetError as error:
         raise DatasetError(f"{where}: {error}") from error
@@ -84,21 +101,21 @@ def make_dataset(
     return replace(dataset, origin=given.origin, test_split=test_split)
 
 
-def _with_repaired_inputs(pairs: Mapping[str, Pair], where: str) -> dict[str, Pair]:
+def _with_repaired_inputs(splits: Mapping[str, Examples], where: str) -> dict[str, Examples]:
     """Return the splits with images that have their channels last, and pixels as uint8."""
-    inputs = {split: pair[0] for split, pair in pairs.items()}
+    inputs = {split: each.inputs for split, each in splits.items()}
     if all(_is_channels_first(each.shape) for each in inputs.values()):
         _LOGGER.warning("%s: the images have their channels first; they were moved last.", where)
         inputs = {split: np.moveaxis(each, 1, -1) for split, each in inputs.items()}
     if all(map(_is_unmarked_pixels, inputs.values())) and max(map(np.max, inputs.values())) > _LARGEST_COUNT:
         _LOGGER.warning("%s: the images are whole numbers from 0 to 255; they were taken for pixels.", where)
         inputs = {split: each.astype(np.uint8) for split, each in inputs.items()}
-    return {split: (inputs[split], targets) for split, (_, targets) in pairs.items()}
+    return {split: each._replace(inputs=inputs[split]) for split, each in splits.items()}
 
 
-def _with_repaired_labels(pairs: Mapping[str, Pair], where: str) -> dict[str, Pair]:
+def _with_repaired_labels(splits: Mapping[str, Examples], where: str) -> dict[str, Examples]:
     """Return the splits with labels from 0, and warn of a label that the test split alone holds."""
-    labels = {split: targets for split, (_, targets) in pairs.items()}
+    labels = {split: each.targets for split, each in splits.items()}
     first = min(int(each.min()) for each in labels.values())
     if first == 1:
         last = max(int(each.max()) for each in labels.values())
@@ -112,20 +129,18 @@ def _with_repaired_labels(pairs: Mapping[str, Pair], where: str) -> dict[str, Pa
             where,
             unknown[0] + (first == 1),
         )
-    return {split: (inputs, labels[split]) for split, (inputs, _) in pairs.items()}
+    return {split: each._replace(targets=labels[split]) for split, each in splits.items()}
 
 
-def _held_out(inputs: NDArray[Any], targets: NDArray[Any]) -> dict[str, Pair]:
+def _held_out(train: Examples, task: TaskName | None) -> dict[str, Examples]:
     """Return a training and a test split, with the same shares of the classes where there are classes."""
-    if not inputs.shape or inputs.shape[:1] != targets.shape[:1]:
-        raise DatasetError(
-            f"The training inputs have shape {inputs.shape} and the targets {targets.shape}; expected as many of both: "
-            "check that they belong together."
-        )
-    classes = targets.ravel() if _is_labels(targets) else np.zeros(len(targets), np.int32)
-    kept = stratified_indices(classes, 1 - _TEST_FRACTION, _TEST_SEED)
-    others = np.delete(np.arange(len(targets)), kept)
-    return {split: (inputs[indices], targets[indices]) for split, indices in (("train", kept), ("test", others))}
+    sizes = {name: np.shape(array)[:1] for name, array in train._asdict().items() if array is not None}
+    if () in sizes.values() or len(set(sizes.values())) > 1:
+        found = ", ".join(f"{name} of shape {np.shape(getattr(train, name))}" for name in sizes)
+        raise DatasetError(f"The training set has {found}; expected as many of each: check that they belong together.")
+    task = task or infer_task(train.targets)
+    kept = stratified_indices(strata(task, as_targets(train.targets, task, "training")), 1 - _TEST_FRACTION, _TEST_SEED)
+    return {"train": train.take(kept), "test": train.take(np.delete(np.arange(len(train.targets)), kept))}
 
 
 def _is_channels_first(shape: tuple[int, ...]) -> bool:

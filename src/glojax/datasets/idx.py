@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from glojax.datasets.given import GivenArrays, Pair
+from glojax.datasets.given import Examples, GivenArrays
 from glojax.datasets.reading import MAX_FILE, MAX_GIVEN, explained, gunzipped, read_file, unpacked_limit
 from glojax.errors import DatasetError
 from glojax.regular_files import open_given
@@ -104,7 +104,7 @@ def read_idx_folder(path: Path) -> GivenArrays | None:
     # A file may be there twice, packed and unpacked, or in a folder of its own name.
     found.sort(key=lambda file: (len(file.path.parts), file.path.suffix == ".gz", file.path.name), reverse=True)
     paths = {(file.split, file.content): file.path for file in found}
-    pairs: dict[str, Pair] = {}
+    splits: dict[str, Examples] = {}
     for split in sorted({split for split, _ in paths} | {"train"}):
         for content in ("inputs", "targets"):
             if (split, content) not in paths:
@@ -118,10 +118,10 @@ def read_idx_folder(path: Path) -> GivenArrays | None:
         if paths[split, "inputs"].name.lower().startswith("emnist") and inputs.ndim == 3:
             _LOGGER.warning("%s: the %s images of EMNIST have their axes exchanged; they were turned.", path, split)
             inputs = inputs.transpose(0, 2, 1)
-        pairs[split] = inputs, targets
+        splits[split] = Examples(inputs, targets)
     names = ", ".join(each.name for _, each in sorted(paths.items()))
     origin = f"IDX files in {paths['train', 'inputs'].parent}: {names}"
-    return GivenArrays(origin, pairs["train"], pairs.get("test"), pairs.get("validation"))
+    return GivenArrays(origin, splits["train"], splits.get("test"), splits.get("validation"))
 
 
 def _find_idx(folder: Path) -> Iterator[_IdxFile]:

@@ -7,14 +7,14 @@ from typing import Any, Final
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-from glojax.datasets.given import GivenArrays
+from glojax.datasets.given import Examples, GivenArrays
 from glojax.datasets.reading import explained, require_unpacked_size, unpacked_limit
 from glojax.errors import DatasetError
 from glojax.regular_files import open_given
 
-_TRAIN: Final = ("x_train", "y_train")
-_TEST: Final = ("x_test", "y_test")
-_VALIDATION: Final = ("x_validation", "y_validation")
+_TRAIN, _TEST, _VALIDATION = (
+    (f"x_{split}", f"y_{split}", f"weights_{split}") for split in ("train", "test", "validation")
+)
 _INDICES: Final = "validation_indices"
 _KNOWN: Final = (*_TRAIN, *_TEST, *_VALIDATION, _INDICES)
 
@@ -32,29 +32,29 @@ def read_npz(path: Path) -> GivenArrays:
         require_unpacked_size(archive, _KNOWN, unpacked_limit(file))
         names = archive.files
         arrays: dict[str, NDArray[Any]] = {key: archive[key] for key in _KNOWN if key in names}
-    found_test = [key for key in _TEST if key in arrays]
-    missing = [key for key in (*_TRAIN, *(_TEST if found_test else ())) if key not in arrays]
-    if missing:
+    needed = [*_TRAIN[:2], *(_TEST[:2] if any(key in arrays for key in _TEST) else ())]
+    if missing := [key for key in needed if key not in arrays]:
         raise DatasetError(
             f"{path} lacks {', '.join(missing)}, and holds {', '.join(names) or 'nothing'}; expected the arrays "
-            f"{', '.join((*_TRAIN, *_TEST))}, the last two only if there is a test set: save them under these names."
+            f"{', '.join((*_TRAIN[:2], *_TEST[:2]))}, the last two only if there is a test set: save them under these "
+            "names."
         )
     for key in names:
-        if key not in _KNOWN and key.startswith(("x_", "y_", "validation")):
+        if key not in _KNOWN and key.startswith(("x_", "y_", "weight", "sample_weight", "validation")):
             nearest = difflib.get_close_matches(key, _KNOWN, n=1)
             raise DatasetError(
                 f"{path} holds the unknown array {key!r}; expected {', '.join(_KNOWN)}: "
                 f"{f'rename it, perhaps to {nearest[0]}' if nearest else 'rename or remove it'}."
             )
     given = [key for key in (*_VALIDATION, _INDICES) if key in arrays]
-    if given and given not in ([*_VALIDATION], [_INDICES]):
+    if given and given not in ([*_VALIDATION], [*_VALIDATION[:2]], [_INDICES]):
         raise DatasetError(
-            f"{path} holds {', '.join(given)}; expected either {' and '.join(_VALIDATION)} or {_INDICES}: add or "
+            f"{path} holds {', '.join(given)}; expected either {' and '.join(_VALIDATION[:2])} or {_INDICES}: add or "
             "remove some."
         )
     train, test, validation = (
-        (arrays[inputs], arrays[targets]) if inputs in arrays else None
-        for inputs, targets in (_TRAIN, _TEST, _VALIDATION)
+        Examples(arrays[inputs], arrays[targets], arrays.get(weights)) if inputs in arrays else None
+        for inputs, targets, weights in (_TRAIN, _TEST, _VALIDATION)
     )
     assert train is not None
     return GivenArrays(f"file {path}", train, test, validation or arrays.get(_INDICES))

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from glojax.datasets.given import GivenArrays
+from glojax.datasets.given import Examples, GivenArrays
 from glojax.datasets.reading import MAX_GIVEN, explained, unpacked_limit
 from glojax.datasets.targets import TaskName
 from glojax.errors import DatasetError, nearest
@@ -77,12 +77,12 @@ def read_table(path: Path, target: str | None, task: TaskName | None) -> GivenAr
             unscaled += [not texts] * parts[-1].shape[1]
     inputs = np.concatenate(parts, axis=1, dtype=np.float32)
     ends = np.cumsum([len(each) for each in tables])[:-1]
-    pairs = dict(zip(paths, zip(np.split(inputs, ends), np.split(targets, ends), strict=True), strict=True))
+    splits = dict(zip(paths, map(Examples, np.split(inputs, ends), np.split(targets, ends)), strict=True))
     origin = (
         f"table {path}: {target} ({kind}) from {len(parts) - num_texts} columns of numbers, standardised, and "
         f"{num_texts} of text, one-hot"
     )
-    return GivenArrays(origin, pairs["train"], pairs.get("test"), pairs.get("validation"), task, np.array(unscaled))
+    return GivenArrays(origin, splits["train"], splits.get("test"), splits.get("validation"), task, np.array(unscaled))
 
 
 def _read_csv(path: Path) -> Any:

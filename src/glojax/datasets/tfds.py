@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from glojax.datasets.given import GivenArrays
+from glojax.datasets.given import Examples, GivenArrays
 from glojax.datasets.prepared import REPAIR, find_prepared, is_prepared, read_description, read_info
 from glojax.datasets.reading import MAX_RATIO, MAX_UNPACKED, explained
 from glojax.datasets.records import Feature, Numbers, Picture, read_records
@@ -82,10 +82,10 @@ def read_tfds(folder: Path, target: str | None) -> GivenArrays:
                 inputs, targets = (found[key] for key in keys)
                 if len(targets) != counts[split]:
                     raise ValueError(f"{len(targets):,} of {counts[split]:,} records of {split}")
-                arrays[split] = inputs, targets
+                arrays[split] = Examples(inputs, targets)
     if "train" not in arrays:
         raise DatasetError(f"{folder} has the splits {', '.join(counts)}; expected one that is named train: {REPAIR}.")
-    if "test" in arrays and (arrays["test"][1] == -1).all():
+    if "test" in arrays and (arrays["test"].targets == -1).all():
         _LOGGER.warning("%s: all labels of the test split are -1, which means unknown; it was left out.", folder)
         del arrays["test"]
     origin = f"tensorflow-datasets folder {folder}: {keys[1]} from {keys[0]}"
