@@ -42,7 +42,7 @@ RESULTS = Path(__file__).parent / "results" / "kills_strategies.json"
 
 #: A small run of the whole job: discovery, finalists, tuning, comparison.
 SEARCH = (
-    *("--steps", "10", "--population-size", "12", "--num-elites", "2", "--generations", "4", "--seed", "5"),
+    *("--steps", "10", "--population-size", "12", "--generations", "4", "--seed", "5"),
     *("--finalists", "3", "--finalist-seeds", "2", "--tuned", "2", "--tuning.generations", "3"),
     *("--tuning.population-size", "4", "--seeds", "3"),
 )

@@ -77,8 +77,6 @@ def complaint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
             ("--constraint", "bounded", "--initial-losses", "baikal"),
             "The initial loss log(y) - x / y does not meet the constraint; leave it out.",
         ),
-        (("--taylor.order", "4"), "--taylor.order is no option of --strategy shape; drop it, or choose another"),
-        (("--strategy", "taylor", "--num-elites", "2"), "--num-elites is no option of --strategy taylor; drop it"),
         (("--strategy", "taylor", "--taylor.order", "1"), "order is 1; expected a whole number from 2 to 5"),
         (("--strategy", "taylor", "--taylor.start", "1", "2"), "Got [1.0, 2.0] for a Taylor loss of order 3; expected"),
         (("tune", "--loss"), "--loss names no loss"),

@@ -14,9 +14,9 @@ from glojax.search.__main__ import with_defaults, with_optimizer_arguments
 from glojax.search.config_file import FORMAT, accept, go_on_command, read_config, read_options, run_config, sealed
 from glojax.search.execution import ResumeOptions
 from glojax.search.options import CommonOptions, CompareOptions, DiscoverOptions, RunOptions, TuneOptions
-from glojax.search.recipes import RECIPES
+from glojax.search.recipes import RECIPES, SHAPE_GENETIC
 from glojax.search.run_directory import RunDirectory
-from glojax.strategies import GeneticConfig, TaylorConfig, TuningConfig
+from glojax.strategies import TaylorConfig, TuningConfig
 from glojax.training import Optimizer, TrainingConfig
 
 OPTIONS = RunOptions(
@@ -25,7 +25,7 @@ OPTIONS = RunOptions(
         num_steps=7, batch_size=32, learning_rate=0.1, optimizer=Optimizer.of("sgd", momentum=0.9, nesterov=True)
     ),
     data_dir=Path("data"),
-    genetic=GeneticConfig(max_nodes=None),
+    genetic=replace(SHAPE_GENETIC, max_nodes=None),
 )
 OWN_OPTIMIZER, OWN_METRIC = "optax:adam", "tests.training.test_metrics:within_two"
 OWN = TrainingConfig(num_steps=1, batch_size=1, learning_rate=1, optimizer=Optimizer(OWN_OPTIMIZER), metric=OWN_METRIC)
@@ -58,7 +58,7 @@ def rewritten(directory: RunDirectory, **changes: Any) -> None:
         DiscoverOptions(strategy="random", initial_losses=("baikal", "x * y"), asynchronous=True),
         DiscoverOptions(strategy="taylor", taylor=TaylorConfig(order=2, start=(0.0, 1.0, 2.0, 3.0, 4.0))),
         DiscoverOptions(constraint=("bounded", "convex_in_y")),
-        DiscoverOptions(genetic=GeneticConfig(operators=("log", "add", "exp=2.5"))),
+        DiscoverOptions(genetic=replace(SHAPE_GENETIC, operators=("log", "add", "exp=2.5"))),
         TuneOptions(loss=("baikal", "x * y"), tuning=TuningConfig(sigma=0.5, active_weights=True)),
         CompareOptions(losses=("baikal",), learning_rates=(0.1, 1.0)),
         CompareOptions(losses=("baikal",), dataset="cifar10", **RECIPES["cifar10"]._asdict()),

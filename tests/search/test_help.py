@@ -25,7 +25,7 @@ GENETIC = (
     "--strategy",
     "--initial-losses",
     "--constraint",
-    *("--preset", "--rates", "--rate-factor", "--rate-seeds", "--audit", "--standard-losses", "--control"),
+    *("--preset", "--rates", "--rate-factor", "--rate-seeds", "--audit", "--standard-losses"),
     *(f"--taylor.{name}" for name in ("order", "population-size", "sigma", "start")),
 )
 TUNING = tuple(f"--tuning.{name}" for name in ("coefficients", "generations", "population-size", "sigma", "patience"))
@@ -42,7 +42,7 @@ def help_text(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("command", "flags"),
     [
-        ((), (*COMMON, *SEARCH, *GENETIC, *TUNING, "--tuned", "--seeds")),
+        ((), (*COMMON, *SEARCH, *GENETIC, *TUNING, "--tuned", "--seeds", "--control")),
         (("discover",), (*COMMON, *SEARCH, *GENETIC)),
         (("tune",), (*COMMON, *SEARCH, *TUNING, "--loss", "--seeds")),
         (("compare",), (*COMMON, "--losses", "--seeds", "--learning-rates")),

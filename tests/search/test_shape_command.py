@@ -283,7 +283,6 @@ def test_the_interval_of_the_audit_is_wilsons() -> None:
         (("--rates", "0"), "--rates is 0"),
         (("--rate-factor", "1"), "--rate-factor is 1.0; expected a number above 1"),
         (("--audit", "2"), "--audit is 2.0; expected a share from 0 to 1"),
-        (("--preset", "paper", "--control"), "--control goes with --preset shape"),
         (("--standard-losses", "bakal"), "Unknown loss 'bakal'. Did you mean 'baikal'?"),
         (("--standard-losses", "log(y)"), "log(y) lacks x or y"),
         (("--dataset", "diabetes"), "diabetes has the task regression, and shapes are known for one class an example"),

@@ -14,7 +14,7 @@ from tests.search.runs import with_options
 from tests.strategies.driving import ask_all, tell_all
 
 BUDGET = ("--preset", "paper", "--generations", "3", "--finalists", "4", "--seed", "3")
-SEARCH = ("--population-size", "10", "--num-elites", "2", *BUDGET)
+SEARCH = ("--population-size", "10", *BUDGET)
 TAYLOR = ("--taylor.population-size", "10", "--taylor.order", "2", *BUDGET)
 
 

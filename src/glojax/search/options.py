@@ -14,10 +14,11 @@ from glojax.losses import find_tree
 from glojax.networks import ConvolutionLowering
 from glojax.search.comparison import BEST_RATE, require_variables
 from glojax.search.data_options import DataOptions
+from glojax.search.dead_options import require_effect
 from glojax.search.execution import ExecutionOptions, require_at_least
 from glojax.search.named_network import find_network
 from glojax.search.rates import RIVAL
-from glojax.search.recipes import SHAPE_GENETIC, SHAPE_TUNING, genetic_of, recipe_of
+from glojax.search.recipes import SHAPE_GENETIC, SHAPE_TUNING, recipe_of
 from glojax.strategies import (
     DiscoveryConfig,
     GeneticConfig,
@@ -74,6 +75,7 @@ class CommonOptions(DataOptions):
             raise ConfigurationError(
                 "--evaluate-every is given without --patience, which needs the evaluations; give both, or leave it out."
             )
+        require_effect(self)
         if self.network is not None:
             # A run may go on in another working directory.
             object.__setattr__(self, "network", absolute_import_path(self.network))
@@ -147,8 +149,6 @@ class DiscoverOptions(SearchOptions):
         *("cross_entropy", "label_smoothing", "generalized_cross_entropy", "baikal", "baikal_cma"),
     )
     """Losses that the verdict is on, as names or expressions; cross_entropy is always one."""
-    control: bool = False
-    """Search at random, too, with as many candidate-steps, and show the best of it."""
     initial_losses: tuple[str, ...] = ()
     """Losses to begin with, as names or expressions; the other candidates of the first generation are random. By
     default those of the literature; with --preset paper none."""
@@ -164,18 +164,8 @@ class DiscoverOptions(SearchOptions):
             raise ConfigurationError(f"--rate-factor is {self.rate_factor}; expected a number above 1, such as 2.")
         if not 0 <= self.audit <= 1:
             raise ConfigurationError(f"--audit is {self.audit}; expected a share from 0 to 1.")
-        if self.control and self.preset == "paper":
-            raise ConfigurationError("--control goes with --preset shape; for one rate, see --strategy random.")
         _ = self.standard_trees  # refuses losses that are none
         strategy, constraint = find_strategy(self.chosen_strategy), find_constraint(self.constraint)
-        for prefix, config in (("", self.genetic), ("taylor.", self.taylor)):
-            default = genetic_of(self.preset) if config is self.genetic else TaylorConfig()
-            changed = [name for name, value in vars(config).items() if value != getattr(default, name)]
-            if changed and not isinstance(config, strategy.config_type):
-                option = f"--{prefix}{changed[0].replace('_', '-')}"
-                raise ConfigurationError(
-                    f"{option} is no option of --strategy {self.chosen_strategy}; drop it, or choose another strategy."
-                )
         if self.initial_losses or self.constraint:
             strategy.make(self.strategy_config, self.seed, initial=self.initial_trees, constraint=constraint)
 
@@ -227,6 +217,8 @@ class RunOptions(DiscoverOptions):
     tuning: TuningConfig = SHAPE_TUNING
     seeds: int = 10
     """Number of fresh seeds over which losses are compared in the end."""
+    control: bool = False
+    """Search at random, too, with as many candidate-steps, and show the best of it."""
 
 
 @dataclass(frozen=True, kw_only=True)

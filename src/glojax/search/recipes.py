@@ -71,9 +71,3 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "tuning": TuningConfig(generations=10),
     },
 }
-
-
-def genetic_of(preset: str) -> GeneticConfig:
-    """Return the settings of the genetic algorithm in a preset."""
-    genetic: GeneticConfig = PRESETS[preset].get("genetic", SHAPE_GENETIC)
-    return genetic
