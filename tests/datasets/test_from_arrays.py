@@ -106,6 +106,7 @@ def test_coloured_images_keep_their_channels() -> None:
         (IMAGES.astype(np.complex64), "The training inputs are complex64"),
         (np.where(IMAGES == 7, np.nan, 0), "In the training split: The inputs hold NaN or infinity"),
         (IMAGES * 1e300, "In the training split: The inputs hold NaN or infinity"),
+        (np.ma.masked_equal(IMAGES, 7), "The training inputs have masked values; expected an array without"),
         (IMAGES[:59], "In the training split: Got 59 inputs and 60 targets"),
         (IMAGES[:0], "In the training split: The inputs have shape (0, 4, 5, 1)"),
         (3, "In the training split: The inputs have shape ()"),
@@ -121,7 +122,11 @@ def test_rejects_inputs_that_do_not_fit(images: Any, message: str) -> None:
     [
         (LABELS / 2, "The training targets are float64 of shape (60,), not all of them whole"),
         (LABELS * np.nan, "The training targets are float64 of shape (60,), not all of them whole"),
-        (LABELS.astype(str), "The training targets are <U21 of shape (60,); expected classes"),
+        (
+            LABELS.astype(str),
+            "The training targets are <U21 of shape (60,); expected classes numbered from 0, of shape",
+        ),
+        (LABELS.astype(str), "number them, perhaps with numpy.unique"),
         (np.eye(3)[LABELS] - 0.1, "train split of data set 'mine' has targets of float32 and shape (54, 3)"),
         (
             IMAGES,
@@ -162,8 +167,8 @@ def test_rejects_labels_that_do_not_fit(labels: Any, message: str) -> None:
         ([3, 4, 3], "name an example more than once"),
         ([[3]], "int64 of shape (1, 1)"),
         ([0.5], "float64 of shape (1,)"),
-        ((IMAGES,), "The validation set is a tuple of 1; expected (inputs, targets)"),
-        ((3, 4, 5, 6), "a tuple of 4; expected (inputs, targets) or (inputs, targets, weights)"),
+        ((IMAGES,), "The validation set has 1 parts; expected (inputs, targets)"),
+        ((3, 4, 5, 6), "has 4 parts; expected (inputs, targets) or (inputs, targets, weights)"),
         ((IMAGES, LABELS[:59]), "60 inputs and 59 targets"),
         ((IMAGES / 10, LABELS), "validation inputs of data set 'mine' are float32 (4, 5)"),
         ((IMAGES[:, :3], LABELS), "validation inputs of data set 'mine' are uint8 (3, 5, 1)"),
@@ -171,6 +176,20 @@ def test_rejects_labels_that_do_not_fit(labels: Any, message: str) -> None:
 )
 def test_rejects_a_validation_set_that_does_not_fit(validation: Any, message: str) -> None:
     assert_rejected(message, validation=validation)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.arange(60) < 50, "In the validation split: The weights have shape (6,) and run from 0 to 0"),
+        (np.arange(60) >= 50, "In the training split: The weights have shape (50,) and run from 0 to 0"),
+        (np.full(60, 1e300), "In the training split: The weights hold NaN or infinity"),
+    ],
+)
+def test_weights_that_leave_a_split_without_any_are_refused_by_its_name(weights: Any, message: str) -> None:
+    validation = range(54, 60) if "(6,)" in message else range(50, 60)
+
+    assert_rejected(message, weights=weights, validation=validation)
 
 
 def test_fewer_training_examples_and_the_same_others() -> None:

@@ -175,3 +175,20 @@ def test_two_columns_of_a_name_are_refused(tmp_path: Path) -> None:
     (tmp_path / "twice.csv").write_text("x,x,y\n1,2,3\n")
 
     assert_rejected(tmp_path / "twice.csv", "has two columns of the same name", target="y")
+
+
+@pytest.mark.parametrize(
+    ("tables", "found"),
+    [
+        ({"train": "x,y\n"}, "has no rows; expected some below the names of its columns: check the file."),
+        ({"train": "y\n1\n"}, "has no column 'y' beside others; expected one of its columns y: name the one"),
+        ({"train": "x,y\n,1\n,2\n"}, "the column 'x' lacks 2 of 2 values; expected all: fill them"),
+        ({"train": "x,y\n1e300,1\n2,2\n3,1\n4,2\n"}, "The inputs hold NaN or infinity"),
+        ({"train": "x,y\n1,1\n", "test": "x\n1\n"}, "train.csv do not share the columns y; expected the same columns"),
+    ],
+)
+def test_tables_that_lack_something_are_refused(tables: dict[str, str], found: str, tmp_path: Path) -> None:
+    for split, text in tables.items():
+        (tmp_path / f"{split}.csv").write_text(text)
+
+    assert_rejected(tmp_path, found, target="y", validation_fraction=0.5)

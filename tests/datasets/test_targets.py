@@ -117,3 +117,14 @@ def test_weights_go_with_their_examples() -> None:
     np.testing.assert_array_equal(dataset.test.weights, np.ones(5, np.float32))
     less = dataset.with_train_fraction(0.5, seed=0).train
     np.testing.assert_array_equal(less.weights, less.inputs + 1)
+
+
+@pytest.mark.parametrize("targets", [3, PIXELS.astype(float), np.eye(3)[PIXELS]])
+def test_targets_of_no_task_are_refused_with_the_forms_that_there_are(targets: Any) -> None:
+    with pytest.raises(DatasetError, match=r"expected numbers of shape \[N\] or \[N, K\], or classes as whole numbers"):
+        Dataset.from_arrays("mine", TABLE, targets)
+
+
+def test_numbers_that_float32_does_not_hold_are_refused() -> None:
+    with pytest.raises(DatasetError, match="In the training split: The targets hold NaN or infinity"):
+        Dataset.from_arrays("mine", TABLE, TABLE[:, 0] * 1e300)

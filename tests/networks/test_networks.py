@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from glojax.errors import ConfigurationError
 from glojax.networks import (
     NETWORKS,
     CifarCNN,
@@ -164,3 +165,10 @@ def test_dropout_needs_a_key_and_follows_it() -> None:
 
 def test_a_network_is_known_by_its_own_name() -> None:
     assert {name: network.__name__ for name, network in NETWORKS.items()} == {name: name for name in NETWORKS}
+
+
+@pytest.mark.parametrize("network", [SmallCNN, SmallFCN])
+@pytest.mark.parametrize("input_shape", [(13,), (4, 8, 8, 3)])
+def test_the_small_networks_for_images_refuse_other_inputs(network: Any, input_shape: tuple[int, ...]) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{network.__name__} takes images of shape .* have shape \("):
+        network.for_data(input_shape, 3)

@@ -116,7 +116,7 @@ def describe_dataset(
             task=task,
         )
     lines = {"task": f"{dataset.task} with {dataset.num_outputs} outputs"}
-    for what, array in (("inputs", dataset.train.inputs), ("targets", dataset.train.targets)):
+    for what, array in dataset.train.arrays.items():
         shape = " x ".join(map(str, array.shape[1:])) or "one number"
         lines[what] = f"{shape}, {array.dtype} from {array.min():g} to {array.max():g}"
     lines["splits"] = ", ".join(f"{len(split):,} {split_name}" for split_name, split in dataset.splits.items())

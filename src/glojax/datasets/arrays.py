@@ -51,8 +51,7 @@ def _as_input(inputs: ArrayLike, what: str) -> NDArray[Any]:
             f"The {what} are {array.dtype}; expected uint8 pixels, other whole numbers, or floats: convert "
             "them with astype."
         )
-    with np.errstate(over="ignore"):  # what float32 does not hold becomes infinite, and is refused
-        return array.astype(np.float32, copy=False)
+    return as_float32(array)
 
 
 def as_weights(weights: ArrayLike, which: str) -> NDArray[np.float32]:
@@ -60,7 +59,7 @@ def as_weights(weights: ArrayLike, which: str) -> NDArray[np.float32]:
     array = as_array(weights, f"{which} weights")
     if array.dtype.kind not in "biuf":
         raise DatasetError(f"The {which} weights are {array.dtype}; expected numbers: convert them with astype.")
-    return array.astype(np.float32, copy=False)
+    return as_float32(array)
 
 
 def as_indices(indices: ArrayLike, num_examples: int) -> NDArray[np.intp]:
@@ -88,7 +87,15 @@ def as_indices(indices: ArrayLike, num_examples: int) -> NDArray[np.intp]:
     return array.astype(np.intp, copy=False)
 
 
+def as_float32(array: NDArray[Any]) -> NDArray[np.float32]:
+    """Convert an array to float32; what that does not hold becomes infinite, which a split refuses."""
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32, copy=False)
+
+
 def as_array(values: ArrayLike, what: str) -> NDArray[Any]:
     """Return values as an array, or raise DatasetError, which says what they are."""
+    if np.ma.is_masked(values):
+        raise DatasetError(f"The {what} have masked values; expected an array without: fill them, or drop those rows.")
     with explained(ValueError, f"The {what} make no array", "equal shapes: give an array"):  # lists of unequal lengths
         return np.asarray(values)

@@ -1,6 +1,8 @@
 """A data set: examples in memory, in a training, a validation and perhaps a test split."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, Self, TypeAlias, get_args
@@ -106,7 +108,10 @@ class Dataset:
                 indices = validation_indices(strata(task, train.targets), validation)
             else:
                 indices = as_indices(validation, len(train))
-            held_out, train = train.take(indices), train.take(np.delete(np.arange(len(train)), indices))
+            with _in_split("validation"):
+                held_out = train.take(indices)
+            with _in_split("training"):
+                train = train.take(np.delete(np.arange(len(train)), indices))
         held_back = None if test is None else _make_split("test", task, *test)
         num_outputs = max(count_outputs(task, split.targets) for split in (train, held_out, held_back) if split)
         return cls(name, train, held_out, held_back, num_outputs, task=task)
@@ -260,13 +265,19 @@ class Dataset:
 def _make_split(which: str, task: TaskName, *arrays: Any) -> Split:
     if len(arrays) not in (2, 3):
         raise DatasetError(
-            f"The {which} set is a tuple of {len(arrays)}; expected (inputs, targets) or (inputs, targets, weights): "
-            "give a list or an array for indices of validation examples."
+            f"The {which} set has {len(arrays)} parts; expected (inputs, targets) or (inputs, targets, weights): give "
+            "a tuple of them, or for indices of validation examples a list or an array."
         )
     inputs, targets, weights = (*arrays, None)[:3]
     targets = as_targets(targets, task, which)
     inputs = as_inputs(inputs, len(targets) if targets.ndim else 0, which)
-    try:
+    with _in_split(which):
         return Split(inputs, targets, None if weights is None else as_weights(weights, which))
+
+
+@contextmanager
+def _in_split(which: str) -> Iterator[None]:
+    try:
+        yield
     except DatasetError as error:
         raise DatasetError(f"In the {which} split: {error}") from error

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from glojax.datasets.arrays import as_float32
 from glojax.datasets.given import Examples, GivenArrays
 from glojax.datasets.reading import MAX_GIVEN, explained, unpacked_limit
 from glojax.datasets.targets import TaskName
@@ -48,17 +49,24 @@ def read_table(path: Path, target: str | None, task: TaskName | None) -> GivenAr
             tables.append(_READERS[each.suffix.lower()](each))
         if len(set(tables[-1].column_names)) < tables[-1].num_columns:
             raise DatasetError(f"{each} has two columns of the same name; expected different names: rename one.")
+        if differing := sorted(set(tables[0].column_names) ^ set(tables[-1].column_names)):
+            raise DatasetError(
+                f"{each} and {paths['train']} do not share the columns {', '.join(differing)}; expected the same "
+                "columns: add or remove some, or move the file elsewhere."
+            )
     with explained(pa.ArrowException, f"{path} cannot be read", "the same columns in all of its tables"):
         table = pa.concat_tables(tables, promote_options="permissive")
     if "" in table.column_names:
         _LOGGER.warning("%s: a column without a name, probably the numbers of the rows, was left out.", path)
         table = table.drop_columns([""])
     columns = table.column_names
-    if target is None or target not in columns or len(columns) < 2 or not len(table):
-        found = "was given no target" if target is None else f"has no column {target!r} beside others, or no rows"
+    if not len(table):
+        raise DatasetError(f"{path} has no rows; expected some below the names of its columns: check the file.")
+    if target is None or target not in columns or len(columns) < 2:
+        found = "was given no target" if target is None else f"has no column {target!r} beside others"
         raise DatasetError(
             f"{path} {found}; expected one of its columns {', '.join(columns)}: name the one to predict with --target."
-            f"{'' if target is None else nearest(target, columns)}"
+            f"{'' if target is None or target in columns else nearest(target, columns)}"
         )
     targets, kind, task = _as_target(path, target, *_converted(path, target, table[target]), task)
     parts: list[NDArray[Any]] = []
@@ -75,7 +83,8 @@ def read_table(path: Path, target: str | None, task: TaskName | None) -> GivenAr
             parts.append(values[:, None] == np.arange(len(texts)) if texts else values[:, None])
             num_texts += bool(texts)
             unscaled += [not texts] * parts[-1].shape[1]
-    inputs = np.concatenate(parts, axis=1, dtype=np.float32)
+    with np.errstate(over="ignore"):  # as in `as_float32`
+        inputs = np.concatenate(parts, axis=1, dtype=np.float32)
     ends = np.cumsum([len(each) for each in tables])[:-1]
     splits = dict(zip(paths, map(Examples, np.split(inputs, ends), np.split(targets, ends)), strict=True))
     origin = (
@@ -124,11 +133,6 @@ def _converted(path: Path, name: str, column: Any) -> tuple[NDArray[Any], list[s
 
     kind = column.type.value_type if types.is_dictionary(column.type) else column.type
     is_text = types.is_string(kind) or types.is_large_string(kind)
-    if not (is_text or types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind)):
-        raise DatasetError(
-            f"{path}: the column {name!r} is {kind}; expected numbers, text, or true and false: leave it out, or "
-            "make numbers of it."
-        )
     num_missing = column.null_count
     if types.is_floating(kind):
         num_missing = int(np.isnan(column.to_numpy()).sum())
@@ -136,6 +140,11 @@ def _converted(path: Path, name: str, column: Any) -> tuple[NDArray[Any], list[s
         raise DatasetError(
             f"{path}: the column {name!r} lacks {num_missing:,} of {len(column):,} values; expected all: fill them, or "
             "leave those rows or the column out."
+        )
+    if not (is_text or types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind)):
+        raise DatasetError(
+            f"{path}: the column {name!r} is {kind}; expected numbers, text, or true and false: leave it out, or "
+            "make numbers of it."
         )
     if not is_text:
         return column.to_numpy(), []
@@ -153,7 +162,7 @@ def _as_target(
         is_whole = values.dtype.kind != "f" and len(np.unique(values)) <= _MAX_CLASSES
         task = "classification" if texts or is_whole else "regression"
     if task == "regression" and not texts:
-        return values.astype(np.float32), "numbers", task
+        return as_float32(values), "numbers", task
     if task != "classification":
         raise DatasetError(
             f"{path}: the column {name!r} was given the task {task!r}; expected classification"

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from glojax.datasets.arrays import as_array
+from glojax.datasets.arrays import as_array, as_float32
 from glojax.errors import DatasetError
 
 #: What a network learns: one of several classes; any number of labels; numbers; or a class for each pixel or position.
@@ -36,9 +36,14 @@ def infer_task(targets: ArrayLike) -> TaskName:
     array = _numbers(targets, "training", "numbers")
     is_float = np.issubdtype(array.dtype, np.floating)
     candidates: list[TaskName]
+    if array.ndim == 0 or (array.ndim > 2 and is_float):
+        raise DatasetError(
+            f"The training targets are {array.dtype} of shape {array.shape}; expected numbers of shape [N] or [N, K], "
+            "or classes as whole numbers: convert them, perhaps with argmax(axis=-1) or astype(int)."
+        )
     if array.ndim == 1:
         candidates = ["regression" if is_float else "classification"]
-    elif array.ndim > 2 and not is_float:
+    elif array.ndim > 2:
         candidates = ["segmentation"]
     elif _is_distribution(array):
         candidates = ["classification"] if is_float else ["classification", "multilabel"]
@@ -58,7 +63,7 @@ def as_targets(targets: ArrayLike, task: TaskName, which: str) -> Targets:
     """Convert the targets of the `which` split to the types that `check_targets` expects."""
     array = _numbers(targets, which, _FORMS[task])
     if task == "regression" or (task == "classification" and array.ndim == 2):
-        return (array[:, np.newaxis] if array.ndim == 1 else array).astype(np.float32, copy=False)
+        return as_float32(array[:, np.newaxis] if array.ndim == 1 else array)
     if np.issubdtype(array.dtype, np.floating) and not (array == np.round(array)).all():
         raise DatasetError(
             f"The {which} targets are {array.dtype} of shape {array.shape}, not all of them whole; expected "
@@ -110,9 +115,9 @@ def _numbers(targets: ArrayLike, which: str, expected: str) -> NDArray[Any]:
     """Return targets as an array of real numbers, [N, 1] as [N]."""
     array = as_array(targets, f"{which} targets")
     if array.dtype.kind not in "biuf":
+        advice = "convert them with astype" if array.dtype.kind in "cmM" else "number them, perhaps with numpy.unique"
         raise DatasetError(
-            f"The {which} targets are {array.dtype} of shape {array.shape}; expected {expected}: convert them with "
-            "astype."
+            f"The {which} targets are {array.dtype} of shape {array.shape}; expected {expected}: {advice}."
         )
     return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
 

@@ -48,6 +48,16 @@ class ConvolutionBlock(nnx.Module):
         return jax.nn.relu((self.pool(features) if self.pool else features) + self.bias[...])
 
 
+def require_image(name: str, input_shape: Any) -> None:
+    """Raise ConfigurationError unless the shape is that of an image, with or without channels."""
+    require_one_array(name, input_shape)
+    if len(input_shape) not in (2, 3):
+        raise ConfigurationError(
+            f"{name} takes images of shape [H, W] or [H, W, channels], but the inputs have shape {input_shape}; choose "
+            "a network made for them, such as SmallMLP for tables."
+        )
+
+
 def require_one_array(name: str, input_shape: Any) -> None:
     """Raise ConfigurationError where the inputs are a pytree of arrays."""
     if not (isinstance(input_shape, tuple) and all(isinstance(size, int) for size in input_shape)):

@@ -6,7 +6,7 @@ from functools import partial
 import jax
 from flax import nnx
 
-from glojax.networks.layers import ConvolutionBlock, DecayedParam, dense, require_one_array
+from glojax.networks.layers import ConvolutionBlock, DecayedParam, dense, require_image
 from glojax.networks.ops.pooling import overlapping_max_pool
 
 
@@ -34,7 +34,7 @@ class SmallCNN(nnx.Module):
     @classmethod
     def for_data(cls, input_shape: tuple[int, ...], num_outputs: int) -> Callable[[nnx.Rngs], "SmallCNN"]:
         """Return the builder of the network for images of this shape and number of outputs."""
-        require_one_array("SmallCNN", input_shape)
+        require_image("SmallCNN", input_shape)
         return partial(cls, input_shape=input_shape, num_outputs=num_outputs)
 
     def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:

@@ -6,7 +6,7 @@ from functools import partial
 import jax
 from flax import nnx
 
-from glojax.networks.layers import ConvolutionBlock, require_one_array
+from glojax.networks.layers import ConvolutionBlock, require_image
 
 
 class SmallFCN(nnx.Module):
@@ -29,7 +29,7 @@ class SmallFCN(nnx.Module):
     @classmethod
     def for_data(cls, input_shape: tuple[int, ...], num_outputs: int) -> Callable[[nnx.Rngs], "SmallFCN"]:
         """Return the builder of the network for images of this shape and number of classes."""
-        require_one_array("SmallFCN", input_shape)
+        require_image("SmallFCN", input_shape)
         return partial(cls, input_shape=input_shape, num_outputs=num_outputs)
 
     def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:
