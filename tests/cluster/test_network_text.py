@@ -86,6 +86,6 @@ def test_what_is_no_code_or_data_is_refused_in_one_line() -> None:
     with pytest.raises(ConfigurationError) as caught:
         network_text(from_functions(init, init))
     assert str(caught.value) == (
-        "The network NetworkFunctions cannot be sent to a cluster: cannot pickle '_thread.lock' object; make it of "
-        "functions, classes and arrays."
+        "The network from_functions(init, init) cannot be sent to a cluster: cannot pickle '_thread.lock' object; make "
+        "it of functions, classes and arrays."
     )

@@ -194,7 +194,12 @@ def leaking(params: Any, state: Any, inputs: jax.Array, *, train: bool, key: Any
     ("init", "apply", "message"),
     [
         (linear_init, with_scalars, r"The network gives a dict; expected one array: take it out by .*with_output"),
-        (linear_init, lambda *_, **__: jnp.zeros((1, 10)), "apply of the network gives a .*; expected a pair"),
+        (
+            linear_init,
+            lambda *_, **__: jnp.zeros((1, 10)),
+            "apply of the network gives a single array; expected a pair",
+        ),
+        (linear_init, lambda params, state, inputs: inputs, r"^from_functions\(linear_init, <lambda>\) does not take"),
         (lambda *_: {}, linear, r"init of the network gives a dict; expected a pair \(params, state\)"),
         (lambda *_: (jnp.zeros((6, 10), int), {}), linear, "has a parameter of type int32, which has no gradient"),
         (linear_init, lambda p, s, x, **_: (jnp.zeros_like(x) @ p["kernel"], s), "ignores its inputs"),
@@ -213,4 +218,18 @@ def test_functions_that_make_no_network_are_refused_in_one_line(
 ) -> None:
     with pytest.raises(ConfigurationError, match=message) as caught:
         make_train(from_functions(init, apply), random_data((6,)), TrainingConfig(1, 4, 0.1))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (with_output(linen.Dense(10), lambda outputs: outputs["logits"]), "^Dense does not take inputs"),
+        (nnx.bridge.ToNNX(linen.Dense(3)), r"^ToNNX gives outputs of shape \(3,\)"),
+        (linen.Dense, "^Got the class Dense; expected a module of Linen: call the class"),
+    ],
+)
+def test_modules_of_linen_that_make_no_network_are_refused_in_one_line(network: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        make_train(network, random_data((6,)), TrainingConfig(1, 4, 0.1))
     assert "\n" not in str(caught.value)

@@ -11,18 +11,20 @@ import sys
 
 import cloudpickle
 
-from glojax.networks import NetworkFactory
+from glojax.networks import NetworkFactory, network_name
 from glojax.training.named_functions import calling
 
 
 def network_text(network: NetworkFactory) -> str:
     """Return a network as text; raise ConfigurationError for what cloudpickle cannot write."""
-    name = getattr(network, "__qualname__", type(network).__qualname__)
     files = [module for path, module in sys.modules.items() if path.endswith(".py")]
     for module in files:
         cloudpickle.register_pickle_by_value(module)
     try:
-        with calling(f"The network {name} cannot be sent to a cluster", "; make it of functions, classes and arrays."):
+        with calling(
+            f"The network {network_name(network)} cannot be sent to a cluster",
+            "; make it of functions, classes and arrays.",
+        ):
             return base64.b64encode(cloudpickle.dumps(network)).decode()
     finally:
         for module in files:

@@ -12,7 +12,11 @@ from glojax.networks.ops.lowering import (
     ConvolutionLowering as ConvolutionLowering,
     lowered_convolutions as lowered_convolutions,
 )
-from glojax.networks.pure_network import NetworkFactory as NetworkFactory, PureNetwork as PureNetwork
+from glojax.networks.pure_network import (
+    NetworkFactory as NetworkFactory,
+    PureNetwork as PureNetwork,
+    network_name as network_name,
+)
 from glojax.networks.small_cnn import SmallCNN as SmallCNN
 from glojax.networks.small_fcn import SmallFCN as SmallFCN
 from glojax.networks.small_mlp import SmallMLP as SmallMLP

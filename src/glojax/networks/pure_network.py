@@ -25,6 +25,18 @@ NetworkFactory = Callable[..., Any] | linen.Module | nnx.bridge.ToNNX | NetworkF
 _USUAL_PROMOTION = partial(jax.numpy_dtype_promotion, "standard")
 
 
+def network_name(network: Any) -> str:
+    """Return what messages call a network."""
+    if isinstance(network, SelectedOutput):
+        return network_name(network.network)
+    if isinstance(network, NetworkFunctions):
+        return f"from_functions({network_name(network.init)}, {network_name(network.apply)})"
+    if isinstance(network, partial):
+        return network_name(network.func)
+    is_module = isinstance(network, linen.Module | nnx.Module)
+    return str(getattr(network, "__name__", type(network).__name__ if is_module else repr(network)))
+
+
 @dataclass(frozen=True)
 class PureNetwork:
     """The initialization and the two calls of a network, as pure functions.
@@ -105,8 +117,9 @@ def _pair(function: str, result: Any) -> tuple[Any, Any]:
     """Return the result of a network's function; raise ConfigurationError unless it is a pair."""
     if not isinstance(result, tuple) or len(result) != 2:
         first = "params" if function == "init" else "outputs"
+        kind = "single array" if isinstance(result, jax.Array) else type(result).__name__
         raise ConfigurationError(
-            f"{function} of the network gives a {type(result).__name__}; expected a pair ({first}, state), where state "
+            f"{function} of the network gives a {kind}; expected a pair ({first}, state), where state "
             "is {} if there is none."
         )
     return result

@@ -10,7 +10,7 @@ from flax import linen, nnx
 from jax.extend.core import Jaxpr, Literal
 
 from glojax.errors import ConfigurationError
-from glojax.networks import PureNetwork
+from glojax.networks import PureNetwork, network_name
 from glojax.training.digest import digest
 from glojax.training.named_functions import calling
 
@@ -37,14 +37,15 @@ def check_network(pure: PureNetwork, data: str) -> CheckedNetwork:
             f"Got a {type(network).__name__} for the network; expected the class, or a function that builds one from "
             "nnx.Rngs."
         )
+    if isinstance(network, type) and issubclass(network, linen.Module):
+        raise ConfigurationError(f"Got the class {network.__name__}; expected a module of Linen: call the class.")
     return _traced(pure, data)
 
 
 # The same network is checked for a search, a comparison and each device.
 @lru_cache(maxsize=16)
 def _traced(pure: PureNetwork, data: str) -> CheckedNetwork:
-    is_linen = isinstance(pure.network, linen.Module)
-    name = getattr(pure.network, "__name__", type(pure.network).__name__ if is_linen else repr(pure.network))
+    name = network_name(pure.network)
     key = jax.eval_shape(lambda: jax.random.key(0))
     with calling(f"{name} cannot be made as network(rngs), with nnx.Rngs. It says"):
         params, rest = jax.eval_shape(pure.init, key)
