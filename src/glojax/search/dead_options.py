@@ -25,8 +25,8 @@ def _inside(name: str, config_type: type[Any]) -> list[str]:
 _BREEDING: Final = [
     f"genetic.{name}"
     for name in (
-        *("num_elites", "crossover_rate", "integer_step_rate", "same_arity_rate", "collapse_rate", "expand_rate"),
-        *("selection", "tournament_size"),
+        *("num_elites", "crossover_rate", "integer_step_rate", "same_arity_rate", "coefficient_rate"),
+        *("collapse_rate", "expand_rate", "selection", "tournament_size"),
     )
 ]
 
