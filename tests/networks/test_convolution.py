@@ -1,6 +1,7 @@
 """Each form of the convolution against JAX's own, on shapes that take each of its routes."""
 
 from collections.abc import Callable
+from functools import cache, partial
 from typing import Any, get_args
 
 import jax
@@ -60,31 +61,36 @@ def test_a_convolution_and_its_gradients_are_those_of_jax(
     assert_close(ours, values_and_gradients(references.convolution, images, kernel))
 
 
+def of_a_population(
+    function: Callable[..., jax.Array], images_of_one: tuple[int, ...], in_axes: tuple[int | None, int | None]
+) -> Any:
+    """The sums of squares and the gradients of each candidate, as a training takes them: vmap outside."""
+    P = 3
+    images = random_array((P, *images_of_one) if in_axes[0] == 0 else images_of_one, 0)
+    kernel_of_one = (3, 5, images_of_one[-1], 5)
+    kernels = random_array((P, *kernel_of_one) if in_axes[1] == 0 else kernel_of_one, 1)
+
+    def one(images: jax.Array, kernel: jax.Array) -> Any:
+        weights = jnp.sin(jnp.arange(5.0))
+        return jax.value_and_grad(lambda i, k: (function(i, k) ** 2 * weights).sum(), argnums=(0, 1))(images, kernel)
+
+    value, gradients = jax.jit(jax.vmap(one, in_axes=in_axes))(images, kernels)
+    return value, *gradients
+
+
+#: The reference is compiled once for all lowerings.
+expected_of_a_population = cache(partial(of_a_population, references.convolution))
+
+
 @pytest.mark.parametrize("in_axes", [(0, 0), (None, 0), (0, None)])
 @pytest.mark.parametrize("images_of_one", [(4, 8, 8, 2), (12, 6, 7, 3)])
 @pytest.mark.parametrize("lowering", LOWERINGS)
 def test_a_convolution_is_that_of_a_population_under_vmap(
     lowering: ConvolutionLowering, images_of_one: tuple[int, ...], in_axes: tuple[int | None, int | None]
 ) -> None:
-    P = 3
-    images = random_array((P, *images_of_one) if in_axes[0] == 0 else images_of_one, 0)
-    kernel_of_one = (3, 5, images_of_one[-1], 5)
-    kernels = random_array((P, *kernel_of_one) if in_axes[1] == 0 else kernel_of_one, 1)
-
-    def population(function: Callable[..., jax.Array]) -> Any:
-        # The gradients of each candidate, as a training takes them: vmap outside.
-        def one(images: jax.Array, kernel: jax.Array) -> Any:
-            weights = jnp.sin(jnp.arange(5.0))
-            return jax.value_and_grad(lambda i, k: (function(i, k) ** 2 * weights).sum(), argnums=(0, 1))(
-                images, kernel
-            )
-
-        value, gradients = jax.jit(jax.vmap(one, in_axes=in_axes))(images, kernels)
-        return value, *gradients
-
     with lowered_convolutions(lowering):
-        ours = population(convolve)
-    assert_close(ours, population(references.convolution))
+        ours = of_a_population(convolve, images_of_one, in_axes)
+    assert_close(ours, expected_of_a_population(images_of_one, in_axes))
 
 
 @pytest.mark.parametrize("in_axes", [(0, 0), (None, 0)])
