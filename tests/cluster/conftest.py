@@ -1,5 +1,7 @@
 """Two worker processes for all tests here; a worker that ends is replaced."""
 
+import io
+import logging
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 
@@ -32,7 +34,15 @@ MakeTrainings = Callable[..., list[Training]]
 
 
 @pytest.fixture(scope="session")
-def workers() -> Iterator[WorkerPool]:
+def users_handler() -> logging.Handler:
+    """A handler that the user has given to Dask's logger, among others, before there are workers."""
+    handler = logging.StreamHandler(io.StringIO())
+    logging.getLogger("distributed").addHandler(handler)
+    return handler
+
+
+@pytest.fixture(scope="session")
+def workers(users_handler: logging.Handler) -> Iterator[WorkerPool]:
     # Forked from a process that has imported all, workers begin in a moment.
     with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
         get_mp_context()

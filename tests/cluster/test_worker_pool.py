@@ -1,5 +1,6 @@
 """Workers that are refused, replaced, and reported on."""
 
+import logging
 import os
 import re
 import signal
@@ -34,6 +35,11 @@ def freeze_soon() -> str:
     """End well, and stop this process right after that."""
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGSTOP)).start()
     return "done"
+
+
+@pytest.mark.usefixtures("workers")
+def test_a_handler_of_the_user_hears_what_others_log(users_handler: logging.Handler) -> None:
+    assert users_handler.level == logging.NOTSET
 
 
 def wait_forever(pool: ClusterPool) -> None:

@@ -47,8 +47,7 @@ _DASK: Final = {
 @contextlib.contextmanager
 def open_workers(cluster: str, settings: Settings, num_devices: int | None = None) -> Iterator[WorkerPool]:
     """Start a cluster, or connect to one; end its workers at the end of the `with` statement, if it was started."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    with dask.config.set(_DASK):
+    with dask.config.set(_DASK), _silent():
         if isinstance(settings, LocalSettings):
             number = int(cluster.removeprefix("local:"))
             cores = num_devices or max(1, num_cores() // number)
@@ -60,6 +59,21 @@ def open_workers(cluster: str, settings: Settings, num_devices: int | None = Non
         else:
             with connected(cluster, settings) as client:
                 yield WorkerPool(client, num_devices, is_shared=True, allow_exposed=settings.unencrypted)
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Silence Dask's loggers in this process; its clusters silence handlers instead, which may be the user's."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client", "distributed.gc", "bokeh")]
+    before = [(logger.level, logger.handlers, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+        logger.handlers, logger.propagate = [], True
+    try:
+        yield
+    finally:
+        for logger, (level, logger.handlers, logger.propagate) in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 @contextlib.contextmanager
