@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,18 +23,34 @@ from glojax.errors import ConfigurationError, DatasetError
 from glojax.evaluation import set_up_jax, training_devices
 from glojax.networks import NETWORKS
 from glojax.training import Train, TrainState, make_train
+from tests.linear_network import LinearNetwork
 
 TRAINING = Training(
     loss="baikal", steps=1500, learning_rate=0.05, dataset="digits", evaluate_every=500, histogram_at=700
 )
 
-#: Saves after each segment, so that it can be killed at any time.
+#: Saves after the first segment, and then waits to be killed.
 PROCESS = """
-import sys
+import sys, time
 from experiments import curves, script, train
-curves.CHECKPOINT_SECONDS = 0
+from glojax.networks import NETWORKS
+from tests.linear_network import LinearNetwork
+NETWORKS["DigitsCNN"] = LinearNetwork
+save = curves.save
+def save_and_wait(*arguments):
+    save(*arguments)
+    time.sleep(60)
+curves.CHECKPOINT_SECONDS, curves.save = 0, save_and_wait
 script.start(lambda: train.main(sys.argv[1:]))
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def linear_network() -> Iterator[None]:
+    """Instead of the network of the digits; it compiles fast."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(NETWORKS, "DigitsCNN", LinearNetwork)
+        yield
 
 
 def done(trainings: list[Training], folder: Path, devices: int = 1) -> list[dict[str, object]]:
@@ -149,7 +166,7 @@ def test_the_histogram_counts_every_probability(undisturbed: list[dict[str, obje
     assert outcome["histogram"]["step"] == 700
     assert sum(outcome["histogram"]["counts"]) == 360 * 10
     assert outcome["steps"] == [500, 1000, 1500]
-    assert outcome["test"][-1] > 0.95
+    assert outcome["test"][-1] > 0.9
 
 
 @pytest.mark.parametrize(
