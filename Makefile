@@ -1,8 +1,8 @@
 # `make search` finds a loss function on the built-in digits; `make test` checks everything. Each sets up what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
-# One process more than there are processors, at most 4: many tests wait for processes that they start.
-PROCESSES := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n + 1 : 4)))
+# Two processes more than there are processors, at most 4: many tests wait for processes that they start.
+PROCESSES := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 2 ? n + 2 : 4)))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: search test audit clean
