@@ -142,7 +142,7 @@ def test_each_candidate_has_its_own_learning_rate(train: Train) -> None:
 @pytest.fixture(scope="module")
 def convolutional() -> tuple[Train, TrainResult]:
     """A network on which lowerings differ, and what single candidates give."""
-    train = make_train(DigitsCNN, load_dataset("digits"), replace(CONFIG, num_steps=20))
+    train = make_train(DigitsCNN, load_dataset("digits"), replace(CONFIG, num_steps=20, batch_size=16))
     return train, train_population(train, PROGRAMS, KEY, RATES)
 
 
@@ -151,7 +151,8 @@ def test_every_lowering_trains_the_same_network(
     convolutional: tuple[Train, TrainResult], lowering: ConvolutionLowering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train, one_by_one = convolutional
-    result = assert_packing_changes_nothing(replace(train, conv_lowering=lowering), 6, monkeypatch)
+    # Of the candidates that are left after the first segment, no chunk is narrower.
+    result = assert_packing_changes_nothing(replace(train, conv_lowering=lowering), 4, monkeypatch)
     np.testing.assert_array_equal(result.finite, one_by_one.finite)
     np.testing.assert_allclose(result.scores["validation"], one_by_one.scores["validation"], atol=10 / 360)
 
