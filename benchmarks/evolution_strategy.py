@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import cma
 import numpy as np
 import tyro
 from rich.progress import track
@@ -111,6 +110,8 @@ def evaluations_of_pycma(problem: Problem, K: int, population: int, active: bool
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        import cma  # takes longer than all other imports of the tests
+
         strategy: Any = cma.CMAEvolutionStrategy(np.full(K, START), SIGMA, options)
         while not strategy.stop():
             points = strategy.ask()

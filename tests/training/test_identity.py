@@ -64,7 +64,9 @@ def lambda_with(**parts: Any) -> NetworkFactory:
     return lambda rngs: Layers(rngs, **parts)
 
 
-BASE = computation_identity(train())
+@pytest.fixture(scope="module")
+def base() -> str:
+    return computation_identity(train())
 
 
 def rule(factor: float) -> Activation:
@@ -82,11 +84,11 @@ def rule(factor: float) -> Activation:
     "network",
     [SameLayers, lambda_with(), lambda_with(activation=partial(nnx.relu)), lambda_with(width=8)],
 )
-def test_the_same_network_is_the_same_under_other_names(network: NetworkFactory) -> None:
-    assert computation_identity(train(network)) == BASE
+def test_the_same_network_is_the_same_under_other_names(network: NetworkFactory, base: str) -> None:
+    assert computation_identity(train(network)) == base
 
 
-def test_different_networks_differ() -> None:
+def test_different_networks_differ(base: str) -> None:
     networks = [
         lambda_with(width=9),
         lambda_with(offset=0.5),
@@ -99,10 +101,10 @@ def test_different_networks_differ() -> None:
         *(OwnRngs, GivenRngs, DigitsCNN),
     ]
     identities = [computation_identity(train(network)) for network in networks]
-    assert len({BASE, *identities}) == 1 + len(networks)
+    assert len({base, *identities}) == 1 + len(networks)
 
 
-def test_operators_that_are_swapped_differ() -> None:
+def test_operators_that_are_swapped_differ(base: str) -> None:
     identities = set()
     for names in (("first", "second"), ("second", "first")):
         for name, function in zip(names, (jnp.sinh, jnp.arctan), strict=True):
@@ -110,12 +112,12 @@ def test_operators_that_are_swapped_differ() -> None:
         identities.add(computation_identity(train()))
         for name in names:
             del OPERATORS[name], OPERATIONS[name]
-    assert len({BASE, *identities}) == 3
+    assert len({base, *identities}) == 3
 
 
-def test_other_rules_for_programs_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_rules_for_programs_differ(monkeypatch: pytest.MonkeyPatch, base: str) -> None:
     monkeypatch.setattr(stable, "_KEEPING_SIGN", ())
-    assert computation_identity(train()) != BASE
+    assert computation_identity(train()) != base
 
 
 class Constant:
@@ -128,7 +130,7 @@ class Constant:
         return values + jnp.asarray(self.array)
 
 
-def test_optimizers_metrics_and_options_differ() -> None:
+def test_optimizers_metrics_and_options_differ(base: str) -> None:
     changes: list[dict[str, Any]] = [
         {"optimizer": "adam"},
         {"optimizer": Optimizer.of("adam", b1=0.95)},
@@ -139,7 +141,7 @@ def test_optimizers_metrics_and_options_differ() -> None:
         {"batch_size": 32},
         {"decay_every_epochs": 1, "num_steps": 100},
     ]
-    assert len({BASE, *(computation_identity(train(**change)) for change in changes)}) == 1 + len(changes)
+    assert len({base, *(computation_identity(train(**change)) for change in changes)}) == 1 + len(changes)
 
 
 @pytest.mark.parametrize(
@@ -152,8 +154,8 @@ def test_optimizers_metrics_and_options_differ() -> None:
         {"optimizer": lambda rate: optax.sgd(rate, momentum=None)},
     ],
 )
-def test_length_rate_and_names_are_not_part_of_it(change: dict[str, Any]) -> None:
-    assert computation_identity(train(**change)) == BASE
+def test_length_rate_and_names_are_not_part_of_it(change: dict[str, Any], base: str) -> None:
+    assert computation_identity(train(**change)) == base
 
 
 def test_neither_the_lowering_of_convolutions_nor_the_values_of_data_are_part_of_it() -> None:
@@ -162,18 +164,18 @@ def test_neither_the_lowering_of_convolutions_nor_the_values_of_data_are_part_of
     assert computation_identity(replace(digits, data=data, conv_lowering="patches")) == computation_identity(digits)
 
 
-def test_another_process_finds_the_same() -> None:
+def test_another_process_finds_the_same(base: str) -> None:
     code = (
         "import jax; jax.config.update('jax_numpy_dtype_promotion', 'strict')\n"
         "from tests.training.test_identity import *\n"
-        "print(BASE, computation_identity(train(OwnRngs)), computation_identity(train(DigitsCNN)))"
+        "print(*(computation_identity(train(network)) for network in (Layers, OwnRngs, DigitsCNN)))"
     )
     environment = os.environ | {
         "PYTHONHASHSEED": "77",
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)) + os.pathsep + ".",
     }
     found = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
-    assert found.stdout.split() == [BASE, *(computation_identity(train(network)) for network in (OwnRngs, DigitsCNN))]
+    assert found.stdout.split() == [base, *(computation_identity(train(network)) for network in (OwnRngs, DigitsCNN))]
 
 
 def test_unknown_values_are_told_apart_and_addresses_are_left_out() -> None:

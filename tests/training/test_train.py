@@ -149,7 +149,7 @@ class WithoutCall(nnx.Module):
     [
         (WithTwoArguments, r"WithTwoArguments cannot be made as network\(rngs\)"),
         (WithoutCall, r"WithoutCall .* cannot be called as network\(inputs\)"),
-        (DigitsCNN(nnx.Rngs(0)), "Got a DigitsCNN for the network; expected the class"),
+        (nnx.eval_shape(lambda: DigitsCNN(nnx.Rngs(0))), "Got a DigitsCNN for the network; expected the class"),
     ],
 )
 def test_what_is_no_network_class_is_refused_with_what_would_be(digits: Dataset, network: Any, message: str) -> None:
