@@ -21,7 +21,7 @@ def linear_networks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setitem(NETWORKS, name, Linear)
 
 
-SHORT = ("--steps", "4", "--batch-size", "8", "--seeds", "2", "--run-dir", "run")
+SHORT = ("--steps", "4", "--batch-size", "8", "--seeds", "2", "--devices", "1", "--run-dir", "run")
 
 
 def results() -> dict[str, Any]:

@@ -13,7 +13,6 @@ from glojax.datasets import load_dataset
 from glojax.errors import ConfigurationError
 from glojax.evaluation import Evaluation, Evaluator, LocalEvaluator, training_devices
 from glojax.expressions import LossTree
-from glojax.networks import DigitsCNN
 from glojax.search.logs import EventLog
 from glojax.search.loop import rank
 from glojax.search.tuning import Tuned, TuningRecord, tune
@@ -21,6 +20,7 @@ from glojax.strategies import TuningConfig
 from glojax.strategies.coefficients import default_population_size
 from glojax.training import TrainingConfig
 from tests.compilation import counted_compilations
+from tests.linear_network import LinearNetwork
 from tests.search.fakes import STEPS, FakeEvaluator
 
 BAIKAL, CROSS_ENTROPY, SUM = "log(y) - x / y", "x * log(y)", "x + log(y)"
@@ -264,7 +264,7 @@ TRAINING = TrainingConfig(num_steps=10, batch_size=64, learning_rate=0.05)
 
 
 def trainer(num_devices: int) -> LocalEvaluator:
-    return LocalEvaluator(DigitsCNN, load_dataset("digits"), TRAINING, devices=training_devices(num_devices))
+    return LocalEvaluator(LinearNetwork, load_dataset("digits"), TRAINING, devices=training_devices(num_devices))
 
 
 def test_nothing_compiles_once_losses_of_as_many_coefficients_were_tuned() -> None:
