@@ -7,14 +7,16 @@ import pytest
 from glojax.search import opening
 from tests.isolation import data_root  # noqa: F401  # a fixture for every test here
 from tests.search.fakes import Fitness, StandIns, UseStandIns
-from tests.search.runs import FinishedRun, run
+from tests.search.runs import FinishedRun, run_once
 
 #: The smallest search and the smallest tuning that have everything in them.
 BUDGET = (
     *("--steps", "3", "--population-size", "8", "--num-elites", "2", "--generations", "2", "--finalists", "2"),
     *("--finalist-seeds", "2", "--seed", "5"),
 )
-SEARCH = ("--preset", "paper", *BUDGET)
+#: A network that compiles faster than that of the digits.
+NETWORK = ("--network", "SmallMLP")
+SEARCH = ("--preset", "paper", *BUDGET, *NETWORK)
 TUNING = ("--tuned", "2", "--tuning.generations", "2", "--tuning.population-size", "3")
 BARE = (*SEARCH, *TUNING, "--seeds", "2", "--devices", "1")
 TUNED = ("log(y) - x / y", "x * log(y)")
@@ -24,31 +26,30 @@ COMPARED = ("cross_entropy", "baikal", "log(y) - x/y", "baikal_best_rate")
 
 
 @pytest.fixture(scope="session")
-def bare_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+def bare_run() -> FinishedRun:
     """The whole job, on one device."""
-    return run(tmp_path_factory.mktemp("bare"), *BARE)
+    return run_once("bare", *BARE)
 
 
 @pytest.fixture(scope="session")
-def discover_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+def discover_run() -> FinishedRun:
     """The search of `bare_run` again, on all cores."""
-    return run(tmp_path_factory.mktemp("discover"), "discover", *SEARCH)
+    return run_once("discover", "discover", *SEARCH)
 
 
 @pytest.fixture(scope="session")
-def tune_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+def tune_run() -> FinishedRun:
     """Two losses of 6 and 4 coefficients, each candidate trained with two seeds, on one device."""
     budget = ("--steps", "3", "--replicates", "2", "--tuning.generations", "3", "--finalists", "3")
     seeds = ("--finalist-seeds", "2", "--seeds", "2", "--seed", "5")
-    return run(tmp_path_factory.mktemp("tune"), "tune", "--loss", *TUNED, *budget, *seeds, num_devices=1)
+    return run_once("tune", "tune", "--loss", *TUNED, *budget, *seeds, num_devices=1)
 
 
 @pytest.fixture(scope="session")
-def compare_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+def compare_run() -> FinishedRun:
     """Four losses, of which two are the same function, on one device."""
-    folder = tmp_path_factory.mktemp("compare")
     options = ("--seeds", "2", "--steps", "3", "--seed", "5", "--learning-rate", "0.02")
-    return run(folder, "compare", "--losses", *COMPARED, *options, num_devices=1)
+    return run_once("compare", "compare", "--losses", *COMPARED, *options, num_devices=1)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import atexit
 import csv
+import fcntl
 import functools
 import json
 import os
@@ -71,6 +72,20 @@ def run(folder: Path, *arguments: str, num_devices: int | None = None) -> Finish
     return _run(folder, "glojax.search", *arguments, *devices, "--run-dir", "run")
 
 
+def run_once(name: str, *arguments: str, num_devices: int | None = None) -> FinishedRun:
+    """Run a command as `run` does, once for all processes that share the tests; its folder must stay as it is."""
+    folder = Path(os.environ["XDG_CACHE_HOME"], "runs", name)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    record = folder.with_suffix(".json")
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not record.exists():
+            folder.mkdir()
+            record.write_text(json.dumps(run(folder, *arguments, num_devices=num_devices)[:3]))
+    exit_code, output, errors = json.loads(record.read_text())
+    return FinishedRun(exit_code, output, errors, folder / "run")
+
+
 def resume(folder: Path) -> FinishedRun:
     """Run `python -m glojax.search resume` for the run in a folder, on one device."""
     return _run(folder, "glojax.search", "resume", "run", "--devices", "1")
@@ -82,26 +97,26 @@ def run_on_faulty_layer(folder: Path, operation: str, moment: str, number: int, 
 
 
 def _run(folder: Path, module: str, *arguments: str) -> FinishedRun:
-    environment = _environment()
+    settings = environment()
     with tempfile.TemporaryDirectory() as outside:
         paths = [str(Path(outside) / name) for name in ("output", "errors")]
-        if _read_by_imports(environment) == _SETTINGS:
+        if _read_by_imports(settings) == _SETTINGS:
             process = _preloaded().begin(
-                folder, module, *arguments, output=paths[0], errors=paths[1], environment=environment
+                folder, module, *arguments, output=paths[0], errors=paths[1], environment=settings
             )
             exit_code = process.wait(TIMEOUT_SECONDS)
         else:
             with open(paths[0], "w") as out, open(paths[1], "w") as err:
                 command = [sys.executable, "-m", module, *arguments]
                 exit_code = subprocess.run(
-                    command, cwd=folder, env=environment, stdout=out, stderr=err, timeout=TIMEOUT_SECONDS, check=False
+                    command, cwd=folder, env=settings, stdout=out, stderr=err, timeout=TIMEOUT_SECONDS, check=False
                 ).returncode
         output, errors = (Path(path).read_text() for path in paths)
     return FinishedRun(exit_code, output, errors, folder / "run")
 
 
-def _environment() -> dict[str, str]:
-    # Of the tests' own modules, too.
+def environment() -> dict[str, str]:
+    """Return the environment of a process that imports glojax and the modules of the tests."""
     paths = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     return os.environ | ENVIRONMENT | {"PYTHONPATH": paths}
 
@@ -111,11 +126,11 @@ def _read_by_imports(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 #: What a preloaded process has read of its environment; one for which it would be otherwise begins from nothing.
-_SETTINGS = _read_by_imports(_environment())
+_SETTINGS = _read_by_imports(environment())
 
 
 @functools.cache
 def _preloaded() -> Preloaded:
-    preloaded = Preloaded(_environment())
+    preloaded = Preloaded(environment())
     atexit.register(preloaded.close)
     return preloaded

@@ -1,6 +1,5 @@
 """A search on workers of this machine whose head is killed, and which goes on without a cluster."""
 
-import os
 import re
 import signal
 import subprocess
@@ -13,7 +12,7 @@ import pytest
 
 from tests.crash.run_folders import contents
 from tests.search.conftest import BARE
-from tests.search.runs import ENVIRONMENT, FinishedRun, resume, run
+from tests.search.runs import FinishedRun, environment, resume, run
 
 #: Without the number of devices, which is then each worker's.
 SEARCH = BARE[:-2]
@@ -25,7 +24,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[psutil.
     folder = tmp_path_factory.mktemp("killed")
     command = [sys.executable, "-m", "glojax.search", *SEARCH, "--cluster", "local:2", "--run-dir", "run"]
     with (folder / "output.txt").open("ab") as output:
-        head = subprocess.Popen(command, cwd=folder, env=os.environ | ENVIRONMENT, stdout=output, stderr=output)
+        head = subprocess.Popen(command, cwd=folder, env=environment(), stdout=output, stderr=output)
     while not (folder / "run" / "trainings.jsonl").exists():
         assert head.poll() is None, (folder / "output.txt").read_text()
         time.sleep(0.05)

@@ -10,6 +10,7 @@ from glojax.evaluation import PoolEvaluator
 from glojax.expressions import LossTree
 from glojax.search import opening
 from glojax.search.__main__ import main
+from tests.search.conftest import NETWORK
 from tests.search.fakes import UseStandIns, fitness_of, short
 from tests.search.runs import with_options
 
@@ -162,7 +163,7 @@ def test_the_same_seed_gives_the_same_tuning_on_any_number_of_devices(
     use_stand_ins: UseStandIns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_stand_ins(short)
-    options = ("--steps", "10", "--replicates", "2", "--finalists", "1", "--finalist-seeds", "1")
+    options = ("--steps", "10", "--replicates", "2", "--finalists", "1", "--finalist-seeds", "1", *NETWORK)
     for run_dir, devices, seed in (("one", "1", "0"), ("two", "2", "0"), ("other", "2", "1")):
         train_for_real(monkeypatch)
         where = ("--devices", devices, "--run-dir", run_dir)
@@ -178,7 +179,7 @@ def test_a_tuning_in_which_nothing_can_be_trained_says_so_and_keeps_its_files(
     use_stand_ins(short)
     train_for_real(monkeypatch)
     # Minus infinity where the label is 0, whatever the coefficients.
-    assert main(["tune", "--loss", "log(x) + y", "--steps", "10", "--devices", "1", "--run-dir", "run"]) == 2
+    assert main(["tune", "--loss", "log(x) + y", "--steps", "10", *NETWORK, "--devices", "1", "--run-dir", "run"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: No member could be trained (failure: no member of 5 generations in a row")
     assert len(tuning_lines("run")) == 5

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.search.conftest import NETWORK
 from tests.search.runs import FinishedRun, run
 
-COMPARE = ("compare", "--losses", "cross_entropy", "log(x) * y", "baikal", "--steps", "20", "--seeds", "2")
+COMPARE = ("compare", "--losses", "cross_entropy", "log(x) * y", "baikal", "--steps", "20", "--seeds", "2", *NETWORK)
 
 
 @pytest.fixture(scope="module")

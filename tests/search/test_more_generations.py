@@ -9,10 +9,11 @@ import pytest
 from glojax.evaluation import TrainingJournal
 from glojax.search.__main__ import main
 from tests.crash.run_folders import contents
-from tests.search.conftest import SEARCH, TUNING
+from tests.search.conftest import NETWORK, SEARCH, TUNING
 from tests.search.runs import with_options
 
 RUN = (*SEARCH, *TUNING, "--seeds", "2", "--devices", "1")
+COMPARE = ("compare", "--losses", "baikal", "x * log(y)", *NETWORK, "--devices", "1")
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_only_a_search_goes_on_to_more_generations_and_not_to_fewer(
     trained: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["discover", *SEARCH, "--devices", "1", "--run-dir", "run"]) == 0
-    assert main(["compare", "--losses", "baikal", "--steps", "3", "--devices", "1", "--run-dir", "comparison"]) == 0
+    assert main([*COMPARE, "--steps", "3", "--run-dir", "comparison"]) == 0
     before = contents(Path("run"))
     capsys.readouterr()
     assert main(["resume", "run", "--generations", "1"]) == 2
@@ -79,7 +80,7 @@ def test_only_a_search_goes_on_to_more_generations_and_not_to_fewer(
     "optimizer", ["--optimizer adam --optimizer.b1 0.8", "--optimizer.momentum 0.9 --optimizer.nesterov True"]
 )
 def test_a_run_with_another_optimizer_goes_on_with_it(trained: list[Any], optimizer: str) -> None:
-    compare = ["compare", "--losses", "baikal", "x * log(y)", "--steps", "20", "--seeds", "2", "--devices", "1"]
+    compare = [*COMPARE, "--steps", "20", "--seeds", "2"]
     assert main([*compare, *optimizer.split(), "--run-dir", "run"]) == 0
     assert main([*compare, "--run-dir", "plain"]) == 0
     whole = contents(Path("run"))

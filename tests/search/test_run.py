@@ -62,7 +62,7 @@ def test_config_holds_every_option(bare_run: FinishedRun) -> None:
 def test_config_holds_what_defaults_became(bare_run: FinishedRun) -> None:
     config = bare_run.json("config.json")
     options, resolved = config["options"], config["resolved"]
-    assert options["network"] == "DigitsCNN"
+    assert options["network"] == "SmallMLP"
     assert set(options["training"]) == {field.name for field in dataclasses.fields(TrainingConfig)}
     training = options["training"]
     assert (training["num_steps"], training["batch_size"], training["learning_rate"]) == (3, 64, 0.05)
