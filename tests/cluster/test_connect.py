@@ -1,6 +1,5 @@
 """A search on a running scheduler and worker, encrypted, which end before the search does."""
 
-import os
 import re
 import subprocess
 import sys
@@ -12,11 +11,12 @@ import pytest
 from distributed import Security
 
 from tests.cluster.slurm_node import free_port
-from tests.search.runs import ENVIRONMENT
+from tests.search.conftest import NETWORK
+from tests.search.runs import environment
 
 TLS = ("--tls-ca-file", "ca.pem", "--tls-cert", "cert.pem", "--tls-key", "key.pem")
 SETTINGS = '[tls]\nca_file = "ca.pem"\ncert_file = "cert.pem"\nkey_file = "key.pem"\n'
-SEARCH = ("compare", "--losses", "baikal", "cross_entropy", "--steps", "500", "--seeds", "50")
+SEARCH = ("compare", "--losses", "baikal", "cross_entropy", "--steps", "500", "--seeds", "50", *NETWORK)
 
 
 class Processes:
@@ -28,8 +28,8 @@ class Processes:
 
     def start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
         with (self._folder / f"{module}.txt").open("wb") as output:
-            command, environment = [sys.executable, "-m", module, *arguments], os.environ | ENVIRONMENT
-            process = subprocess.Popen(command, cwd=self._folder, env=environment, stdout=output, stderr=output)
+            command = [sys.executable, "-m", module, *arguments]
+            process = subprocess.Popen(command, cwd=self._folder, env=environment(), stdout=output, stderr=output)
         self.all.append(process)
         return process
 
@@ -53,9 +53,9 @@ def test_a_search_ends_with_one_line_when_its_scheduler_is_killed(tmp_path: Path
     address, cluster = f"tls://127.0.0.1:{port}", ("--cluster-config", "cluster.toml")
     listening = ("--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
     scheduler = processes.start("distributed.cli.dask_scheduler", "--protocol", "tls", *listening, *TLS)
-    processes.start("distributed.cli.dask_worker", address, "--no-dashboard", "--death-timeout", "5", *TLS)
+    worker = processes.start("distributed.cli.dask_worker", address, "--no-dashboard", "--death-timeout", "60", *TLS)
     while "Registered" not in (tmp_path / "distributed.cli.dask_worker.txt").read_text():
-        assert scheduler.poll() is None
+        assert scheduler.poll() is worker.poll() is None
         time.sleep(0.1)
     search = processes.start("glojax.search", *SEARCH, "--cluster", address, *cluster, "--run-dir", "run")
     output = tmp_path / "glojax.search.txt"
