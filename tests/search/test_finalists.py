@@ -51,6 +51,7 @@ def test_a_finalist_that_cannot_be_trained_with_any_fresh_seed_comes_last() -> N
 def test_a_halving_trains_few_with_many_seeds() -> None:
     assert halving_rounds(16, 24) == [(16, 3), (8, 6), (4, 12), (2, 24)]
     assert halving_rounds(3, 2) == [(3, 2)]
+    assert halving_rounds(7, 24) == [(7, 12), (4, 24)]
     assert halving_rounds(6, 1) == [(6, 1), (3, 1)]
 
 

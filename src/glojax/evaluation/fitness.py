@@ -57,7 +57,7 @@ class Evaluation:
         learning_rate: The rate at which the function has this fitness; None if it was not trained.
         trials: Its trainings, those of the first rate first.
         rejected_by: The cheap rule that rejects the loss; an audited loss is trained all the same.
-        rung_fitness: The fitness of a short training on which a loss was rejected; lower than any that goes on.
+        rung_fitness: The fitness of the short trainings on which a loss was rejected; None if it was not.
     """
 
     tree: LossTree

@@ -90,7 +90,7 @@ def choose(found: Sequence[Evaluation], evaluator: Evaluator, seeds: Sequence[in
 def halve(found: Sequence[Evaluation], evaluator: Evaluator, seeds: Sequence[int]) -> list[Finalist]:
     """Return the best of many by fresh seeds, each at its own rate: those that stayed longest first.
 
-    All are trained with a few seeds, the better half of them with twice as many, and so on, until two or three are
+    All are trained with a few seeds, the better half of them with twice as many, and so on, until two to four are
     trained with all of the seeds. So most trainings go to those that are hard to tell apart.
 
     Source: Karnin, Koren and Somekh (2013, Almost optimal exploration in multi-armed bandits): sequential halving.
