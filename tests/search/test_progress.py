@@ -1,6 +1,7 @@
 import dataclasses
 import io
 import re
+from itertools import count
 
 import pytest
 from rich.console import Console
@@ -78,6 +79,18 @@ def test_elsewhere_a_long_phase_says_how_far_it_is(monkeypatch: pytest.MonkeyPat
     assert len(lines) == 7
     for done, line in enumerate(lines, start=1):
         assert re.fullmatch(rf"{done} of 7 done, [\d,]+ candidate-steps/s, about 0:00:00 left", line)
+
+
+def test_a_phase_that_takes_longer_than_usual_has_no_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress.time, "perf_counter", count(step=60).__next__)
+    console = Console(file=io.StringIO(), width=160)
+    display = Display(console)
+    display.start_phase("Random shapes", 1, "trainings")
+    for _ in range(2):
+        display.on_training(RESULT)
+    assert isinstance(console.file, io.StringIO)
+    assert "2 of 1 done" in console.file.getvalue()
+    assert console.file.getvalue().endswith("about 0:00:00 left\n")
 
 
 def test_a_terminal_shows_counts_and_speed_while_it_works() -> None:

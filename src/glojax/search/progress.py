@@ -86,6 +86,7 @@ class Display:
         speed = self._steps / (now - self._start)
         if not self._console.is_terminal and now >= self._next_line and self._done:
             notes = "".join(f", {note}" for note in (self._workers, self.audit) if note)
+            # A phase may take longer than usual: a sweep goes on until the best rate lies between two others.
             left = timedelta(seconds=round((now - self._start) / self._done * max(0, self._total - self._done)))
             text = f"{self._done:,} of {self._total:,} done, {speed:,.0f} candidate-steps/s, about {left} left{notes}"
             print_text(text, self._console)

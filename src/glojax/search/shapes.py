@@ -41,10 +41,10 @@ class ShapeRun:
         standard = options.standard_trees
         self.sweep({RIVAL: standard.pop(RIVAL)}, {RIVAL: config.learning_rate})
         rate = self.sweeps[RIVAL].best.learning_rate
-        self.sweep(
-            standard, {name: normalised_rate(rate, tree, self._num_classes, config) for name, tree in standard.items()}
-        )
-        run.display.start_phase("Cross-entropy's race", (2 + 2 * options.rates) * options.replicates, "trainings")
+        if standard:
+            starts = {name: normalised_rate(rate, tree, self._num_classes, config) for name, tree in standard.items()}
+            self.sweep(standard, starts)
+        run.display.start_phase("Cross-entropy's race", (3 + options.rates) * options.replicates, "trainings")
         self._rule = race(
             run.evaluator,
             rate,
