@@ -160,6 +160,11 @@ def test_it_prints_rates_and_verdicts(finished: Finished) -> None:
     ]
 
 
+def test_it_says_how_many_trainings_cross_entropy_takes_before_the_race(finished: Finished) -> None:
+    # With each of three seeds: at no rate, at the lowest rate of the first rung, at the three of the second, and whole.
+    assert "Cross-entropy's race: 18 trainings" in finished.output.splitlines()
+
+
 @pytest.mark.parametrize("phase", ["discovery", "control"])
 def test_search_and_control_are_counted(finished: Finished, phase: str) -> None:
     record = finished.result["search"] if phase == "discovery" else finished.result["control"]["search"]
@@ -282,9 +287,17 @@ def test_the_interval_of_the_audit_is_wilsons() -> None:
     [
         (("--rates", "0"), "--rates is 0"),
         (("--rate-factor", "1"), "--rate-factor is 1.0; expected a number above 1"),
+        (("--rates", "1000", "--rate-factor", "10"), "--rates 1000 and --rate-factor 10 span more than 1e30; lower"),
         (("--audit", "2"), "--audit is 2.0; expected a share from 0 to 1"),
         (("--standard-losses", "bakal"), "Unknown loss 'bakal'. Did you mean 'baikal'?"),
         (("--standard-losses", "log(y)"), "log(y) lacks x or y"),
+        (("--standard-losses", "x + log(y)"), "The gradient of x + log(y) in an untrained network is not finite, or"),
+        (("--standard-losses", "x * log(x * y)"), "The gradient of x * log(x * y) in an untrained network is not"),
+        (("--initial-losses", "x / (y - y)"), "The gradient of x / (y - y) in an untrained network is not finite, or"),
+        (
+            ("--initial-losses", "x * log(y)", "3 * x * log(y)"),
+            "The initial losses x * log(y) and 3 * x * log(y) train",
+        ),
         (("--dataset", "diabetes"), "diabetes has the task regression, and shapes are known for one class an example"),
         (("discover", "--dataset", "soft.npz"), "soft has soft labels, and shapes are known for one class an example"),
     ],

@@ -58,7 +58,8 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
             "out with --test-split held-out, or use discover."
         )
     if isinstance(options, DiscoverOptions) and options.preset == "shape":
-        require_shapes(dataset)
+        given = options.standard_trees.values(), options.initial_trees
+        require_shapes(dataset, *given, options.training.prob_epsilon)
     domain = TASKS[dataset.task].domain
     _require_domain(options, domain)
     network_name = options.network or fitting_network(dataset)

@@ -1,5 +1,6 @@
 """The command line's options of a search, a tuning and a comparison."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -162,6 +163,10 @@ class DiscoverOptions(SearchOptions):
         super().__post_init__()
         if not 1 < self.rate_factor < 1e6:
             raise ConfigurationError(f"--rate-factor is {self.rate_factor}; expected a number above 1, such as 2.")
+        if (self.rates - 1) * math.log10(self.rate_factor) > 30:  # float32 holds some more
+            raise ConfigurationError(
+                f"--rates {self.rates} and --rate-factor {self.rate_factor:g} span more than 1e30; lower one of them."
+            )
         if not 0 <= self.audit <= 1:
             raise ConfigurationError(f"--audit is {self.audit}; expected a share from 0 to 1.")
         _ = self.standard_trees  # refuses losses that are none

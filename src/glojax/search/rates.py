@@ -124,14 +124,30 @@ def _tried(
     return found
 
 
-def require_shapes(dataset: Dataset) -> None:
-    """Raise ConfigurationError unless fingerprint and pull are defined for a data set: each example has one class."""
+def require_shapes(
+    dataset: Dataset, standard: Iterable[LossTree], initial: Sequence[LossTree], prob_epsilon: float
+) -> None:
+    """Raise ConfigurationError unless each example has one class, and given losses have shapes, initial ones their own.
+
+    Fingerprint and pull are defined for one class an example, and a loss without a pull has no normalised rate.
+    """
     is_softmax = TASKS[dataset.task].link == "softmax"
     if not is_softmax or not np.issubdtype(dataset.train.targets.dtype, np.integer):
         kind = "soft labels" if is_softmax else f"the task {dataset.task}"
         raise ConfigurationError(
             f"{dataset.name} has {kind}, and shapes are known for one class an example alone; give --preset paper."
         )
+    shapes = {tree: shape_of(tree, dataset.num_outputs, prob_epsilon) for tree in (*standard, *initial)}
+    for tree, shape in shapes.items():
+        if not shape.is_trainable or not abs(shape.pull) > 0:
+            raise ConfigurationError(
+                f"The gradient of {tree} in an untrained network is not finite, or moves no logit towards the label or "
+                "away from it; leave the loss out."
+            )
+    first: dict[str, LossTree] = {}
+    for tree in initial:
+        if (other := first.setdefault(shapes[tree].fingerprint, tree)) is not tree:
+            raise ConfigurationError(f"The initial losses {other} and {tree} train alike; give one of them.")
 
 
 def normalised_rate(rate: float, tree: LossTree, num_classes: int, config: TrainingConfig) -> float:
