@@ -82,7 +82,7 @@ def test_elsewhere_a_long_phase_says_how_far_it_is(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_phase_that_takes_longer_than_usual_has_no_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress.time, "perf_counter", count(step=60).__next__)
+    monkeypatch.setattr("glojax.search.progress.time.perf_counter", count(step=60).__next__)
     console = Console(file=io.StringIO(), width=160)
     display = Display(console)
     display.start_phase("Random shapes", 1, "trainings")
