@@ -59,6 +59,12 @@ def test_loss_and_gradient_are_exact_with_few_classes_and_with_many(text: str, n
     assert_exact(text, rows_of(num_classes, [-40, 0, 17]), [0])
 
 
+def test_logits_of_which_differences_are_rounded_are_exact() -> None:
+    logits = np.random.default_rng(0).uniform(-40, 40, size=(20, 3)).astype(np.float32)
+    for text in ("x * log(y)", "x * y", "log(y) - x / y"):
+        assert_exact(text, logits, [0])
+
+
 def test_equal_logits_are_no_exception() -> None:
     logits = np.array([[0.0, 0.0, 0.0], [3.0, 3.0, -2.0], [-1e4, -1e4, -1e4]], np.float32)
     for text in ("x * log(y)", "x * log(y) + (1 - x) * log(1 - y)"):

@@ -1,7 +1,7 @@
 """Loss functions in the form of optax, of any expression."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -11,6 +11,7 @@ import numpy as np
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree, to_latex
 from glojax.losses.compiled import compile_instructions
+from glojax.losses.label_objective import label_objective, sees_label_alone
 from glojax.losses.libraries import Target
 from glojax.losses.links import DOMAINS, LINKS, Link, Linked
 from glojax.losses.objective import (
@@ -91,7 +92,6 @@ class Loss:
         elif self.link == "softmax" and labels.shape == logits.shape[:-1] and jnp.issubdtype(labels.dtype, jnp.integer):
             labels = labels.astype(jnp.int32) if labels.dtype.itemsize < 4 else labels
             is_example = (labels >= 0) & (labels < num_classes)
-            labels = jax.nn.one_hot(labels, num_classes, dtype=dtype)
         else:
             of_classes = f", or integers of shape {logits.shape[:-1]}" if self.link == "softmax" else ""
             raise ConfigurationError(
@@ -104,19 +104,26 @@ class Loss:
             # Among the classes of a softmax it has no probability; elsewhere its value must not matter.
             computed = jnp.where(is_class, computed, -jnp.inf if self.link == "softmax" else 0)
             factors = jnp.where(is_class, 1 if factors is None else factors, 0).astype(dtype)
-        function, link = self._compiled
-        losses = objective(
-            function, self.class_reduction, self.prob_epsilon, (), labels, computed, factors, is_example, link
-        )
+        function, link, of_label_alone = self._compiled
+        if of_label_alone and is_example is not None and factors is None:
+            losses = label_objective(partial(function, ()), self.prob_epsilon, labels, computed, is_example)
+            losses = losses if self.class_reduction == "sum" else losses / num_classes
+        else:
+            labels = labels if is_example is None else jax.nn.one_hot(labels, num_classes, dtype=dtype)
+            losses = objective(
+                function, self.class_reduction, self.prob_epsilon, (), labels, computed, factors, is_example, link
+            )
         losses = losses if is_example is None else jnp.where(is_example, losses, 0)
         return losses.astype(logits.dtype)
 
     @cached_property
-    def _compiled(self) -> tuple[Function, Linked]:
+    def _compiled(self) -> tuple[Function, Linked, bool]:
         instructions = stable(self.tree, DOMAINS[self.link])
         simple = regular(instructions) if self.link == "softmax" else None
         function = compile_instructions(simple or instructions)
-        return lambda _, leaves: function(leaves), RegularSoftmax if simple else LINKS[self.link]
+        if simple is None:
+            return lambda _, leaves: function(leaves), LINKS[self.link], False
+        return lambda _, leaves: function(leaves), RegularSoftmax, sees_label_alone(instructions)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_compiled"}

@@ -78,13 +78,13 @@ def _objective_jvp(
     leaves: Any = linked.leaves(labels, prob_epsilon)
     factors_of = partial(_factors, class_reduction, shape=logits.shape)
     factors = factors_of(weights)
-    values, slopes = _derivative(partial(function, program), leaves, linked.slopes(leaves))
+    values, slopes = derivative(partial(function, program), leaves, linked.slopes(leaves))
     total, gradient = linked.sum_and_gradient(_products(factors, values), _products(factors, slopes))
     change = jnp.zeros(logits.shape[:-1], logits.dtype)
     if not isinstance(logits_dot, SymbolicZero):
         change += jnp.sum(gradient * logits_dot, axis=-1)
     if not isinstance(labels_dot, SymbolicZero):
-        _, label_slopes = _derivative(partial(function, program), leaves, slopes_in_labels(leaves))
+        _, label_slopes = derivative(partial(function, program), leaves, slopes_in_labels(leaves))
         change += _weighted(factors, label_slopes * labels_dot)
     if weights is not None and not isinstance(weights_dot, SymbolicZero):
         changes = jax.jvp(factors_of, (weights,), (weights_dot,))[1]
@@ -92,7 +92,7 @@ def _objective_jvp(
     return total, change
 
 
-def _derivative(
+def derivative(
     function: Function, leaves: Leaves | RegularLeaves, slopes: dict[str, jax.Array]
 ) -> tuple[jax.Array, jax.Array]:
     """Return the value of a function of leaves, and its derivative, from those of the leaves that change."""

@@ -45,14 +45,7 @@ class RegularSoftmax(NamedTuple):
     @classmethod
     def of(cls, logits: jax.Array, is_example: jax.Array | None = None) -> "RegularSoftmax":
         """Return the softmax of logits; one of minus infinity counts as -1e37, and so do all of padding."""
-        top = jnp.max(lax.stop_gradient(logits), axis=-1, keepdims=True)
-        # The bounds come after the maximum, as XLA would write to memory first what it takes the maximum of.
-        top = jnp.where(top == -jnp.inf, LEAST_LOGIT, top)
-        if is_example is None:
-            return _softmax(jnp.maximum(logits, LEAST_LOGIT), top)
-        top = jnp.where(is_example[..., None], top, LEAST_LOGIT)
-        bound = jnp.where(is_example[..., None], LEAST_LOGIT, jnp.inf)
-        return _softmax(jnp.where(logits > bound, logits, LEAST_LOGIT), top)
+        return _softmax(*bounded(logits, is_example))
 
     def leaves(self, labels: jax.Array, prob_epsilon: float) -> RegularLeaves:
         """Return the leaves for labels [..., C]; in denominators y is at least `prob_epsilon`."""
@@ -83,6 +76,18 @@ class RegularSoftmax(NamedTuple):
         """Return a sum over classes, and its gradient in the logits from the slope of each class; see `slopes`."""
         total, others, every = _sums(values, jnp.where(self.is_dominant, 0, slopes), slopes)
         return total[..., 0], slopes * self.scale - self.y * jnp.where(self.is_dominant, others, every)
+
+
+def bounded(logits: jax.Array, is_example: jax.Array | None) -> _Pair:
+    """Return logits, those of minus infinity and all of padding as -1e37, and the largest of each example [..., 1]."""
+    top = jnp.max(lax.stop_gradient(logits), axis=-1, keepdims=True)
+    # The bounds come after the maximum, as XLA would write to memory first what it takes the maximum of.
+    top = jnp.where(top == -jnp.inf, LEAST_LOGIT, top)
+    if is_example is None:
+        return jnp.maximum(logits, LEAST_LOGIT), top
+    top = jnp.where(is_example[..., None], top, LEAST_LOGIT)
+    bound = jnp.where(is_example[..., None], LEAST_LOGIT, jnp.inf)
+    return jnp.where(logits > bound, logits, LEAST_LOGIT), top
 
 
 @jax.custom_jvp
