@@ -1,7 +1,7 @@
 """Loss functions in the form of optax, of any expression."""
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -11,7 +11,7 @@ import numpy as np
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree, to_latex
 from glojax.losses.compiled import compile_instructions
-from glojax.losses.label_objective import label_objective, sees_label_alone
+from glojax.losses.label_objective import ZERO, for_other_classes, label_objective
 from glojax.losses.libraries import Target
 from glojax.losses.links import DOMAINS, LINKS, Link, Linked
 from glojax.losses.objective import (
@@ -25,7 +25,7 @@ from glojax.losses.operations import Function
 from glojax.losses.regular import regular
 from glojax.losses.regular_softmax import RegularSoftmax
 from glojax.losses.source import source
-from glojax.losses.stable import stable
+from glojax.losses.stable import Instructions, stable
 
 
 @dataclass(frozen=True, repr=False)
@@ -104,9 +104,9 @@ class Loss:
             # Among the classes of a softmax it has no probability; elsewhere its value must not matter.
             computed = jnp.where(is_class, computed, -jnp.inf if self.link == "softmax" else 0)
             factors = jnp.where(is_class, 1 if factors is None else factors, 0).astype(dtype)
-        function, link, of_label_alone = self._compiled
-        if of_label_alone and is_example is not None and factors is None:
-            losses = label_objective(partial(function, ()), self.prob_epsilon, labels, computed, is_example)
+        function, link = self._compiled
+        if self._of_classes is not None and is_example is not None and factors is None:
+            losses = label_objective(*self._of_classes, self.prob_epsilon, labels, computed, is_example)
             losses = losses if self.class_reduction == "sum" else losses / num_classes
         else:
             labels = labels if is_example is None else jax.nn.one_hot(labels, num_classes, dtype=dtype)
@@ -117,16 +117,20 @@ class Loss:
         return losses.astype(logits.dtype)
 
     @cached_property
-    def _compiled(self) -> tuple[Function, Linked, bool]:
+    def _compiled(self) -> tuple[Function, Linked]:
         instructions = stable(self.tree, DOMAINS[self.link])
         simple = regular(instructions) if self.link == "softmax" else None
-        function = compile_instructions(simple or instructions)
-        if simple is None:
-            return lambda _, leaves: function(leaves), LINKS[self.link], False
-        return lambda _, leaves: function(leaves), RegularSoftmax, sees_label_alone(instructions)
+        return _function(simple or instructions), RegularSoftmax if simple else LINKS[self.link]
+
+    @cached_property
+    def _of_classes(self) -> tuple[Function, Function | None] | None:
+        """What computes a regular function of the label's class, and of the others; None if it is not regular."""
+        if self._compiled[1] is not RegularSoftmax or (others := for_other_classes(stable(self.tree))) is None:
+            return None
+        return self._compiled[0], None if others == ZERO else _function(regular(others) or others)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_compiled"}
+        return {name: value for name, value in vars(self).items() if name[0] != "_"}
 
     def __repr__(self) -> str:
         options = {"class_reduction": "sum", "prob_epsilon": DEFAULT_PROB_EPSILON, "link": "softmax"}
@@ -164,6 +168,11 @@ class Loss:
 
     def _repr_latex_(self) -> str:
         return f"${self.to_latex()}$"
+
+
+def _function(instructions: Instructions) -> Function:
+    function = compile_instructions(instructions)
+    return lambda _, leaves: function(leaves)
 
 
 def _tree(given: LossTree | str) -> LossTree:
