@@ -8,7 +8,7 @@ from rich.console import Console
 
 from glojax.search import __main__ as command_line
 from glojax.search.__main__ import main
-from glojax.search.options import CompareOptions
+from glojax.search.given_options import CompareOptions
 
 Complaint = Callable[..., str]
 COMPARE = ("compare", "--losses", "baikal")

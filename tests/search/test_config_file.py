@@ -13,7 +13,8 @@ from glojax.evaluation import platform
 from glojax.search.__main__ import with_defaults, with_optimizer_arguments
 from glojax.search.config_file import FORMAT, accept, go_on_command, read_config, read_options, run_config, sealed
 from glojax.search.execution import ResumeOptions
-from glojax.search.options import CommonOptions, CompareOptions, DiscoverOptions, RunOptions, TuneOptions
+from glojax.search.given_options import CompareOptions, TuneOptions
+from glojax.search.options import CommonOptions, DiscoverOptions, RunOptions
 from glojax.search.recipes import RECIPES, SHAPE_GENETIC
 from glojax.search.run_directory import RunDirectory
 from glojax.strategies import TaylorConfig, TuningConfig

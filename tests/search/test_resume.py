@@ -13,8 +13,8 @@ from rich.console import Console
 from glojax.errors import RunDirectoryError
 from glojax.search.__main__ import main
 from glojax.search.execution import ExecutionOptions, ResumeOptions
+from glojax.search.given_options import CompareOptions
 from glojax.search.opening import running
-from glojax.search.options import CompareOptions
 from glojax.training import TrainingConfig
 from tests.crash.run_folders import contents
 from tests.search.conftest import BARE

@@ -134,6 +134,15 @@ def test_the_bare_command_finds_a_shape_at_its_own_rate_and_judges_it(finished: 
     assert record["learning_rate"] * shape_of(tree, 10).pull == pytest.approx(0.4, rel=0.4)
 
 
+def test_a_finalist_has_the_rate_of_its_own_scale(finished: Finished) -> None:
+    sweep = finished.result["rates"]["cross_entropy"]
+    rival = max(sweep, key=lambda one: one["mean_validation"])["learning_rate"]
+    for finalist in finished.result["discovered"]["finalists"]:
+        pull = shape_of(LossTree.parse(finalist["expression"]), 10).pull
+        factor = finalist["learning_rate"] * pull / (0.9 * rival)
+        assert min(abs(factor - of_race) for of_race in (0.5, 1, 2)) < 1e-3
+
+
 def test_the_run_reads_back(finished: Finished) -> None:
     saved = load_run(finished.folder)
     assert str(saved.best) == finished.result["expression"]
@@ -188,9 +197,10 @@ def test_the_control_has_the_budget_of_the_search(finished: Finished) -> None:
 
 
 def test_each_phase_has_seeds_of_its_own(finished: Finished) -> None:
-    assert {one.seed for one in finished.submitted} == set(range(40, 40 + 3 + 2 + 8 + 3))
+    first = 40 * 1000  # so that no two searches have a seed in common
+    assert {one.seed for one in finished.submitted} == set(range(first, first + 3 + 2 + 8 + 3))
     tested = {one.seed for one in finished.submitted if "test" in one.context}
-    assert tested == set(range(53, 56)) == set(finished.result["seeds"])
+    assert tested == set(range(first + 13, first + 16)) == set(finished.result["seeds"])
 
 
 @pytest.mark.parametrize("order", [(), ("--asynchronous",)])

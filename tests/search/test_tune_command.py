@@ -9,7 +9,7 @@ import pytest
 from matplotlib.image import imread
 
 from glojax.expressions import LossTree, canonical, to_latex
-from glojax.search.options import TuneOptions
+from glojax.search.given_options import TuneOptions
 from glojax.search.tuning import TuningRecord
 from glojax.strategies import TuningConfig
 from tests.search.conftest import TUNED

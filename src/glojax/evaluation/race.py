@@ -13,6 +13,7 @@ Source: Maron and Moore (1994, Hoeffding races), for the idea; Jamieson and Talw
 identification), for rungs of growing budgets. The fixed competitor, and the audit, are ours.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -93,12 +94,18 @@ class RaceRule:
 
     def rates(self, shape: Shape) -> list[float]:
         """Return the learning rates of a loss, ascending."""
+        rate = self.normal_rate(shape)
+        return [float(np.clip(rate * factor, MIN_RATE, MAX_RATE)) for factor in self.factors]
+
+    def normal_rate(self, shape: Shape) -> float:
+        """Return the learning rate that gives a loss cross-entropy's first step."""
         pull = abs(shape.pull) if 0 < abs(shape.pull) < np.inf else 1.0
-        return [float(np.clip(self.rate / pull**self.power * factor, MIN_RATE, MAX_RATE)) for factor in self.factors]
+        return float(self.rate / pull**self.power)
 
     def is_audited(self, shape: Shape) -> bool:
-        """Return whether a loss is trained in full whatever the heuristics say: a draw by its fingerprint."""
-        return int(shape.fingerprint, 16) / 16.0 ** len(shape.fingerprint) < self.audit_share
+        """Return whether a loss is trained in full whatever the heuristics say: a draw by its fingerprint and seeds."""
+        digest = hashlib.sha256(f"{shape.fingerprint} {self.seeds}".encode()).hexdigest()
+        return int(digest, 16) / 16.0 ** len(digest) < self.audit_share
 
     def proceed(
         self, tree: LossTree, base: TrainingConfig, metric: Metric, results: Results

@@ -14,8 +14,9 @@ from glojax.search.comparison import BEST_RATE, Comparison
 from glojax.search.config_file import FILE, read_config, read_options
 from glojax.search.execution import ResumeOptions
 from glojax.search.finalists import Finalist, by_score, select_discovered, select_tuned
+from glojax.search.given_options import CompareOptions, TuneOptions
 from glojax.search.opening import running
-from glojax.search.options import CommonOptions, CompareOptions, DiscoverOptions, RunOptions, TuneOptions
+from glojax.search.options import CommonOptions, DiscoverOptions, RunOptions
 from glojax.search.results import in_words, print_best, print_comparison, print_tuned
 from glojax.search.run import Run
 from glojax.search.run_directory import require_run
@@ -94,7 +95,9 @@ def _run_shapes(run: Run, options: RunOptions) -> _Outcome:
     name = max(best, key=lambda each: shapes.sweeps[each].fitness)
     rates = {each: found.best.learning_rate for each, found in shapes.sweeps.items()}
     winner = replace(best[name], learning_rate=rates[name])
-    losses = {each: tree for each, tree in trees.items() if each in (name, "random")} | options.standard_trees
+    # With a control the untuned loss stays: what selection is worth shows in it.
+    others = ("discovered", "random") if options.control else ()
+    losses = {each: trees[each] for each in dict.fromkeys((name, *others))} | options.standard_trees
     first = options.seeds_of_rates.stop
     seeds = range(first, first + options.seeds)
     comparison = run.compare(losses, seeds, {each: [rate] for each, rate in rates.items()})

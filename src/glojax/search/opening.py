@@ -29,8 +29,9 @@ from glojax.losses.program import known_operators
 from glojax.search.comparison import require_variables
 from glojax.search.config_file import FILE, accept, go_on_command, run_config
 from glojax.search.execution import ResumeOptions, open_cluster
+from glojax.search.given_options import CompareOptions
 from glojax.search.named_network import find_network
-from glojax.search.options import CommonOptions, CompareOptions, DiscoverOptions, SearchOptions
+from glojax.search.options import CommonOptions, DiscoverOptions, SearchOptions
 from glojax.search.progress import Display
 from glojax.search.rates import require_shapes
 from glojax.search.recipes import fitting_network

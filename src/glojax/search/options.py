@@ -1,10 +1,9 @@
-"""The command line's options of a search, a tuning and a comparison."""
+"""The command line's options: those of all commands, and those of a search."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import tyro
 
@@ -13,7 +12,7 @@ from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 from glojax.losses import find_tree
 from glojax.networks import ConvolutionLowering
-from glojax.search.comparison import BEST_RATE, require_variables
+from glojax.search.comparison import require_variables
 from glojax.search.data_options import DataOptions
 from glojax.search.dead_options import require_effect
 from glojax.search.execution import ExecutionOptions, require_at_least
@@ -28,9 +27,11 @@ from glojax.strategies import (
     find_constraint,
     find_strategy,
 )
-from glojax.strategies.coefficients import CoefficientLayout
-from glojax.training import TrainingConfig, require_rates
+from glojax.training import TrainingConfig
 from glojax.training.named_functions import absolute_import_path
+
+#: In a search for shapes, the first seed is --seed times this: two searches that are pooled have no training in common.
+_SEEDS_A_SEARCH: Final = 1000
 
 #: Options of any command that are at least 1.
 _COUNTS = ("chunk_size", "replicates", "finalists", "finalist_seeds", "generations", "seeds", "rates", "rate_seeds")
@@ -109,9 +110,14 @@ class SearchOptions(CommonOptions):
     """Number of fresh seeds that decide between the finalists."""
 
     @property
+    def first_seed(self) -> int:
+        """The first seed that is trained with."""
+        return self.seed
+
+    @property
     def seeds_of_search(self) -> range:
         """The seeds with which candidates get their fitness."""
-        return range(self.seed, self.seed + self.replicates)
+        return range(self.first_seed, self.first_seed + self.replicates)
 
     @property
     def seeds_of_finalists(self) -> range:
@@ -167,12 +173,20 @@ class DiscoverOptions(SearchOptions):
             raise ConfigurationError(
                 f"--rates {self.rates} and --rate-factor {self.rate_factor:g} span more than 1e30; lower one of them."
             )
+        if self.first_seed >= 2**31:
+            most = 2**31 // _SEEDS_A_SEARCH
+            raise ConfigurationError(f"--seed is {self.seed}; expected a whole number up to {most:,} for shapes.")
         if not 0 <= self.audit <= 1:
             raise ConfigurationError(f"--audit is {self.audit}; expected a share from 0 to 1.")
         _ = self.standard_trees  # refuses losses that are none
         strategy, constraint = find_strategy(self.chosen_strategy), find_constraint(self.constraint)
         if self.initial_losses or self.constraint:
             strategy.make(self.strategy_config, self.seed, initial=self.initial_trees, constraint=constraint)
+
+    @property
+    def first_seed(self) -> int:
+        """The first seed that is trained with; those of different searches for shapes differ."""
+        return self.seed * _SEEDS_A_SEARCH if self.preset == "shape" else self.seed
 
     @property
     def named_losses(self) -> tuple[str, ...]:
@@ -224,80 +238,3 @@ class RunOptions(DiscoverOptions):
     """Number of fresh seeds over which losses are compared in the end."""
     control: bool = False
     """Search at random, too, with as many candidate-steps, and show the best of it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TuneOptions(SearchOptions):
-    """Options of the tuning of given losses."""
-
-    loss: tuple[str, ...]
-    """Losses to tune: names (cross_entropy, baikal, baikal_cma) or expressions of x and y, such as "log(y) - x / y",
-    with or without coefficients to start from. The loss is minus their sum over the classes."""
-    tuning: TuningConfig = field(default_factory=TuningConfig)
-    seeds: int = 10
-    """Number of fresh seeds over which the tuned loss is compared with the untuned in the end."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _require_distinct("loss", self.loss)
-        _require_distinct("loss", [str(tree) for tree in self.trees])
-        for tree in self.trees:
-            CoefficientLayout.of(tree, self.tuning.coefficients)
-
-    @property
-    def named_losses(self) -> tuple[str, ...]:
-        """The losses to tune, as they are named."""
-        return self.loss
-
-    @property
-    def trees(self) -> list[LossTree]:
-        """The losses to tune."""
-        return [find_tree(loss, None) for loss in self.loss]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompareOptions(CommonOptions):
-    """Options of a comparison."""
-
-    losses: tuple[str, ...]
-    """Names (cross_entropy, baikal, baikal_cma; cross_entropy_best_rate and the like, which try five learning
-    rates) or expressions of x and y, such as "log(y) - x / y". The loss is minus their sum over the classes."""
-    seeds: int = 10
-    """Number of seeds; --seed is the first."""
-    learning_rates: tuple[float, ...] | None = None
-    """Learning rates at which each loss is tried; its best on the validation set counts."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _require_distinct("losses", self.losses)
-        _ = self.trees  # refuses what is no loss; whether it has x and y depends on the data
-        if self.learning_rates is None:
-            return
-        if not self.learning_rates:
-            raise ConfigurationError("--learning-rates names no rate; give at least one.")
-        require_rates("--learning-rates", *self.learning_rates)
-        if self.training.learning_rate != recipe_of(self.dataset).training.learning_rate:
-            raise ConfigurationError("--learning-rate and --learning-rates exclude each other; give one of them.")
-        if best_rate := [loss for loss in self.losses if loss.endswith(BEST_RATE)]:
-            raise ConfigurationError(
-                f"{best_rate[0]} is tried at rates of its own, and --learning-rates gives others; drop {BEST_RATE!r}."
-            )
-
-    @property
-    def named_losses(self) -> tuple[str, ...]:
-        """The losses to compare, as they are named."""
-        return tuple(name.removesuffix(BEST_RATE) for name in self.losses)
-
-    @property
-    def trees(self) -> dict[str, LossTree]:
-        """The losses to compare, by name."""
-        return {name: find_tree(name.removesuffix(BEST_RATE), None) for name in self.losses}
-
-
-def _require_distinct(name: str, losses: Sequence[str]) -> None:
-    """Raise ConfigurationError unless there is a loss, and none twice."""
-    if not losses:
-        raise ConfigurationError(f"--{name} names no loss; give at least one.")
-    repeated = sorted({loss for loss in losses if losses.count(loss) > 1})
-    if repeated:
-        raise ConfigurationError(f"--{name} has {repeated[0]!r} more than once; give each loss once.")

@@ -83,7 +83,8 @@ class ShapeRun:
             tally.add(evaluation)
             self._run.record("control", evaluation, 0)
 
-        strategy = RandomSearch(options.genetic, options.seed, initial=self._initial(), constraint=shapes)
+        # Another seed than that of the search, whose first population would come again.
+        strategy = RandomSearch(options.genetic, 2**31 + options.seed, initial=self._initial(), constraint=shapes)
         search = Search(strategy, self._evaluator(), on_evaluation=count)
         display.start_phase("Random shapes", num_steps, "candidate-steps")
         while tally.candidate_steps < num_steps:
@@ -110,9 +111,15 @@ class ShapeRun:
         return NewShapes(known, find_constraint(self._options.constraint))
 
     def _candidates(self, found: Sequence[Evaluation], shapes: NewShapes, tally: Tally) -> Candidates:
-        shortest = [replace(one, tree=shapes.shortest(one.tree)) for one in trained(found)[: self._options.finalists]]
-        finalists = self._choose(shortest)
+        finalists = self._choose([self._shortest(one, shapes) for one in trained(found)[: self._options.finalists]])
         return Candidates(finalists, tally.record(shapes.draws))
+
+    def _shortest(self, one: Evaluation, shapes: NewShapes) -> Evaluation:
+        """Return the evaluation for the shortest text of its shape, whose scale, and so its rate, may be another."""
+        tree = shapes.shortest(one.tree)
+        assert one.learning_rate is not None
+        factor = self._rule.normal_rate(self._rule.shape(tree)) / self._rule.normal_rate(self._rule.shape(one.tree))
+        return replace(one, tree=tree, learning_rate=one.learning_rate * factor)
 
     def _choose(self, found: Sequence[Evaluation]) -> list[Finalist]:
         return self._run.halve(found, self._options.seeds_of_finalists)
