@@ -108,13 +108,13 @@ def test_a_cluster_whose_workers_end_before_they_can_train_is_given_up(
 @pytest.mark.slow
 def test_a_worker_that_dask_gives_up_is_replaced(workers: WorkerPool) -> None:
     workers.wait_for_workers(2)
-    processes = [report["pid"] for report in workers.reports()[0].values() if report]
+    killed, process = next((name, report["pid"]) for name, report in workers.reports()[0].items() if report)
     with dask.config.set({"distributed.deploy.lost-worker-timeout": "0s"}):
-        os.kill(processes[0], signal.SIGKILL)
-        while len(workers.workers) == 2:
+        os.kill(process, signal.SIGKILL)
+        while killed in addresses(workers):
             workers.wait()
         workers.wait_for_workers(2)
-    assert processes[0] not in [report["pid"] for report in workers.reports()[0].values() if report]
+    assert process not in [report["pid"] for report in workers.reports()[0].values() if report]
 
 
 @pytest.mark.slow

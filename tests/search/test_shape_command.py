@@ -273,6 +273,12 @@ def test_nothing_can_be_told_of_a_loss_without_a_score(values: list[list[float]]
     assert "1 none at its own, 0.1; whether it is better cannot be told" in verdict.sentence
 
 
+def test_nothing_can_be_told_where_trainings_broke_off_without_a_score(values: list[list[float]]) -> None:
+    verdicts = judge(compared(values[0], values[1][1:], values[2]), "0", ["1", "2"], "log likelihood")
+    assert [one.better is None for one in verdicts] == [True, False]
+    assert "cannot be told, as 1 of the trainings of the two broke off, without a score" in verdicts[0].sentence
+
+
 def test_of_one_seed_nothing_can_be_told() -> None:
     half = Scores.of([0.5])
     losses = [ComparedLoss(name, "x * y", 0.1, half, half, 0, []) for name in "ab"]

@@ -49,16 +49,23 @@ def judge(
     """
     losses = {loss.name: loss for loss in comparison.losses}
     p_values = _holm({name: comparison.p_value(found, name) for name in standard})
-    return [_verdict(losses[found], losses[name], p_values[name], metric, lower_is_better) for name in standard]
+    num_seeds = max(len(loss.test.values) for loss in comparison.losses)
+    return [
+        _verdict(losses[found], losses[name], p_values[name], metric, lower_is_better, num_seeds) for name in standard
+    ]
 
 
-def _verdict(found: ComparedLoss, other: ComparedLoss, p: float | None, metric: str, lower_is_better: bool) -> Verdict:
+def _verdict(
+    found: ComparedLoss, other: ComparedLoss, p: float | None, metric: str, lower_is_better: bool, num_seeds: int
+) -> Verdict:
     means = found.test.mean, other.test.mean
     difference = None if means[0] is None or means[1] is None else round(means[0] - means[1], 6)
     interval = _welch_interval(found.test.values, other.test.values)
     better = None
     if difference is None or p is None or interval is None:
         outcome = "whether it is better cannot be told from these trainings"
+    elif lost := 2 * num_seeds - len(found.test.values) - len(other.test.values):
+        outcome = f"whether it is better cannot be told, as {lost} of the trainings of the two broke off, without a score"
     else:
         better = p < 1 - CONFIDENCE and (difference < 0 if lower_is_better else difference > 0)
         words = "better than" if better else "worse than" if p < 1 - CONFIDENCE else "no better than"
