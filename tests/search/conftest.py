@@ -42,7 +42,7 @@ def tune_run() -> FinishedRun:
     """Two losses of 6 and 4 coefficients, each candidate trained with two seeds, on one device."""
     budget = ("--steps", "3", "--replicates", "2", "--tuning.generations", "3", "--finalists", "3")
     seeds = ("--finalist-seeds", "2", "--seeds", "2", "--seed", "5")
-    return run_once("tune", "tune", "--loss", *TUNED, *budget, *seeds, num_devices=1)
+    return run_once("tune", "tune", "--loss", *TUNED, *budget, *seeds, *NETWORK, num_devices=1)
 
 
 @pytest.fixture(scope="session")
