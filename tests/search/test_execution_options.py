@@ -31,9 +31,8 @@ def test_chunks_give_what_single_candidates_give(one_by_one: FinishedRun, in_chu
         assert values[1] == pytest.approx(values[0], abs=5 / 360)
 
 
-@pytest.mark.parametrize("num_devices", [2, 4])
-def test_any_number_of_devices_gives_the_same_file(one_by_one: FinishedRun, tmp_path: Path, num_devices: int) -> None:
-    again = run(tmp_path, *COMPARE, num_devices=num_devices)
+def test_another_number_of_devices_gives_the_same_file(one_by_one: FinishedRun, tmp_path: Path) -> None:
+    again = run(tmp_path, *COMPARE, num_devices=2)
     assert again.exit_code == 0, again.errors
     contents = [(a_run.directory / "result.json").read_bytes() for a_run in (one_by_one, again)]
     assert contents[0] == contents[1]
