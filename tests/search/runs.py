@@ -101,7 +101,7 @@ def _run(folder: Path, module: str, *arguments: str) -> FinishedRun:
     with tempfile.TemporaryDirectory() as outside:
         paths = [str(Path(outside) / name) for name in ("output", "errors")]
         if _read_by_imports(settings) == _SETTINGS:
-            process = _preloaded().begin(
+            process = preloaded().begin(
                 folder, module, *arguments, output=paths[0], errors=paths[1], environment=settings
             )
             exit_code = process.wait(TIMEOUT_SECONDS)
@@ -130,7 +130,8 @@ _SETTINGS = _read_by_imports(environment())
 
 
 @functools.cache
-def _preloaded() -> Preloaded:
-    preloaded = Preloaded(environment())
-    atexit.register(preloaded.close)
-    return preloaded
+def preloaded() -> Preloaded:
+    """Return the starter of processes of these tests, which ends with them."""
+    started = Preloaded(environment())
+    atexit.register(started.close)
+    return started
