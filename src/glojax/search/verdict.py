@@ -65,7 +65,9 @@ def _verdict(
     if difference is None or p is None or interval is None:
         outcome = "whether it is better cannot be told from these trainings"
     elif lost := 2 * num_seeds - len(found.test.values) - len(other.test.values):
-        outcome = f"whether it is better cannot be told, as {lost} of the trainings of the two broke off, without a score"
+        outcome = (
+            f"whether it is better cannot be told, as {lost} of the trainings of the two broke off, without a score"
+        )
     else:
         better = p < 1 - CONFIDENCE and (difference < 0 if lower_is_better else difference > 0)
         words = "better than" if better else "worse than" if p < 1 - CONFIDENCE else "no better than"
