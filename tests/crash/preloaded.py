@@ -133,9 +133,10 @@ def serve() -> None:
 
     for line in sys.stdin:
         order = json.loads(line)
-        pid = os.fork()
-        if pid == 0:
-            _become(**order)
+        with lock:  # no thread holds the lock of the standard output, which the child would wait for for ever
+            pid = os.fork()
+            if pid == 0:
+                _become(**order)
         tell(pid=pid)
         # Forking goes on while this waits: the thread holds no lock that a child could need.
         threading.Thread(target=lambda pid=pid: tell(pid=pid, code=_end_of(pid)), daemon=True).start()
