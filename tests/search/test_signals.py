@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -32,6 +33,24 @@ def test_a_signal_interrupts(number: signal.Signals, exit_code: int) -> None:
 def test_time_that_is_up_interrupts() -> None:
     error = interruption(lambda: None, 0.05)
     assert (str(error), error.exit_code) == ("the time is up", 124)
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGALRM, 124)])
+def test_an_interruption_in_the_callback_of_a_weak_reference_is_not_lost(
+    number: signal.Signals, exit_code: int
+) -> None:
+    class Referent:
+        pass
+
+    def cause() -> None:
+        referent = Referent()
+        reference = weakref.ref(referent, lambda _: os.kill(os.getpid(), number))
+        del referent
+        assert reference() is None
+
+    others = sys.unraisablehook
+    assert interruption(cause).exit_code == exit_code
+    assert sys.unraisablehook == others
 
 
 def test_time_that_is_not_up_does_not_interrupt_later() -> None:
