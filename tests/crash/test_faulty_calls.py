@@ -11,7 +11,7 @@ from tests.crash.faulty_calls import build, can_be_built
 from tests.crash.kills import preloaded
 from tests.crash.syscall_kills import kill
 from tests.crash.write_errors import Fault, Searches
-from tests.search.conftest import SEARCH
+from tests.search.conftest import SEARCH, TUNING
 
 pytestmark = [
     pytest.mark.slow,
@@ -23,7 +23,7 @@ pytestmark = [
 def searches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searches]:
     folder = tmp_path_factory.mktemp("searches")
     processes = preloaded(Path(os.environ["XDG_CACHE_HOME"]), build(folder))
-    yield Searches(processes, folder, ("discover", *SEARCH))
+    yield Searches(processes, folder, (*SEARCH, *TUNING, "--seeds", "2"))
     processes.close()
 
 

@@ -17,7 +17,7 @@ from glojax.search.given_options import CompareOptions
 from glojax.search.opening import running
 from glojax.training import TrainingConfig
 from tests.crash.run_folders import contents
-from tests.search.conftest import SEARCH
+from tests.search.conftest import BARE
 from tests.search.runs import FinishedRun, resume, run, run_on_faulty_layer
 
 OPTIONS = CompareOptions(
@@ -26,24 +26,20 @@ OPTIONS = CompareOptions(
 
 
 @pytest.fixture(scope="module")
-def disturbed(tmp_path_factory: pytest.TempPathFactory) -> list[FinishedRun]:
-    """The search of `discover_run`: killed, then out of space, then left alone."""
+def disturbed(bare_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> list[FinishedRun]:
+    """The search of `bare_run`: killed, then out of space, then left alone."""
     folder = tmp_path_factory.mktemp("disturbed")
-    killed = run_on_faulty_layer(
-        folder, "append", "half", 12, "discover", *SEARCH, "--devices", "1", "--run-dir", "run"
-    )
-    full = run_on_faulty_layer(folder, "append", "ENOSPC", 5, "resume", "run", "--devices", "1")
+    killed = run_on_faulty_layer(folder, "append", "half", 12, *BARE, "--run-dir", "run")
+    full = run_on_faulty_layer(folder, "append", "ENOSPC", 10, "resume", "run", "--devices", "1")
     return [killed, full, resume(folder)]
 
 
 @pytest.mark.slow
-def test_a_run_that_was_killed_is_resumed_to_the_same_end(
-    discover_run: FinishedRun, disturbed: list[FinishedRun]
-) -> None:
+def test_a_run_that_was_killed_is_resumed_to_the_same_end(bare_run: FinishedRun, disturbed: list[FinishedRun]) -> None:
     killed, _, resumed = disturbed
     assert killed.exit_code == -signal.SIGKILL
     assert resumed.exit_code == 0, resumed.errors
-    assert contents(resumed.directory) == contents(discover_run.directory)
+    assert contents(resumed.directory) == contents(bare_run.directory)
 
 
 @pytest.mark.slow
