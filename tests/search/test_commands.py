@@ -37,6 +37,7 @@ def short_and_untuned(tree: LossTree) -> float | None:
 
 
 STANDARD = ["cross_entropy", "cross_entropy_best_rate", "baikal"]
+UNTUNED = (*SEARCH, "--tuned", "0", "--run-dir", "run")
 RUN = (*SEARCH, "--tuned", "1", "--tuning.generations", "2", "--run-dir", "run")
 
 
@@ -98,7 +99,7 @@ def test_where_no_member_can_be_trained_the_discovered_loss_is_the_result(
 
 def test_tuning_can_be_left_out(use_stand_ins: UseStandIns, capsys: pytest.CaptureFixture[str]) -> None:
     stand_ins = use_stand_ins(short_or_tuned)
-    assert main(with_options(RUN, "--tuned", "0")) == 0
+    assert main(UNTUNED) == 0
     assert len(stand_ins.finalists) == 1
     assert not {"tuning", "tuned"} & set(result())
     assert compared_in_order() == ["discovered", *STANDARD]
