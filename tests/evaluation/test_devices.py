@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import pytest
@@ -85,8 +86,17 @@ def in_container(monkeypatch: pytest.MonkeyPatch) -> Container:
         monkeypatch.setattr(os, "cpu_count", lambda: 64)
         monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)))
         contents = {Path("/sys/fs/cgroup", name): text for name, text in files.items()}
-        monkeypatch.setattr(os.path, "exists", lambda path: Path(path) in contents)
-        monkeypatch.setattr("builtins.open", lambda path, *arguments: io.StringIO(contents[Path(path)]))
+        exists, real_open = os.path.exists, open
+
+        def is_quota(path: Any) -> bool:
+            return str(path).startswith("/sys/fs/cgroup")
+
+        def pretended(path: Any, *arguments: Any, **options: Any) -> Any:
+            return io.StringIO(contents[Path(path)]) if is_quota(path) else real_open(path, *arguments, **options)
+
+        # Other threads of the tests go on with the files that there are.
+        monkeypatch.setattr(os.path, "exists", lambda path: Path(path) in contents if is_quota(path) else exists(path))
+        monkeypatch.setattr("builtins.open", pretended)
 
     return pretend
 
