@@ -34,16 +34,12 @@ class ShapeRun:
     """
 
     def __init__(self, run: Run, options: DiscoverOptions):
-        """Find the best rates of the standard losses, and the scores of cross-entropy that candidates race against."""
+        """Find cross-entropy's best rate, and its scores that candidates race against."""
         self._run, self._options = run, options
         self._num_classes, config = run.dataset.num_outputs, run.evaluator.config
         self.sweeps: dict[str, Sweep] = {}
-        standard = options.standard_trees
-        self.sweep({RIVAL: standard.pop(RIVAL)}, {RIVAL: config.learning_rate})
+        self.sweep({RIVAL: CATALOG[RIVAL]}, {RIVAL: config.learning_rate})
         rate = self.sweeps[RIVAL].best.learning_rate
-        if standard:
-            starts = {name: normalised_rate(rate, tree, self._num_classes, config) for name, tree in standard.items()}
-            self.sweep(standard, starts)
         run.display.start_phase("Cross-entropy's race", (3 + options.rates) * options.replicates, "trainings")
         self._rule = race(
             run.evaluator,
@@ -53,6 +49,14 @@ class ShapeRun:
             audit_share=options.audit,
             num_classes=self._num_classes,
         )
+
+    def sweep_standard(self) -> None:
+        """Find the best learning rates of the other standard losses."""
+        rate, config = self.sweeps[RIVAL].best.learning_rate, self._run.evaluator.config
+        others = {name: tree for name, tree in self._options.standard_trees.items() if name != RIVAL}
+        if others:
+            starts = {name: normalised_rate(rate, tree, self._num_classes, config) for name, tree in others.items()}
+            self.sweep(others, starts)
 
     def sweep(self, losses: Mapping[str, LossTree], starts: Mapping[str, float]) -> None:
         """Find the best learning rate of each loss, and show what was tried."""
