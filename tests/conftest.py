@@ -1,6 +1,7 @@
 """JAX as every test sees it: four virtual CPU devices, and no implicit change of dtype; and fixtures for all."""
 
 import atexit
+import gc
 import os
 import shutil
 import signal
@@ -26,6 +27,9 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 jax.config.update("jax_compilation_cache_dir", str(Path(os.environ["XDG_CACHE_HOME"]) / "glojax" / "compiled"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"  # in the processes that tests start
+
+# Traced programs are many small objects, most of them in use: to look through them often costs a twentieth of all time.
+gc.set_threshold(50_000, 20, 100)
 
 # A busy machine is no fault of what is tested.
 settings.register_profile("any machine", deadline=None)
