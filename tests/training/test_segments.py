@@ -142,7 +142,7 @@ def test_each_candidate_has_its_own_learning_rate(train: Train) -> None:
 @pytest.fixture(scope="module")
 def convolutional() -> tuple[Train, TrainResult]:
     """A network on which lowerings differ, and what single candidates give."""
-    train = make_train(DigitsCNN, load_dataset("digits"), replace(CONFIG, num_steps=20, batch_size=16))
+    train = make_train(DigitsCNN, load_dataset("digits"), replace(CONFIG, num_steps=20, batch_size=4))
     return train, train_population(train, PROGRAMS, KEY, RATES)
 
 
