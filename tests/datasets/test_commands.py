@@ -45,7 +45,7 @@ def test_the_list(capsys: Captured, tiny_mnist: Publication, tiny_images: Publis
     assert lines[3] == ["fashion_mnist", "28 x 28 x 1", "10", "55,000", "5,000", "10,000", "no"]
     assert lines[4] == ["cifar10", "32 x 32 x 3", "10", "45,000", "5,000", "10,000", "no"]
     assert lines[5] == ["diabetes", "10", "1", "266", "88", "88", "built in"]
-    assert lines[8] == ["digit_segmentation", "12 x 12 x 1", "2", "1,077", "360", "360", "built in"]
+    assert lines[8] == ["digit_segmentation", "12 x 12 x 1", "2", "1,077", "90", "360", "built in"]
     assert str(data_root) in "".join(lines[9])
 
 

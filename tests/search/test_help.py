@@ -95,7 +95,7 @@ def default_of(text: str, flag: str) -> str:
         ("fashion_mnist", "MnistCNN", "2000", "100", "0.01"),
         ("cifar10", "CifarCNN", "500", "1024", "0.05"),
         ("mine.npz", "None", "200", "64", "0.05"),
-        ("digit_segmentation", "SmallFCN", "80", "8", "0.01"),
+        ("digit_segmentation", "SmallFCN", "50", "8", "0.01"),
     ],
 )
 @pytest.mark.parametrize("command", [(), ("compare",)])

@@ -15,7 +15,7 @@ class Recipe(NamedTuple):
 
 
 _DIGITS = TrainingConfig(num_steps=200, batch_size=64, learning_rate=0.05)
-_PIXELS = TrainingConfig(num_steps=80, batch_size=8, learning_rate=0.01, optimizer=Optimizer("adam"))
+_PIXELS = TrainingConfig(num_steps=50, batch_size=8, learning_rate=0.01, optimizer=Optimizer("adam"))
 _MNIST = TrainingConfig(num_steps=2000, batch_size=100, learning_rate=0.01)
 _CIFAR = TrainingConfig(
     num_steps=500, batch_size=1024, learning_rate=0.05, weight_decay=0.004, decay_every_epochs=350, augmentation="cifar"
