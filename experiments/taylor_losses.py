@@ -71,7 +71,7 @@ def report(options: Options, records: Records) -> Report:
         f"Accuracy after {options.steps:,} steps.\n\n{table(header, rows)}\n"
         f"Order on the test set: {order if len(means) == len(PAPER) else NOT_RUN}; the paper's: "
         f"{' < '.join(LABELS[loss] for loss in PAPER)}. Welch p of the last two: {best}. "
-        f"{broken_off_in_words(records, [options.training(loss, options.steps) for loss in LOSSES])}"
+        f"{broken_off_in_words(records, [options.training(loss, options.steps) for loss in LOSSES])}\n"
     )
 
 
