@@ -61,7 +61,7 @@ def run_audited(folder: Path, watch: Path, module: str, *arguments: str) -> Audi
     # matplotlib makes a folder for its configuration.
     own = {"PYTHONPATH": path, "AUDIT_LOG": str(watch / "log"), "XDG_CONFIG_HOME": os.environ["XDG_CACHE_HOME"]}
     environment = os.environ | ENVIRONMENT | own
-    command = [sys.executable, "-m", module, *arguments]
+    command = [sys.executable, "-B", "-m", module, *arguments]  # Python keeps no bytecode, which is not the command's
     ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     events = [json.loads(line) for line in (watch / "log").read_text().splitlines()]
     executed, started, written = (
