@@ -17,7 +17,7 @@ from tests.search.runs import environment
 
 TLS = ("--tls-ca-file", "ca.pem", "--tls-cert", "cert.pem", "--tls-key", "key.pem")
 SETTINGS = '[tls]\nca_file = "ca.pem"\ncert_file = "cert.pem"\nkey_file = "key.pem"\n'
-SEARCH = ("compare", "--losses", "baikal", "cross_entropy", "--steps", "500", "--seeds", "50", *NETWORK)
+SEARCH = ("compare", "--losses", "baikal", "cross_entropy", "--steps", "100", "--seeds", "50", *NETWORK)
 
 
 class Processes:
@@ -55,7 +55,14 @@ def test_a_search_ends_with_one_line_when_its_scheduler_is_killed(tmp_path: Path
     listening = ("--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
     scheduler = processes.start("distributed.cli.dask_scheduler", "--protocol", "tls", *listening, *TLS)
     start_worker = partial(
-        processes.start, "distributed.cli.dask_worker", address, "--no-dashboard", "--death-timeout", "60", *TLS
+        processes.start,
+        "distributed.cli.dask_worker",
+        address,
+        "--no-nanny",
+        "--no-dashboard",
+        "--death-timeout",
+        "60",
+        *TLS,
     )
     worker = start_worker()
     while "Registered" not in (tmp_path / "distributed.cli.dask_worker.txt").read_text():

@@ -11,7 +11,7 @@ from tests.crash.faulty_calls import build, can_be_built
 from tests.crash.kills import preloaded
 from tests.crash.syscall_kills import kill
 from tests.crash.write_errors import Fault, Searches
-from tests.search.conftest import SEARCH, TUNING
+from tests.search.conftest import NETWORK
 
 pytestmark = [
     pytest.mark.slow,
@@ -19,18 +19,21 @@ pytestmark = [
 ]
 
 
+SEARCH = ("compare", "--losses", "baikal", "cross_entropy", "--seeds", "3", "--steps", "2", *NETWORK)
+
+
 @pytest.fixture(scope="module")
 def searches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searches]:
     folder = tmp_path_factory.mktemp("searches")
     processes = preloaded(Path(os.environ["XDG_CACHE_HOME"]), build(folder))
-    yield Searches(processes, folder, (*SEARCH, *TUNING, "--seeds", "2"))
+    yield Searches(processes, folder, SEARCH)
     processes.close()
 
 
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        (Fault("new", "write", 12, "torn", "ENOSPC"), "go on with: python -m glojax.search resume run"),
+        (Fault("new", "write", 5, "torn", "ENOSPC"), "go on with: python -m glojax.search resume run"),
         (Fault("new", "rename", 1, "once", "EDQUOT"), "begin again with the same command"),
     ],
 )

@@ -21,6 +21,10 @@ TUNING = ("--tuned", "2", "--tuning.generations", "2", "--tuning.population-size
 BARE = (*SEARCH, *TUNING, "--seeds", "2", "--devices", "1")
 TUNED = ("log(y) - x / y", "x * log(y)")
 COMPARED = ("cross_entropy", "baikal", "log(y) - x/y", "baikal_best_rate")
+COMPARE = (
+    *("compare", "--losses", *COMPARED, "--seeds", "2", "--steps", "3", "--seed", "5", "--learning-rate", "0.02"),
+    *NETWORK,
+)
 
 # Each device compiles for itself: all runs but one have but one.
 
@@ -48,8 +52,7 @@ def tune_run() -> FinishedRun:
 @pytest.fixture(scope="session")
 def compare_run() -> FinishedRun:
     """Four losses, of which two are the same function, on one device."""
-    options = ("--seeds", "2", "--steps", "3", "--seed", "5", "--learning-rate", "0.02")
-    return run_once("compare", "compare", "--losses", *COMPARED, *options, num_devices=1)
+    return run_once("compare", *COMPARE, num_devices=1)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ def test_config_holds_the_losses_as_given(compare_run: FinishedRun) -> None:
     config = compare_run.json("config.json")
     assert config["command"] == "compare"
     assert config["options"]["losses"] == list(COMPARED)
-    assert config["options"]["network"] == "DigitsCNN"
+    assert config["options"]["network"] == "SmallMLP"
     assert "genetic" not in config["options"]
 
 

@@ -11,6 +11,7 @@ from glojax.datasets.__main__ import main as datasets
 from glojax.evaluation import set_up_jax
 from glojax.evaluation.lowering_choice import choices_path
 from glojax.search.__main__ import main
+from tests.search.conftest import NETWORK
 from tests.search.runs import run
 
 COMPARE = ("compare", "--losses", "baikal", "--seeds", "1", "--steps", "2")
@@ -102,7 +103,7 @@ def test_settings_of_jax_that_forbid_much(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setenv(guard, "disallow")
     for name in ("JAX_DEBUG_NANS", "JAX_DEBUG_INFS", "JAX_DEBUG_KEY_REUSE"):
         monkeypatch.setenv(name, "1")
-    options = ("compare", "--losses", "x * log(y - 2)", "--seeds", "1", "--steps", "2")
+    options = ("compare", "--losses", "x * log(y - 2)", "--seeds", "1", "--steps", "2", *NETWORK)
     ended = run(tmp_path, *options, num_devices=1)
     assert (ended.exit_code, ended.errors) == (0, "")
     assert "1 of 1 trainings broke off" in ended.output

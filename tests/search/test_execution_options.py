@@ -5,15 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.search.conftest import NETWORK
+from tests.search.conftest import COMPARE
 from tests.search.runs import FinishedRun, run
-
-COMPARE = ("compare", "--losses", "cross_entropy", "log(x) * y", "baikal", "--steps", "20", "--seeds", "2", *NETWORK)
-
-
-@pytest.fixture(scope="module")
-def one_by_one(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
-    return run(tmp_path_factory.mktemp("one"), *COMPARE, num_devices=1)
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +15,8 @@ def in_chunks(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     return run(folder, *COMPARE, "--chunk-size", "3", "--profile", "trace", num_devices=1)
 
 
-def test_chunks_give_what_single_candidates_give(one_by_one: FinishedRun, in_chunks: FinishedRun) -> None:
-    records = [a_run.json("result.json")["comparison"] for a_run in (one_by_one, in_chunks)]
+def test_chunks_give_what_single_candidates_give(compare_run: FinishedRun, in_chunks: FinishedRun) -> None:
+    records = [a_run.json("result.json")["comparison"] for a_run in (compare_run, in_chunks)]
     for alone, together in zip(*records, strict=True):
         assert alone["non_finite"] == together["non_finite"]
         values = [record["validation"]["values"] for record in (alone, together)]
@@ -31,19 +24,12 @@ def test_chunks_give_what_single_candidates_give(one_by_one: FinishedRun, in_chu
         assert values[1] == pytest.approx(values[0], abs=5 / 360)
 
 
-def test_another_number_of_devices_gives_the_same_file(one_by_one: FinishedRun, tmp_path: Path) -> None:
-    again = run(tmp_path, *COMPARE, num_devices=2)
-    assert again.exit_code == 0, again.errors
-    contents = [(a_run.directory / "result.json").read_bytes() for a_run in (one_by_one, again)]
-    assert contents[0] == contents[1]
-
-
 def test_the_profiler_leaves_a_trace(in_chunks: FinishedRun) -> None:
     (trace,) = (in_chunks.directory.parent / "trace").rglob("*.xplane.pb")
     assert trace.stat().st_size > 10_000
 
 
-def test_compiled_programs_are_kept_for_the_next_run(one_by_one: FinishedRun) -> None:
-    assert one_by_one.exit_code == 0
+def test_compiled_programs_are_kept_for_the_next_run(compare_run: FinishedRun) -> None:
+    assert compare_run.exit_code == 0
     kept = [path.name for path in (Path(os.environ["XDG_CACHE_HOME"]) / "glojax" / "compiled").iterdir()]
     assert any("train_one_by_one" in name for name in kept)

@@ -17,7 +17,7 @@ from glojax.search.given_options import CompareOptions
 from glojax.search.opening import running
 from glojax.training import TrainingConfig
 from tests.crash.run_folders import contents
-from tests.search.conftest import BARE
+from tests.search.conftest import BARE, NETWORK
 from tests.search.runs import FinishedRun, resume, run, run_on_faulty_layer
 
 OPTIONS = CompareOptions(
@@ -26,47 +26,37 @@ OPTIONS = CompareOptions(
 
 
 @pytest.fixture(scope="module")
-def disturbed(bare_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> list[FinishedRun]:
-    """The search of `bare_run`: killed, then out of space, then left alone."""
+def disturbed(tmp_path_factory: pytest.TempPathFactory) -> list[FinishedRun]:
+    """The search of `bare_run`: killed, then left alone."""
     folder = tmp_path_factory.mktemp("disturbed")
-    killed = run_on_faulty_layer(folder, "append", "half", 12, *BARE, "--run-dir", "run")
-    full = run_on_faulty_layer(folder, "append", "ENOSPC", 10, "resume", "run", "--devices", "1")
-    return [killed, full, resume(folder)]
+    killed = run_on_faulty_layer(folder, "append", "half", 22, *BARE, "--run-dir", "run")
+    return [killed, resume(folder)]
 
 
 @pytest.mark.slow
 def test_a_run_that_was_killed_is_resumed_to_the_same_end(bare_run: FinishedRun, disturbed: list[FinishedRun]) -> None:
-    killed, _, resumed = disturbed
+    killed, resumed = disturbed
     assert killed.exit_code == -signal.SIGKILL
     assert resumed.exit_code == 0, resumed.errors
     assert contents(resumed.directory) == contents(bare_run.directory)
 
 
 @pytest.mark.slow
-def test_a_full_disk_ends_the_run_with_advice(disturbed: list[FinishedRun]) -> None:
-    full = disturbed[1]
-    assert full.exit_code == 2
-    assert "Traceback" not in full.errors
-    assert "error: Cannot write run: No space left on device; make room" in full.errors
-    assert "then go on with: python -m glojax.search resume run" in full.errors
-
-
-@pytest.mark.slow
 def test_a_resumed_run_says_how_much_is_done(disturbed: list[FinishedRun]) -> None:
-    assert "Going on with run: " in disturbed[2].output
+    assert "Going on with run: " in disturbed[1].output
 
 
 @pytest.mark.slow
-def test_a_finished_run_that_was_damaged_is_mended_without_training(bare_run: FinishedRun, tmp_path: Path) -> None:
-    shutil.copytree(bare_run.directory, tmp_path / "run")
+def test_a_finished_run_that_was_damaged_is_mended_without_training(discover_run: FinishedRun, tmp_path: Path) -> None:
+    shutil.copytree(discover_run.directory, tmp_path / "run")
     (tmp_path / "run" / "result.json").write_text("{}")
     generations = tmp_path / "run" / "generations.jsonl"
     generations.write_text(generations.read_text().replace('"trained": ', '"trained": 7'))
-    (tmp_path / "run" / "summary.png").unlink()
+    (tmp_path / "run" / "hall_of_fame.csv").unlink()
     mended = resume(tmp_path)
     assert mended.exit_code == 0, mended.errors
     assert "generations.jsonl is damaged or was changed in line 1" in " ".join(mended.output.split())
-    assert contents(mended.directory) == contents(bare_run.directory)
+    assert contents(mended.directory) == contents(discover_run.directory)
 
 
 def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
@@ -141,7 +131,9 @@ def test_time_limits_in_words(limit: str, seconds: int) -> None:
 
 
 def test_a_stopped_run_ends_with_the_code_of_time_that_is_up(tmp_path: Path) -> None:
-    stopped = run(tmp_path, "compare", "--losses", "baikal", "--steps", "1000000", "--time-limit", "3s", num_devices=1)
+    stopped = run(
+        tmp_path, "compare", "--losses", "baikal", "--steps", "1000000", "--time-limit", "2s", *NETWORK, num_devices=1
+    )
     assert stopped.exit_code == 124
     said = ["interrupted: the time is up"]
     if (stopped.directory / "config.json").exists():  # which a busy machine may not have written by then
