@@ -19,11 +19,26 @@ def snippets(path: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", (ROOT / path).read_text(), re.DOTALL)
 
 
-def test_the_snippets_of_the_readme_run_one_after_the_other() -> None:
+def run_with_few_steps(path: str) -> dict[str, Any]:
+    """Run the snippets of a page one after the other, with budgets of a test; return what they have named."""
     names: dict[str, Any] = {}
-    for snippet in snippets("README.md"):
-        # The same lines with budgets of a test.
+    for snippet in snippets(path):
         exec(re.sub(r"num_steps=\d+", "num_steps=5", snippet), names)
+    return names
+
+
+def test_the_snippet_of_the_readme_runs() -> None:
+    names = run_with_few_steps("README.md")
+    assert names["loss"].shape == ()
+    assert names["found"][0].evaluation.fitness > 0
+
+
+def test_the_readme_is_for_a_stranger() -> None:
+    assert len((ROOT / "README.md").read_text().split()) <= 1300
+
+
+def test_the_snippets_about_the_library_run_one_after_the_other() -> None:
+    names = run_with_few_steps("docs/library.md")
     assert names["loss"].shape == ()
     assert names["result"].scores["validation"].shape == (3,)
     assert names["found"][0].evaluation.fitness > 0
