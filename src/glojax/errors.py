@@ -54,7 +54,7 @@ def in_one_line(error: Exception) -> str:
 def printable(text: str) -> str:
     r"""Return a text whose control characters, line feeds excepted, are written as escapes.
 
-    Example:
+    Examples:
         >>> print(printable("red \x1b[31m"))
         red \x1b[31m
     """

@@ -39,7 +39,7 @@ def shard_size(num_left: int, num_slots: int, own: float | None, total: float | 
     Source: guided self-scheduling (Polychronopoulos and Kuck, 1987), with the half of factoring (Hummel, Schonberg and
     Flynn, 1992).
 
-    Example:
+    Examples:
         >>> [shard_size(num_left, 1, 2.0, 8.0, max_seconds=10.0) for num_left in (400, 80, 8, 1)]
         [20, 10, 1, 1]
     """

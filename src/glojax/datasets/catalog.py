@@ -42,7 +42,7 @@ def register_dataset(name: str, load_fn: Callable[[], Dataset]) -> None:
         name: A new name, which must not look like a path, as one with a slash or with `.npz` at its end.
         load_fn: Function that makes the data set, the same in every call. Each `load_dataset(name)` calls it.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> images, labels = np.zeros((20, 8, 8), np.uint8), np.arange(20) % 4
         >>> register_dataset("black", lambda: Dataset.from_arrays("black", images, labels))
@@ -112,7 +112,7 @@ def load_dataset(
     Raises:
         DatasetError: There is no such data set, its files are damaged, or an option does not go with it.
 
-    Example:
+    Examples:
         >>> load_dataset("digits").input_shape
         (8, 8, 1)
     """

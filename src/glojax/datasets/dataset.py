@@ -93,7 +93,7 @@ class Dataset:
         Raises:
             DatasetError: The arrays do not fit each other or the task, or could be for two tasks.
 
-        Example:
+        Examples:
             >>> images, labels = np.zeros((20, 8, 8), np.uint8), np.arange(20) % 4
             >>> dataset = Dataset.from_arrays("mine", images, labels, validation=0.2, test=(images, labels))
             >>> dataset.task, dataset.num_outputs, [len(split) for split in dataset.splits.values()]
@@ -126,7 +126,7 @@ class Dataset:
                 keeps at least one example.
             seed: Seed of the choice, at least 0.
 
-        Example:
+        Examples:
             >>> split = Split(np.zeros((20, 8, 8, 1), np.uint8), np.arange(20, dtype=np.int32) % 2)
             >>> dataset = Dataset("toy", split, split, split, num_outputs=2)
             >>> np.bincount(dataset.with_train_fraction(0.3, seed=0).train.targets)
@@ -161,7 +161,7 @@ class Dataset:
         Raises:
             DatasetError: A number is out of range, or the targets are not one class for each example.
 
-        Example:
+        Examples:
             >>> split = Split(np.zeros((20, 8, 8, 1), np.uint8), np.arange(20, dtype=np.int32) % 2)
             >>> dataset = Dataset("toy", split, split, split, num_outputs=2)
             >>> np.bincount(dataset.with_imbalance(0.2, seed=0).train.targets)
@@ -194,7 +194,7 @@ class Dataset:
         Raises:
             DatasetError: A number is out of range, or the targets are not one class for each example.
 
-        Example:
+        Examples:
             >>> split = Split(np.zeros((20, 8, 8, 1), np.uint8), np.arange(20, dtype=np.int32) % 2)
             >>> dataset = Dataset("toy", split, split, split, num_outputs=2)
             >>> int((dataset.with_label_noise(0.4, seed=0).train.targets != split.targets).sum())

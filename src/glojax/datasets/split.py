@@ -22,7 +22,7 @@ class Split:
         targets: [N, ...] int32 or finite float32; see `Dataset` for what they are.
         weights: [N] float32, at least 0 and not all 0: how much each example counts, in losses and metrics. None for 1.
 
-    Example:
+    Examples:
         >>> split = Split(np.zeros((5, 8, 8, 1), np.uint8), np.arange(5, dtype=np.int32))
         >>> len(split)
         5

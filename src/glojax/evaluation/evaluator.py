@@ -252,7 +252,7 @@ class LocalEvaluator(PoolEvaluator):
         journal: Keeps the results of single trainings; None for a new one in memory. Evaluators may share one.
         on_training: Called with the result of each training that an evaluation needs, as soon as it is known.
 
-    Example:
+    Examples:
         >>> from glojax.datasets import load_dataset
         >>> from glojax.networks import DigitsCNN
         >>> config = TrainingConfig(num_steps=2, batch_size=32, learning_rate=0.05)

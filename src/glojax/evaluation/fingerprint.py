@@ -71,7 +71,7 @@ def shape_of(tree: LossTree, num_classes: int, prob_epsilon: float = DEFAULT_PRO
     Raises:
         ConfigurationError: There are fewer than two classes.
 
-    Example:
+    Examples:
         >>> one, other = (shape_of(LossTree.parse(text), 10) for text in ("x * log(y)", "x + 2 * (3 * y + log(y) * x)"))
         >>> one.fingerprint == other.fingerprint, round(one.pull, 6), round(other.pull, 6)
         (True, 0.9, 1.8)

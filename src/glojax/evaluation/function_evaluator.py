@@ -49,7 +49,7 @@ class FunctionEvaluator(PoolEvaluator):
     Raises:
         ConfigurationError: The function cannot be traced, or does not give a number; or an argument is out of range.
 
-    Example:
+    Examples:
         >>> from glojax.evaluation import evaluate
         >>> def steepness(loss, key):
         ...     return -jax.grad(lambda logits: loss(logits, jnp.array(0)))(jnp.zeros(2))[0]

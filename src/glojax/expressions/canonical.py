@@ -44,7 +44,7 @@ def canonical(tree: LossTree, domain: Domain = "probability") -> LossTree:
     power is divided by a larger one, and where a part of an infinite term cancels (`3 * log(x) - log(x)` becomes
     `0 * log(x) + 2 * log(x)`).
 
-    Example:
+    Examples:
         >>> str(canonical(LossTree.parse("y * (-x / (y * y)) + log(y)")))
         'log(y) - x / y'
     """

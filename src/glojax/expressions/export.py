@@ -18,7 +18,7 @@ _ATOM: Final = OPERATORS["constant"].precedence
 def to_latex(tree: LossTree) -> str:
     r"""Write a loss function of the label `x` and the probability `y` as a LaTeX formula, without dollar signs.
 
-    Example:
+    Examples:
         >>> print(to_latex(LossTree.parse("0.5*log(y) * (1 - x)^2")))
         0.5 \, \log\left(y\right) \, \left(1 - x\right)^{2}
     """

@@ -22,7 +22,7 @@ def to_sympy(tree: LossTree) -> Any:
         ConfigurationError: SymPy is not installed.
         ExpressionError: SymPy lacks an operator of the tree.
 
-    Example:
+    Examples:
         >>> to_sympy(LossTree.parse("log(y) - x / y"))
         -x/y + log(y)
     """
@@ -57,7 +57,7 @@ def from_sympy(expression: Any) -> LossTree:
         ConfigurationError: SymPy is not installed.
         ExpressionError: No tree of at most `MAX_NODES` nodes says the expression.
 
-    Example:
+    Examples:
         >>> import sympy
         >>> x, y = sympy.symbols("x y")
         >>> str(from_sympy(sympy.log(y) - x / sympy.sqrt(y)))

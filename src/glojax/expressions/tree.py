@@ -28,7 +28,7 @@ class LossTree:
     Attributes:
         nodes: Exactly one tree in prefix order; a constant or exponent in it is at most `MAX_INTEGER` in magnitude.
 
-    Example:
+    Examples:
         >>> tree = LossTree.parse("log(y) - x / y")
         >>> tree.size, tree.depth, str(tree.subtree(3))
         (6, 2, 'x / y')

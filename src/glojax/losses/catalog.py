@@ -44,7 +44,7 @@ class PublishedLoss(NamedTuple):
         Raises:
             ConfigurationError: A parameter is unknown or not finite, or these values give no expression.
 
-        Example:
+        Examples:
             >>> str(PUBLISHED["focal"].tree(gamma=1.5))
             'x * (1 - y)^1.5 * log(y)'
         """
@@ -167,7 +167,7 @@ def taylor_cross_entropy(order: int) -> LossTree:
     Raises:
         ConfigurationError: The order is not from 1 to 20.
 
-    Example:
+    Examples:
         >>> str(taylor_cross_entropy(2))
         '-x * (1 - y) - x * (1 - y)^2 / 2'
     """
@@ -180,7 +180,7 @@ def taylor_cross_entropy(order: int) -> LossTree:
 def find_tree(name_or_text: str, domain: Domain | None = "probability") -> LossTree:
     """Return the tree of a name of `CATALOG` that is for this domain, or for any if it is None, or of an expression.
 
-    Example:
+    Examples:
         >>> str(find_tree("baikal")), str(find_tree("x * log(y)"))
         ('log(y) - x / y', 'x * log(y)')
     """
@@ -229,7 +229,7 @@ def make_loss(
     Returns:
         `loss_fn(logits, labels)`; see `Loss`.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> loss_fn = make_loss("x * log(y)")
         >>> loss_fn, [round(float(loss), 4) for loss in loss_fn(jnp.array([[0.0, 0.0], [2.0, 0.0]]), jnp.array([0, 1]))]

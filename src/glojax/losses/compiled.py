@@ -20,7 +20,7 @@ def compile_tree(tree: LossTree) -> Callable[[jax.Array, jax.Array], jax.Array]:
     All arrays have the shape and dtype of y, in which alone the function is differentiable. A loss of logits is more
     exact than the function of their softmax: see `glojax.losses.Loss`.
 
-    Example:
+    Examples:
         >>> function = compile_tree(LossTree.parse("x / y^2"))
         >>> float(function(jnp.float32(1.0), jnp.float32(0.5)))
         4.0

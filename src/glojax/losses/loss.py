@@ -151,7 +151,7 @@ class Loss:
             ConfigurationError: The target is unknown, or the link is none of a softmax.
             ExpressionError: The target lacks an operator of the tree.
 
-        Example:
+        Examples:
             >>> namespace = {}
             >>> exec(Loss("x * log(y)").to_python(), namespace)
             >>> float(namespace["loss"]([2.0, 0.0], 1).round(4))

@@ -30,7 +30,7 @@ class LossProgram:
             operators, and others that a program needs. They are no array: JAX compiles the interpreter for them.
         domain: Where x and y lie: "probability" for a softmax or sigmoid, "real" for regression.
 
-    Example:
+    Examples:
         >>> program = LossProgram.from_tree(LossTree.parse("log(y) - x / y"), capacity=8)
         >>> program.opcodes.shape, int(program.length)
         ((8,), 5)

@@ -39,7 +39,7 @@ def register_operator(operator: Operator, function: Function, *derivatives: Func
     Raises:
         ConfigurationError: The operator or its function does not fit, or a derivative is not that of the function.
 
-    Example:
+    Examples:
         >>> from glojax.losses import make_loss
         >>> register_operator(Operator("softplus", "softplus", 1), jax.nn.softplus, jax.nn.sigmoid)
         >>> float(make_loss("x * softplus(y)")(jnp.zeros(2), jnp.array(0))).__round__(4)

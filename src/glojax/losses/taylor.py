@@ -47,7 +47,7 @@ def taylor_tree(vector: Sequence[float], order: int = 3) -> LossTree:
     Raises:
         ConfigurationError: The order is out of range, or the vector has another length or an infinite number.
 
-    Example:
+    Examples:
         >>> str(taylor_tree([0.1, 0.2, 1.5, 2.5, 3.5], order=2))
         '1.5*(y - 0.2) + 2.5*(y - 0.2)^2 + 3.5*((x - 0.1) * (y - 0.2))'
     """

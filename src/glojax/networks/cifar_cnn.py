@@ -19,7 +19,7 @@ class CifarCNN(nnx.Module):
     (convolutions), 0.04 (dense 384 and 192) and 1/192 (last layer), cut at two of them; biases that start at 0, 0.1,
     0.1, 0.1 and 0; weight decay on the kernels of dense 384 and 192 alone.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> CifarCNN(nnx.Rngs(0))(jnp.zeros((5, 24, 24, 3))).shape
         (5, 10)

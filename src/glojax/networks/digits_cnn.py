@@ -9,7 +9,7 @@ from glojax.networks.layers import ConvolutionBlock, dense
 class DigitsCNN(nnx.Module):
     """3x3 convolution 16, ReLU, 2x2 pool; 3x3 convolution 32, ReLU, 2x2 pool; dense 64, ReLU; dense 10.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> DigitsCNN(nnx.Rngs(0))(jnp.zeros((5, 8, 8, 1))).shape
         (5, 10)

@@ -32,7 +32,7 @@ def from_functions(init: Callable[..., Any], apply: Callable[..., Any]) -> Netwo
             and a key that differs from step to step. In evaluation `train` is False, `key` is None, and the state is
             dropped.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> def init(key, inputs):
         ...     return jnp.zeros((inputs[0].size, 10)), {}
@@ -63,7 +63,7 @@ class SelectedOutput:
 def with_output(network: Any, output: Callable[[Any], jax.Array]) -> SelectedOutput:
     """Return a network with the array [B, C] that `output` takes from what a call returns.
 
-    Example:
+    Examples:
         >>> network = with_output(linen.Dense(10), output=lambda outputs: outputs[0])  # of (logits, auxiliary)
     """
     return SelectedOutput(network, output)

@@ -13,7 +13,7 @@ class MnistCNN(nnx.Module):
     Source: Gonzalez and Miikkulainen (2020), section IV-A1. It gives neither padding nor initialization: ours are
     "SAME" and Glorot-uniform with zero biases.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> MnistCNN(nnx.Rngs(0))(jnp.zeros((5, 28, 28, 1))).shape
         (5, 10)

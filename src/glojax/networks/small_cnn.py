@@ -16,7 +16,7 @@ class SmallCNN(nnx.Module):
     `for_data` fits it to a data set with images of `input_shape`: H, W and channels, or H and W. Weight decay acts on
     the kernel of the dense 64.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> SmallCNN(nnx.Rngs(0), input_shape=(9, 15, 3), num_outputs=4)(jnp.zeros((5, 9, 15, 3))).shape
         (5, 4)

@@ -14,7 +14,7 @@ class SmallFCN(nnx.Module):
 
     `for_data` fits it to a data set.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> SmallFCN(nnx.Rngs(0), input_shape=(9, 15, 1), num_outputs=4)(jnp.zeros((2, 9, 15, 1))).shape
         (2, 9, 15, 4)

@@ -16,7 +16,7 @@ class SmallMLP(nnx.Module):
 
     `for_data` fits it to a data set. Weight decay acts on the kernels of the hidden layers.
 
-    Example:
+    Examples:
         >>> SmallMLP(nnx.Rngs(0), input_shape=(13,), num_outputs=3)(jnp.zeros((5, 13))).shape
         (5, 3)
     """

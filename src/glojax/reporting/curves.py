@@ -32,7 +32,7 @@ def binary_loss_curve(tree: LossTree, num_points: int = 999) -> LossCurve:
 
     Source: Gonzalez and Miikkulainen (2020), figure 6.
 
-    Example:
+    Examples:
         >>> round(binary_loss_curve(LossTree.parse("log(y) - x / y")).minimum, 2)
         0.71
     """
@@ -46,7 +46,7 @@ def binary_loss_curve(tree: LossTree, num_points: int = 999) -> LossCurve:
 def distance_loss_curve(tree: LossTree, num_points: int = 999) -> LossCurve:
     """Return the loss of a number, `-f(0, y)`, over evenly spaced predictions y from -3 to 3 of the target 0.
 
-    Example:
+    Examples:
         >>> distance_loss_curve(LossTree.parse("-(x - y)^2")).minimum
         0.0
     """

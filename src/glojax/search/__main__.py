@@ -138,7 +138,7 @@ def with_defaults(options_type: type[Any], arguments: Sequence[str]) -> type[Any
 def with_optimizer_arguments(arguments: Sequence[str]) -> list[str]:
     """Return the arguments with the optimizer's own behind its name.
 
-    Example:
+    Examples:
         >>> with_optimizer_arguments(["--optimizer", "adam", "--seed", "1", "--optimizer.b1", "0.95"])
         ['--seed', '1', '--optimizer', 'adam', 'b1=0.95']
     """

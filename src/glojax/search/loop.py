@@ -33,7 +33,7 @@ class Search:
     Attributes:
         evaluations: All that were told, in their order.
 
-    Example:
+    Examples:
         >>> import glojax
         >>> from glojax.networks import DigitsCNN
         >>> config = glojax.TrainingConfig(num_steps=2, batch_size=32, learning_rate=0.05)

@@ -15,7 +15,7 @@ class RandomSearch(GeneticStrategy):
 
     Selection is of use only if it finds better losses than this strategy with as many evaluations.
 
-    Example:
+    Examples:
         >>> from glojax import GeneticConfig
         >>> [str(tree) for tree in RandomSearch(GeneticConfig(), seed=0, initial=[LossTree.parse("x * y")]).ask(1)]
         ['x * y']

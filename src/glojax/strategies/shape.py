@@ -19,7 +19,7 @@ class ShapeSearch(SteadyStateSearch):
     Source: Real et al. (2019, Regularized evolution), for tournaments without generations; there the oldest leave,
     which guards against luck in training. Here the leaders have been trained with several seeds (`RaceRule`).
 
-    Example:
+    Examples:
         >>> from glojax import GeneticConfig
         >>> len(ShapeSearch(GeneticConfig(population_size=20, selection="tournament"), seed=0).ask(100))
         20

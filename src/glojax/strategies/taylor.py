@@ -28,7 +28,7 @@ class TaylorConfig:
 
     Source: Gonzalez and Miikkulainen (2021), arXiv 2002.00059, and the configurations published with its code.
 
-    Example:
+    Examples:
         >>> TaylorConfig(order=1)
         Traceback (most recent call last):
             ...
@@ -74,7 +74,7 @@ class TaylorSearch:
     Source: Gonzalez and Miikkulainen (2021), arXiv 2002.00059. They treat members that violate their invariant as we
     treat those that do not meet the constraint. The constraints, and the rounding to six digits, are ours.
 
-    Example:
+    Examples:
         >>> search = TaylorSearch(TaylorConfig(order=2), seed=0)
         >>> len(search.ask(100)), len(search.ask(100))
         (28, 0)

@@ -29,7 +29,7 @@ class Metric:
         worst: The score of a training that failed. None where no score is the worst: then a loss has no fitness unless
             all its trainings end.
 
-    Example:
+    Examples:
         >>> def squared_error(outputs, targets, weights):
         ...     return jnp.average(jnp.square(outputs - targets).mean(axis=-1), weights=weights)
         >>> metric = Metric(squared_error, lower_is_better=True)

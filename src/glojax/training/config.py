@@ -33,7 +33,7 @@ class TrainingConfig:
     Raises:
         ConfigurationError: A value is out of its range.
 
-    Example:
+    Examples:
         >>> config = TrainingConfig(num_steps=200, batch_size=64, learning_rate=0.001, optimizer="adam")
         >>> config.optimizer
         Optimizer(name='adam', arguments=())

@@ -38,7 +38,7 @@ class Optimizer:
         ConfigurationError: The optimizer or an argument is unknown, a value is not accepted, or the optimizer needs
             more than gradients and parameters, or keeps the learning rate in its state.
 
-    Example:
+    Examples:
         >>> optimizer = Optimizer.of("adam", b1=0.95)
         >>> print(optimizer)
         adam b1=0.95

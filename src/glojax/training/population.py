@@ -82,7 +82,7 @@ def train_population(
         ConfigurationError: `chunk_size` is below 1, keys are not typed, the numbers of programs, keys and rates differ,
             or the mesh lacks its axis.
 
-    Example:
+    Examples:
         >>> from glojax.datasets import load_dataset
         >>> from glojax.losses import find_tree
         >>> from glojax.networks import DigitsCNN

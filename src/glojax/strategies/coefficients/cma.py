@@ -49,7 +49,7 @@ class CmaEs:
     weights would not sum to 1; and a generation without any finite fitness does not change the distribution. Deviations
     of evosax: it adds 1e-8 to the variances in each generation, and limits elements of the covariance matrix to 1e8.
 
-    Example:
+    Examples:
         >>> strategy = CmaEs([3.0, 3.0], TuningConfig(generations=100), seed=0)
         >>> while strategy.stop_reason is None:
         ...     members = strategy.ask()

@@ -20,7 +20,7 @@ class TuningConfig:
     rank-mu updates. Population size: Hansen, "The CMA Evolution Strategy: A Tutorial" (2016), equation 48. `patience`
     and the number of generations are ours.
 
-    Example:
+    Examples:
         >>> TuningConfig(sigma=-1)
         Traceback (most recent call last):
             ...

@@ -32,7 +32,7 @@ NUM_DIGITS = 6
 class CoefficientLayout:
     """A loss function whose K free coefficients are a vector.
 
-    Example:
+    Examples:
         >>> layout = CoefficientLayout.of(LossTree.parse("log(y) - x / y"), "independent")
         >>> layout.indices
         (1, 2, 3)
@@ -106,7 +106,7 @@ def independent_layout(tree: LossTree) -> CoefficientLayout:
 
     If a divisor has the coefficient 0, so that the function is undefined, a coefficient becomes NaN.
 
-    Example:
+    Examples:
         >>> str(independent_layout(LossTree.parse("3.0*(5.0*x + 2.0*y)")).tree)
         '15.0*x + 6.0*y'
     """

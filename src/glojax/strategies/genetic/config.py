@@ -63,7 +63,7 @@ class GeneticConfig:
     Source: Gonzalez and Miikkulainen (2020), section III-A. `coefficient_rate`, `tournament_size`, `max_nodes` and the
     selection kinds `rank` and `tournament` are ours.
 
-    Example:
+    Examples:
         >>> GeneticConfig(crossover_rate=80)
         Traceback (most recent call last):
             ...

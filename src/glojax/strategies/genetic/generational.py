@@ -25,7 +25,7 @@ class GenerationalSearch(GeneticStrategy):
 
     Source: Gonzalez and Miikkulainen (2020), section III-A. The order among equals is ours.
 
-    Example:
+    Examples:
         >>> from glojax import GeneticConfig
         >>> search = GenerationalSearch(GeneticConfig(population_size=20), seed=0)
         >>> len(search.ask(100)), len(search.ask(100))

@@ -33,7 +33,7 @@ class SteadyStateSearch(GeneticStrategy):
     (Whitley, 1989), has a much higher pressure (Syswerda, 1991), and would let copies of the best fill a population
     whose parents may be copied. Ours: the elites stay, as in the generational algorithm.
 
-    Example:
+    Examples:
         >>> from glojax import GeneticConfig
         >>> len(SteadyStateSearch(GeneticConfig(population_size=20), seed=0).ask(100))
         20
