@@ -48,8 +48,9 @@ class Race:
             normal = rule.rate / abs(shape_of(training.tree, 10).pull)
             factor = round(training.learning_rate / normal, 3)
             self.trained.append((steps, factor, training.seed))
-            return scalar_result(score(*self.trained[-1]), steps=steps)
+            return scalar_result(score(*self.trained[-1]), steps=0 if self.crashes else steps)
 
+        self.crashes = False
         self.trained: list[tuple[int, float, int]] = []
         self._pool, self._rule = FakePool(result), rule
         self.evaluator = PoolEvaluator(self._pool, replace(CONFIG, metric=metric), rule)
@@ -69,6 +70,14 @@ def test_a_loss_that_does_well_climbs_the_rungs_and_gets_all_seeds_at_its_best_r
     assert (evaluation.status, evaluation.fitness, evaluation.learning_rate) == ("trained", 0.906, 1.0)
     assert evaluation.steps == 10 + 3 * 20 + 3 * 100
     assert evaluation.scores("validation") == [0.905, 0.906, 0.907]
+
+
+def test_a_training_that_crashes_on_a_rung_is_a_crash() -> None:
+    race = Race(lambda steps, factor, seed: 0.9)
+    race.crashes = True
+    evaluation = race()
+    assert (evaluation.status, evaluation.fitness, evaluation.rejected_by) == ("crashed", None, None)
+    assert len(race.trained) == 1
 
 
 def test_rates_that_are_close_after_the_last_rung_are_all_trained_in_full() -> None:

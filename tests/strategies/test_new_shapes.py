@@ -5,9 +5,11 @@ from functools import partial
 
 import pytest
 
+from glojax.errors import ConfigurationError
 from glojax.evaluation import Evaluation, shape_of
 from glojax.expressions import LossTree
 from glojax.strategies import GeneticConfig, NewShapes, RandomSearch, ShapeSearch, SteadyStateSearch
+from glojax.strategies.genetic import reproduction
 from tests.strategies.driving import ask_all, fitness_of_text, tell_all
 
 CONFIG = GeneticConfig(population_size=20, selection="tournament", tournament_size=5, initial_depth=3)
@@ -27,6 +29,39 @@ def test_no_draw_is_wasted(strategy: type[RandomSearch] | type[ShapeSearch]) -> 
     assert all(shape(tree).is_trainable for tree in asked)
     assert shapes.draws["new"] >= 60
     assert min(shapes.draws[name] for name in ("lacks_variable", "known", "gradient")) > 0
+
+
+@pytest.mark.parametrize("strategy", [RandomSearch, ShapeSearch])
+def test_a_search_that_runs_out_of_shapes_ends_with_what_it_has(
+    strategy: type[RandomSearch] | type[ShapeSearch],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(reproduction, "_MAX_DRAWS_PER_CANDIDATE", 100)
+    known = set[LossTree]()
+
+    def is_one_of_a_few(tree: LossTree) -> bool:
+        is_new = tree.size <= 2 and tree not in known
+        known.update([tree] * is_new)
+        return is_new
+
+    search = strategy(replace(CONFIG, initial_depth=1), 0, constraint=is_one_of_a_few)
+    asked: list[LossTree] = []
+    while trees := search.ask(20):
+        tell_all(search, trees, fitness_of_text)
+        asked += trees
+    assert set(asked) == known
+    assert len(asked) == len(known) > 3
+    assert caplog.text.count("The search ends here.") == 1
+    assert search.ask(1) == []
+
+
+def test_a_search_without_a_single_candidate_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reproduction, "_MAX_DRAWS_PER_CANDIDATE", 5)
+    with pytest.raises(ConfigurationError, match="Only 0 of 1 candidates"):
+        RandomSearch(CONFIG, 0, constraint=lambda tree: False).ask(1)
+    with pytest.raises(ConfigurationError, match="Only 0 of 20 candidates"):
+        ShapeSearch(CONFIG, 0, constraint=lambda tree: False)
 
 
 def test_the_shortest_text_stands_for_all() -> None:

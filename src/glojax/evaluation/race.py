@@ -127,7 +127,10 @@ class RaceRule:
             planned = [Planned(rung.num_steps, rate, first) for rate in rates[: rung.num_rates]]
             if set(planned) - results.keys():
                 return planned
-            fitnesses = [mean_fitness([trial(one)], lower_is_better) for one in planned]
+            trials = [trial(one) for one in planned]
+            if any(one.num_steps == 0 for one in trials):
+                return evaluated(tree, trials[:1], trials, lower_is_better, steps=steps)
+            fitnesses = [mean_fitness([one], lower_is_better) for one in trials]
             highest = max(fitnesses)
             rung_fitness = highest if np.isfinite(highest) else None
             least = highest - PROMISING * abs(highest)

@@ -91,7 +91,9 @@ class ShapeRun:
         strategy = RandomSearch(options.genetic, 2**31 + options.seed, initial=self._initial(), constraint=shapes)
         search = Search(strategy, self._evaluator(), on_evaluation=count)
         display.start_phase("Random shapes", num_steps, "candidate-steps")
-        while tally.candidate_steps < num_steps:
+        before = -1
+        while before < len(search.evaluations) and tally.candidate_steps < num_steps:
+            before = len(search.evaluations)
             search.run(options.genetic.population_size)
         return self._candidates(search.found, shapes, tally)
 

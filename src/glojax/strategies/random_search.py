@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from glojax.expressions import LossTree
-from glojax.strategies.genetic import GeneticStrategy, draw_trees, require_valid
+from glojax.strategies.genetic import GeneticStrategy, OutOfCandidatesError, draw_trees, require_valid
 
 if TYPE_CHECKING:
     from glojax.evaluation import Evaluation
@@ -24,12 +24,21 @@ class RandomSearch(GeneticStrategy):
     def _start(self, initial: Sequence[LossTree]) -> None:
         require_valid(initial, self._config, self._constraint)
         self._initial = list(initial)
+        self._has_asked = False
 
     def ask(self, room: int) -> list[LossTree]:
-        """Return `room` candidates."""
-        first, self._initial = self._initial[:room], self._initial[room:]
-        # One at a time, so that the number of draws for each is limited as if it were asked for alone.
-        return first + [draw_trees(self._config, self._rng, 1, self._constraint)[0] for _ in range(room - len(first))]
+        """Return `room` candidates, or fewer if many draws in a row gave none."""
+        asked, self._initial = self._initial[:room], self._initial[room:]
+        while len(asked) < room and not self._is_at_end:
+            try:
+                # One at a time, so that the number of draws for each is limited as if it were asked for alone.
+                asked += draw_trees(self._config, self._rng, 1, self._constraint)
+            except OutOfCandidatesError as error:
+                if not (asked or self._has_asked):
+                    raise
+                self._end(error)
+        self._has_asked |= bool(asked)
+        return asked
 
     def tell(self, tree: LossTree, evaluation: "Evaluation") -> None:
         """Ignore the evaluation."""

@@ -6,6 +6,7 @@ from glojax.strategies.genetic.generational import GenerationalSearch as Generat
 from glojax.strategies.genetic.mutation import mutate as mutate
 from glojax.strategies.genetic.reproduction import (
     GeneticStrategy as GeneticStrategy,
+    OutOfCandidatesError as OutOfCandidatesError,
     breed as breed,
     draw_trees as draw_trees,
     require_valid as require_valid,

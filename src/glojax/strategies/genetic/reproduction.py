@@ -1,5 +1,6 @@
 """The parts of the genetic algorithm that its strategies share: the first population, and children of parents."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
@@ -15,8 +16,22 @@ from glojax.strategies.genetic.mutation import mutate
 from glojax.strategies.genetic.sampling import random_tree
 from glojax.strategies.genetic.selection import select_parents
 
+_log = logging.getLogger(__name__)
+
 #: Draws for each candidate after which the search for valid trees ends with an error.
 _MAX_DRAWS_PER_CANDIDATE = 20_000
+
+
+class OutOfCandidatesError(ConfigurationError):
+    """Too many draws in a row gave no candidate.
+
+    Attributes:
+        trees: The valid ones drawn before.
+    """
+
+    def __init__(self, message: str, trees: list[LossTree]):
+        super().__init__(message)
+        self.trees = trees
 
 
 class GeneticStrategy(ABC):
@@ -40,11 +55,17 @@ class GeneticStrategy(ABC):
         self._config = config
         self._rng = np.random.default_rng(seed)
         self._constraint = constraint
+        self._is_at_end = False
         self._start(initial)
 
     @abstractmethod
     def _start(self, initial: Sequence[LossTree]) -> None:
         """Set up the first candidates."""
+
+    def _end(self, error: OutOfCandidatesError) -> None:
+        """Ask for no further candidate, and say why."""
+        self._is_at_end = True
+        _log.warning("%s The search ends here.", error)
 
 
 def draw_trees(
@@ -84,14 +105,22 @@ def breed(
 def first_population(
     config: GeneticConfig, rng: np.random.Generator, initial: Sequence[LossTree], constraint: Constraint
 ) -> list[LossTree]:
-    """Return the initial candidates, then random ones, `config.population_size` in all."""
+    """Return the initial candidates, then random ones, `config.population_size` in all.
+
+    Raises:
+        OutOfCandidatesError: There are not as many; its trees are those there are.
+    """
     if len(initial) > config.population_size:
         raise ConfigurationError(
             f"Got {len(initial)} initial losses for a population_size of {config.population_size}; give fewer, or "
             "raise population_size."
         )
     require_valid(initial, config, constraint)
-    return [*initial, *draw_trees(config, rng, config.population_size - len(initial), constraint)]
+    try:
+        return [*initial, *draw_trees(config, rng, config.population_size - len(initial), constraint)]
+    except OutOfCandidatesError as error:
+        error.trees[:0] = initial
+        raise
 
 
 def require_valid(initial: Sequence[LossTree], config: GeneticConfig, constraint: Constraint) -> None:
@@ -125,10 +154,11 @@ def _gather(
     while len(trees) < number:
         num_draws += 1
         if num_draws > _MAX_DRAWS_PER_CANDIDATE * number:
-            raise ConfigurationError(
+            raise OutOfCandidatesError(
                 f"Only {len(trees)} of {number} candidates could be drawn with at most max_nodes = {config.size_limit} "
                 "nodes that meet the constraint; expected most draws to fit: raise max_nodes, lower expand_rate, or "
-                "loosen the constraint."
+                "loosen the constraint.",
+                trees,
             )
         trees += [tree for tree in draw() if tree.size <= config.size_limit and constraint(tree)]
     return trees

@@ -10,6 +10,7 @@ from glojax.expressions import LossTree
 from glojax.strategies.base import not_outstanding
 from glojax.strategies.genetic.reproduction import (
     GeneticStrategy,
+    OutOfCandidatesError,
     breed,
     first_population,
     fittest_first,
@@ -24,9 +25,10 @@ class SteadyStateSearch(GeneticStrategy):
     """The steady-state genetic algorithm: it breeds from the candidates evaluated so far whenever there is room.
 
     It asks for a random population first, the same as `GenerationalSearch`. Once all of it is evaluated, it asks for
-    the two children of a pair of parents of the present population, then those of the next pair. At most
-    `config.population_size` candidates are outstanding. An evaluated candidate enters the population. When there are
-    more than `config.population_size`, the one that entered first leaves, except for the `config.num_elites` fittest.
+    the two children of a pair of parents of the present population, then those of the next pair, until many draws in a
+    row give no candidate. At most `config.population_size` candidates are outstanding. An evaluated candidate enters
+    the population. When there are more than `config.population_size`, the one that entered first leaves, except for the
+    `config.num_elites` fittest.
 
     Source: De Jong and Sarma (1993, Generation gaps revisited) found first in, first out closest to the generational
     algorithm in the lifetime of candidates and the pressure of selection. Replacing the worst, as GENITOR does
@@ -40,15 +42,25 @@ class SteadyStateSearch(GeneticStrategy):
     """
 
     def _start(self, initial: Sequence[LossTree]) -> None:
-        self._next = deque(first_population(self._config, self._rng, initial, self._constraint))
+        try:
+            first = first_population(self._config, self._rng, initial, self._constraint)
+        except OutOfCandidatesError as error:
+            if not (first := error.trees):
+                raise
+        self._next = deque(first)
+        self._num_first = len(first)
         self._outstanding: Counter[LossTree] = Counter()
         self._population: deque[tuple[LossTree, float | None]] = deque()
 
     def ask(self, room: int) -> list[LossTree]:
         """Return the next candidates; none while the first population, or as many others, are being evaluated."""
         room = min(room, self._config.population_size - self._outstanding.total())
-        while len(self._next) < room and len(self._population) >= self._config.population_size:
-            self._next.extend(breed(*self._trees_and_fitness(), self._config, self._rng, 1, self._constraint))
+        while len(self._next) < room and len(self._population) >= self._num_first and not self._is_at_end:
+            try:
+                self._next.extend(breed(*self._trees_and_fitness(), self._config, self._rng, 1, self._constraint))
+            except OutOfCandidatesError as error:
+                self._next.extend(error.trees)
+                self._end(error)
         asked = [self._next.popleft() for _ in range(min(room, len(self._next)))]
         self._outstanding.update(asked)
         return asked
