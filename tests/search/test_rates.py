@@ -76,12 +76,22 @@ def test_the_power_of_the_scale_is_that_of_the_optimizers_first_step(optimizer: 
 
 
 def test_the_bars_of_a_race_are_half_way_from_an_untrained_network_to_cross_entropy() -> None:
-    rule = race(evaluator(0.4), 0.4, (1, 2), factors=(0.5, 1.0, 2.0), audit_share=0.1, num_classes=10)
+    rule, rival = race(
+        evaluator(0.4), {CROSS_ENTROPY: 0.4}, (1, 2), factors=(0.5, 1.0, 2.0), audit_share=0.1, num_classes=10
+    )
     untrained, lowest, best = 0.0, 0.9 - 0.1 * np.log(2), 0.9
     assert [(rung.num_steps, rung.num_rates) for rung in rule.rungs] == [(10, 1), (20, 3)]
     assert [rung.bar for rung in rule.rungs] == pytest.approx(
         [(untrained + lowest) / 2, (untrained + best) / 2], abs=1e-5
     )
-    assert (rule.bar, rule.seeds, rule.audit_share) == (0.9, (1, 2), 0.1)
+    assert (rule.bar, rival, rule.seeds, rule.audit_share) == (0.9, 0.9, (1, 2), 0.1)
     assert rule.rates(rule.shape(CROSS_ENTROPY)) == pytest.approx([0.2, 0.4, 0.8])
     assert rule.rates(rule.shape(BAIKAL)) == pytest.approx([0.02, 0.04, 0.08])
+
+
+def test_a_loss_needs_the_score_of_the_best_standard_loss_for_further_seeds() -> None:
+    rates = {BAIKAL: 0.4, CROSS_ENTROPY: 0.8}
+    rule, rival = race(evaluator(0.4), rates, (1, 2), factors=(1.0,), audit_share=0.1, num_classes=10)
+    assert rule.bar == 0.9
+    assert rival == pytest.approx(0.9 - 0.1 * math.log(2), abs=1e-5)
+    assert rule.rates(rule.shape(CROSS_ENTROPY)) == pytest.approx([0.8])

@@ -1,16 +1,16 @@
-"""The fitness rule of a search for shapes: each loss at its best rate, by a race.
+"""The fitness rule of a search for shapes: each loss at its best rate, by a race against the standard losses.
 
 A race stops early what is behind. A loss is trained at the first of its rates for a few steps, then at all of them for
 some more; what learns much less than cross-entropy does in as many steps is rejected. Its promising rates are trained
-in full with one seed, and the best one goes on to further seeds as long as its mean score is at least that of
-cross-entropy: so no loss leads by the luck of one seed.
+in full with one seed, and the best one goes on to further seeds as long as its mean score is at least that of the best
+standard loss: so no loss leads by the luck of one seed, and few need more than one.
 
-It is a race against a fixed competitor, and not successive halving among candidates, so that the fitness of a loss
+It is a race against fixed competitors, and not successive halving among candidates, so that the fitness of a loss
 depends on nothing but the loss, however many devices there are and in whatever order trainings end. Each rung begins
 from the start: a training is its seed, rate and steps, and the journal needs no states.
 
 Source: Maron and Moore (1994, Hoeffding races), for the idea; Jamieson and Talwalkar (2016, Non-stochastic best arm
-identification), for rungs of growing budgets. The fixed competitor, and the audit, are ours.
+identification), for rungs of growing budgets. The fixed competitors, and the audit, are ours.
 """
 
 import hashlib
@@ -59,7 +59,7 @@ class RaceRule:
             see the scale.
         factors: Multiples of the normalised rate, ascending.
         rungs: The short trainings, in their order.
-        bar: The fitness of cross-entropy; a loss below it gets no further seed.
+        bar: The fitness of the best standard loss at its own best rate; a loss below it gets no further seed.
         seeds: The first one is that of rungs and of the choice of the rate.
         audit_share: The share of losses that are trained in full whatever the heuristics say.
         num_classes: n.

@@ -73,7 +73,6 @@ def resume(options: ResumeOptions, console: Console) -> None:
 def _run_shapes(run: Run, options: RunOptions) -> _Outcome:
     """Search for a shape, tune it, then compare it with the standard losses, each at its own best rate."""
     shapes = ShapeRun(run, options)
-    shapes.sweep_standard()
     discovered = shapes.discover()
     best = {"discovered": discovered.finalists[0]}
     record: dict[str, Any] = {"search": discovered.record, "discovered": _choice_record(discovered.finalists)}

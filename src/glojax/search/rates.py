@@ -1,4 +1,4 @@
-"""The best learning rate of each of several losses, by a sweep; and the race that follows from cross-entropy's."""
+"""The best learning rate of each of several losses, by a sweep; and the race that follows from those."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ from glojax.tasks import TASKS
 from glojax.training import TrainingConfig
 from glojax.training.config import MAX_RATE, MIN_RATE
 
-#: The loss that candidates race against.
+#: The loss whose first step and first scores candidates are measured by.
 RIVAL: Final = "cross_entropy"
 
 #: Rates of a sweep are so far apart; those beside the best one, in the end, by its square root.
@@ -172,38 +172,45 @@ def scale_power(config: TrainingConfig) -> float:
 
 def race(
     evaluator: Evaluator,
-    rate: float,
+    rates: Mapping[LossTree, float],
     seeds: Sequence[int],
     *,
     factors: Sequence[float],
     audit_share: float,
     num_classes: int,
-) -> RaceRule:
-    """Return the rule by which losses race against cross-entropy, whose own best rate is given."""
+) -> tuple[RaceRule, float]:
+    """Return the rule by which losses race against the standard losses, and the fitness of cross-entropy by it.
+
+    The standard losses, cross-entropy among them, come with their own best rates.
+    """
     config, rival = evaluator.config, CATALOG[RIVAL]
+    rate = rates[rival]
     power, pull = scale_power(config), shape_of(rival, num_classes, config.prob_epsilon).pull
     all_seeds = tuple(seeds)
     steps = [max(1, round(share * config.num_steps)) for share in _RUNG_SHARES]
-    rates = tuple(rate * factor for factor in factors)
+    around = tuple(rate * factor for factor in factors)
     rules = [
         FitnessRule(all_seeds, (MIN_RATE,), num_steps=steps[0]),
-        FitnessRule(all_seeds, rates[:1], num_steps=steps[0]),
+        FitnessRule(all_seeds, around[:1], num_steps=steps[0]),
+        FitnessRule(all_seeds, around, num_steps=steps[1]),
     ]
-    rules += [FitnessRule(all_seeds, rates, num_steps=steps[1]), FitnessRule(all_seeds, (rate,))]
-    untrained, *rungs, whole = (
-        -math.inf if one.fitness is None else one.fitness for one in evaluate(evaluator, [rival] * len(rules), rules)
+    trees = [rival] * len(rules) + list(rates)
+    rules += [FitnessRule(all_seeds, (each,)) for each in rates.values()]
+    untrained, first, second, *whole = (
+        -math.inf if one.fitness is None else one.fitness for one in evaluate(evaluator, trees, rules)
     )
-    return RaceRule(
+    rule = RaceRule(
         rate=rate * abs(pull) ** power,
         power=power,
         factors=tuple(factors),
         rungs=tuple(
             Rung(number, 1 if index == 0 else len(factors), (untrained + score) / 2)
-            for index, (number, score) in enumerate(zip(steps, rungs, strict=True))
+            for index, (number, score) in enumerate(zip(steps, (first, second), strict=True))
         ),
-        bar=whole,
+        bar=max(whole),
         seeds=all_seeds,
         audit_share=audit_share,
         num_classes=num_classes,
         prob_epsilon=config.prob_epsilon,
     )
+    return rule, whole[list(rates).index(rival)]

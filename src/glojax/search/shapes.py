@@ -34,29 +34,27 @@ class ShapeRun:
     """
 
     def __init__(self, run: Run, options: DiscoverOptions):
-        """Find cross-entropy's best rate, and its scores that candidates race against."""
+        """Find the best rates of the standard losses, and their scores that candidates race against."""
         self._run, self._options = run, options
         self._num_classes, config = run.dataset.num_outputs, run.evaluator.config
         self.sweeps: dict[str, Sweep] = {}
-        self.sweep({RIVAL: CATALOG[RIVAL]}, {RIVAL: config.learning_rate})
+        trees = options.standard_trees
+        self.sweep({RIVAL: trees[RIVAL]}, {RIVAL: config.learning_rate})
         rate = self.sweeps[RIVAL].best.learning_rate
-        run.display.start_phase("Cross-entropy's race", (3 + options.rates) * options.replicates, "trainings")
-        self._rule = race(
+        if others := {name: tree for name, tree in trees.items() if name != RIVAL}:
+            starts = {name: normalised_rate(rate, tree, self._num_classes, config) for name, tree in others.items()}
+            self.sweep(others, starts)
+        rates = {trees[name]: found.best.learning_rate for name, found in self.sweeps.items()}
+        number = (2 + options.rates + len(rates)) * options.replicates
+        run.display.start_phase("Race of the standard losses", number, "trainings")
+        self._rule, self._rival = race(
             run.evaluator,
-            rate,
+            rates,
             options.seeds_of_search,
             factors=options.rate_multiples,
             audit_share=options.audit,
             num_classes=self._num_classes,
         )
-
-    def sweep_standard(self) -> None:
-        """Find the best learning rates of the other standard losses."""
-        rate, config = self.sweeps[RIVAL].best.learning_rate, self._run.evaluator.config
-        others = {name: tree for name, tree in self._options.standard_trees.items() if name != RIVAL}
-        if others:
-            starts = {name: normalised_rate(rate, tree, self._num_classes, config) for name, tree in others.items()}
-            self.sweep(others, starts)
 
     def sweep(self, losses: Mapping[str, LossTree], starts: Mapping[str, float]) -> None:
         """Find the best learning rate of each loss, and show what was tried."""
@@ -69,7 +67,7 @@ class ShapeRun:
 
     def discover(self) -> Candidates:
         """Search for new shapes, and choose between the best of them by fresh seeds."""
-        shapes, tally, display = self._new_shapes(), Tally(self._rule.bar), self._run.display
+        shapes, tally, display = self._new_shapes(), Tally(self._rival), self._run.display
 
         def count(evaluation: Evaluation) -> None:
             tally.add(evaluation)
@@ -81,7 +79,7 @@ class ShapeRun:
     def control(self, num_steps: int) -> Candidates:
         """Do the same, from the same losses on, with random shapes, until they have taken as many candidate-steps."""
         options, display = self._options, self._run.display
-        shapes, tally = self._new_shapes(), Tally(self._rule.bar)
+        shapes, tally = self._new_shapes(), Tally(self._rival)
 
         def count(evaluation: Evaluation) -> None:
             tally.add(evaluation)
