@@ -33,6 +33,15 @@ def test_the_snippet_of_the_readme_runs() -> None:
     assert names["found"][0].evaluation.fitness > 0
 
 
+def test_the_snippets_of_the_tutorial_say_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    for snippet in snippets("docs/tutorial.md"):
+        exec(snippet, names)
+    assert "import torch" in capsys.readouterr().out
+    np.testing.assert_allclose(names["ours"].pull, names["theirs"].pull, rtol=1e-9)
+    assert names["ours"].fingerprint == names["theirs"].fingerprint
+
+
 def test_the_readme_is_for_a_stranger() -> None:
     assert len((ROOT / "README.md").read_text().split()) <= 1300
 

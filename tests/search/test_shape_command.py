@@ -167,8 +167,7 @@ def test_it_prints_rates_and_verdicts(finished: Finished) -> None:
 
 
 def test_it_says_how_many_trainings_the_standard_losses_take_before_the_race(finished: Finished) -> None:
-    # With each of three seeds: at no rate, at the lowest rate of the first rung, at the three of the second; and all five
-    # losses whole.
+    # With each of three seeds, cross-entropy on the rungs, at no rate, one and three; and five losses in full.
     assert "Race of the standard losses: 30 trainings" in finished.output.splitlines()
 
 
