@@ -1,4 +1,5 @@
 import pickle
+from functools import partial
 from typing import Any
 
 import jax
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
 from jax.typing import DTypeLike
+from scipy.special import log_softmax
 
 from glojax import make_loss
 from glojax.errors import ConfigurationError, ExpressionError
@@ -14,70 +16,79 @@ from glojax.expressions import LossTree
 from glojax.losses import CATALOG, ClassReduction, Loss, LossProgram, interpret
 from glojax.losses.objective import objective
 from tests.derivatives import loss_gradient
+from tests.losses.exporting import dual_in_jax
 
 _rng = np.random.default_rng(3)
-LOGITS = jnp.asarray(_rng.normal(size=(6, 5)) * 2, jnp.float32)
-LABELS = jnp.asarray(np.eye(5)[_rng.integers(0, 5, 6)], jnp.float32)
+LOGITS = (_rng.normal(size=(6, 5)) * 2).astype(np.float32)
+LABELS = np.eye(5, dtype=np.float32)[_rng.integers(0, 5, 6)]
+
+#: Losses, each compiled as a whole.
+run = jax.jit(
+    lambda loss, *arrays, axis=-1, **options: loss(*arrays, axis, **options), static_argnums=0, static_argnames="axis"
+)
 
 
 @pytest.mark.parametrize("text", ["x * log(y)", "log(y) - x / y", "sqrt(x) * y^2 - 2 / (1 + y)", "x - y"])
 def test_the_gradient_in_the_logits_agrees_with_complex_steps(text: str) -> None:
-    gradient = jax.jit(jax.grad(lambda logits: make_loss(text)(logits, LABELS).sum()))(LOGITS)
-    expected = loss_gradient(LossTree.parse(text), np.asarray(LABELS), np.asarray(LOGITS))
-    np.testing.assert_allclose(gradient, expected, rtol=2e-4, atol=2e-5)
+    _, gradient = dual_in_jax(make_loss(text), LOGITS, LABELS)
+    np.testing.assert_allclose(gradient, loss_gradient(LossTree.parse(text), LABELS, LOGITS), rtol=2e-4, atol=2e-5)
 
 
 def test_a_program_and_its_tree_are_the_same_loss() -> None:
-    for tree in (CATALOG[name] for name in ("cross_entropy", "baikal", "baikal_cma", "next_generation")):
-        program = LossProgram.from_tree(tree, 64)
+    trees = [CATALOG[name] for name in ("cross_entropy", "baikal_cma", "next_generation")]
+    programs = LossProgram.from_trees(trees, 64)
 
-        def loss(logits: jax.Array, program: LossProgram = program) -> jax.Array:
-            return objective(interpret, "sum", 1e-7, program, LABELS, logits).sum()
+    @jax.jit
+    @jax.vmap
+    def of_programs(program: LossProgram) -> tuple[jax.Array, jax.Array]:
+        loss = partial(objective, interpret, "sum", 1e-7, program, jnp.asarray(LABELS))
+        values, pull_back = jax.vjp(loss, jnp.asarray(LOGITS))
+        return values, pull_back(jnp.ones_like(values))[0]
 
-        expected = jax.value_and_grad(lambda logits, tree=tree: make_loss(tree)(logits, LABELS).sum())
-        ours, theirs = jax.jit(jax.value_and_grad(loss))(LOGITS), jax.jit(expected)(LOGITS)
-        for mine, its in zip(ours, theirs, strict=True):
-            np.testing.assert_allclose(mine, its, rtol=1e-5, atol=1e-6)
+    for row, tree in enumerate(trees):
+        for mine, its in zip(of_programs(programs), dual_in_jax(make_loss(tree), LOGITS, LABELS), strict=True):
+            np.testing.assert_allclose(mine[row], its, rtol=1e-5, atol=1e-6)
 
 
 def test_the_objective_is_differentiable_in_forward_mode() -> None:
     loss = make_loss("log(y) - x / y")
     jacobian = jax.jit(jax.jacfwd(lambda logits: loss(logits, LABELS).sum()))(LOGITS)
-    gradient = jax.jit(jax.grad(lambda logits: loss(logits, LABELS).sum()))(LOGITS)
-    np.testing.assert_allclose(jacobian, gradient, rtol=1e-5)
+    np.testing.assert_allclose(jacobian, dual_in_jax(loss, LOGITS, LABELS)[1], rtol=1e-5)
 
 
 def test_the_mean_over_classes_is_the_sum_divided_by_their_number() -> None:
     summed, mean = (make_loss("log(y) - x / y", class_reduction=reduction) for reduction in ("sum", "mean"))
-    np.testing.assert_allclose(mean(LOGITS, LABELS), summed(LOGITS, LABELS) / 5, rtol=1e-6)
+    np.testing.assert_allclose(run(mean, LOGITS, LABELS), dual_in_jax(summed, LOGITS, LABELS)[0] / 5, rtol=1e-6)
 
 
 def test_probabilities_are_clipped_in_denominators_alone() -> None:
-    logits, label = jnp.float32([0.0, 100.0]), jnp.asarray(0)
+    logits, label = np.array([0.0, 100.0], np.float32), np.asarray(0)
     for text, expected in {"-x / y": 1e7, "-x / y^2": 1e14, "(x - 1) / (1 - y)": 1e7, "x * log(y)": 100}.items():
-        assert make_loss(text)(logits, label) == pytest.approx(expected, rel=1e-5)
-    assert make_loss("-x / y", prob_epsilon=1e-3)(logits, label) == pytest.approx(1e3, rel=1e-5)
-    assert not np.isfinite(make_loss("x / y", prob_epsilon=0.0)(2 * logits, label))
+        assert run(make_loss(text), logits, label) == pytest.approx(expected, rel=1e-5)
+    assert run(make_loss("-x / y", prob_epsilon=1e-3), logits, label) == pytest.approx(1e3, rel=1e-5)
+    assert not np.isfinite(run(make_loss("x / y", prob_epsilon=0.0), 2 * logits, label))
 
 
 def test_coefficients_multiply_the_nodes_in_prefix_order() -> None:
     loss = make_loss("x * log(y)", coefficients=(2.0, 1.0, 1.0, 1.0))
-    np.testing.assert_allclose(loss(LOGITS, LABELS), 2 * make_loss("x * log(y)")(LOGITS, LABELS), rtol=1e-6)
+    np.testing.assert_allclose(
+        run(loss, LOGITS, LABELS), 2 * dual_in_jax(make_loss("x * log(y)"), LOGITS, LABELS)[0], rtol=1e-6
+    )
 
 
 def test_integer_labels_are_one_hot_ones_and_soft_ones_are_mixed() -> None:
     loss = make_loss("log(y) - x / y")
-    integers = LABELS.argmax(axis=-1)
-    np.testing.assert_allclose(loss(LOGITS, integers), loss(LOGITS, LABELS), rtol=1e-6)
-    soft = jnp.full((6, 5), 0.2, jnp.float32)
-    every = jnp.stack([loss(LOGITS, jnp.full(6, label)) for label in range(5)])
-    np.testing.assert_allclose(loss(LOGITS, soft), every.mean(axis=0), rtol=1e-5)
+    every = [run(loss, LOGITS, np.full(6, label)) for label in range(5)]
+    soft = _rng.dirichlet(np.ones(5), size=6).astype(np.float32)
+    for labels in (LABELS, soft):
+        expected = (labels.T * every).sum(axis=0)
+        np.testing.assert_allclose(dual_in_jax(loss, LOGITS, labels)[0], expected, rtol=1e-5)
 
 
 def test_leading_axes_are_kept() -> None:
     loss = make_loss("x * log(y)")
-    assert jax.eval_shape(loss, jnp.zeros((2, 3, 4)), jnp.zeros((2, 3), jnp.int32)).shape == (2, 3)
-    assert jax.eval_shape(loss, jnp.zeros(4), jnp.asarray(1)).shape == ()
+    assert jax.eval_shape(loss, np.zeros((2, 3, 4), np.float32), np.zeros((2, 3), np.int32)).shape == (2, 3)
+    assert jax.eval_shape(loss, np.zeros(4, np.float32), np.asarray(1)).shape == ()
 
 
 @pytest.mark.parametrize(
@@ -90,7 +101,7 @@ def test_leading_axes_are_kept() -> None:
 )
 def test_labels_of_another_shape_are_refused(labels: np.ndarray, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        make_loss("x * log(y)")(LOGITS, jnp.asarray(labels))
+        make_loss("x * log(y)")(LOGITS, labels)
 
 
 def test_bad_arguments_are_refused() -> None:
@@ -106,65 +117,63 @@ def test_bad_arguments_are_refused() -> None:
 
 def test_logits_that_are_whole_numbers_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="Logits are of dtype int32"):
-        make_loss("x * log(y)")(jnp.zeros((2, 3), jnp.int32), jnp.zeros(2, jnp.int32))
+        make_loss("x * log(y)")(np.zeros((2, 3), np.int32), np.zeros(2, np.int32))
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 def test_weights_are_factors_on_the_classes_with_a_gradient_of_their_own(reduction: ClassReduction) -> None:
     loss = make_loss("x * log(y)", class_reduction=reduction)
-    weights, log_probs = jnp.float32([1.0, 2.0, 0.5, 0.0, 3.0]), jax.nn.log_softmax(LOGITS)
-
-    def expected(weights: jax.Array) -> jax.Array:
-        total = -(weights * LABELS * log_probs).sum(axis=-1)
-        return total if reduction == "sum" else total / weights.sum()
-
-    np.testing.assert_allclose(loss(LOGITS, LABELS, weights=weights), expected(weights), rtol=1e-5)
-    gradient = jax.grad(lambda weights: loss(LOGITS, LABELS, weights=weights).sum())(weights)
-    np.testing.assert_allclose(gradient, jax.grad(lambda weights: expected(weights).sum())(weights), rtol=1e-5)
+    weights, log_probs = (
+        np.array([1.0, 2.0, 0.5, 0.0, 3.0], np.float32),
+        log_softmax(LOGITS.astype(np.float64), axis=-1),
+    )
+    values, pull_back = jax.vjp(lambda weights: run(loss, LOGITS, LABELS, weights=weights), weights)
+    expected, slopes = -(weights * LABELS * log_probs).sum(axis=-1), -(LABELS * log_probs)
+    if reduction == "mean":
+        slopes = (slopes - expected[:, None] / weights.sum()) / weights.sum()
+        expected = expected / weights.sum()
+    np.testing.assert_allclose(values, expected, rtol=1e-5)
+    np.testing.assert_allclose(pull_back(np.ones(6, np.float32))[0], slopes.sum(axis=0), rtol=1e-5)
 
 
 def test_classes_that_are_not_there_have_no_probability() -> None:
-    loss, there = make_loss("log(y) - x / y", class_reduction="mean"), jnp.array([True, False, True, True, False])
-    few = LOGITS[:, there], jnp.arange(6) % 2
-    labels = jnp.array([0, 2])[few[1]]
-    for ours, theirs in zip(
-        jax.jit(jax.value_and_grad(lambda logits: loss(logits, labels, where=there).sum()))(LOGITS),
-        jax.jit(jax.value_and_grad(lambda logits: loss(logits, few[1]).sum()))(few[0]),
-        strict=True,
-    ):
-        np.testing.assert_allclose(ours if ours.ndim == 0 else ours[:, there], theirs, rtol=1e-5)
+    loss, there = make_loss("log(y) - x / y", class_reduction="mean"), np.array([True, False, True, True, False])
+    few = np.arange(6, dtype=np.int32) % 2
+    values, gradient = dual_in_jax(partial(loss, where=there), LOGITS, np.array([0, 2], np.int32)[few])
+    expected = dual_in_jax(loss, LOGITS[:, there], few)
+    np.testing.assert_allclose(values, expected[0], rtol=1e-5)
+    np.testing.assert_allclose(gradient[:, there], expected[1], rtol=1e-5, atol=1e-7)
 
 
 def test_the_classes_may_lie_along_any_axis() -> None:
-    loss, weights = make_loss("log(y) - x / y"), jnp.arange(1.0, 6.0)
-    ours = loss(LOGITS.T, LABELS.T, axis=0, weights=weights[:, None])
-    np.testing.assert_allclose(ours, loss(LOGITS, LABELS, weights=weights), rtol=1e-6)
+    loss, weights = make_loss("log(y) - x / y"), np.arange(1, 6, dtype=np.float32)
+    ours = run(loss, LOGITS.T, LABELS.T, axis=0, weights=weights[:, None])
+    np.testing.assert_allclose(ours, run(loss, LOGITS, LABELS, weights=weights), rtol=1e-6)
 
 
 @pytest.mark.parametrize("text", ["x * log(y)", "log(y) - x / y", "-(x - y)^2"])
 def test_padding_has_no_loss_and_no_gradient(text: str) -> None:
-    labels = jnp.array([0, -1, -100, 3, 5, 127], jnp.int8)
-    loss, is_padding = jax.jit(make_loss(text)), np.array([False, True, True, False, True, True])
-    logits = LOGITS.at[1].set(jnp.nan)
-    gradient = jax.grad(lambda logits: loss(logits, labels).sum())(logits)
-    np.testing.assert_array_equal(loss(logits, labels) == 0, is_padding)
-    np.testing.assert_array_equal((gradient == 0).all(axis=-1), is_padding)
+    labels, is_padding = np.array([0, -1, -100, 3, 5, 127], np.int8), np.array([False, True, True, False, True, True])
+    logits = np.where(np.arange(6)[:, None] == 1, np.float32(np.nan), LOGITS)
+    losses, gradient = dual_in_jax(make_loss(text), logits, labels)
+    np.testing.assert_array_equal(losses == 0, is_padding)
+    np.testing.assert_array_equal((np.asarray(gradient) == 0).all(axis=-1), is_padding)
 
 
-@pytest.mark.parametrize("dtype", [jnp.int8, jnp.uint8])
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
 def test_labels_of_short_integers_are_any_number_of_classes(dtype: DTypeLike) -> None:
-    logits = jnp.float32(np.random.default_rng(0).normal(size=(2, 1000)))
-    loss = jax.jit(make_loss("x * log(y)"))
-    np.testing.assert_allclose(loss(logits, jnp.array([5, 7], dtype)), loss(logits, jnp.array([5, 7])))
+    logits = np.random.default_rng(0).normal(size=(2, 1000)).astype(np.float32)
+    loss = make_loss("x * log(y)")
+    expected = -log_softmax(logits.astype(np.float64), axis=-1)[[0, 1], [5, 7]]
+    np.testing.assert_allclose(run(loss, logits, np.array([5, 7], dtype)), expected, rtol=1e-6)
 
 
 def test_a_single_class_is_certain() -> None:
-    loss = jax.jit(jax.value_and_grad(lambda logits: make_loss("x * log(y)")(logits, jnp.array([0])).sum()))
-    value, gradient = loss(jnp.ones((1, 1)))
+    value, gradient = dual_in_jax(make_loss("x * log(y)"), np.ones((1, 1), np.float32), np.array([0]))
     assert value == 0
     assert gradient == 0
     with pytest.raises(ConfigurationError, match=r"Logits of shape \(2, 0\) have no class"):
-        make_loss("x * log(y)")(jnp.ones((2, 0)), jnp.zeros(2, jnp.int32))
+        make_loss("x * log(y)")(np.ones((2, 0), np.float32), np.zeros(2, np.int32))
 
 
 def test_a_loss_works_under_every_transformation() -> None:
@@ -184,28 +193,29 @@ def test_a_loss_works_under_every_transformation() -> None:
 
 @pytest.mark.filterwarnings("ignore:.*pmap:DeprecationWarning")  # older code still uses it
 def test_a_loss_works_under_pmap() -> None:
-    gradient = jax.grad(lambda logits, labels: make_loss("log(y) - x / y")(logits, labels).sum())
+    loss = make_loss("log(y) - x / y")
+    gradient = jax.grad(lambda logits, labels: loss(logits, labels).sum())
     ours = jax.pmap(gradient, devices=jax.devices()[:2])(LOGITS.reshape(2, 3, 5), LABELS.reshape(2, 3, 5))
-    np.testing.assert_allclose(ours.reshape(6, 5), gradient(LOGITS, LABELS), rtol=1e-6)
+    np.testing.assert_allclose(ours.reshape(6, 5), dual_in_jax(loss, LOGITS, LABELS)[1], rtol=1e-6)
 
 
 def test_classes_may_be_spread_over_devices() -> None:
-    loss, mesh = jax.jit(jax.value_and_grad(lambda z, x: make_loss("log(y) - x / y")(z, x).sum())), jax.devices()[:2]
-    logits = jnp.asarray(np.random.default_rng(0).normal(size=(4, 34)), jnp.float32)
-    labels = jax.nn.one_hot(jnp.arange(4), 34)
-    spread = jax.device_put((logits, labels), NamedSharding(Mesh(mesh, ("class",)), P(None, "class")))
-    for ours, expected in zip(loss(*spread), loss(logits, labels), strict=True):
+    loss, mesh = make_loss("log(y) - x / y"), Mesh(jax.devices()[:2], ("class",))
+    logits = np.random.default_rng(0).normal(size=(4, 34)).astype(np.float32)
+    labels = np.eye(34, dtype=np.float32)[:4]
+    spread = jax.device_put((logits, labels), NamedSharding(mesh, P(None, "class")))
+    for ours, expected in zip(dual_in_jax(loss, *spread), dual_in_jax(loss, logits, labels), strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-5)
 
 
 def test_a_loss_is_a_value() -> None:
     loss = make_loss("log(y) - x / y", class_reduction="mean", prob_epsilon=1e-3)
-    loss(LOGITS, LABELS)
+    run(loss, LOGITS, LABELS)
     again = pickle.loads(pickle.dumps(loss))
     assert again == loss == Loss("log(y) - x / y", "mean", 1e-3)  # type: ignore[arg-type]
     assert hash(again) == hash(loss)
     assert repr(loss) == "Loss('log(y) - x / y', class_reduction='mean', prob_epsilon=0.001)"
-    np.testing.assert_array_equal(again(LOGITS, LABELS), loss(LOGITS, LABELS))
+    np.testing.assert_array_equal(jax.jit(again)(LOGITS, LABELS), run(loss, LOGITS, LABELS))
 
 
 @pytest.mark.parametrize(
@@ -223,4 +233,4 @@ def test_bad_options_of_a_call_are_refused(options: dict[str, Any], message: str
 
 
 def test_a_loss_is_made_by_its_name_too() -> None:
-    np.testing.assert_array_equal(make_loss("baikal")(LOGITS, LABELS), make_loss("log(y) - x / y")(LOGITS, LABELS))
+    assert make_loss("baikal") == make_loss("log(y) - x / y")
