@@ -1,5 +1,6 @@
 import pickle
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -9,6 +10,7 @@ import optax
 import pytest
 from numpy.typing import NDArray
 from scipy.optimize import brentq
+from scipy.special import softmax
 
 from glojax.errors import ConfigurationError, ExpressionError
 from glojax.expressions import LossTree
@@ -24,30 +26,31 @@ from glojax.losses import (
     make_loss,
     taylor_cross_entropy,
 )
+from tests.losses.exporting import dual_in_jax
 
-LOGITS = jnp.float32(np.random.default_rng(5).normal(size=(20, 7)) * 3)
-INTEGERS = jnp.arange(20) % 7
+LOGITS = (np.random.default_rng(5).normal(size=(20, 7)) * 3).astype(np.float32)
+INTEGERS = np.arange(20, dtype=np.int32) % 7
+ONE_HOT, PROBS = np.eye(7)[INTEGERS], softmax(LOGITS.astype(np.float64), axis=-1)
+
+
+def losses(loss: Callable[..., jax.Array], labels: Any = INTEGERS) -> np.ndarray:
+    return np.asarray(jax.jit(loss)(LOGITS, labels))
 
 
 def test_cross_entropy_is_that_of_optax() -> None:
-    ours = jax.value_and_grad(lambda logits: cross_entropy(logits, INTEGERS).sum())(LOGITS)
-    theirs = jax.value_and_grad(lambda logits: optax.softmax_cross_entropy_with_integer_labels(logits, INTEGERS).sum())(
-        LOGITS
-    )
-    for mine, its in zip(ours, theirs, strict=True):
+    theirs = optax.softmax_cross_entropy_with_integer_labels
+    for mine, its in zip(*(dual_in_jax(loss, LOGITS, INTEGERS) for loss in (cross_entropy, theirs)), strict=True):
         np.testing.assert_allclose(mine, its, rtol=1e-5, atol=1e-6)
 
 
 def test_baikal_is_its_formula() -> None:
-    probs, labels = np.asarray(jax.nn.softmax(LOGITS), np.float64), np.eye(7)[np.asarray(INTEGERS)]
-    expected = -(np.log(probs) - labels / probs).sum(axis=-1)
-    np.testing.assert_allclose(baikal(LOGITS, INTEGERS), expected, rtol=1e-5)
+    expected = -(np.log(PROBS) - ONE_HOT / PROBS).sum(axis=-1)
+    np.testing.assert_allclose(losses(baikal), expected, rtol=1e-5)
 
 
 def test_baikal_cma_is_its_formula() -> None:
-    probs, labels = np.asarray(jax.nn.softmax(LOGITS), np.float64), np.eye(7)[np.asarray(INTEGERS)]
-    inner = 0.9863 * np.log(1.5352 * probs) - -1.1135 * (1.3716 * labels) / (-0.8411 * probs)
-    np.testing.assert_allclose(baikal_cma(LOGITS, INTEGERS), -2.7279 * inner.sum(axis=-1), rtol=1e-5)
+    inner = 0.9863 * np.log(1.5352 * PROBS) - -1.1135 * (1.3716 * ONE_HOT) / (-0.8411 * PROBS)
+    np.testing.assert_allclose(losses(baikal_cma), -2.7279 * inner.sum(axis=-1), rtol=1e-5)
 
 
 FORMULAS: dict[str, Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]] = {
@@ -67,9 +70,8 @@ FORMULAS: dict[str, Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]] = {
 
 @pytest.mark.parametrize("name", FORMULAS)
 def test_a_loss_for_classes_is_its_formula(name: str) -> None:
-    probs, labels = np.asarray(jax.nn.softmax(LOGITS), np.float64), np.eye(7)[np.asarray(INTEGERS)]
-    expected = FORMULAS[name](labels, probs).sum(axis=-1)
-    np.testing.assert_allclose(make_loss(name)(LOGITS, INTEGERS), expected, rtol=2e-6)
+    expected = FORMULAS[name](ONE_HOT, PROBS).sum(axis=-1)
+    np.testing.assert_allclose(losses(make_loss(name)), expected, rtol=2e-6)
 
 
 def test_every_loss_is_checked_against_another_source() -> None:
@@ -79,11 +81,13 @@ def test_every_loss_is_checked_against_another_source() -> None:
 
 
 def test_losses_with_parameters_are_those_of_optax() -> None:
-    one_hot = jax.nn.one_hot(INTEGERS, 7)
-    poly = Loss(PUBLISHED["poly1"].tree(epsilon=0.5))(LOGITS, INTEGERS)
-    np.testing.assert_allclose(poly, optax.losses.poly_loss_cross_entropy(LOGITS, one_hot, epsilon=0.5), rtol=2e-6)
-    smooth = Loss(PUBLISHED["label_smoothing"].tree(epsilon=0.3, num_classes=7))(LOGITS, INTEGERS)
-    theirs = optax.softmax_cross_entropy(LOGITS, optax.smooth_labels(one_hot, 0.3))
+    one_hot = ONE_HOT.astype(np.float32)
+    poly = losses(Loss(PUBLISHED["poly1"].tree(epsilon=0.5)))
+    np.testing.assert_allclose(
+        poly, losses(partial(optax.losses.poly_loss_cross_entropy, epsilon=0.5), one_hot), rtol=2e-6
+    )
+    smooth = losses(Loss(PUBLISHED["label_smoothing"].tree(epsilon=0.3, num_classes=7)))
+    theirs = losses(optax.softmax_cross_entropy, 0.7 * one_hot + np.float32(0.3 / 7))
     np.testing.assert_allclose(smooth, theirs, rtol=2e-6)
 
 
@@ -95,24 +99,25 @@ DISTANCES = np.linspace(-5, 5, 41, dtype=np.float32)
     [
         (CATALOG["squared_error"], DISTANCES**2),
         (CATALOG["absolute_error"], np.abs(DISTANCES)),
-        (CATALOG["log_cosh"], optax.losses.log_cosh(DISTANCES)),
-        (CATALOG["huber"], optax.losses.huber_loss(DISTANCES)),
-        (PUBLISHED["huber"].tree(delta=2.5), optax.losses.huber_loss(DISTANCES, delta=2.5)),
+        (CATALOG["log_cosh"], optax.losses.log_cosh),
+        (CATALOG["huber"], optax.losses.huber_loss),
+        (PUBLISHED["huber"].tree(delta=2.5), partial(optax.losses.huber_loss, delta=2.5)),
         (CATALOG["barron"], np.sqrt(DISTANCES**2 + 1) - 1),
         # alpha = -2, Geman and McClure's loss
         (PUBLISHED["barron"].tree(power=-1, scale=2), 2 * (DISTANCES / 2) ** 2 / ((DISTANCES / 2) ** 2 + 4)),
     ],
 )
 def test_a_loss_for_regression_is_its_formula(tree: LossTree, expected: Any) -> None:
-    targets = jnp.full(len(DISTANCES), 3.0, jnp.float32)
-    ours = -compile_tree(tree)(targets, targets - jnp.float32(DISTANCES))
-    np.testing.assert_allclose(ours, expected, rtol=2e-6, atol=2e-6)
+    targets = np.full(len(DISTANCES), 3, np.float32)
+    ours = jax.jit(compile_tree(tree))(targets, targets - DISTANCES)
+    expected = jax.jit(expected)(DISTANCES) if callable(expected) else expected
+    np.testing.assert_allclose(-np.asarray(ours), expected, rtol=2e-6, atol=2e-6)
 
 
 def test_the_taylor_cross_entropy_approaches_cross_entropy() -> None:
     assert taylor_cross_entropy(2) == CATALOG["taylor_cross_entropy"]
-    logits = jnp.float32([0.5, 0.0])
-    errors = [float(cross_entropy(logits, 0) - Loss(taylor_cross_entropy(order))(logits, 0)) for order in (1, 3, 9)]
+    logits, expected = np.array([0.5, 0], np.float32), np.log1p(np.exp(-0.5))
+    errors = [expected - float(jax.jit(Loss(taylor_cross_entropy(order)))(logits, 0)) for order in (1, 3, 9)]
     assert errors[0] > errors[1] > errors[2] > 0
     assert errors[2] < 1e-4
 
@@ -151,7 +156,7 @@ def test_the_binary_minimum_of_baikal_cma() -> None:
     assert minimum(baikal_cma, 2) == pytest.approx(0.7719, abs=1e-4)
 
 
-@pytest.mark.parametrize("num_classes", [2, 3, 10, 100])
+@pytest.mark.parametrize("num_classes", [2, 10])
 def test_the_minimum_of_baikal_is_one_over_the_root_of_the_number_of_classes(num_classes: int) -> None:
     assert minimum(baikal, num_classes) == pytest.approx(num_classes**-0.5, abs=1e-4)
 

@@ -23,7 +23,7 @@ _grid = np.random.default_rng(0)
 LABELS = np.concatenate([np.zeros(12), np.ones(12), _grid.uniform(size=12)])
 PROBS = np.concatenate([[1e-3, 1e-2, 1.0], _grid.uniform(1e-3, 1, size=33)])
 
-Dual = tuple[jax.Array, jax.Array]
+Dual = tuple[jax.Array | np.ndarray, jax.Array | np.ndarray]
 
 
 def value_and_derivative(function: Callable[[jax.Array], jax.Array], probs: jax.Array) -> Dual:
@@ -39,16 +39,23 @@ def interpreted(program: LossProgram, labels: jax.Array, probs: jax.Array) -> Du
 def well_conditioned(tree: LossTree, shift: float) -> np.ndarray:
     """Where nothing overflows, underflows or cancels on the way, and the oracle hardly changes when its input does."""
     good = np.ones(len(PROBS), bool)
+
+    def value(node: Node, *operands: tuple[np.ndarray, int]) -> tuple[np.ndarray, int]:
+        """Return what a subtree is, and its size."""
+        nonlocal good
+        leaves = [Node(name) for name in ("x", "y")[: node.arity]]
+        given = [values for values, _ in operands] if operands else [LABELS, PROBS]
+        result = evaluate(LossTree((node, *leaves)), given[0], given[-1])
+        size = np.abs(result)
+        good &= (size == 0) | ((size > 1e-12) & (size < 1e12))
+        if node.operator in ("add", "subtract"):
+            good &= size >= 1e-2 * node.coefficient * (np.abs(given[0]) + np.abs(given[1]))
+        if node.operator == "log" and operands[0][1] > 1:
+            good &= size >= 1e-2 * node.coefficient
+        return result, 1 + sum(size for _, size in operands)
+
     with np.errstate(all="ignore"):
-        for index, node in enumerate(tree.nodes):
-            subtree = tree.subtree(index)
-            size = np.abs(evaluate(subtree, LABELS, PROBS))
-            good &= (size == 0) | ((size > 1e-12) & (size < 1e12))
-            terms = [np.abs(evaluate(operand, LABELS, PROBS)) for operand in subtree.operands]
-            if node.operator in ("add", "subtract"):
-                good &= size >= 1e-2 * node.coefficient * (terms[0] + terms[1])
-            if node.operator == "log" and subtree.size > 2:
-                good &= size >= 1e-2 * node.coefficient
+        tree.fold(value)
         for oracle in (evaluate, derivative):
             here, there = oracle(tree, LABELS, PROBS), oracle(tree, LABELS, PROBS * (1 - shift))
             good &= (np.abs(here - there) <= 1e-5 * np.abs(here)) & (np.abs(here) < 1e30)
@@ -78,7 +85,7 @@ def test_the_interpreter_agrees_with_numpy_in_float32(tree: LossTree) -> None:
     assert_agrees(tree, dual, shift=1e-6, tolerance=0.05)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(loss_trees(max_size=64))
 def test_a_compiled_tree_agrees_with_numpy(tree: LossTree) -> None:
     labels, probs = jnp.asarray(LABELS, jnp.float32), jnp.asarray(PROBS, jnp.float32)
@@ -91,16 +98,19 @@ def population() -> list[LossTree]:
     return [random_tree(rng, max_depth=1 + index % 5) for index in range(60)]
 
 
+@jax.jit
+def interpreted_at_once(programs: LossProgram) -> Dual:
+    dual: Dual = jax.vmap(partial(interpreted, labels=jnp.float32(LABELS), probs=jnp.float32(PROBS)))(programs)
+    return dual
+
+
 def test_every_way_to_map_a_population_agrees_with_numpy(population: list[LossTree]) -> None:
     programs = LossProgram.from_trees(population, CAPACITY)
     run = partial(interpreted, labels=jnp.float32(LABELS), probs=jnp.float32(PROBS))
-    for mapped in (
-        jax.vmap(run)(programs),
-        lax.map(run, programs),
-        jax.jit(lambda programs: lax.map(run, programs, batch_size=7))(programs),
-    ):
-        for row, tree in enumerate(population):
-            assert_agrees(tree, (mapped[0][row], mapped[1][row]), shift=1e-6, tolerance=0.05)
+    in_batches = jax.jit(lambda programs: lax.map(run, programs, batch_size=10))
+    for values, slopes in (interpreted_at_once(programs), in_batches(programs)):
+        for row, dual in enumerate(zip(np.asarray(values), np.asarray(slopes), strict=True)):
+            assert_agrees(population[row], dual, shift=1e-6, tolerance=0.05)
 
 
 def test_the_largest_tree_is_compiled_without_recursion(low_recursion_limit: None) -> None:
@@ -110,19 +120,18 @@ def test_the_largest_tree_is_compiled_without_recursion(low_recursion_limit: Non
 
 
 def test_a_compiled_tree_under_jit_and_vmap_agrees_with_numpy(population: list[LossTree]) -> None:
-    for tree in population[:8]:
+    for tree in population[1:5]:
         function = jax.jit(jax.vmap(jax.value_and_grad(compile_tree(tree), argnums=1)))
         assert_agrees(tree, function(jnp.float32(LABELS), jnp.float32(PROBS)), shift=1e-6, tolerance=0.05)
 
 
 def test_a_nan_of_one_candidate_does_not_reach_the_others(population: list[LossTree]) -> None:
     broken = [LossTree.parse(text) for text in ("log(-1) * y", "x / (y - y)", "sqrt(-y)", "log(y) / 0")]
-    run = jax.vmap(partial(interpreted, labels=jnp.float32(LABELS), probs=jnp.float32(PROBS)))
-    alone = run(LossProgram.from_trees(population, CAPACITY))
-    among = run(LossProgram.from_trees([*broken, *population], CAPACITY))
-    assert not np.isfinite(np.asarray(among[0][:4])).all(axis=-1).any()
+    alone = interpreted_at_once(LossProgram.from_trees(population, CAPACITY))
+    among = interpreted_at_once(LossProgram.from_trees([*broken, *population[4:]], CAPACITY))
+    assert not np.isfinite(np.asarray(among[0])[:4]).all(axis=-1).any()
     for ours, theirs in zip(alone, among, strict=True):
-        np.testing.assert_array_equal(ours, theirs[4:])
+        np.testing.assert_array_equal(np.asarray(ours)[4:], np.asarray(theirs)[4:])
 
 
 EXTREMES = np.asarray([0, 1e-45, 1e-38, 1e-7, 1, 3e38, np.inf, -np.inf, np.nan, -1, -1e-7], np.float32)
@@ -135,7 +144,7 @@ def test_each_operator_at_extreme_values(text: str) -> None:
     labels, probs = (array.ravel() for array in np.meshgrid(EXTREMES, EXTREMES))
     # XLA flushes subnormal numbers to zero.
     labels, probs = (np.where(np.abs(array) < 1e-37, 0, array).astype(np.float32) for array in (labels, probs))
-    value, slope = interpreted(LossProgram.from_tree(tree, 4), jnp.asarray(labels), jnp.asarray(probs))
+    value, slope = interpreted(LossProgram.from_tree(tree, 4), labels, probs)
     with np.errstate(all="ignore"):
         x, y = labels, probs
         values = {
@@ -156,7 +165,7 @@ def test_each_operator_at_extreme_values(text: str) -> None:
 def test_what_does_not_change_contributes_nothing_to_the_derivative(text: str) -> None:
     tree = LossTree.parse(text)
     labels, probs = jnp.float32([0.0]), jnp.float32([0.25])
-    compiled = value_and_derivative(partial(compile_tree(tree), labels), probs)
+    compiled = jax.jit(lambda probs: value_and_derivative(partial(compile_tree(tree), labels), probs))(probs)
     ours = interpreted(LossProgram.from_tree(tree, 8), labels, probs)
-    assert np.isfinite(np.asarray(ours)).all()
+    assert np.isfinite(ours).all()
     np.testing.assert_array_equal(ours, compiled)
