@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import jax
@@ -26,17 +27,28 @@ NEW = Operator("other", "other", 1)
 LABELS, PROBS = np.array([(x, y) for x in (0, 0.3, 1) for y in (1e-3, 0.4, 1)], np.float32).T
 
 
-@pytest.fixture(autouse=True)
-def registered() -> Iterator[None]:
-    """Registers `cosh(a)`, `bigger(a, b)`, `where(a, b, c)`, `~a` and `a!`; every test leaves the table as it was."""
+@pytest.fixture(autouse=True, scope="module")
+def registered() -> Iterator[list[str]]:
+    """Registers `cosh(a)`, `bigger(a, b)`, `where(a, b, c)`, `~a` and `a!`."""
     assert list(OPERATORS) == LIBRARY
     register_operator(Operator("cosh", "cosh", 1, weight=2.0, latex=r"\cosh\left({}\right)"), jnp.cosh)
     register_operator(Operator("maximum", "bigger", 2), jnp.maximum)
     register_operator(Operator("choice", "where", 3), lambda a, b, c: jnp.where(a > 0, b, c))
     register_operator(Operator("opposite", "~", 1, precedence=3, latex=r"\sim {}"), lambda a: 1 - a)
     register_operator(Operator("factorial", "!", 1, precedence=4), lambda a: a * (a + 1))
+    yield list(OPERATORS)
+    keep(LIBRARY)
+
+
+@pytest.fixture(autouse=True)
+def unchanged(registered: list[str]) -> Iterator[None]:
+    """Every test leaves the table as it was."""
     yield
-    for name in OPERATORS.keys() - LIBRARY:
+    keep(registered)
+
+
+def keep(names: list[str]) -> None:
+    for name in OPERATORS.keys() - names:
         del OPERATORS[name], OPERATIONS[name]
 
 
@@ -47,23 +59,9 @@ def parsed(text: str) -> LossTree:
 @pytest.mark.parametrize(
     "text",
     [
-        "cosh(y)",
-        "-cosh(x - y)^2",
-        "0.5*cosh(y) * cosh(cosh(x))",
-        "bigger(x - 1, -y) / bigger(0.5*y, -2)",
-        "where(x, y - 1, where(y, 0.5, -x))",
-        "~y",
-        "~y^2",
-        "(~y)^2",
-        "~(x + y) * ~x",
-        "-~-y",
-        "~-2",
-        "0.5*~y - ~(0.5*y)",
-        "y!",
-        "(y!)^2",
-        "(y^0.7)!",
-        "~y! + (x - y)!",
-        "0.5*y! * (0.5*y)!",
+        *("cosh(y)", "-cosh(x - y)^2", "0.5*cosh(y) * cosh(cosh(x))", "bigger(x - 1, -y) / bigger(0.5*y, -2)"),
+        *("where(x, y - 1, where(y, 0.5, -x))", "~y", "~y^2", "(~y)^2", "~(x + y) * ~x", "-~-y", "~-2"),
+        *("0.5*~y - ~(0.5*y)", "y!", "(y!)^2", "(y^0.7)!", "~y! + (x - y)!", "0.5*y! * (0.5*y)!"),
     ],
 )
 def test_a_text_is_printed_as_it_is(text: str) -> None:
@@ -154,17 +152,21 @@ FORMULAS: dict[str, tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]]
 }
 
 
+def dual(function: Callable[[jax.Array], jax.Array], probs: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return jax.jvp(function, (probs,), (jnp.ones_like(probs),))
+
+
+@jax.jit
+def interpreted(program: LossProgram, probs: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return dual(lambda probs: interpret(program, leaves_of(jnp.asarray(LABELS), probs)), probs)
+
+
 @pytest.mark.parametrize("text", FORMULAS)
 def test_value_and_gradient_are_those_of_numpy(text: str) -> None:
     value, slope = FORMULAS[text]
-    program = LossProgram.from_tree(parsed(text), 16)
-
-    def interpreted(probs: jax.Array) -> jax.Array:
-        return interpret(program, leaves_of(jnp.asarray(LABELS), probs))
-
-    ones = jnp.ones_like(jnp.asarray(PROBS))
-    for function in (lambda probs: compile_tree(parsed(text))(jnp.asarray(LABELS), probs), interpreted):
-        values, slopes = jax.jvp(function, (jnp.asarray(PROBS),), (ones,))
+    program = LossProgram.from_tree(parsed(text), 16, OPERATORS.keys() - LIBRARY)  # all are known: one interpreter
+    compiled = jax.jit(partial(dual, partial(compile_tree(parsed(text)), LABELS)))(PROBS)
+    for values, slopes in (compiled, interpreted(program, PROBS)):
         np.testing.assert_allclose(values, value(LABELS, PROBS), rtol=1e-5, atol=1e-7)
         np.testing.assert_allclose(slopes, slope(LABELS, PROBS), rtol=1e-4, atol=1e-6)
 
@@ -172,7 +174,7 @@ def test_value_and_gradient_are_those_of_numpy(text: str) -> None:
 def test_an_operand_that_does_not_change_contributes_nothing_to_the_derivative() -> None:
     register_operator(Operator("root", "root", 1), lambda a: a**0.5)
     function = compile_tree(parsed("root(x) * log(y)"))
-    assert jax.grad(function, argnums=1)(jnp.float32(0), jnp.float32(0.25)) == 0
+    assert jax.jit(jax.grad(function, argnums=1))(np.float32(0), np.float32(0.25)) == 0
 
 
 def test_a_given_derivative_is_used() -> None:
@@ -180,7 +182,7 @@ def test_a_given_derivative_is_used() -> None:
         return jax.lax.stop_gradient(jax.nn.softplus(a))  # JAX's own derivative is 0
 
     register_operator(Operator("softplus", "softplus", 1), softplus, jax.nn.sigmoid)
-    slope = jax.grad(compile_tree(parsed("softplus(3 * y)")), argnums=1)(jnp.float32(0), jnp.float32(0.5))
+    slope = jax.jit(jax.grad(compile_tree(parsed("softplus(3 * y)")), argnums=1))(np.float32(0), np.float32(0.5))
     np.testing.assert_allclose(slope, 3 / (1 + np.exp(-1.5)), rtol=1e-5)
 
 

@@ -75,19 +75,18 @@ def test_a_regular_loss_is_the_same_in_both_forms() -> None:
 
 
 def test_a_denominator_near_1_has_its_own_slope() -> None:
-    gradient = jax.jit(jax.grad(make_loss("-x / y")))(jnp.float32([30.0, 0.0]), 0)
+    gradient = jax.jit(jax.grad(make_loss("-x / y")))(np.array([30.0, 0.0], np.float32), 0)
     np.testing.assert_allclose(gradient, [-np.exp(-30), np.exp(-30)], rtol=1e-6)
 
 
 @pytest.mark.parametrize("num_classes", [23, 49_999])
 def test_any_number_of_classes_is_summed(num_classes: int) -> None:
-    loss, gradient = jax.jit(jax.value_and_grad(make_loss("x * log(y)")))(jnp.zeros(num_classes), 0)
+    loss, gradient = jax.jit(jax.value_and_grad(make_loss("x * log(y)")))(np.zeros(num_classes, np.float32), 0)
     np.testing.assert_allclose(loss, np.log(num_classes), rtol=3e-7)
-    np.testing.assert_allclose(gradient[1:], 1 / num_classes, rtol=3e-7)
+    np.testing.assert_allclose(np.asarray(gradient)[1:], 1 / num_classes, rtol=3e-7)
 
 
-@pytest.mark.parametrize("text", ["x * log(y)", "x * y", "log(y) - x / y"])
-def test_a_loss_needs_no_more_memory_than_optax(text: str) -> None:
+def test_a_loss_needs_no_more_memory_than_optax() -> None:
     def temporary_bytes(loss: object) -> int:
         assert callable(loss)
         function = jax.jit(jax.value_and_grad(lambda logits, labels: loss(logits, labels).mean()))
@@ -95,4 +94,6 @@ def test_a_loss_needs_no_more_memory_than_optax(text: str) -> None:
         analysis: Any = function.lower(*shapes).compile().memory_analysis()
         return int(analysis.temp_size_in_bytes)
 
-    assert temporary_bytes(make_loss(text)) <= temporary_bytes(optax.softmax_cross_entropy)
+    theirs = temporary_bytes(optax.softmax_cross_entropy)
+    for text in ("x * log(y)", "x * y", "log(y) - x / y"):
+        assert temporary_bytes(make_loss(text)) <= theirs
