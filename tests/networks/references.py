@@ -1,5 +1,6 @@
 """The networks as JAX's own operations and automatic differentiation have them, in any precision: slow, and plain."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -8,8 +9,19 @@ import numpy as np
 from jax import lax
 
 
-def random_array(shape: tuple[int, ...], seed: int) -> jax.Array:
-    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
+def random_array(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def value_and_gradients(function: Callable[..., Any], operands: Sequence[Any], cotangent: Any) -> list[np.ndarray]:
+    """What a function gives, and the gradients in its operands, which may be pytrees; compiled as a whole."""
+
+    @jax.jit
+    def compute(operands: Sequence[Any], cotangent: Any) -> Any:
+        value, pullback = jax.vjp(function, *operands)
+        return value, *pullback(cotangent)
+
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(compute(tuple(operands), cotangent))]
 
 
 def convolution(images: jax.Array, kernel: jax.Array) -> jax.Array:
