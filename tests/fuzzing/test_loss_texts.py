@@ -21,7 +21,7 @@ def endless() -> str:
 @pytest.fixture(scope="module")
 def sample() -> Tally:
     sample = Tally()
-    for text in islice(texts(seed=0), 2_000):
+    for text in islice(texts(seed=0), 1_500):
         sample.add(text, outcome)
     return sample
 

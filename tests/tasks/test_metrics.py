@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import expit, log_softmax, softmax
@@ -25,8 +24,8 @@ Weights = Any
 
 
 def score(name: str, outputs: Any, targets: Any, weights: Weights) -> float:
-    integers = np.issubdtype(targets.dtype, np.integer)
-    arrays = jnp.float32(outputs), jnp.asarray(targets, jnp.int32 if integers else jnp.float32), jnp.float32(weights)
+    of_targets = np.int32 if np.issubdtype(targets.dtype, np.integer) else np.float32
+    arrays = outputs.astype(np.float32), targets.astype(of_targets), weights.astype(np.float32)
     return float(jax.jit(METRICS[name])(*arrays))
 
 
