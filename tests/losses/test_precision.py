@@ -120,9 +120,7 @@ def naive(text: str, logits: jax.Array, labels: jax.Array) -> jax.Array:
     return total
 
 
-SMOOTH = [
-    *("log(y) - x / y", "x * sqrt(y) - (x - y)^2", "x * (1 - y)^2 * log(y)", "x * log(y) + (1 - x) * log(1 - y)"),
-]
+SMOOTH = ["(1 - y)^2 * log(y) - x / y", "x * sqrt(y) - (x - y)^2", "x * log(y) + (1 - x) * log(1 - y)"]
 
 
 @pytest.mark.parametrize("text", SMOOTH)

@@ -83,24 +83,30 @@ def of_a_population(
 expected_of_a_population = cache(partial(of_a_population, references.convolution))
 
 
-#: More images than a group of the canonical form, and fewer.
-@pytest.mark.parametrize("in_axes", [(0, 0), (None, 0), (0, None)])
+#: Lowerings, and the axes of candidates in images and kernels. Where only one of these has such an axis, "patches" and
+#: "mapped" do nothing that "grouped" does not do, or that they do not do where both have it.
+MAPPED: list[tuple[ConvolutionLowering, tuple[int | None, int | None]]] = [
+    *((lowering, (0, 0)) for lowering in LOWERINGS),
+    *(("canonical", (None, 0)), ("canonical", (0, None)), ("grouped", (None, 0)), ("grouped", (0, None))),
+]
+
+
 @pytest.mark.parametrize(
-    ("lowering", "images_of_one"),
-    [*((lowering, (12, 6, 7, 3)) for lowering in LOWERINGS), ("canonical", (4, 8, 8, 2))],
+    ("images_of_one", "lowering", "in_axes"),
+    # More images than a group of the canonical form, and fewer.
+    [*(((12, 6, 7, 3), *each) for each in MAPPED), ((4, 8, 8, 2), "canonical", (0, 0))],
 )
 def test_a_convolution_is_that_of_a_population_under_vmap(
-    lowering: ConvolutionLowering, images_of_one: tuple[int, ...], in_axes: tuple[int | None, int | None]
+    images_of_one: tuple[int, ...], lowering: ConvolutionLowering, in_axes: tuple[int | None, int | None]
 ) -> None:
     with lowered_convolutions(lowering):
         ours = of_a_population(convolve, images_of_one, in_axes)
     assert_close(ours, expected_of_a_population(images_of_one, in_axes))
 
 
-@pytest.mark.parametrize("in_axes", [(0, 0), (None, 0)])
-@pytest.mark.parametrize("lowering", LOWERINGS)
+@pytest.mark.parametrize(("lowering", "in_axes"), [each for each in MAPPED if each[1] != (0, None)])
 def test_what_is_not_finite_in_one_candidate_does_not_reach_the_others(
-    lowering: ConvolutionLowering, in_axes: tuple[int | None, int]
+    lowering: ConvolutionLowering, in_axes: tuple[int | None, int | None]
 ) -> None:
     images = random_array((3, 12, 6, 7, 3) if in_axes[0] == 0 else (12, 6, 7, 3), 0)
     kernels = random_array((3, 3, 3, 3, 5), 1)
