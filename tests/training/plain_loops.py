@@ -1,5 +1,6 @@
-"""What plain loops of other frameworks share: random data, the loss, the key of the network, and a comparison."""
+"""What plain loops share: random data, the batches, the loss, the key of the network, and a comparison."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,6 +17,15 @@ def random_data(shape: tuple[int, ...]) -> Dataset:
     rng = np.random.default_rng(0)
     inputs, targets = rng.uniform(size=(16, *shape)).astype(np.float32), np.arange(16) % 10
     return Dataset.from_arrays("random", inputs, targets, validation=(inputs, targets))
+
+
+@partial(jax.jit, static_argnums=(2, 3))
+def rows_of_step(key: jax.Array, number: jax.Array | int, num_examples: int, batch_size: int) -> jax.Array:
+    """The training examples in the batch of a step: each epoch is a fresh shuffle."""
+    per_epoch = num_examples // batch_size
+    _, shuffle_key, _ = jax.random.split(key, 3)
+    order = jax.random.permutation(jax.random.fold_in(shuffle_key, number // per_epoch), num_examples)
+    return jax.lax.dynamic_slice_in_dim(order, number % per_epoch * batch_size, batch_size)
 
 
 def mean_loss(logits: jax.Array, targets: jax.Array) -> jax.Array:

@@ -8,13 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
-from glojax.datasets import load_dataset
+from glojax.datasets import Dataset
 from glojax.expressions import OPERATORS, PAPER_OPERATORS, LossTree
 from glojax.losses import LossProgram
-from glojax.networks.layers import ConvolutionBlock, dense
 from glojax.training import Train, TrainingConfig, make_train, train_population
+from tests.training.tiny_cnn import TinyCNN
 
 #: An operand of each kind, most of them with a derivative of the same kind.
 OPERANDS = {
@@ -55,22 +54,11 @@ BROKEN = list(extremes())
 BESIDE_BROKEN, BESIDE_HEALTHY = population(BROKEN), population((HEALTHY * len(BROKEN))[: len(BROKEN)])
 
 
-class TinyCNN(nnx.Module):
-    """A convolution and a dense layer for digits, compiled in no time."""
-
-    def __init__(self, rngs: nnx.Rngs):
-        self.block = ConvolutionBlock(1, 4, 3, rngs=rngs)
-        self.output = dense(4 * 4 * 4, 10, rngs=rngs)
-
-    def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:
-        logits: jax.Array = self.output(self.block(images).reshape(images.shape[0], -1))
-        return logits
-
-
 @pytest.fixture(scope="module")
 def train() -> Train:
-    config = TrainingConfig(3, batch_size=32, learning_rate=0.1, splits=("validation", "test"))
-    return make_train(TinyCNN, load_dataset("digits"), config)
+    images, classes = np.random.default_rng(0).uniform(size=(48, 8, 8, 1)).astype(np.float32), np.arange(48) % 10
+    dataset = Dataset.from_arrays("random", images, classes, validation=range(40, 48))
+    return make_train(TinyCNN, dataset, TrainingConfig(3, batch_size=8, learning_rate=0.1))
 
 
 def one_by_one(train: Train, programs: LossProgram) -> Any:

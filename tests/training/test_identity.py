@@ -15,7 +15,7 @@ import optax
 import pytest
 from flax import nnx
 
-from glojax.datasets import load_dataset
+from glojax.datasets import Dataset
 from glojax.expressions import OPERATORS, Operator
 from glojax.losses import register_operator, stable
 from glojax.losses.operations import OPERATIONS
@@ -30,9 +30,12 @@ from glojax.training import (
     make_train,
 )
 from glojax.training.digest import digest
-from tests.training.test_network_state import GivenRngs, OwnRngs
+from tests.training.test_network_state import OwnRngs
 
 CONFIG = TrainingConfig(num_steps=10, batch_size=64, learning_rate=0.05)
+
+IMAGES, CLASSES = np.zeros((80, 8, 8, 1), np.float32), np.arange(80) % 10
+DATASET = Dataset.from_arrays("zeros", IMAGES, CLASSES, validation=range(10), test=(IMAGES[:10], CLASSES[:10]))
 
 Activation = Callable[[jax.Array], jax.Array]
 
@@ -57,7 +60,7 @@ class SameLayers(Layers):
 
 
 def train(network: NetworkFactory = Layers, **changes: Any) -> Train:
-    return make_train(network, load_dataset("digits"), replace(CONFIG, **changes))
+    return make_train(network, DATASET, replace(CONFIG, **changes))
 
 
 def lambda_with(**parts: Any) -> NetworkFactory:
@@ -80,10 +83,7 @@ def rule(factor: float) -> Activation:
     return scaled
 
 
-@pytest.mark.parametrize(
-    "network",
-    [SameLayers, lambda_with(), lambda_with(activation=partial(nnx.relu)), lambda_with(width=8)],
-)
+@pytest.mark.parametrize("network", [SameLayers, lambda_with(activation=partial(nnx.relu), width=8)])
 def test_the_same_network_is_the_same_under_other_names(network: NetworkFactory, base: str) -> None:
     assert computation_identity(train(network)) == base
 
@@ -92,13 +92,10 @@ def test_different_networks_differ(base: str) -> None:
     networks = [
         lambda_with(width=9),
         lambda_with(offset=0.5),
-        lambda_with(offset=0.25),
-        lambda_with(activation=nnx.tanh),
         lambda_with(activation=rule(1.0)),
         lambda_with(activation=rule(2.0)),
         lambda_with(offset=Constant(np.arange(8, dtype=np.float32))),
         lambda_with(offset=Constant(np.arange(8, dtype=np.float32)[::-1].copy())),
-        *(OwnRngs, GivenRngs, DigitsCNN),
     ]
     identities = [computation_identity(train(network)) for network in networks]
     assert len({base, *identities}) == 1 + len(networks)
@@ -134,7 +131,6 @@ def test_optimizers_metrics_and_options_differ(base: str) -> None:
     changes: list[dict[str, Any]] = [
         {"optimizer": "adam"},
         {"optimizer": Optimizer.of("adam", b1=0.95)},
-        {"optimizer": Optimizer.of("sgd", momentum=0.9)},
         {"metric": "true_class_prob"},
         {"class_reduction": "mean"},
         {"prob_epsilon": 0.01},
@@ -159,23 +155,23 @@ def test_length_rate_and_names_are_not_part_of_it(change: dict[str, Any], base: 
 
 
 def test_neither_the_lowering_of_convolutions_nor_the_values_of_data_are_part_of_it() -> None:
-    digits = train(DigitsCNN)
-    data = jax.tree.map(jnp.zeros_like, digits.data)
-    assert computation_identity(replace(digits, data=data, conv_lowering="patches")) == computation_identity(digits)
+    cnn = train(DigitsCNN)
+    data = jax.tree.map(np.ones_like, cnn.data)
+    assert computation_identity(replace(cnn, data=data, conv_lowering="patches")) == computation_identity(cnn)
 
 
-def test_another_process_finds_the_same(base: str) -> None:
+def test_another_process_finds_the_same() -> None:
     code = (
         "import jax; jax.config.update('jax_numpy_dtype_promotion', 'strict')\n"
         "from tests.training.test_identity import *\n"
-        "print(*(computation_identity(train(network)) for network in (Layers, OwnRngs, DigitsCNN)))"
+        "print(*(computation_identity(train(network)) for network in (OwnRngs, DigitsCNN)))"
     )
     environment = os.environ | {
         "PYTHONHASHSEED": "77",
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)) + os.pathsep + ".",
     }
     found = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
-    assert found.stdout.split() == [base, *(computation_identity(train(network)) for network in (OwnRngs, DigitsCNN))]
+    assert found.stdout.split() == [computation_identity(train(network)) for network in (OwnRngs, DigitsCNN)]
 
 
 def test_unknown_values_are_told_apart_and_addresses_are_left_out() -> None:
@@ -198,7 +194,6 @@ def test_decisive_settings_are_those_in_force(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_identity_of_a_larger_network_takes_no_device() -> None:
-    digits = load_dataset("digits")
-    mnist = replace(make_train(DigitsCNN, digits, CONFIG), network=MnistCNN)
+    mnist = replace(train(DigitsCNN), network=MnistCNN)
     data = {"train": (jax.ShapeDtypeStruct((100, 28, 28, 1), jnp.uint8), jax.ShapeDtypeStruct((100,), jnp.int32), None)}
     assert len(computation_identity(replace(mnist, data=data))) == 32  # type: ignore[arg-type]

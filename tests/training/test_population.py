@@ -44,7 +44,7 @@ def test_a_population_is_its_candidates_one_by_one(train: Train, keys: jax.Array
             train, jax.tree.map(lambda array, row=row: array[row : row + 1], PROGRAMS), keys[row : row + 1]
         )
         for ours, theirs in zip(jax.tree.leaves(alone), jax.tree.leaves(mapped), strict=True):
-            assert ours[0] == theirs[row]
+            assert np.asarray(ours)[0] == np.asarray(theirs)[row]
 
 
 def test_a_curve_leads_to_the_scores_of_a_training_without_it(
@@ -61,26 +61,20 @@ def test_a_curve_leads_to_the_scores_of_a_training_without_it(
     assert len(np.unique(np.asarray(measured.curve)[0])) == 3
 
 
-@pytest.mark.parametrize("chunk_size", [2, 8])
-def test_chunks_give_what_single_candidates_give(
-    train: Train, keys: jax.Array, mapped: TrainResult, chunk_size: int
-) -> None:
-    assert_close(train_population(train, PROGRAMS, keys, chunk_size=chunk_size), mapped)
+def test_a_chunk_may_be_larger_than_the_population(train: Train, keys: jax.Array, mapped: TrainResult) -> None:
+    assert_close(train_population(train, PROGRAMS, keys, chunk_size=8), mapped)
 
 
-@pytest.mark.parametrize("num_devices", [2, 4])
-def test_a_mesh_gives_what_one_device_gives(
-    train: Train, keys: jax.Array, mapped: TrainResult, num_devices: int
-) -> None:
-    mesh = jax.make_mesh((num_devices,), ("population",), devices=jax.devices()[:num_devices])
+def test_a_mesh_gives_what_one_device_gives(train: Train, keys: jax.Array, mapped: TrainResult) -> None:
+    mesh = jax.make_mesh((4,), ("population",), devices=jax.devices()[:4])
     assert_close(train_population(train, PROGRAMS, keys, mesh=mesh), mapped)
 
 
 def test_each_candidate_has_its_own_learning_rate(train: Train) -> None:
-    programs = LossProgram.from_trees([LossTree.parse("x * log(y)")] * 3, 16)
-    keys = jnp.stack([jax.random.key(0)] * 3)
-    result = train_population(train, programs, keys, jnp.float32([0.05, 0.5, 0.05]))
-    slow, fast, again = result.scores["validation"].tolist()
+    programs = LossProgram.from_trees([LossTree.parse("x * log(y)")] * 5, 16)
+    keys = jnp.stack([jax.random.key(0)] * 5)
+    result = train_population(train, programs, keys, np.array([0.05, 0.5, 0.05, 0.05, 0.05], np.float32))
+    slow, fast, again, *_ = result.scores["validation"].tolist()
     assert slow == again
     assert fast > slow
 

@@ -8,7 +8,7 @@ import pytest
 from glojax.datasets import load_dataset
 from glojax.expressions import LossTree
 from glojax.losses import LossProgram
-from glojax.networks import ConvolutionLowering, DigitsCNN
+from glojax.networks import ConvolutionLowering
 from glojax.training import (
     Train,
     TrainingConfig,
@@ -19,7 +19,9 @@ from glojax.training import (
     train_in_segments,
     train_population,
 )
+from tests.compilation import counted_compilations
 from tests.linear_network import LinearNetwork
+from tests.training.tiny_cnn import TinyCNN
 
 #: Some never fail; some fail at the first step; those with a barrier once a probability has come down to it.
 LOSSES = [
@@ -30,14 +32,17 @@ LOSSES = [
 PROGRAMS = LossProgram.from_trees([LossTree.parse(text) for text in LOSSES], 16)
 RATES = np.full(len(LOSSES), 0.05, np.float32)
 KEY = jax.random.key(3)
-CONFIG = TrainingConfig(60, batch_size=64, learning_rate=0.05)
+InPairs = tuple[TrainResult, list[tuple[int, int]], list[str]]
+CONFIG = TrainingConfig(60, batch_size=24, learning_rate=0.05)
 
 # Chunks of 5 leave 2 over: what is compiled for both widths serves all tests.
 
 
 @pytest.fixture(scope="module")
 def train() -> Train:
-    return make_train(LinearNetwork, load_dataset("digits"), CONFIG)
+    """On a device for which nothing has been compiled before."""
+    train: Train = jax.device_put(make_train(LinearNetwork, load_dataset("digits"), CONFIG), jax.devices()[1])
+    return train
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +67,37 @@ def assert_packing_changes_nothing(train: Train, chunk_size: int, monkeypatch: p
     return packed
 
 
+@pytest.fixture(scope="module")
+def in_pairs(train: Train) -> InPairs:
+    """The results, first and last step of each call for a chunk, and what was compiled."""
+    calls: list[tuple[int, int]] = []
+    advance = segments._advance
+
+    def counting(*arguments: object) -> object:
+        calls.append((arguments[5], arguments[6]))  # type: ignore[arg-type]
+        return advance(*arguments)
+
+    for function in (segments._advance, segments._moved):
+        function.clear_cache()  # type: ignore[attr-defined]
+    with pytest.MonkeyPatch.context() as patch, counted_compilations() as compiled:
+        patch.setattr(segments, "_advance", counting)
+        result = train_in_segments(train, PROGRAMS, KEY, RATES, 2)
+    return result, calls, compiled
+
+
+def test_failed_candidates_take_no_more_steps(in_pairs: InPairs) -> None:
+    result, calls, _ = in_pairs
+    # Six chunks at first, then four, then three.
+    assert [int((result.num_steps > start).sum()) for start in (0, 16, 48)] == [12, 7, 5]
+    assert calls == [(0, 16)] * 6 + [(16, 48)] * 4 + [(48, 60)] * 3
+
+
+def test_whatever_the_number_of_chunks_each_program_is_compiled_once_on_a_device(in_pairs: InPairs) -> None:
+    *_, compiled = in_pairs
+    for name in ("jit(advance)", "jit(_moved)"):
+        assert compiled.count(name) == 1
+
+
 def test_some_fail_early_some_late_and_some_never(one_by_one: TrainResult) -> None:
     steps = one_by_one.num_steps.tolist()
     assert min(steps) == 1
@@ -84,31 +120,15 @@ def test_each_candidate_is_in_one_chunk_and_few_rows_fill_up(chunk_size: int) ->
     assert len(widths) <= max(1, np.ceil(np.log2(chunk_size)))
 
 
-@pytest.mark.parametrize("chunk_size", [2, 5])
 def test_segments_give_what_single_candidates_give_bitwise_alike_with_and_without_packing(
-    train: Train, one_by_one: TrainResult, chunk_size: int, monkeypatch: pytest.MonkeyPatch
+    train: Train, one_by_one: TrainResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert_close(assert_packing_changes_nothing(train, chunk_size, monkeypatch), one_by_one)
+    assert_close(assert_packing_changes_nothing(train, 5, monkeypatch), one_by_one)
 
 
 def test_a_population_may_be_smaller_than_a_chunk(train: Train, one_by_one: TrainResult) -> None:
     programs, expected = (jax.tree.map(lambda array: array[:2], whole) for whole in (PROGRAMS, one_by_one))
     assert_close(train_in_segments(train, programs, KEY, RATES[:2], 16), expected)
-
-
-def test_failed_candidates_take_no_more_steps(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    chunks: list[tuple[int, int]] = []
-    advance = segments._advance
-
-    def counting(*arguments: object) -> object:
-        chunks.append((arguments[5], arguments[6]))  # type: ignore[arg-type]
-        return advance(*arguments)
-
-    monkeypatch.setattr(segments, "_advance", counting)
-    result = train_in_segments(train, PROGRAMS, KEY, RATES, 2)
-    num_training = {start: int((result.num_steps > start).sum()) for start in (0, 16, 48)}
-    assert chunks == [(0, 16)] * 6 + [(16, 48)] * -(-num_training[16] // 2) + [(48, 60)] * -(-num_training[48] // 2)
-    assert len(chunks) < 3 * 6
 
 
 def test_a_population_that_fails_ends_at_once(train: Train) -> None:
@@ -118,56 +138,49 @@ def test_a_population_that_fails_ends_at_once(train: Train) -> None:
     assert result.scores["validation"].tolist() == [0, 0, 0]
 
 
-def test_whatever_the_number_of_chunks_each_program_is_compiled_once_on_a_device(
-    train: Train, caplog: pytest.LogCaptureFixture
-) -> None:
-    for function in (segments._advance, segments._moved):
-        function.clear_cache()  # type: ignore[attr-defined]
-    with jax.log_compiles(), caplog.at_level("WARNING", "jax"):
-        result = train_in_segments(jax.device_put(train, jax.devices()[1]), PROGRAMS, KEY, RATES, 2)
-    # Six chunks at first, then four, then three.
-    assert [int((result.num_steps > step).sum()) for step in (0, 16, 48)] == [12, 7, 5]
-    for name in ("advance", "_moved"):
-        assert caplog.text.count(f"Finished XLA compilation of jit({name})") == 1
-
-
 def test_each_candidate_has_its_own_learning_rate(train: Train) -> None:
     programs = LossProgram.from_trees([LossTree.parse("x * log(y)")] * 3, 16)
-    result = train_in_segments(train, programs, jax.random.key(0), np.array([0.05, 0.5, 0.05], np.float32), 5)
+    result = train_in_segments(train, programs, jax.random.key(0), np.array([0.05, 0.5, 0.05], np.float32), 2)
     slow, fast, again = result.scores["validation"].tolist()
     assert slow == again
     assert fast > slow
 
 
 @pytest.fixture(scope="module")
-def convolutional() -> tuple[Train, TrainResult]:
-    """A network on which lowerings differ, and what single candidates give."""
-    train = make_train(DigitsCNN, load_dataset("digits"), replace(CONFIG, num_steps=20, batch_size=4))
-    return train, train_population(train, PROGRAMS, KEY, RATES)
+def convolutional() -> Train:
+    """A network on which lowerings differ."""
+    config = replace(CONFIG, num_steps=20, batch_size=4)
+    return make_train(TinyCNN, load_dataset("digits"), config, conv_lowering="canonical")
+
+
+@pytest.fixture(scope="module")
+def in_canonical_form(convolutional: Train) -> TrainResult:
+    return train_in_segments(convolutional, PROGRAMS, KEY, RATES, 4)
 
 
 @pytest.mark.parametrize("lowering", get_args(ConvolutionLowering))
 def test_every_lowering_trains_the_same_network(
-    convolutional: tuple[Train, TrainResult], lowering: ConvolutionLowering, monkeypatch: pytest.MonkeyPatch
+    convolutional: Train,
+    in_canonical_form: TrainResult,
+    lowering: ConvolutionLowering,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    train, one_by_one = convolutional
     # Of the candidates that are left after the first segment, no chunk is narrower.
-    result = assert_packing_changes_nothing(replace(train, conv_lowering=lowering), 4, monkeypatch)
-    np.testing.assert_array_equal(result.finite, one_by_one.finite)
-    np.testing.assert_allclose(result.scores["validation"], one_by_one.scores["validation"], atol=10 / 360)
+    result = assert_packing_changes_nothing(replace(convolutional, conv_lowering=lowering), 4, monkeypatch)
+    np.testing.assert_array_equal(result.finite, in_canonical_form.finite)
+    np.testing.assert_allclose(result.scores["validation"], in_canonical_form.scores["validation"], atol=10 / 360)
 
 
 def test_the_memory_of_a_chunk_grows_with_it(train: Train) -> None:
-    small, large = chunk_bytes(train, 16, 2), chunk_bytes(train, 16, 8)
-    num_parameters = sum(leaf.size for leaf in jax.tree.leaves(train.begin(jax.random.key(0)).params))
+    small, large = chunk_bytes(train, 16, 2), chunk_bytes(train, 16, 5)
+    num_parameters = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(train.begin, KEY).params))
     assert small > 2 * 4 * num_parameters
-    assert 2.5 * small < large < 8 * small
+    assert 1.7 * small < large < 5 * small
 
 
-def test_the_memory_of_a_chunk_is_enough_for_its_evaluation(convolutional: tuple[Train, TrainResult]) -> None:
-    train, _ = convolutional
-    one_image_a_step = replace(train, config=replace(train.config, batch_size=1), conv_lowering="patches")
-    state = jax.eval_shape(segments._begin, one_image_a_step, jax.random.key(0), 2)
-    evaluation = segments._finish.lower(one_image_a_step, state).compile().memory_analysis()
+def test_the_memory_of_a_chunk_is_enough_for_its_evaluation(convolutional: Train) -> None:
+    train = replace(convolutional, conv_lowering="patches")
+    state = jax.eval_shape(segments._begin, train, KEY, 4)
+    evaluation = segments._finish.lower(train, state).compile().memory_analysis()
     assert evaluation is not None
-    assert chunk_bytes(one_image_a_step, 16, 2) > evaluation.temp_size_in_bytes
+    assert chunk_bytes(train, 16, 4) > evaluation.temp_size_in_bytes

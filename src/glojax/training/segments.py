@@ -76,8 +76,8 @@ def chunk_bytes(train: Train, capacity: int, chunk_size: int) -> int:
     programs = LossProgram.from_trees([LossTree.parse("x * y")] * chunk_size, capacity, domain=train.task.domain)
     key = jax.eval_shape(lambda: jax.random.key(0))
     state = jax.eval_shape(_begin, train, key, chunk_size)
-    rates, step = jax.ShapeDtypeStruct((chunk_size,), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
-    advanced: Any = _advance.lower(train, state, programs, key, rates, step, step).compile().memory_analysis()
+    rates = jax.ShapeDtypeStruct((chunk_size,), jnp.float32)
+    advanced: Any = _advance.lower(train, state, programs, key, rates, 0, 0).compile().memory_analysis()
     finished: Any = _finish.lower(train, state).compile().memory_analysis()
     return int(max(advanced.temp_size_in_bytes, finished.temp_size_in_bytes) + advanced.output_size_in_bytes)
 
