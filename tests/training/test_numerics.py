@@ -43,7 +43,6 @@ CONFIG = TrainingConfig(40, 10, 0.1)
 @pytest.mark.parametrize(
     ("setting", "dtype"),
     [
-        (partial(jax.enable_x64, True), None),
         (partial(jax.enable_x64, True), jnp.float64),
         (nullcontext, jnp.float16),
         (partial(jax.numpy_rank_promotion, "raise"), None),

@@ -1,12 +1,12 @@
 """Inputs in a structure: a network gets them as they were given, and trains as in a plain loop."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 from flax import nnx
 
@@ -16,13 +16,14 @@ from glojax.expressions import LossTree
 from glojax.losses import LossProgram, find_tree
 from glojax.networks import SmallCNN, SmallFCN, SmallMLP
 from glojax.training import (
+    Train,
     TrainedNetworks,
     TrainingConfig,
-    TrainState,
     computation_identity,
     make_train,
     train_population,
 )
+from tests.training.plain_loops import mean_loss, rows_of_step
 
 CONFIG = TrainingConfig(num_steps=6, batch_size=8, learning_rate=0.1)
 RNG = np.random.default_rng(0)
@@ -67,68 +68,56 @@ class Embedding(nnx.Module):
         return outputs
 
 
-def trained_by_hand(model: Any, inputs: Any, first: TrainState) -> Any:
+def trained_by_hand(network: Any, inputs: Any, key: jax.Array) -> Any:
     """The parameters after a plain loop over the same batches, and the accuracy of validation."""
-    graphdef = nnx.split(model)[0]
-    inputs = jax.tree.map(lambda leaf: jnp.float32(leaf) / 255 if leaf.dtype == np.uint8 else jnp.asarray(leaf), inputs)
-    train = jax.tree.map(lambda leaf: leaf[8:], (inputs, jnp.asarray(TARGETS)))
-    _, shuffle_key, _ = jax.random.split(jax.random.key(3), 3)
+    graphdef = nnx.split(nnx.eval_shape(lambda: network(nnx.Rngs(0))))[0]
+    inputs = jax.tree.map(lambda leaf: leaf.astype(np.float32) / 255 if leaf.dtype == np.uint8 else leaf, inputs)
+    train = jax.tree.map(lambda leaf: leaf[8:], (inputs, TARGETS))
 
-    def mean_loss(params: Any, batch: Any) -> jax.Array:
-        inputs, targets = batch
-        logits = nnx.merge(graphdef, params)(inputs)
-        loss: jax.Array = optax.softmax_cross_entropy_with_integer_labels(logits, targets).mean()
-        return loss
-
-    @jax.jit
-    def step(params: Any, rows: jax.Array) -> Any:
-        gradient = jax.grad(mean_loss)(params, jax.tree.map(lambda leaf: leaf[rows], train))
+    def step(number: jax.Array, params: Any) -> Any:
+        batch, targets = jax.tree.map(lambda leaf: jnp.asarray(leaf)[rows_of_step(key, number, 24, 8)], train)
+        gradient = jax.grad(lambda params: mean_loss(nnx.merge(graphdef, params)(batch), targets))(params)
         return jax.tree.map(lambda parameter, change: parameter - 0.1 * change, params, gradient)
 
-    params = first.params
-    for number in range(CONFIG.num_steps):
-        order = jax.random.permutation(jax.random.fold_in(shuffle_key, number // 3), 24)
-        params = step(params, order[number % 3 * 8 : (number % 3 + 1) * 8])
-    logits = nnx.merge(graphdef, params)(jax.tree.map(lambda leaf: leaf[:8], inputs))
-    return params, (logits.argmax(axis=-1) == TARGETS[:8]).mean()
+    @jax.jit
+    def trained() -> Any:
+        params = nnx.state(network(nnx.Rngs(jax.random.split(key, 3)[0])), nnx.Param)
+        params = jax.lax.fori_loop(0, CONFIG.num_steps, step, params)
+        return params, nnx.merge(graphdef, params)(jax.tree.map(lambda leaf: jnp.asarray(leaf[:8]), inputs))
+
+    params, logits = trained()
+    return params, (np.argmax(logits, axis=-1) == TARGETS[:8]).mean()
 
 
-@pytest.mark.parametrize(
-    ("network", "inputs"), [(Mixed, INPUTS), (Embedding, TOKENS)], ids=["image, tokens and table", "tokens"]
-)
-def test_a_network_trains_as_in_a_plain_loop(network: Any, inputs: Any) -> None:
-    train, key = make_train(network, dataset_of(inputs), CONFIG), jax.random.key(3)
+def test_a_network_of_several_arrays_trains_as_in_a_plain_loop() -> None:
+    train, key = make_train(Mixed, dataset_of(INPUTS), CONFIG), jax.random.key(3)
     program = LossProgram.from_tree(find_tree("cross_entropy"), 8)
-    first = train.begin(key)
-    last, result = jax.jit(
-        lambda train, first: (
-            last := train.advance(first, program, key, jnp.float32(0.1), 0, CONFIG.num_steps),
-            train.finish(last),
-        )
-    )(train, first)
-    shapes = jax.tree.map(lambda leaf: leaf.shape[1:], inputs)
-    model = (network.for_data(shapes, 3) if network is Mixed else network)(nnx.Rngs(0))
-    params, accuracy = trained_by_hand(model, inputs, first)
-    for ours, theirs in zip(jax.tree.leaves(last.params), jax.tree.leaves(params), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+    @jax.jit
+    def trained(train: Train) -> Any:
+        state = train.advance(train.begin(key), program, key, jnp.float32(0.1), 0, CONFIG.num_steps)
+        population = jax.tree.map(lambda leaf: leaf[None], (state.params, state.rest))
+        return state.params, train.finish(state), train.predict(state, "validation"), population
+
+    ours, result, expected, (params, rest) = trained(train)
+    shapes = jax.tree.map(lambda leaf: leaf.shape[1:], INPUTS)
+    theirs, accuracy = trained_by_hand(Mixed.for_data(shapes, 3), INPUTS, key)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), ours, theirs)
     assert float(result.scores["validation"]) == accuracy
-    params, rest = jax.tree.map(lambda leaf: leaf[None], (last.params, last.rest))
     networks = TrainedNetworks(params, rest, train.pure_network, "none", train.task)
-    predictions = networks.predict(jax.tree.map(lambda leaf: leaf[:8], inputs))[0]
-    np.testing.assert_allclose(predictions, train.predict(last, "validation"), rtol=1e-5)
-    if network is Mixed:
-        with pytest.raises(ConfigurationError, match=r"'\(7, 3\)'.*; expected .*'\(N, 3\)'"):
-            networks.predict(inputs | {"others": (TOKENS, TABLE[:7])})
-        with pytest.raises(ConfigurationError, match="Inputs are of another structure than"):
-            networks.predict(TABLE)
+    predictions = networks.predict(jax.tree.map(lambda leaf: leaf[:8], INPUTS))
+    np.testing.assert_allclose(np.asarray(predictions)[0], expected, rtol=1e-5)
+    with pytest.raises(ConfigurationError, match=r"'\(7, 3\)'.*; expected .*'\(N, 3\)'"):
+        networks.predict(INPUTS | {"others": (TOKENS, TABLE[:7])})
+    with pytest.raises(ConfigurationError, match="Inputs are of another structure than"):
+        networks.predict(TABLE)
 
 
-@pytest.mark.parametrize("chunk_size", [1, 2])
-def test_a_population_is_traced_in_chunks(chunk_size: int) -> None:
+def test_a_population_is_traced_in_chunks() -> None:
     train = make_train(Mixed, dataset_of(INPUTS), CONFIG)
     programs = LossProgram.from_trees([LossTree.parse(text) for text in ("x * log(y)", "x * y", "-(x - y)^2")], 8)
     keys = jax.random.split(jax.random.key(0), 3)
-    result = jax.eval_shape(lambda: train_population(train, programs, keys, chunk_size=chunk_size))
+    result = jax.eval_shape(lambda: train_population(train, programs, keys, chunk_size=2))
     assert result.scores["validation"].shape == result.finite.shape == (3,)
 
 

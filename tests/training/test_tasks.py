@@ -1,6 +1,7 @@
 """Trainings of each task, step by step as in a plain loop with optax's loss."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -9,14 +10,17 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
+from scipy import special
 
 from glojax.datasets import Dataset
 from glojax.errors import ConfigurationError
 from glojax.losses import LossProgram, find_tree
-from glojax.tasks import METRICS
+from glojax.tasks import METRICS, Metric
 from glojax.training import Train, TrainingConfig, make_train
+from tests.training.plain_loops import rows_of_step
 
 CONFIG = TrainingConfig(num_steps=12, batch_size=8, learning_rate=0.1)
+KEY = jax.random.key(3)
 RNG = np.random.default_rng(0)
 TABLE = RNG.normal(size=(40, 3)).astype(np.float32)
 IMAGES = RNG.normal(size=(40, 2, 4, 3)).astype(np.float32)
@@ -58,59 +62,72 @@ LOSSES: dict[str, tuple[str, Callable[..., jax.Array]]] = {
 }
 
 
-def trained_by_hand(dataset: Dataset, loss: Callable[..., jax.Array], seed: int) -> Any:
-    """Kernel and bias after a plain loop over the same batches."""
-    _, shuffle_key, _ = jax.random.split(jax.random.key(seed), 3)
-    split, size = dataset.train, CONFIG.batch_size
+def trained_by_hand(dataset: Dataset, loss: Callable[..., jax.Array], metric: Metric) -> Any:
+    """Kernel and bias after a plain loop over the same batches, and outputs and score of validation."""
+    split, own, size = dataset.train, dataset.validation, CONFIG.batch_size
     inputs = jnp.asarray(split.inputs)
     targets = jnp.asarray(split.targets, None if dataset.task == "segmentation" else jnp.float32)
-    weights = jnp.ones(len(split)) if split.weights is None else jnp.asarray(split.weights)
-    params = {"kernel": jnp.zeros((3, 2)), "bias": jnp.zeros(2)}
-
-    def mean_loss(params: Any, batch: jax.Array) -> jax.Array:
-        losses = loss(inputs[batch] @ params["kernel"] + params["bias"], targets[batch])
-        return jnp.average(losses.reshape(size, -1).mean(axis=1), weights=weights[batch])
-
-    step = jax.jit(
-        lambda params, batch: jax.tree.map(lambda p, g: p - 0.1 * g, params, jax.grad(mean_loss)(params, batch))
+    weights, own_weights = (
+        np.ones(len(each), np.float32) if each.weights is None else each.weights for each in (split, own)
     )
-    per_epoch = len(split) // size
-    for number in range(CONFIG.num_steps):
-        epoch, index = divmod(number, per_epoch)
-        order = jax.random.permutation(jax.random.fold_in(shuffle_key, epoch), len(split))
-        params = step(params, order[index * size : (index + 1) * size])
-    return params
+
+    def outputs_of(params: Any, inputs: jax.Array) -> jax.Array:
+        outputs: jax.Array = inputs @ params["kernel"] + params["bias"]
+        return outputs
+
+    def step(number: jax.Array, params: Any) -> Any:
+        rows = rows_of_step(KEY, number, len(split), size)
+
+        def mean_loss(params: Any) -> jax.Array:
+            losses = loss(outputs_of(params, inputs[rows]), targets[rows])
+            return jnp.average(losses.reshape(size, -1).mean(axis=1), weights=jnp.asarray(weights)[rows])
+
+        return jax.tree.map(lambda p, g: p - 0.1 * g, params, jax.grad(mean_loss)(params))
+
+    @jax.jit
+    def trained() -> Any:
+        params = {"kernel": jnp.zeros((3, 2)), "bias": jnp.zeros(2)}
+        params = jax.lax.fori_loop(0, CONFIG.num_steps, step, params)
+        outputs = outputs_of(params, jnp.asarray(own.inputs))
+        return params, outputs, metric(outputs, jnp.asarray(own.targets), jnp.asarray(own_weights))
+
+    return trained()
 
 
-def trained(train: Train, loss: str, seed: int) -> Any:
-    key = jax.random.key(seed)
+def trained(train: Train, loss: str) -> Any:
+    """The state at the end of a training, its result, and predictions for validation."""
     program = LossProgram.from_tree(find_tree(loss, None), 32, domain=train.task.domain)
-    return jax.jit(lambda: train.advance(train.begin(key), program, key, jnp.float32(0.1), 0, CONFIG.num_steps))()
+
+    @jax.jit
+    def trained(train: Train) -> Any:
+        state = train.advance(train.begin(KEY), program, KEY, jnp.float32(0.1), 0, CONFIG.num_steps)
+        return state, train.finish(state), train.predict(state, "validation")
+
+    return trained(train)
 
 
-@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["alike", "weighted"])
-@pytest.mark.parametrize("task", LOSSES)
+@pytest.mark.parametrize(
+    ("task", "weights"),
+    [("classification", None), ("multilabel", WEIGHTS), ("regression", None), ("segmentation", WEIGHTS)],
+)
 def test_parameters_are_those_of_a_plain_loop(task: str, weights: Any) -> None:
     dataset, (name, loss) = dataset_of(task, weights), LOSSES[task]
     train = make_train(Linear, dataset, CONFIG)
-    state = trained(train, name, seed=3)
-    expected = trained_by_hand(dataset, loss, seed=3)
+    state, result, predictions = trained(train, name)
+    expected, outputs, score = trained_by_hand(dataset, loss, METRICS[train.task.metrics[0]])
     for parameter in ("kernel", "bias"):
         np.testing.assert_allclose(state.params["layer"][parameter], expected[parameter], rtol=1e-4, atol=1e-5)
-    outputs, split = dataset.validation.inputs @ expected["kernel"] + expected["bias"], dataset.validation
-    own_weights = jnp.ones(8) if split.weights is None else jnp.asarray(split.weights)
-    score = METRICS[train.task.metrics[0]](outputs, jnp.asarray(split.targets), own_weights)
-    assert jax.jit(train.finish)(state).scores["validation"] == pytest.approx(float(score), rel=1e-4)
-    links = {"multilabel": jax.nn.sigmoid, "regression": lambda outputs: outputs}
-    predictions = links.get(task, jax.nn.softmax)(outputs)  # type: ignore[no-untyped-call]
-    np.testing.assert_allclose(train.predict(state, "validation"), predictions, rtol=1e-4, atol=1e-5)
+    assert result.scores["validation"] == pytest.approx(float(score), rel=1e-4)
+    links: dict[str, Callable[..., Any]] = {"multilabel": special.expit, "regression": np.asarray}
+    link = links.get(task, partial(special.softmax, axis=-1))
+    np.testing.assert_allclose(predictions, link(np.asarray(outputs)), rtol=1e-4, atol=1e-5)
 
 
 def test_a_program_of_another_domain_is_refused() -> None:
     train = make_train(Linear, dataset_of("regression"), CONFIG)
     program = LossProgram.from_tree(find_tree("brier"), 32)
     with pytest.raises(ConfigurationError, match=r"domain 'probability', but x and y of regression are in 'real'"):
-        train(program, jax.random.key(0))
+        jax.eval_shape(train, program, KEY)
 
 
 class Three(Linear):
