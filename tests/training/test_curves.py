@@ -100,9 +100,10 @@ def test_a_loss_that_is_not_finite_fails_a_training_unless_patience_has_ended_it
     patience: int, finite: bool
 ) -> None:
     """In a chunk a training that has ended goes on, to no effect."""
-    best = Best(jnp.float32(7), (), jnp.float32(0.5), jnp.int32(patience))
-    state = TrainState(jnp.float32(8), (), (), jnp.int32(20), jnp.asarray(False), jnp.full(3, jnp.nan), best)
-    later = state.with_score(jnp.int32(2), jnp.float32(0.9), jnp.float32(0.9), 2)
+    best = Best(np.float32(7), (), np.float32(0.5), np.int32(patience))  # type: ignore[arg-type]
+    nothing = np.full(3, np.nan, np.float32)
+    state = TrainState(np.float32(8), (), (), np.int32(20), np.asarray(False), nothing, best)  # type: ignore[arg-type]
+    later = jax.jit(lambda state: state.with_score(2, jnp.float32(0.9), jnp.float32(0.9), 2))(state)
     assert np.isnan(np.asarray(later.curve)).all()
     assert (later.kept.params, bool(later.kept.finite)) == (7, finite)
     assert later.best == best
@@ -123,8 +124,9 @@ def test_an_nnx_network_is_an_ordinary_module_in_evaluation(stopped: tuple[Train
     _, networks = stopped
     module = networks.network(2)
     assert isinstance(module, Counting)
-    expected = networks.predict(DIGITS.validation.inputs)[2]
-    np.testing.assert_allclose(nnx.softmax(module(jnp.asarray(DIGITS.validation.inputs))), expected, rtol=1e-5)
+    expected = np.asarray(networks.predict(DIGITS.validation.inputs))[2]
+    predictions = nnx.jit(lambda module: nnx.softmax(module(jnp.asarray(DIGITS.validation.inputs))))(module)
+    np.testing.assert_allclose(predictions, expected, rtol=1e-5)
 
 
 def test_a_linen_network_is_variables() -> None:

@@ -18,7 +18,7 @@ from glojax.errors import ConfigurationError
 from glojax.losses import LossProgram, find_tree
 from glojax.networks import PureNetwork, from_functions, with_output
 from glojax.training import TrainingConfig, TrainState, make_train
-from tests.training.plain_loops import NETWORK_KEY, RATE, assert_close, mean_loss, random_data
+from tests.training.plain_loops import NETWORK_KEY, RATE, assert_close, mean_loss, random_data, rows_of_step
 
 BATCH_SIZE, NUM_STEPS = 4, 3
 CROSS_ENTROPY = LossProgram.from_tree(find_tree("cross_entropy"), 8)
@@ -42,12 +42,16 @@ def trained(network: Any, dataset: Dataset, optimizer: Any = "sgd") -> Iterator[
 
 def batches(dataset: Dataset) -> Iterator[tuple[jax.Array, jax.Array, jax.Array]]:
     """Inputs, targets and key of each step, as the trainer has them."""
-    _, shuffle_key, dropout_key = jax.random.split(jax.random.key(3), 3)
-    order = jax.random.permutation(jax.random.fold_in(shuffle_key, 0), len(dataset.train))
     for number in range(NUM_STEPS):
-        rows = order[number * BATCH_SIZE : (number + 1) * BATCH_SIZE]
-        key = jax.random.fold_in(dropout_key, number)
-        yield jnp.asarray(dataset.train.inputs)[rows], jnp.asarray(dataset.train.targets)[rows], key
+        rows, key = _rows_and_key(number, len(dataset.train))
+        yield dataset.train.inputs[rows], dataset.train.targets[rows], key
+
+
+@partial(jax.jit, static_argnums=1)
+def _rows_and_key(number: int, num_examples: int) -> tuple[jax.Array, jax.Array]:
+    key = jax.random.key(3)
+    step_key = jax.random.fold_in(jax.random.split(key, 3)[2], number)
+    return rows_of_step(key, number, num_examples, BATCH_SIZE), step_key
 
 
 def test_the_network_of_flax_s_tutorial_trains_as_in_flax() -> None:
@@ -126,13 +130,13 @@ def test_an_equinox_network_trains_as_in_equinox() -> None:
     def init(key: jax.Array, inputs: Any) -> tuple[Any, Any]:
         return eqx.filter(eqx.nn.MLP(6, 10, 8, 1, key=key), eqx.is_inexact_array), {}
 
-    static = eqx.partition(eqx.nn.MLP(6, 10, 8, 1, key=jax.random.key(0)), eqx.is_inexact_array)[1]
+    model = eqx.filter_jit(lambda key: eqx.nn.MLP(6, 10, 8, 1, key=key))(NETWORK_KEY)
+    static = eqx.partition(model, eqx.is_inexact_array)[1]
 
     def apply(params: Any, state: Any, inputs: jax.Array, *, train: bool, key: Any) -> tuple[jax.Array, Any]:
         return jax.vmap(eqx.combine(params, static))(inputs), state
 
     states = trained(from_functions(init, apply), dataset)
-    model = eqx.nn.MLP(6, 10, 8, 1, key=NETWORK_KEY)
     optimizer = optax.sgd(RATE)
     optimizer_state = optimizer.init(eqx.filter(model, eqx.is_inexact_array))
 
@@ -167,7 +171,8 @@ INPUTS = np.linspace(-1, 1, 12, dtype=np.float32).reshape(2, 6)
 def outputs_of(network: Any) -> jax.Array:
     """Of a fresh network, in evaluation."""
     pure = PureNetwork(network, (6,), 10)
-    return pure.outputs(*pure.init(NETWORK_KEY), jnp.asarray(INPUTS))
+    outputs: jax.Array = jax.jit(lambda: pure.outputs(*pure.init(NETWORK_KEY), jnp.asarray(INPUTS)))()
+    return outputs
 
 
 def test_a_part_of_the_output_is_taken() -> None:
@@ -178,7 +183,9 @@ def test_a_part_of_the_output_is_taken() -> None:
 def test_the_linen_module_in_a_bridge_to_nnx_is_taken() -> None:
     module = linen.Dense(10)
     bridge = nnx.bridge.ToNNX(module, rngs=nnx.Rngs(0))
-    np.testing.assert_array_equal(outputs_of(bridge), module.apply(module.init(NETWORK_KEY, INPUTS), INPUTS))
+    np.testing.assert_array_equal(
+        outputs_of(bridge), jax.jit(lambda: module.init_with_output(NETWORK_KEY, INPUTS)[0])()
+    )
 
 
 COUNT = iter(range(100))
