@@ -1,7 +1,13 @@
-"""Stand-ins for what trains."""
+"""Stand-ins for what trains, and for what draws."""
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from glojax.evaluation import Completed, Evaluation, FitnessRule, Rule, Status, Trial
 from glojax.expressions import LossTree, canonical
@@ -13,6 +19,9 @@ STEPS = 10
 
 Fitness = Callable[[LossTree], float | None]
 
+# A search that goes on or is replayed has the same losses once more.
+_canonical, _parsed = cache(canonical), cache(LossTree.parse)
+
 
 def fitness_of(tree: LossTree) -> float:
     """Equal for many losses of different sizes."""
@@ -22,6 +31,21 @@ def fitness_of(tree: LossTree) -> float:
 def short(tree: LossTree) -> float:
     """Coefficients make a loss longer, and so worse."""
     return 1 / len(str(tree))
+
+
+def leave_empty_pictures(patch: pytest.MonkeyPatch) -> None:
+    """Let runs draw nothing: to draw, or only to import what draws, takes longer than all the rest."""
+
+    def leave_empty(path: Path, **options: object) -> None:
+        path.touch()
+
+    patch.setitem(sys.modules, "glojax.reporting", SimpleNamespace(draw_summary=leave_empty))
+
+
+@pytest.fixture
+def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the runs of a test leave empty pictures."""
+    leave_empty_pictures(monkeypatch)
 
 
 class FakeEvaluator:
@@ -77,7 +101,7 @@ class FakeEvaluator:
         self.trees.append(list(trees))
         self.rules.append(None if rule is None else own)
         tickets = [next(self._tickets) for _ in trees]
-        for ticket, tree in zip(tickets, map(canonical, trees), strict=True):
+        for ticket, tree in zip(tickets, map(_canonical, trees), strict=True):
             key = str(tree), own
             if key in self._known:
                 self._completed.append(Completed(ticket, self._known[key].again()))
@@ -110,7 +134,7 @@ class FakeEvaluator:
     def _finish(self, key: tuple[str, FitnessRule]) -> None:
         text, rule = key
         self.trained.add(text)
-        tree = LossTree.parse(text)
+        tree = _parsed(text)
         rates_and_seeds = rule.grid(self.config)
         if self._trial is not None:
             evaluation = rule.evaluation(tree, [self._trial(tree, rate, seed) for rate, seed in rates_and_seeds])

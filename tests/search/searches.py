@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
+from functools import cache
 
 import pytest
 
@@ -26,6 +27,9 @@ BUDGET = 70
 TUNED = ("log(y) - x / y", "x * log(y)")
 
 
+_parsed = cache(LossTree.parse)
+
+
 class HillClimb:
     """Makes each candidate of the best one that was told by then; at most five are outstanding."""
 
@@ -38,7 +42,7 @@ class HillClimb:
         for _ in range(min(room, 5 - self._num_outstanding)):
             self._num_asked += 1
             step = ("+ x", "* y", "- log(y)", "/ x")[self._num_asked % 4]
-            asked.append(LossTree.parse(f"({self._best[0]}) {step} * {1 + self._num_asked / 8}"))
+            asked.append(_parsed(f"({self._best[0]}) {step} * {1 + self._num_asked / 8}"))
         self._num_outstanding += len(asked)
         return asked
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from glojax.search.__main__ import main
-from tests.search.fakes import UseStandIns, short
+from tests.search.fakes import UseStandIns, no_picture, short  # noqa: F401
+
+pytestmark = pytest.mark.usefixtures("no_picture")
 
 COMPARE = ("compare", "--losses", "baikal", "--seeds", "1", "--steps", "20", "--evaluate-every", "5")
 

@@ -29,7 +29,7 @@ def test_in_the_order_of_asking_all_rooms_and_orders_of_completion_give_the_same
 
 
 @for_every_strategy
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(room=rooms, other_room=rooms, salts=st.tuples(salts, salts))
 def test_a_log_is_replayed_to_the_same_search_whatever_the_order(
     name: str, room: int, other_room: int, salts: tuple[int, int]
@@ -60,7 +60,7 @@ class TornLog(EventLog):
 
 
 @for_every_strategy
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(room=rooms, salt=salts, ends_after=st.integers(0, 2 * BUDGET - 1), is_recorded=st.booleans())
 def test_a_search_that_was_interrupted_at_any_event_goes_on_to_the_same_end(
     name: str, room: int, salt: int, ends_after: int, is_recorded: bool

@@ -8,7 +8,9 @@ import pytest
 from numpy.lib.npyio import NpzFile
 
 from glojax.search.__main__ import main
-from tests.search.fakes import UseStandIns, short
+from tests.search.fakes import UseStandIns, no_picture, short  # noqa: F401
+
+pytestmark = pytest.mark.usefixtures("no_picture")
 
 
 @pytest.fixture

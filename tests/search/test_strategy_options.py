@@ -9,9 +9,11 @@ import pytest
 from glojax.expressions import LossTree, canonical
 from glojax.search.__main__ import main
 from glojax.strategies import TaylorConfig, TaylorSearch, find_constraint
-from tests.search.fakes import UseStandIns, fitness_of, short
+from tests.search.fakes import UseStandIns, fitness_of, no_picture, short  # noqa: F401
 from tests.search.runs import with_options
 from tests.strategies.driving import ask_all, tell_all
+
+pytestmark = pytest.mark.usefixtures("no_picture")
 
 BUDGET = ("--preset", "paper", "--generations", "3", "--finalists", "4", "--seed", "3")
 SEARCH = ("--population-size", "10", *BUDGET)

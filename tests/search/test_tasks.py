@@ -10,7 +10,10 @@ import pytest
 
 from glojax.networks import NETWORKS
 from glojax.search.__main__ import main
+from tests.search.fakes import no_picture  # noqa: F401
 from tests.training.test_tasks import Linear
+
+pytestmark = pytest.mark.usefixtures("no_picture")
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,9 @@ import pytest
 from glojax.datasets import DatasetSource
 from glojax.search.__main__ import main
 from glojax.search.config_file import sealed
-from tests.search.fakes import UseStandIns, short
+from tests.search.fakes import UseStandIns, no_picture, short  # noqa: F401
+
+pytestmark = pytest.mark.usefixtures("no_picture")
 
 SOURCE = DatasetSource("digits", imbalance=0.2, label_noise=0.4, noise_kind="pair", seed=3)
 

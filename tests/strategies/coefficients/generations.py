@@ -38,10 +38,10 @@ def assert_same(one: CmaEs, other: CmaEs) -> None:
         np.testing.assert_array_equal(distribution(one)[name], expected, err_msg=name)
 
 
-def with_state(config: TuningConfig, **changes: Any) -> CmaEs:
-    """A strategy of two coefficients, four generations old, with changes to its distribution."""
+def with_state(config: TuningConfig, age: int = 4, **changes: Any) -> CmaEs:
+    """A strategy of two coefficients, so many generations old, with changes to its distribution."""
     strategy = CmaEs([3.0, 3.0], config, seed=0)
-    tell_generations(strategy, 4)
+    tell_generations(strategy, age)
     with _evosax_numerics():
         arrays = {name: jnp.asarray(value, jnp.float64) for name, value in changes.items()}
         strategy._state = strategy._state.replace(**arrays)

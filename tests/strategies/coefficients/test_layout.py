@@ -133,14 +133,14 @@ def test_baikal_cma_has_three_independent_coefficients() -> None:
 # Powers of two: multiplying by them rounds nothing, so that the functions are the same to the last bit.
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(trees_with(0.25, 0.5, 1.0, 2.0))
 def test_absorption_of_positive_coefficients_keeps_the_function(tree: LossTree) -> None:
     assume(is_moderate(tree) and is_moderate(absorbed(tree)))
     np.testing.assert_array_equal(values(absorbed(tree)), values(tree))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(trees_with(0.0, -0.5, 1.0, -1.0, 2.0))
 def test_absorption_of_zeros_and_signs_keeps_the_function_where_no_divisor_is_zero(tree: LossTree) -> None:
     # A zero sum may have either sign: -1 * (y - y) is -0, -y - -y is 0; and so has an infinite quotient by it.
@@ -150,7 +150,7 @@ def test_absorption_of_zeros_and_signs_keeps_the_function_where_no_divisor_is_ze
     np.testing.assert_array_equal(values(absorbed(tree))[defined], values(tree)[defined])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(loss_trees(12, coefficients=True))
 def test_absorption_of_any_coefficients_keeps_the_function_up_to_rounding(tree: LossTree) -> None:
     assume(is_moderate(tree) and is_moderate(absorbed(tree)))
@@ -159,7 +159,7 @@ def test_absorption_of_any_coefficients_keeps_the_function_up_to_rounding(tree: 
     np.testing.assert_allclose(values(absorbed(tree))[good], values(tree)[good], rtol=1e-9, atol=1e-9)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(loss_trees(coefficients=True).filter(lambda tree: tree.uses("x") and tree.uses("y")))
 def test_absorption_leaves_ones_elsewhere_and_nothing_for_a_second_time(tree: LossTree) -> None:
     once = absorbed(tree)
@@ -170,7 +170,7 @@ def test_absorption_leaves_ones_elsewhere_and_nothing_for_a_second_time(tree: Lo
     assert [node.operator for node in once.nodes] == [node.operator for node in tree.nodes]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.data(), loss_trees().filter(lambda tree: tree.uses("x") and tree.uses("y")))
 @pytest.mark.parametrize("free", ["all", "independent"])
 def test_a_vector_makes_a_tree_that_has_it_and_reads_back_from_its_text(

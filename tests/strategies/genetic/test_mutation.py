@@ -10,7 +10,7 @@ from glojax.expressions.tree import LossTree
 from glojax.strategies.genetic import GeneticConfig, mutate, random_tree
 from tests.tree_strategies import LIBRARY, loss_trees
 
-NUM_DRAWS = 10_000
+NUM_DRAWS = 5_000
 
 X, Y = LossTree.of("x"), LossTree.of("y")
 BAIKAL = LossTree.of("subtract", LossTree.of("log", Y), LossTree.of("divide", X, Y))

@@ -70,7 +70,8 @@ class CmaEs:
         self._patience = config.patience or 10 + math.ceil(30 * mean.size / self.population_size)
         with _evosax_numerics():
             self._key = jax.random.key(seed)
-            self._algorithm, parameters = _algorithm(self.population_size, mean.size, config.active_weights)
+            self._algorithm = _algorithm(self.population_size, mean.size)
+            parameters = _parameters(self._algorithm, config.active_weights)
             self._parameters = parameters.replace(std_init=jnp.asarray(config.sigma))
             state = self._algorithm.init(self._key, jnp.asarray(mean), self._parameters)
             # Through NumPy, which has no weak types: with them each call would compile twice.
@@ -171,14 +172,19 @@ def default_population_size(num_coefficients: int) -> int:
 
 
 @lru_cache
-def _algorithm(population_size: int, num_coefficients: int, active_weights: bool) -> tuple[Any, Any]:
-    """Return evosax's algorithm and its parameters; one object for each shape, since each compiles for itself."""
+def _algorithm(population_size: int, num_coefficients: int) -> Any:
+    """Return evosax's algorithm; one object for each shape, since each compiles for itself."""
     # Not at the top: evosax computes when it is imported, and JAX cannot be configured after it has started.
     from evosax.algorithms import CMA_ES
 
-    algorithm = CMA_ES(population_size, jnp.zeros(num_coefficients))
+    return CMA_ES(population_size, jnp.zeros(num_coefficients))
+
+
+@lru_cache
+def _parameters(algorithm: Any, active_weights: bool) -> Any:
+    """Return the parameters of an algorithm; nothing but its weights depends on which are active."""
     algorithm.use_negative_weights = active_weights
-    return algorithm, algorithm.default_params
+    return algorithm.default_params
 
 
 @contextlib.contextmanager
