@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -67,10 +68,10 @@ def test_a_population_s_convolutions_count_for_each_candidate(
 
 
 @pytest.mark.parametrize("direction", ["forward", "forward and backward"])
-def test_a_convolution_is_repeated(direction: convolution.Pass) -> None:
-    assert (
-        convolution.make("digits 2", "convolve", direction).turn().units == convolution.SHAPES["digits 2"].repetitions
-    )
+def test_a_convolution_is_repeated(direction: convolution.Pass, monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = convolution.SHAPES["digits 2"]._replace(batch=4, repetitions=3)
+    monkeypatch.setitem(convolution.SHAPES, "digits 2", shape)
+    assert convolution.make("digits 2", "convolve", direction).turn().units == 3
 
 
 def test_both_kinds_of_losses_are_spread_evenly() -> None:
@@ -118,9 +119,13 @@ def test_results_are_kept_on_disk_or_in_memory(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize("way", joint_tuning.WAYS)
 def test_tuning_and_its_trainings_alone_take_as_many_steps(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     monkeypatch.setattr(joint_tuning, "DigitsCNN", LinearNetwork)
+    # Two losses of 6 and 9 coefficients, tuned for two generations.
+    monkeypatch.setattr(joint_tuning, "LOSSES", joint_tuning.LOSSES[:2])
+    monkeypatch.setattr(joint_tuning, "MEMBERS", 19)
+    monkeypatch.setattr(joint_tuning, "TUNING", replace(joint_tuning.TUNING, generations=2))
     contestant = joint_tuning.WAYS[way](3)
-    # Nothing is known from the turn before: three generations of 29 members train for 3 steps in each.
-    assert [contestant.turn().units for _ in range(2)] == [3 * 3 * 29] * 2
+    # Nothing is known from the turn before: two generations of 19 members train for 3 steps in each.
+    assert [contestant.turn().units for _ in range(2)] == [3 * 2 * 19] * 2
 
 
 @pytest.mark.parametrize("contestant", evolution_strategy.CONTESTANTS)

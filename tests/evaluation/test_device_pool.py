@@ -64,11 +64,10 @@ def test_results_are_bitwise_those_of_one_device(
     assert as_text(train(make_pool(num_devices))) == as_text(on_one_device)
 
 
-@pytest.mark.parametrize("chunk_size", [2, 3])
 def test_with_one_chunk_size_results_are_bitwise_the_same_on_any_number_of_devices(
-    make_pool: Callable[..., DevicePool], on_one_device: list[TrainResult], chunk_size: int
+    make_pool: Callable[..., DevicePool], on_one_device: list[TrainResult]
 ) -> None:
-    results = [train(make_pool(num_devices, chunk_size=chunk_size)) for num_devices in (1, 2)]
+    results = [train(make_pool(num_devices, chunk_size=3)) for num_devices in (1, 2)]
     assert as_text(results[0]) == as_text(results[1])
     for result, expected in zip(results[0], on_one_device, strict=True):
         assert (result.finite, result.num_steps) == (expected.finite, expected.num_steps)

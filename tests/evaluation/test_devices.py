@@ -22,15 +22,14 @@ from glojax.evaluation.runtime import num_cores
 PROCESS = """
 import os, sys
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:int(sys.argv[1])])
-import hashlib, jax, jax.numpy as jnp
+import hashlib, jax, jax.numpy as jnp, numpy as np
 from glojax.evaluation import training_devices
 
 @jax.jit
 def step(weights, images):
     return weights - 0.01 * jax.grad(lambda weights: jnp.tanh(images @ weights).mean())(weights)
 
-images = jax.random.normal(jax.random.key(0), (360, 256))
-weights = jax.random.normal(jax.random.key(1), (256, 64))
+images, weights = (np.random.default_rng(0).normal(size=shape).astype("f") for shape in ((360, 256), (256, 64)))
 for device in training_devices():
     data, result = jax.device_put((images, weights), device)
     for _ in range(20):
