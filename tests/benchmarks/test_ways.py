@@ -1,6 +1,7 @@
 """Ways to train a population, each for a turn."""
 
 from collections.abc import Callable
+from pkgutil import resolve_name
 from typing import Any
 
 import jax
@@ -18,11 +19,9 @@ from tests.linear_network import LinearNetwork
 DIGITS: dict[str, Any] = {"network": "digits", "steps": 2}
 
 
-def test_a_population_trains_in_a_worker() -> None:
-    with WorkerProcess() as worker:
-        arguments = DIGITS | {"population": 2, "devices": 1}
-        worker.ask({"do": "prepare", "case": 0, "function": ON_DEVICES["glojax"], "arguments": arguments}, 60)
-        assert worker.ask({"do": "turn", "case": 0}, 60)["units"] == 4
+def test_a_population_trains_on_a_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(WORKLOADS, "digits", WORKLOADS["digits"]._replace(network=LinearNetwork))
+    assert resolve_name(ON_DEVICES["glojax"])(**DIGITS, population=2, devices=1).turn().units == 4
 
 
 def test_a_population_trains_over_a_mesh(monkeypatch: pytest.MonkeyPatch) -> None:

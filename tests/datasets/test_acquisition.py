@@ -181,15 +181,11 @@ def test_fetching_fails_where_the_cache_cannot_be_written(mnist_folder: Path, da
     assert_fails(lambda: fetch(MNIST, mnist_folder, with_test=True), "Cannot write the cache", "TFDS_DATA_DIR")
 
 
-@pytest.mark.parametrize(("name", "most_seconds"), [("mnist", 1), ("cifar10", 3)])
-def test_loads_from_the_cache_fast_and_without_tensorflow_datasets(
-    name: str, most_seconds: float, blank_mnist: Path, blank_cifar10: Path
-) -> None:
-    publication, folder = {"mnist": (MNIST, blank_mnist), "cifar10": (CIFAR10, blank_cifar10)}[name]
-    fetch(publication, folder, with_test=True)
+def test_loads_from_the_cache_fast_and_without_tensorflow_datasets(blank_cifar10: Path) -> None:
+    fetch(CIFAR10, blank_cifar10, with_test=True)
 
-    done = subprocess.run([sys.executable, "-c", TIMED, name], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", TIMED, "cifar10"], capture_output=True, text=True, check=True)
 
     seconds, imported = done.stdout.split()
-    assert float(seconds) < most_seconds
+    assert float(seconds) < 3
     assert imported == "False"
