@@ -24,10 +24,12 @@ from types import FrameType, TracebackType
 from typing import NoReturn
 
 from glojax.errors import printable
+from glojax.standard_streams import keep_streams, streams_failed
 
 
 def _prepare_command() -> None:
     """Prepare the process of a command for its imports."""
+    keep_streams()
     sys.excepthook = _report_failure
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
@@ -47,11 +49,13 @@ def run_command(main: Callable[[], int]) -> NoReturn:
     sys.excepthook = _report_bug
     if signal.getsignal(signal.SIGINT) == _interrupt:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    exit_code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    try:
+        exit_code = main()
+    except SystemExit as end:  # of the parser, which has printed help or a mistake
+        exit_code = end.code if isinstance(end.code, int) else 0
+    failed = streams_failed()
     # Threads may still be inside XLA, which does not survive the interpreter's ordinary end, or in a download.
-    os._exit(exit_code)
+    os._exit(exit_code or failed)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
