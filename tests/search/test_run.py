@@ -179,7 +179,7 @@ def test_the_result_is_the_better_one_of_discovered_and_tuned(bare_run: Finished
     result = bare_run.json("result.json")
     keys = ("expression", "latex", "fitness", "mean_score")
     others = {"discovered", "tuning", "tuned", "task", "metric", "test_split", "seeds", "comparison", "welch"}
-    assert set(result) == {*keys, *others}
+    assert set(result) == {*keys, *others, "pareto_front"}
     assert result["test_split"] == "official"
     assert [result[key] for key in keys] == [result[found(bare_run)[0]][key] for key in keys]
 
@@ -269,7 +269,8 @@ def test_a_search_alone_leaves_no_comparison(discover_run: FinishedRun) -> None:
         "trainings.jsonl",
     ]
     result = discover_run.json("result.json")
-    assert set(result) == {"expression", "latex", "fitness", "mean_score", "discovered", "task", "metric"}
+    others = {"discovered", "task", "metric", "pareto_front"}
+    assert set(result) == {"expression", "latex", "fitness", "mean_score", *others}
     assert result["expression"] == result["discovered"]["expression"]
     assert f"Best loss found:  {result['expression']}" in discover_run.output.splitlines()
 

@@ -17,6 +17,7 @@ from glojax.search.finalists import Finalist, by_score, select_discovered, selec
 from glojax.search.given_options import CompareOptions, TuneOptions
 from glojax.search.opening import running
 from glojax.search.options import CommonOptions, DiscoverOptions, RunOptions
+from glojax.search.pareto import pareto_front
 from glojax.search.results import in_words, print_best, print_comparison, print_tuned
 from glojax.search.run import Run
 from glojax.search.run_directory import require_run
@@ -195,6 +196,16 @@ def _report(outcome: _Outcome, run: Run, options: CommonOptions, console: Consol
     record, best, losses, seeds, comparison, verdicts = outcome
     test_split, metric = run.dataset.test_split, in_words(run.metric_name)
     record |= {"task": run.dataset.task, "metric": run.metric_name}
+    if run.found:
+        record["pareto_front"] = [
+            {
+                "expression": one.expression,
+                "size": one.tree.size,
+                "fitness": one.fitness,
+                "learning_rate": one.learning_rate,
+            }
+            for one in pareto_front(one.evaluation for one in run.found)
+        ]
     if comparison is not None:
         record |= {
             "test_split": test_split,

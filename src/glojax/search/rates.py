@@ -124,6 +124,11 @@ def _tried(
     return found
 
 
+def has_shapes(dataset: Dataset) -> bool:
+    """Return whether shape and pull of a loss are known: each example has one class."""
+    return TASKS[dataset.task].link == "softmax" and np.issubdtype(dataset.train.targets.dtype, np.integer)
+
+
 def require_shapes(
     dataset: Dataset, standard: Iterable[LossTree], initial: Sequence[LossTree], prob_epsilon: float
 ) -> None:
@@ -131,9 +136,8 @@ def require_shapes(
 
     Fingerprint and pull are defined for one class an example, and a loss without a pull has no normalised rate.
     """
-    is_softmax = TASKS[dataset.task].link == "softmax"
-    if not is_softmax or not np.issubdtype(dataset.train.targets.dtype, np.integer):
-        kind = "soft labels" if is_softmax else f"the task {dataset.task}"
+    if not has_shapes(dataset):
+        kind = "soft labels" if TASKS[dataset.task].link == "softmax" else f"the task {dataset.task}"
         raise ConfigurationError(
             f"{dataset.name} has {kind}, and shapes are known for one class an example alone; give --preset paper."
         )

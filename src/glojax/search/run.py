@@ -9,6 +9,7 @@ from glojax.evaluation import (
     Evaluation,
     PoolEvaluator,
     Rule,
+    shape_of,
 )
 from glojax.expressions import Domain, LossTree
 from glojax.search.comparison import Comparison, Rates, compare, comparison_rule
@@ -17,6 +18,7 @@ from glojax.search.generations import Discovered, GenerationRecord, discover
 from glojax.search.logs import EventLog
 from glojax.search.options import DiscoverOptions
 from glojax.search.progress import Display
+from glojax.search.rates import has_shapes
 from glojax.search.run_directory import DISCOVERY_EVENTS, TUNING_EVENTS, RunDirectory
 from glojax.search.tuning import Tuned, TuningRecord, tune
 from glojax.strategies import Constraints, TuningConfig
@@ -37,6 +39,7 @@ class Run:
     evaluator: PoolEvaluator
     by_rule: Callable[[Rule], PoolEvaluator]
     generations: list[GenerationRecord] = field(default_factory=list)
+    found: list[Discovered] = field(default_factory=list)
     tuning: list[TuningRecord] = field(default_factory=list)
     tuned: list[Tuned] = field(default_factory=list)
 
@@ -75,7 +78,7 @@ class Run:
             self.display.on_generation(record, options.generations)
 
         self.display.start_phase("Search", options.generations * options.strategy_config.population_size, "candidates")
-        found = discover(
+        self.found[:] = discover(
             evaluator or self.evaluator,
             options.strategy_config,
             options.generations,
@@ -89,13 +92,10 @@ class Run:
         )
         self.directory.write_csv(
             "hall_of_fame.csv",
-            ("rank", "fitness", "size", "generation", "expression"),
-            (
-                (number, one.evaluation.fitness, one.evaluation.tree.size, one.generation, one.evaluation.expression)
-                for number, one in enumerate(found[:HALL_OF_FAME_SIZE], start=1)
-            ),
+            ("rank", "fitness", "size", "learning_rate", "pull", "generation", "expression"),
+            (self._row(number, one) for number, one in enumerate(self.found[:HALL_OF_FAME_SIZE], start=1)),
         )
-        return found
+        return self.found
 
     def tune(
         self,
@@ -145,6 +145,14 @@ class Run:
         rules = (comparison_rule(name, config.learning_rate, seeds, learning_rates) for name in losses)
         self.display.start_phase("Comparison", sum(len(rule.grid(config)) for rule in rules), "trainings")
         return compare(losses, self.evaluator, seeds, learning_rates=learning_rates)
+
+    def _row(self, number: int, found: Discovered) -> tuple[object, ...]:
+        """Return a row of the hall of fame; the pull is the scale of a shape, where that is known."""
+        one, pull = found.evaluation, math.nan
+        if has_shapes(self.dataset):
+            pull = shape_of(one.tree, self.dataset.num_outputs, self.evaluator.config.prob_epsilon).pull
+        scale = f"{pull:.6g}" if math.isfinite(pull) else None
+        return number, one.fitness, one.tree.size, one.learning_rate, scale, found.generation, one.expression
 
     def record(self, phase: str, evaluation: Evaluation, generation: int) -> None:
         """Write a line for a new evaluation, and show it."""

@@ -5,7 +5,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import dacite
 
@@ -22,8 +22,23 @@ from glojax.search.run_directory import require_run, resume_command
 from glojax.search.tuning import TuningRecord
 from glojax.training import TrainingConfig, recorded_config, recorded_functions
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 Record = TypeVar("Record")
 
+#: The columns of `SavedRun.candidates`, and their types.
+_COLUMNS = {
+    "expression": "string",
+    "size": "int64",
+    "fitness": "float64",
+    "status": "string",
+    "steps": "int64",
+    "learning_rate": "float64",
+    "rejected_by": "string",
+    "phase": "string",
+    "generation": "int64",
+}
 
 #: Greatest size of `result.json`: 400 kB for each loss that is compared over 10,000 seeds.
 MAX_RESULT = 2**28
@@ -42,6 +57,8 @@ class SavedRun:
         options: The options of the command, as `config.json` has them.
         training: The configuration of a training.
         evaluations: Every distinct loss, in the order of the run.
+        candidates: The same as a `pyarrow.Table`, which `to_pandas()` makes a data frame of: expression, size, fitness,
+            status, steps, learning_rate, rejected_by, phase ("discovery", "tuning" or "control") and generation.
         generations: A summary of each generation of the discovery.
         tuning: A summary of each generation of each loss under tuning.
         result: The content of `result.json`, None before there is one.
@@ -52,6 +69,7 @@ class SavedRun:
     options: Mapping[str, Any]
     training: TrainingConfig
     evaluations: list[Evaluation]
+    candidates: "pa.Table"
     generations: list[GenerationRecord]
     tuning: list[TuningRecord]
     result: Mapping[str, Any] | None
@@ -98,17 +116,20 @@ def load_run(path: str | os.PathLike[str], *, functions: Collection[str] = ()) -
                 f"{directory} names code, {' and '.join(others)}, that its sender may have chosen; if it is yours, "
                 f"give functions={others}."
             )
+        records = list(_records(directory / "candidates.jsonl"))
+        evaluations = [_evaluation(record) for record in records]
         return SavedRun(
             path=directory,
             command=config["command"],
             options=config["options"],
             training=recorded_config(config["options"]["training"]),
-            evaluations=[_evaluation(record) for record in _records(directory / "candidates.jsonl")],
+            evaluations=evaluations,
+            candidates=_table(records, evaluations),
             generations=[_typed(GenerationRecord, record) for record in _records(directory / "generations.jsonl")],
             tuning=[_typed(TuningRecord, record) for record in _records(directory / "tuning.jsonl")],
             result=_checked_result(read_json(result, MAX_RESULT)) if os.path.lexists(result) else None,
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, *_REFUSALS) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, *_REFUSALS) as error:
         cause = f"{type(error).__name__}: {in_one_line(error)}"
         raise RunDirectoryError(
             f"{directory} cannot be read ({cause}); let `{resume_command(directory)}` mend it."
@@ -125,6 +146,13 @@ def _evaluation(record: dict[str, Any]) -> Evaluation:
     names = ("fitness", "status", "steps", "learning_rate")
     others = {"tree": record["expression"], "rejected_by": record.get("rejected_by")}
     return _typed(Evaluation, others | {name: record[name] for name in names})
+
+
+def _table(records: list[dict[str, Any]], evaluations: list[Evaluation]) -> "pa.Table":
+    import pyarrow as pa  # it is imported where it is needed, as it takes a while
+
+    rows = [record | {"size": one.tree.size} for record, one in zip(records, evaluations, strict=True)]
+    return pa.Table.from_pylist(rows, schema=pa.schema(_COLUMNS))
 
 
 def _checked_result(result: dict[str, Any]) -> dict[str, Any]:
