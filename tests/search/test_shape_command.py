@@ -22,6 +22,7 @@ from glojax.training import TrainResult
 from tests.crash.run_folders import contents
 from tests.evaluation.fake_pool import FakePool, scalar_result
 from tests.isolation import data_root  # noqa: F401
+from tests.search.event_files import scalars
 from tests.search.fakes import leave_empty_pictures
 
 SEARCH = (
@@ -109,7 +110,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     pools, folder, output = Pools(), tmp_path_factory.mktemp("shape"), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(output):
         pools.use(patch, folder)
-        assert main(SEARCH) == 0
+        assert main((*SEARCH, "--tensorboard", "events")) == 0
     return Finished(folder / "run", output.getvalue(), pools[0].submitted)
 
 
@@ -147,6 +148,23 @@ def test_the_run_reads_back(finished: Finished) -> None:
     assert str(saved.best) == finished.result["expression"]
     assert {one.rejected_by for one in saved.evaluations} >= {None, "pull"}
     assert saved.comparison == finished.result["comparison"]
+
+
+def test_tensorboard_shows_what_the_files_have(finished: Finished) -> None:
+    found = scalars(finished.folder.parent / "events")
+    saved, audit = load_run(finished.folder), finished.result["search"]["audit"]
+    numbers = {
+        f"{group}/{name}": [(record.generation, getattr(record, name)) for record in records]
+        for group, records in (("discovery", saved.generations), ("tuning_1", saved.tuning))
+        for name in ("best_fitness", "median_fitness", "best_so_far", "sigma")
+        if hasattr(records[0], name)
+    }
+    assert {tag: [(step, float(np.float32(value))) for step, value in points] for tag, points in numbers.items()} == {
+        tag: points for tag, points in found.items() if not tag.startswith("audit")
+    }
+    assert [step for step, _ in found["audit/checked"]] == [1, 2]
+    assert found["audit/checked"][-1] == (2, audit["checked"])
+    assert found["audit/false_rejections"][-1] == (2, audit["false_rejections"])
 
 
 @pytest.mark.parametrize("phase", ["discovery", "control"])

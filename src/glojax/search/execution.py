@@ -59,6 +59,8 @@ class ExecutionOptions:
     """TOML file with the cluster's settings; examples are in examples/cluster."""
     profile: Path | None = None
     """Folder for a trace of the whole run by JAX's profiler, which TensorBoard and Perfetto show; for short runs."""
+    tensorboard: Path | None = None
+    """Folder for an event file with the fitness, the audit and the tuning, which TensorBoard shows as the run goes."""
 
     def __post_init__(self) -> None:
         require_at_least(1, devices=self.devices)

@@ -28,6 +28,7 @@ from glojax.losses import find_tree
 from glojax.losses.program import known_operators
 from glojax.search.comparison import require_variables
 from glojax.search.config_file import FILE, accept, go_on_command, run_config
+from glojax.search.event_file import EventFile
 from glojax.search.execution import ResumeOptions, open_cluster
 from glojax.search.given_options import CompareOptions
 from glojax.search.named_network import find_network
@@ -74,7 +75,7 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
         "task": dataset.task,
         "network": network_name,
     }
-    with open_cluster(options.execution, console) as cluster:
+    with EventFile(options.execution.tensorboard) as events, open_cluster(options.execution, console) as cluster:
         if cluster is None:
             devices = training_devices(options.execution.devices)
             current = run_config(command, options, resolved, device_names(devices), platform())
@@ -105,7 +106,7 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
             training = replace(options.training, splits=("validation",))
             by_rule = partial(PoolEvaluator, pool, training, journal=journal, on_training=display.on_training)
             seeds = tuple(options.seeds_of_search) if isinstance(options, SearchOptions) else (0,)
-            yield Run(dataset, directory, display, by_rule(FitnessRule(seeds)), by_rule)
+            yield Run(dataset, directory, display, by_rule(FitnessRule(seeds)), by_rule, events)
             journal.put_in_order()
             directory.finish()
 

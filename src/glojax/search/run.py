@@ -13,6 +13,7 @@ from glojax.evaluation import (
 )
 from glojax.expressions import Domain, LossTree
 from glojax.search.comparison import Comparison, Rates, compare, comparison_rule
+from glojax.search.event_file import EventFile
 from glojax.search.finalists import Finalist, choose, halve, halving_rounds
 from glojax.search.generations import Discovered, GenerationRecord, discover
 from glojax.search.logs import EventLog
@@ -38,6 +39,7 @@ class Run:
     display: Display
     evaluator: PoolEvaluator
     by_rule: Callable[[Rule], PoolEvaluator]
+    events: EventFile
     generations: list[GenerationRecord] = field(default_factory=list)
     found: list[Discovered] = field(default_factory=list)
     tuning: list[TuningRecord] = field(default_factory=list)
@@ -65,6 +67,7 @@ class Run:
         initial: Sequence[LossTree] | None = None,
         constraint: Constraints | None = None,
         on_evaluation: Callable[[Evaluation], None] = lambda evaluation: None,
+        on_generation: Callable[[int], None] = lambda number: None,
     ) -> list[Discovered]:
         """Search for losses; return them, the best first."""
 
@@ -72,10 +75,13 @@ class Run:
             on_evaluation(evaluation)
             self.record("discovery", evaluation, generation)
 
-        def on_generation(record: GenerationRecord) -> None:
+        def end_generation(record: GenerationRecord) -> None:
             record = GenerationRecord(**self.directory.append_line("generations.jsonl", asdict(record)))
             self.generations.append(record)
             self.display.on_generation(record, options.generations)
+            best, median = record.best_fitness, record.median_fitness
+            self.events.add("discovery", record.generation, best_fitness=best, median_fitness=median)
+            on_generation(record.generation)
 
         self.display.start_phase("Search", options.generations * options.strategy_config.population_size, "candidates")
         self.found[:] = discover(
@@ -88,7 +94,7 @@ class Run:
             constraint=options.constraint if constraint is None else constraint,
             log=EventLog(self.directory.path / DISCOVERY_EVENTS) if options.asynchronous else None,
             on_evaluation=take_in,
-            on_generation=on_generation,
+            on_generation=end_generation,
         )
         self.directory.write_csv(
             "hall_of_fame.csv",
@@ -106,11 +112,15 @@ class Run:
         evaluator: PoolEvaluator | None = None,
     ) -> list[Tuned]:
         """Tune the coefficients of losses; return a result for each."""
+        numbers: dict[str, int] = {}
 
         def on_record(record: TuningRecord) -> None:
             record = TuningRecord(**self.directory.append_line("tuning.jsonl", asdict(record)))
             self.tuning.append(record)
             self.display.on_tuning(record, config.generations)
+            number = numbers.setdefault(record.loss, len(numbers) + 1)
+            names = ("best_fitness", "median_fitness", "best_so_far", "sigma")
+            self.events.add(f"tuning_{number}", record.generation, **{name: getattr(record, name) for name in names})
 
         members = 0
         for tree in losses:

@@ -73,7 +73,11 @@ class ShapeRun:
             tally.add(evaluation)
             display.audit = tally.audit
 
-        found = self._run.discover(self._options, self._evaluator(), self._initial(), shapes, count)
+        def show_audit(generation: int) -> None:
+            checked, false = tally.checked, tally.false_rejections
+            self._run.events.add("audit", generation, checked=checked, false_rejections=false)
+
+        found = self._run.discover(self._options, self._evaluator(), self._initial(), shapes, count, show_audit)
         return self._candidates([one.evaluation for one in found], shapes, tally)
 
     def control(self, num_steps: int) -> Candidates:
