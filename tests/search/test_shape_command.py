@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import shutil
+from html import unescape
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -148,6 +149,8 @@ def test_the_run_reads_back(finished: Finished) -> None:
     assert str(saved.best) == finished.result["expression"]
     assert {one.rejected_by for one in saved.evaluations} >= {None, "pull"}
     assert saved.comparison == finished.result["comparison"]
+    shown = unescape(saved._repr_html_())
+    assert all(f"<p>{one['sentence']}</p>" in shown for one in finished.result["verdict"])
 
 
 def test_tensorboard_shows_what_the_files_have(finished: Finished) -> None:

@@ -142,6 +142,9 @@ class LossTree:
         """Return the expression with the fewest parentheses; `parse` gives the same tree again."""
         return self.fold(format_node).text
 
+    def __repr__(self) -> str:
+        return f"LossTree.parse({str(self)!r})"
+
     def _repr_latex_(self) -> str:
         from glojax.expressions.export import to_latex
 

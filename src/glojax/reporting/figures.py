@@ -1,10 +1,12 @@
 """The picture of a run."""
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -63,6 +65,31 @@ def draw_summary(
     _draw_shapes(shapes, losses, domain)
     _draw_scores(scores, comparison, test_split, metric)
     figure.savefig(path, dpi=120, format="png")
+
+
+@own_style()
+def search_picture(fitness: Sequence[float | None], losses: Mapping[str, LossTree], domain: Domain) -> bytes:
+    """Return a PNG of a search: the fitness of each evaluation and the best so far, and the shapes of losses.
+
+    Args:
+        fitness: In the order of the search; an unknown one is None.
+        losses: The losses to draw by name, the most important first; at most four.
+        domain: Where x and y of the losses lie.
+    """
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    search, shapes = figure.subplots(1, 2)
+    known = np.array([math.nan if one is None else one for one in fitness])
+    numbers = np.arange(1, len(known) + 1)
+    search.plot(numbers, known, ".", color=_STYLES[2]["color"], alpha=0.4)
+    search.step(numbers, np.fmax.accumulate(known), where="post", label="best so far", **_STYLES[0])
+    search.set(title="Search", xlabel="evaluation", ylabel="fitness")
+    search.legend(loc="lower right")
+    search.grid(alpha=0.3)
+    _draw_shapes(shapes, losses, domain)
+    content = io.BytesIO()
+    figure.savefig(content, dpi=120, format="png")
+    return content.getvalue()
 
 
 def _draw_generations(

@@ -79,6 +79,7 @@ def discover(
     constraint: Constraints = (),
     time_limit: float | None = None,
     log: EventLog | None = None,
+    progress: bool = False,
     on_evaluation: Callable[[Evaluation, int], None] = lambda evaluation, generation: None,
     on_generation: Callable[[GenerationRecord], None] = lambda record: None,
 ) -> list[Discovered]:
@@ -95,6 +96,7 @@ def discover(
             ("minimum_at_label", "convex_in_y" or "bounded"), or several, which must all hold.
         time_limit: Seconds after which the search ends; None for no limit.
         log: Keeps the order in which evaluations complete, in which they are then told; None for the order of asking.
+        progress: Show a bar: a widget in a notebook, elsewhere a line on standard error.
         on_evaluation: Called with each evaluation when it is told, and the number of its generation.
         on_generation: Called at the end of each generation.
 
@@ -132,5 +134,5 @@ def discover(
 
     made = make(config, seed, initial=initial, constraint=find_constraint(constraint, evaluator.domain))
     search = Search(made, evaluator, log=log, on_evaluation=take_in)
-    search.run(num_generations * config.population_size, time_limit=time_limit)
+    search.run(num_generations * config.population_size, time_limit=time_limit, progress=progress)
     return [found[evaluation.tree] for evaluation in search.found]

@@ -9,6 +9,7 @@ from glojax.errors import ConfigurationError, RunDirectoryError
 from glojax.evaluation import Evaluation, Evaluator
 from glojax.expressions import LossTree
 from glojax.search.logs import Event, EventLog
+from glojax.search.progress_bar import progress_bar
 from glojax.strategies import Strategy
 
 #: Candidates that may be outstanding when evaluations are told in the order of asking. It is a constant, so that the
@@ -57,6 +58,7 @@ class Search:
         self.evaluations: list[Evaluation] = []
         self._evaluator = evaluator
         self._on_evaluation = on_evaluation
+        self._count: Callable[[Evaluation], None] = lambda evaluation: None
         self._log = log
         self._replayed = deque(log.events if log else ())
         self._num_asked = 0
@@ -107,17 +109,22 @@ class Search:
         while self._tell_next():
             pass
 
-    def run(self, budget: int | None = None, *, time_limit: float | None = None) -> None:
+    def run(self, budget: int | None = None, *, time_limit: float | None = None, progress: bool = False) -> None:
         """Search until the strategy has come to its end, or a limit is reached.
 
         Args:
             budget: The greatest number of further evaluations; None for no limit.
             time_limit: Seconds after which nothing more is begun, and trainings in progress are given up unless they
                 end within a few seconds; None for no limit.
+            progress: Show a bar: a widget in a notebook, elsewhere a line on standard error.
 
         Raises:
             GlojaxError: A device has no memory for a single candidate, or the log is of another search.
         """
+        with progress_bar(budget, progress) as self._count:
+            self._run(budget, time_limit)
+
+    def _run(self, budget: int | None, time_limit: float | None) -> None:
         deadline = float("inf") if time_limit is None else time.monotonic() + time_limit
         last = float("inf") if budget is None else len(self.evaluations) + budget
         numbers: dict[int, int] = {}
@@ -155,6 +162,24 @@ class Search:
             self._evaluator.cancel()
             raise
 
+    def __repr__(self) -> str:
+        return f"<Search: {self._in_words}>"
+
+    def _repr_html_(self) -> str:
+        from glojax.reporting.notebook import paragraph, search_html  # matplotlib takes its time
+
+        summary = paragraph(self._in_words)
+        if self.best is None:
+            return summary
+        ranked = [one for one in self.found if one.fitness is not None]
+        fitness = [one.fitness for one in self.evaluations]
+        return summary + search_html(self.best.tree, ranked, fitness, self._evaluator.domain)
+
+    @property
+    def _in_words(self) -> str:
+        best = "" if self.best is None else f", best {self.best.fitness:.4g}: {self.best.expression}"
+        return f"{type(self.strategy).__name__}, {len(self.evaluations)} evaluations{best}"
+
     @property
     def _num_recorded(self) -> int:
         """The number of candidates that the log has asked for before the next evaluation is told."""
@@ -181,6 +206,7 @@ class Search:
         evaluation = self._waiting.pop(event.candidate)
         self.strategy.tell(tree, evaluation)
         self.evaluations.append(evaluation)
+        self._count(evaluation)
         self._on_evaluation(evaluation)
         return True
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import dacite
 
+from glojax.datasets import TaskName
 from glojax.errors import ConfigurationError, ExpressionError, RunDirectoryError, in_one_line
 from glojax.evaluation import Evaluation
 from glojax.expressions import LossTree
@@ -20,6 +21,7 @@ from glojax.search.generations import GenerationRecord
 from glojax.search.loop import rank
 from glojax.search.run_directory import require_run, resume_command
 from glojax.search.tuning import TuningRecord
+from glojax.tasks import TASKS
 from glojax.training import TrainingConfig, recorded_config, recorded_functions
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class SavedRun:
         path: The directory.
         command: `run`, `discover`, `tune` or `compare`.
         options: The options of the command, as `config.json` has them.
+        task: What the networks learn: a name in `TASKS`.
         training: The configuration of a training.
         evaluations: Every distinct loss, in the order of the run.
         candidates: The same as a `pyarrow.Table`, which `to_pandas()` makes a data frame of: expression, size, fitness,
@@ -67,6 +70,7 @@ class SavedRun:
     path: Path
     command: str
     options: Mapping[str, Any]
+    task: TaskName
     training: TrainingConfig
     evaluations: list[Evaluation]
     candidates: "pa.Table"
@@ -90,6 +94,30 @@ class SavedRun:
     def comparison(self) -> list[Mapping[str, Any]] | None:
         """The compared losses, as `result.json` has them; None before there are any."""
         return None if self.result is None else self.result.get("comparison")
+
+    def __repr__(self) -> str:
+        return f"<SavedRun: {self._in_words}>"
+
+    def _repr_html_(self) -> str:
+        from glojax.reporting.notebook import paragraph, search_html, table  # matplotlib takes its time
+
+        verdict = [one["sentence"] for one in (self.result or {}).get("verdict", ())]
+        shown = "".join(map(paragraph, [self._in_words, *verdict]))
+        if self.best is not None:
+            fitness = [one.fitness for one in self.evaluations]
+            shown += search_html(self.best, self.hall_of_fame, fitness, TASKS[self.task].domain)
+        if self.comparison is not None:
+            rows = (
+                (one["validation"]["mean"], one["test"]["mean"], one["learning_rate"], one["name"])
+                for one in self.comparison
+            )
+            shown += table(("validation", "test", "learning rate", "compared loss"), rows)
+        return shown
+
+    @property
+    def _in_words(self) -> str:
+        best = "" if self.best is None else f", best: {self.best}"
+        return f"{self.command} in {self.path}, {len(self.evaluations)} losses{best}"
 
 
 def load_run(path: str | os.PathLike[str], *, functions: Collection[str] = ()) -> SavedRun:
@@ -122,6 +150,7 @@ def load_run(path: str | os.PathLike[str], *, functions: Collection[str] = ()) -
             path=directory,
             command=config["command"],
             options=config["options"],
+            task=TASKS[config["resolved"]["task"]].name,
             training=recorded_config(config["options"]["training"]),
             evaluations=evaluations,
             candidates=_table(records, evaluations),
@@ -164,6 +193,8 @@ def _checked_result(result: dict[str, Any]) -> dict[str, Any]:
         raise TypeError("the comparison is no list")
     for loss in comparison:
         _typed(ComparedLoss, loss)
+    if not all(isinstance(one["sentence"], str) for one in result.get("verdict", [])):
+        raise TypeError("a verdict is no text")
     return result
 
 
