@@ -121,8 +121,11 @@ class Search:
         Raises:
             GlojaxError: A device has no memory for a single candidate, or the log is of another search.
         """
-        with progress_bar(budget, progress) as self._count:
-            self._run(budget, time_limit)
+        try:
+            with progress_bar(budget, progress) as self._count:
+                self._run(budget, time_limit)
+        finally:
+            self._count = lambda evaluation: None
 
     def _run(self, budget: int | None, time_limit: float | None) -> None:
         deadline = float("inf") if time_limit is None else time.monotonic() + time_limit
