@@ -35,6 +35,8 @@ def _prepare_command() -> None:
         signal.signal(signal.SIGINT, _interrupt)
     os.environ["PYTHONSAFEPATH"] = "1"  # for the processes that this one starts
     os.environ.pop("MPLBACKEND", None)  # all pictures are files
+    if os.environ.get("NO_COLOR"):
+        os.environ["PYTHON_TYRO_ANSI_CODES"] = "False"  # rich asks by itself
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of a missing home folder
     try:
         with contextlib.chdir(os.sep):

@@ -9,19 +9,19 @@ from rich.segment import Segment
 from glojax.errors import printable
 
 
-def open_console() -> Console:
-    """Return a console for standard output that prints control characters in texts as escapes.
+def open_console(*, quiet: bool = False) -> Console:
+    """Return a console for standard output that prints control characters in texts as escapes, or nothing if `quiet`.
 
     What a `rich.live.Live` display draws is not escaped: it is to hold no texts from files.
     """
-    console = Console()
+    console = Console(quiet=quiet)
     console.push_render_hook(_Escaping())
     return console
 
 
-def print_text(text: str, console: Console) -> None:
-    """Print a text as it stands: rich would wrap it and read it as markup."""
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+def print_text(text: str, console: Console, *, wraps: bool = False) -> None:
+    """Print a text as it stands: rich would read it as markup, and wrap it, which is for sentences on a terminal."""
+    console.print(text, highlight=False, markup=False, soft_wrap=not (wraps and console.is_terminal))
 
 
 class _Escaping(RenderHook):

@@ -44,4 +44,4 @@ def test_it_prints_a_row_for_each_loss(compare_run: FinishedRun) -> None:
     lines = [line.strip() for line in compare_run.output.splitlines()]
     for name in COMPARED:
         assert any(line.startswith(name) for line in lines)
-    assert "Comparison: 16 trainings" in lines
+    assert f"Comparison: 16 trainings of {', '.join(COMPARED)}" in lines

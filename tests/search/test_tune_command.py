@@ -189,7 +189,11 @@ def test_it_prints_plain_lines_and_the_comparison(tune_run: FinishedRun) -> None
     order = ["Tuning:", "1/3", "1/3", "2/3", "2/3", "3/3", "ends:", "3/3", "ends:", "Finalists:", "Comparison:"]
     order += ["Tuned:", "Tuned:", "tuned", "untuned", "untuned_best_rate", "Best", "Results:"]
     assert [start for start in starts if start in order] == order
-    assert {"Tuning: 53 candidates", "Finalists: 10 trainings", "Comparison: 14 trainings"} <= set(lines)
+    assert {
+        f"Tuning: 53 candidates of {', '.join(TUNED)}",
+        "Finalists: 10 trainings of 5 losses",
+        "Comparison: 14 trainings of tuned, untuned, untuned_best_rate",
+    } <= set(lines)
     assert [line.removeprefix("Tuned:").strip() for line in lines if line.startswith("Tuned:")] == list(TUNED)
 
 

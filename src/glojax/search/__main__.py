@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         execution = options.execution
         handler = RichHandler(console=console, show_time=False, show_path=False)
         logging.basicConfig(format="%(message)s", handlers=[handler])
-        logging.getLogger("glojax").setLevel(logging.INFO)
+        logging.getLogger("glojax").setLevel(logging.WARNING if execution.quiet else logging.INFO)
         set_up_jax()
         if execution.cluster is not None:
             jax.config.update("jax_platforms", "cpu")  # accelerators are for the workers

@@ -25,7 +25,7 @@ from glojax.search.shapes import ShapeRun
 from glojax.search.tuning import Tuned
 from glojax.search.verdict import Verdict, judge
 from glojax.strategies import find_constraint
-from glojax.terminal import print_text
+from glojax.terminal import open_console, print_text
 
 
 class _Outcome(NamedTuple):
@@ -42,7 +42,8 @@ class _Outcome(NamedTuple):
 def execute(command: str, options: CommonOptions, console: Console, resume: ResumeOptions | None = None) -> None:
     """Run a command, from its options to its files and a printed result."""
     _, work = COMMANDS[command]
-    with running(options, command, console, resume) as run:
+    progress = open_console(quiet=True) if options.execution.quiet else console
+    with running(options, command, progress, resume) as run:
         with run.display:
             outcome = work(run, options)
         _report(outcome, run, options, console)
@@ -239,7 +240,7 @@ def _report(outcome: _Outcome, run: Run, options: CommonOptions, console: Consol
         differences = comparison if isinstance(options, RunOptions) and not verdicts else None
         print_best(best, metric, run.domain, console, differences, test_split)
     for verdict in verdicts:
-        print_text(f"Verdict:          {verdict.sentence}", console)
+        print_text(f"Verdict:          {verdict.sentence}", console, wraps=True)
     print_text(f"Results: {run.directory.path}", console)
 
 

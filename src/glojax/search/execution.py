@@ -57,6 +57,8 @@ class ExecutionOptions:
     running Dask scheduler, tcp://HOST:PORT. --devices is then the number of CPU cores of each worker."""
     cluster_config: Path | None = None
     """TOML file with the cluster's settings; examples are in examples/cluster."""
+    quiet: bool = False
+    """Print the result alone, without progress."""
     profile: Path | None = None
     """Folder for a trace of the whole run by JAX's profiler, which TensorBoard and Perfetto show; for short runs."""
     tensorboard: Path | None = None

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -52,7 +52,7 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
         RunDirectory.reopen(expanded(resume.run_dir)).release()
     elif options.run_dir is not None:
         require_free(expanded(options.run_dir))
-    with FetchDisplay(console):
+    with nullcontext() if console.quiet else FetchDisplay(console):
         dataset = options.dataset_source.load()
     if dataset.test is None and command != "discover":
         raise ConfigurationError(
@@ -84,10 +84,9 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
             current = run_config(command, options, resolved, workers.devices, workers.platform)
         with _open(options, command, current, resume) as directory:
             journal = TrainingJournal(directory.path / "trainings.jsonl")
-            going_on = (
-                None if resume is None else f"Going on with {directory.path}: {len(journal):,} trainings are done."
-            )
-            print_text("\n".join(filter(None, [_description(options, dataset, network_name), going_on])), console)
+            print_text(_description(options, dataset, network_name), console, wraps=True)
+            done = f"Going on with {directory.path}: {len(journal):,} trainings are done."
+            print_text(f"Run directory: {directory.path}" if resume is None else done, console)
             display = Display(console)
             how: Any = {"chunk_size": options.chunk_size, "conv_lowering": options.conv_lowering}
             if isinstance(options, DiscoverOptions):

@@ -13,6 +13,9 @@ from glojax.search.progress import shown
 from glojax.search.tuning import Tuned
 from glojax.terminal import print_text
 
+#: Columns of a terminal from which on the comparison has the validation scores beside those of the test.
+_WHOLE_WIDTH = 80
+
 
 def in_words(metric: str) -> str:
     """Return a metric's name for people: "macro f1", "IOU"."""
@@ -25,23 +28,26 @@ def print_comparison(
     """Print the scores, and the tests of each loss against the first; `test_split` names the test set."""
     first = comparison.losses[0]
     title = f"{metric[0].upper()}{metric[1:]} over {num_seeds} fresh seeds: mean (standard deviation)"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    print_text(f"\n{title}", console, wraps=True)
+    table = Table(box=None, pad_edge=False)
     table.add_column("loss", overflow="fold")
     test = "test" if test_split == "official" else f"{test_split} test"
-    for column in ("rate", "validation", test, "Welch p"):
+    with_validation = console.width >= _WHOLE_WIDTH
+    for column in ("rate", *["validation"] * with_validation, test, "Welch p"):
         table.add_column(column, justify="right", no_wrap=True)
     for loss in comparison.losses:
         p_value = None if loss is first else comparison.p_value(first.name, loss.name)
         table.add_row(
             escape(loss.name),
-            f"{loss.learning_rate:g}",
-            _mean_and_sd(loss.validation),
+            f"{loss.learning_rate:.3g}",
+            *[_mean_and_sd(loss.validation)] * with_validation,
             _mean_and_sd(loss.test),
             "" if p_value is None else f"{p_value:.2g}",
         )
-    console.print("", table, sep="\n")
+    console.print(table)
     if len(comparison.losses) > 1:
-        print_text(f"Welch p: two-tailed t-test of the test scores against {first.name}.", console)
+        note = f"Welch p: two-tailed t-test of the test scores against {first.name}."
+        print_text(note, console, wraps=True)
     for loss in comparison.losses:
         if loss.non_finite:
             counted = "do not count" if worst is None else f"count as {worst:g}"

@@ -126,7 +126,8 @@ class Run:
         for tree in losses:
             num_coefficients = len(CoefficientLayout.of(tree, config.coefficients).indices)
             members += config.population_size or default_population_size(num_coefficients)
-        self.display.start_phase("Tuning", len(losses) + members * config.generations, "candidates")
+        what = ", ".join(map(str, losses))
+        self.display.start_phase("Tuning", len(losses) + members * config.generations, "candidates", what)
         self.tuned[:] = tune(
             losses,
             evaluator or self.evaluator,
@@ -140,20 +141,22 @@ class Run:
 
     def choose(self, finalists: Sequence[Evaluation], seeds: Sequence[int]) -> list[Finalist]:
         """Evaluate the finalists again with fresh seeds; the best first."""
-        self.display.start_phase("Finalists", len(finalists) * len(seeds), "trainings")
+        self.display.start_phase("Finalists", len(finalists) * len(seeds), "trainings", f"{len(finalists)} losses")
         return choose(finalists, self.evaluator, seeds)
 
     def halve(self, finalists: Sequence[Evaluation], seeds: Sequence[int]) -> list[Finalist]:
         """Evaluate the finalists again with fresh seeds, more of them for the better ones; the best first."""
         rounds = halving_rounds(len(finalists), len(seeds))
-        self.display.start_phase("Finalists", sum(math.prod(each) for each in rounds), "trainings")
+        trainings = sum(math.prod(each) for each in rounds)
+        self.display.start_phase("Finalists", trainings, "trainings", f"{len(finalists)} losses")
         return halve(finalists, self.evaluator, seeds)
 
     def compare(self, losses: Mapping[str, LossTree], seeds: Sequence[int], learning_rates: Rates = None) -> Comparison:
         """Compare losses on validation and test set."""
         config = self.evaluator.config
         rules = (comparison_rule(name, config.learning_rate, seeds, learning_rates) for name in losses)
-        self.display.start_phase("Comparison", sum(len(rule.grid(config)) for rule in rules), "trainings")
+        trainings = sum(len(rule.grid(config)) for rule in rules)
+        self.display.start_phase("Comparison", trainings, "trainings", ", ".join(losses))
         return compare(losses, self.evaluator, seeds, learning_rates=learning_rates)
 
     def _row(self, number: int, found: Discovered) -> tuple[object, ...]:

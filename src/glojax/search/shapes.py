@@ -55,11 +55,13 @@ class ShapeRun:
             audit_share=options.audit,
             num_classes=self._num_classes,
         )
+        run.display.show_rival(self._rule.bar, rate)
 
     def sweep(self, losses: Mapping[str, LossTree], starts: Mapping[str, float]) -> None:
         """Find the best learning rate of each loss, and show what was tried."""
         seeds, display = self._options.seeds_of_rates, self._run.display
-        display.start_phase("Learning rates", len(losses) * usual_trainings(len(seeds)), "trainings")
+        trainings = len(losses) * usual_trainings(len(seeds))
+        display.start_phase("Learning rates", trainings, "trainings", ", ".join(losses))
         found = sweep(self._run.evaluator, losses, starts, seeds)
         for name, tried in found.items():
             display.show_rates(name, tried)

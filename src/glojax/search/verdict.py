@@ -152,7 +152,9 @@ class Tally:
 
     @property
     def audit(self) -> str:
-        """The audit in words."""
+        """The audit in words; empty before the first."""
+        if not self.checked:
+            return ""
         low, high = self.interval
         return f"audit: {self.false_rejections} of {self.checked} rejections false ({low:.1%} to {high:.1%})"
 
