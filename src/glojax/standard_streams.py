@@ -1,8 +1,10 @@
 """The standard streams of a command, which goes on where nobody reads them, and where they cannot be written."""
 
 import contextlib
+import errno
 import io
 import os
+import stat
 import sys
 from typing import Any, TextIO
 
@@ -11,7 +13,7 @@ class _Stream(io.FileIO):
     """Standard output or standard error, without errors: text that cannot be written is lost.
 
     Attributes:
-        has_failed: Whether text was lost that somebody may want; nobody wants what goes into a closed pipe.
+        has_failed: Whether text was lost that somebody may want; a pipe or a terminal that is closed has no reader.
     """
 
     has_failed = False
@@ -19,10 +21,10 @@ class _Stream(io.FileIO):
     def write(self, data: Any, /) -> int:
         try:
             return super().write(data)
-        except BrokenPipeError:
-            return len(data)
         except OSError as error:
-            if not _Stream.has_failed:
+            is_terminal = stat.S_ISCHR(os.fstat(self.fileno()).st_mode)
+            has_no_reader = error.errno == errno.EPIPE or (error.errno == errno.EIO and is_terminal)
+            if not has_no_reader and not _Stream.has_failed:
                 _Stream.has_failed = True
                 name = {1: "standard output", 2: "standard error"}[self.fileno()]
                 line = f"error: Cannot write {name}: {error.strerror}; make room. The command goes on without it.\n"

@@ -22,7 +22,7 @@ def interruption(cause: Callable[[], None], time_limit: float | None = None) -> 
     pytest.fail("nothing interrupted")
 
 
-@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_a_signal_interrupts(number: signal.Signals, exit_code: int) -> None:
     before = signal.getsignal(number)
     error = interruption(lambda: os.kill(os.getpid(), number))

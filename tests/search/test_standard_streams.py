@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,9 @@ def test_a_closed_stream_takes_text_that_goes_into_no_file(
     assert (tmp_path / "file").read_bytes() == b""
 
 
-def test_a_reader_that_has_left_is_no_error(tmp_path: Path) -> None:
-    reader, writer = os.pipe()
+@pytest.mark.parametrize("connect", [os.pipe, os.openpty])
+def test_a_reader_that_has_left_is_no_error(connect: Callable[[], tuple[int, int]], tmp_path: Path) -> None:
+    reader, writer = connect()
     os.close(reader)
     with open(writer, "w") as pipe:
         command = [sys.executable, "-c", PROGRAM]

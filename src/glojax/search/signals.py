@@ -14,7 +14,7 @@ TIME_IS_UP = 124
 #: Seconds after which an interruption that came to nothing is raised again.
 _SECONDS_TO_GO_ON = 0.01
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 
 
 class Interruption(KeyboardInterrupt):
@@ -27,7 +27,7 @@ class Interruption(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def interruptible(time_limit: float | None) -> Iterator[None]:
-    """Raise `Interruption` at any point within, on SIGINT, SIGTERM or when the time is up.
+    """Raise `Interruption` at any point within, on SIGINT, SIGTERM, SIGHUP or when the time is up.
 
     A second signal ends the process at once. An exception in the callback of a weak reference, or in `__del__`, goes no
     further: it is raised again soon after.
