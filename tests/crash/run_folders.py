@@ -9,12 +9,17 @@ _CIRCUMSTANCES = ("started", "devices", "checksum")
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """Return the content of each file of a run by its name, without the files of the lock, and without timings."""
+    """Return the content of each file of a run by its name, without the files of the lock, and without timings.
+
+    The report is made of the other files alone (`tests/search/test_report.py`): that it is there is compared.
+    """
     files = sorted(path for path in folder.iterdir() if path.name not in (".lock", ".holder.json"))
     return {path.name: _content(path) for path in files}
 
 
 def _content(path: Path) -> Any:
+    if path.name == "report.html":
+        return None
     if path.name == "config.json":
         config = json.loads(path.read_text())
         return {name: value for name, value in config.items() if name not in _CIRCUMSTANCES}

@@ -205,6 +205,7 @@ def test_a_tuning_in_which_nothing_can_be_trained_says_so_and_keeps_its_files(
         ".lock",
         "candidates.jsonl",
         "config.json",
+        "report.html",
         "result.json",
         "trainings.jsonl",
         "tuning.jsonl",

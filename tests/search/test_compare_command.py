@@ -6,7 +6,7 @@ def test_it_ends_well_and_leaves_its_files(compare_run: FinishedRun) -> None:
     assert compare_run.exit_code == 0
     assert "Traceback" not in compare_run.errors
     assert "Warning" not in compare_run.errors
-    assert compare_run.names == ["config.json", "result.json", "trainings.jsonl"]
+    assert compare_run.names == ["config.json", "report.html", "result.json", "trainings.jsonl"]
 
 
 def test_config_holds_the_losses_as_given(compare_run: FinishedRun) -> None:
@@ -19,7 +19,7 @@ def test_config_holds_the_losses_as_given(compare_run: FinishedRun) -> None:
 
 def test_the_result_has_the_losses_in_the_order_asked_for(compare_run: FinishedRun) -> None:
     result = compare_run.json("result.json")
-    assert set(result) == {"task", "metric", "test_split", "seeds", "comparison", "welch"}
+    assert set(result) == {"task", "metric", "num_outputs", "test_split", "seeds", "comparison", "welch"}
     assert result["seeds"] == [5, 6]
     assert [record["name"] for record in result["comparison"]] == list(COMPARED)
     assert len(result["welch"]) == 6

@@ -41,6 +41,7 @@ def test_it_ends_well_and_leaves_its_files_and_nothing_else(bare_run: FinishedRu
         "config.json",
         "generations.jsonl",
         "hall_of_fame.csv",
+        "report.html",
         "result.json",
         "summary.png",
         "trainings.jsonl",
@@ -265,11 +266,12 @@ def test_a_search_alone_leaves_no_comparison(discover_run: FinishedRun) -> None:
         "config.json",
         "generations.jsonl",
         "hall_of_fame.csv",
+        "report.html",
         "result.json",
         "trainings.jsonl",
     ]
     result = discover_run.json("result.json")
-    others = {"discovered", "task", "metric", "pareto_front"}
+    others = {"discovered", "task", "metric", "num_outputs", "pareto_front"}
     assert set(result) == {"expression", "latex", "fitness", "mean_score", *others}
     assert result["expression"] == result["discovered"]["expression"]
     assert f"Best loss found:  {result['expression']}" in discover_run.output.splitlines()

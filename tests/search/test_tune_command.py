@@ -46,6 +46,7 @@ def test_it_ends_well_and_leaves_its_files(tune_run: FinishedRun) -> None:
     assert tune_run.names == [
         "candidates.jsonl",
         "config.json",
+        "report.html",
         "result.json",
         "summary.png",
         "trainings.jsonl",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glojax.cpu_devices import cpu_device
-from glojax.expressions import LossTree
+from glojax.expressions import Domain, LossTree
 from glojax.losses.operations import OPERATIONS
 from glojax.losses.stable import CONSTANT, Instruction, run, stable
 
@@ -99,7 +99,12 @@ def slopes_of(leaves: Mapping[str, Values]) -> dict[str, Values]:
     }
 
 
-def evaluate_tree(tree: LossTree, leaves: Mapping[str, Values], slopes: Mapping[str, Values] | None = None) -> Point:
+def evaluate_tree(
+    tree: LossTree,
+    leaves: Mapping[str, Values],
+    slopes: Mapping[str, Values] | None = None,
+    domain: Domain = "probability",
+) -> Point:
     """Return f, and its slopes where those of the leaves are given; NumPy's warnings are the caller's."""
 
     def point(instruction: Instruction, *operands: Point) -> Point:
@@ -115,7 +120,7 @@ def evaluate_tree(tree: LossTree, leaves: Mapping[str, Values], slopes: Mapping[
         factor = instruction.coefficient
         return Point(factor * result.value, None if result.slope is None else factor * result.slope)
 
-    return run(stable(tree), point)
+    return run(stable(tree, domain), point)
 
 
 def _apply(name: str, operands: tuple[Point, ...]) -> Point:

@@ -26,6 +26,7 @@ from glojax.search.execution import ResumeOptions, WorkersOptions, print_workers
 from glojax.search.export import ExportOptions, print_export
 from glojax.search.options import CommonOptions, DiscoverOptions
 from glojax.search.recipes import PRESETS, recipe_of
+from glojax.search.report.writing import ReportOptions, print_report
 from glojax.search.signals import Interruption, interruptible
 from glojax.startup import run_command
 from glojax.terminal import open_console
@@ -39,11 +40,13 @@ losses on the test set, each at its own best learning rate.
 
 Other commands: `discover` (search alone), `tune` (coefficients of given losses), `compare` (given losses against each
 other), `export` (writes a loss for other frameworks), `resume` (goes on with an interrupted run, or to more
-generations) and `workers` (lists a cluster's workers); each has a `--help` of its own.""",
+generations), `report` (makes a page of runs) and `workers` (lists a cluster's workers); each has a `--help` of its
+own.""",
     "discover": "Searches for loss functions.",
     "tune": "Tunes the coefficients of losses with CMA-ES.",
     "compare": "Compares losses over several seeds, on validation and test set.",
     "export": "Writes a loss as source code that needs no glojax, or as LaTeX, on standard output.",
+    "report": "Makes the page of a run again, or one of several runs side by side.",
     "workers": "Lists the workers of a cluster: devices, speed, shards done, failures.",
     "resume": "Goes on with a run, from the last training that was done, or to more generations.",
 }
@@ -59,13 +62,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = open_console()
     try:
         if command not in _DESCRIPTIONS:
-            expected = "Expected discover, tune, compare, export, resume or workers, or options alone."
+            expected = "Expected discover, tune, compare, export, resume, report or workers, or options alone."
             raise ConfigurationError(f"Unknown command {command!r}.{nearest(command, _DESCRIPTIONS)} {expected}")
         require_once(arguments)
         name = command or "run"
         others: dict[str, tuple[type[Any], Callable[[Any, Console], None]]] = {
             "export": (ExportOptions, print_export),
             "resume": (ResumeOptions, resume),
+            "report": (ReportOptions, print_report),
             "workers": (WorkersOptions, print_workers),
         }
         options_type, work = others.get(name) or (COMMANDS[name][0], partial(execute, name))

@@ -20,7 +20,7 @@ from glojax.search.options import CommonOptions, DiscoverOptions, RunOptions
 from glojax.search.pareto import pareto_front
 from glojax.search.results import in_words, print_best, print_comparison, print_tuned
 from glojax.search.run import Run
-from glojax.search.run_directory import require_run
+from glojax.search.run_directory import REPORT, require_run
 from glojax.search.shapes import ShapeRun
 from glojax.search.tuning import Tuned
 from glojax.search.verdict import Verdict, judge
@@ -196,7 +196,7 @@ def _report(outcome: _Outcome, run: Run, options: CommonOptions, console: Consol
     """Write the result, draw a picture of search and comparison, and print the result."""
     record, best, losses, seeds, comparison, verdicts = outcome
     test_split, metric = run.dataset.test_split, in_words(run.metric_name)
-    record |= {"task": run.dataset.task, "metric": run.metric_name}
+    record |= {"task": run.dataset.task, "metric": run.metric_name, "num_outputs": run.dataset.num_outputs}
     if run.found:
         record["pareto_front"] = [
             {
@@ -242,6 +242,7 @@ def _report(outcome: _Outcome, run: Run, options: CommonOptions, console: Consol
     for verdict in verdicts:
         print_text(f"Verdict:          {verdict.sentence}", console, wraps=True)
     print_text(f"Results: {run.directory.path}", console)
+    print_text(f"Report:  {run.directory.path / REPORT}", console)
 
 
 def _choice_record(finalists: Sequence[Finalist]) -> dict[str, Any]:

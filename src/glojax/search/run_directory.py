@@ -10,6 +10,7 @@
     hall_of_fame.csv      the best distinct losses of the discovery
     result.json           the best loss, the finalists and the comparison
     summary.png           the search and the comparison as a picture
+    report.html           all of it as a page
 
 All but the first four follow from these: a run that is resumed makes them again.
 """
@@ -41,12 +42,15 @@ MIN_FREE_BYTES = 64 * 2**20
 #: The event logs of discovery and tuning.
 DISCOVERY_EVENTS, TUNING_EVENTS = "events.jsonl", "tuning_events.jsonl"
 
+#: The page that shows the run.
+REPORT = "report.html"
+
 _LOCK, _HOLDER = ".lock", ".holder.json"
 
 #: All that is opened or replaced in the folder of a run.
 _OWN = (
     *("config.json", "trainings.jsonl", DISCOVERY_EVENTS, TUNING_EVENTS, "generations.jsonl", "tuning.jsonl"),
-    *("candidates.jsonl", "hall_of_fame.csv", "result.json", "summary.png", _LOCK, _HOLDER),
+    *("candidates.jsonl", "hall_of_fame.csv", "result.json", "summary.png", REPORT, _LOCK, _HOLDER),
 )
 
 

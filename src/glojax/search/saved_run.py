@@ -144,7 +144,7 @@ def load_run(path: str | os.PathLike[str], *, functions: Collection[str] = ()) -
                 f"{directory} names code, {' and '.join(others)}, that its sender may have chosen; if it is yours, "
                 f"give functions={others}."
             )
-        records = list(_records(directory / "candidates.jsonl"))
+        records = list(read_records(directory / "candidates.jsonl"))
         evaluations = [_evaluation(record) for record in records]
         return SavedRun(
             path=directory,
@@ -154,8 +154,8 @@ def load_run(path: str | os.PathLike[str], *, functions: Collection[str] = ()) -
             training=recorded_config(config["options"]["training"]),
             evaluations=evaluations,
             candidates=_table(records, evaluations),
-            generations=[_typed(GenerationRecord, record) for record in _records(directory / "generations.jsonl")],
-            tuning=[_typed(TuningRecord, record) for record in _records(directory / "tuning.jsonl")],
+            generations=[typed(GenerationRecord, record) for record in read_records(directory / "generations.jsonl")],
+            tuning=[typed(TuningRecord, record) for record in read_records(directory / "tuning.jsonl")],
             result=_checked_result(read_json(result, MAX_RESULT)) if os.path.lexists(result) else None,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, *_REFUSALS) as error:
@@ -165,7 +165,7 @@ def load_run(path: str | os.PathLike[str], *, functions: Collection[str] = ()) -
         ) from error
 
 
-def _records(path: Path) -> Iterator[dict[str, Any]]:
+def read_records(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the objects of a file of JSON lines; a last line without its end is what a crash leaves."""
     if os.path.lexists(path):
         yield from (parse_json(line) for line in read_lines(path) if line.endswith(b"\n"))
@@ -174,7 +174,7 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
 def _evaluation(record: dict[str, Any]) -> Evaluation:
     names = ("fitness", "status", "steps", "learning_rate")
     others = {"tree": record["expression"], "rejected_by": record.get("rejected_by")}
-    return _typed(Evaluation, others | {name: record[name] for name in names})
+    return typed(Evaluation, others | {name: record[name] for name in names})
 
 
 def _table(records: list[dict[str, Any]], evaluations: list[Evaluation]) -> "pa.Table":
@@ -192,20 +192,20 @@ def _checked_result(result: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(comparison, list):
         raise TypeError("the comparison is no list")
     for loss in comparison:
-        _typed(ComparedLoss, loss)
+        typed(ComparedLoss, loss)
     if not all(isinstance(one["sentence"], str) for one in result.get("verdict", [])):
         raise TypeError("a verdict is no text")
     return result
 
 
-def _typed(kind: type[Record], record: dict[str, Any]) -> Record:
+def typed(kind: type[Record], record: dict[str, Any]) -> Record:
     """Return the record as an object, if its fields have their types, and its counts and times are not negative."""
     settings = dacite.Config(strict=True, type_hooks={LossTree: LossTree.parse})
-    typed = dacite.from_dict(kind, record, settings)
-    for field in fields(typed):  # type: ignore[arg-type]
-        value = getattr(typed, field.name)
+    made = dacite.from_dict(kind, record, settings)
+    for field in fields(made):  # type: ignore[arg-type]
+        value = getattr(made, field.name)
         if field.type is int and (isinstance(value, bool) or value < 0):
             raise ValueError(f"{field.name} is {value}")
         if field.name == "seconds" and not 0 <= value < math.inf:
             raise ValueError(f"seconds is {value}")
-    return typed
+    return made

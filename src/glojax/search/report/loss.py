@@ -1,0 +1,159 @@
+"""The loss that was found: its formula, what it does to an example beside the standard losses, and its use."""
+
+import numpy as np
+
+from glojax.errors import GlojaxError
+from glojax.expressions import LossTree, to_latex
+from glojax.losses import Loss
+from glojax.losses.libraries import Target
+from glojax.reporting.chart import Axis, Chart
+from glojax.reporting.elements import Element, element, formula, table
+from glojax.reporting.pulls import Effect, effect, of_classes
+from glojax.search.report.records import Records
+
+#: Examples of which a table says what losses do to them: in words, and the probabilities of the true class and another.
+_EXAMPLES = (
+    ("right and certain", 0.99, None),
+    ("right", 0.7, None),
+    ("two classes alike", 0.5, 0.49),
+    ("wrong", 0.2, 0.7),
+    ("wrong and certain", 0.01, 0.98),
+)
+
+
+def loss(run: Records) -> Element | None:
+    """Return the formula and the curves of the found loss beside the standard ones."""
+    losses = run.losses
+    if not losses:
+        return None
+    link, many = run.task.link, run.num_classes
+    figures = []
+    for num_classes in dict.fromkeys((2, many)) if link == "softmax" else (many,):
+        start = 1 / num_classes if link != "identity" else 0.0
+        effects = {
+            name: effect(tree, link, num_classes, run.prob_epsilon).scaled(start) for name, tree in losses.items()
+        }
+        classes = f", {num_classes} classes" if link == "softmax" else ""
+        figures.append(_curves(effects, "loss", f"Loss{classes}", link == "identity"))
+        figures.append(
+            _curves(
+                effects,
+                "pull",
+                f"Pull on the true class{classes}" if link != "identity" else "Pull on the prediction",
+                link == "identity",
+            )
+        )
+    if link == "identity":
+        text = (
+            "The target is 1. The pull is minus the slope; each loss is scaled to have a pull of 1 at the prediction 0."
+        )
+    else:
+        text = (
+            "The pull is minus the gradient in the logit of the true class, or of a label that is there: above 0, a "
+            "step raises its probability, below 0, it lowers it. Each loss is scaled to have a pull of 1 where all "
+            "classes are equally probable, as in an untrained network: what remains is its shape, which no learning "
+            "rate can give."
+        )
+    return element(
+        "div",
+        *_formula(run.found, link == "identity") if run.found is not None else [],
+        element("div", *figures, class_="charts"),
+        element("p", text, class_="note"),
+        _examples(losses, many, run.prob_epsilon) if link == "softmax" and many > 2 else None,
+    )
+
+
+def _formula(tree: LossTree, is_number: bool) -> list[Element]:
+    signs = "over the numbers; x: target, y: prediction" if is_number else "over the classes; x: label, y: probability"
+    return [
+        element("div", formula(tree), class_="formula"),
+        element("p", element("code", str(tree))),
+        element("p", f"Minimised as minus its sum {signs}.", class_="note"),
+    ]
+
+
+def _curves(effects: dict[str, Effect], what: str, title: str, is_number: bool) -> Element:
+    """Return a chart of the losses or pulls."""
+    curves = {name: each.pull if what == "pull" else each.loss for name, each in effects.items()}
+    points = next(iter(effects.values())).points
+    inner = np.abs(points - 1) <= 2 if is_number else (points >= 0.1) & (points <= 0.97)
+    x = Axis("prediction" if is_number else "probability of the true class", points[0], points[-1])
+    ends = [float(end) for values in curves.values() for end in _ends(values[inner])]
+    # One steep loss must not make the others flat.
+    limit = 4 * float(np.median(np.abs(ends))) if ends else 1.0
+    y = Axis.over(f"{what}, scaled", [0.0, *(min(max(end, -limit), limit) for end in ends)])
+    chart = Chart(x, y)
+    chart.rule(y=0.0)
+    for series, values in reversed(list(enumerate(curves.values()))):
+        chart.line(
+            [(float(a), float(b) if np.isfinite(b) else None) for a, b in zip(points, values, strict=True)], series
+        )
+    for series, name in enumerate(curves):
+        chart.name(name.replace("_", " "), series)
+    at = range(0, len(points), 6)
+    tips = [
+        "\n".join([f"{x.title} {points[i]:.2f}", *(f"{name}: {values[i]:.3g}" for name, values in curves.items())])
+        for i in at
+    ]
+    chart.strips([float(points[i]) for i in at], tips)
+    return chart.figure(title)
+
+
+def _ends(values: np.ndarray) -> list[float]:
+    finite = values[np.isfinite(values)]
+    return [float(finite.min()), float(finite.max())] if finite.size else []
+
+
+def _examples(losses: dict[str, LossTree], num_classes: int, prob_epsilon: float) -> Element:
+    """Return a table of the pull on examples that are right, uncertain and wrong."""
+    even = 1 / num_classes
+    cases = [
+        (words, true, (1 - true) / (num_classes - 1) if wrong is None else wrong) for words, true, wrong in _EXAMPLES
+    ]
+    cases.insert(2, ("undecided between all", even, even))
+    true, wrong = (np.array([case[part] for case in cases], float) for part in (1, 2))
+    pulls = {}
+    for name, tree in losses.items():
+        pull = of_classes(tree, true, wrong, num_classes, prob_epsilon)[1]
+        pulls[name] = pull / (abs(pull[2]) or 1.0)
+    rows: list[list[Element | str]] = [
+        [words, f"{true[i]:.2g}", *(f"{pull[i]:.2g}" for pull in pulls.values())]
+        for i, (words, _, _) in enumerate(cases)
+    ]
+    return element(
+        "div",
+        element("h3", "What it does to an example"),
+        table(["the network is", "true class", *(name.replace("_", " ") for name in pulls)], rows),
+        element("p", "The pull on the logit of the true class, in the units of the charts.", class_="note"),
+    )
+
+
+def use(run: Records) -> Element | None:
+    """Return the loss for copying: for glojax, JAX and PyTorch, and in LaTeX."""
+    if run.found is None:
+        return None
+    link, reduction = run.task.link, run.training.get("class_reduction")
+    made = Loss(run.found, "mean" if reduction == "mean" else "sum", run.prob_epsilon, link)
+    glojax = f"from glojax.losses import Loss\n\nloss = {made!r}\nlosses = loss(logits, labels)  # one for each example"
+    snippets = {"glojax": glojax}
+    targets: tuple[tuple[str, Target], ...] = (("JAX, without glojax", "jax"), ("PyTorch, without glojax", "torch"))
+    for name, target in targets:
+        try:
+            snippets[name] = made.to_python(target)
+        except GlojaxError as error:
+            snippets[name] = f"# {error}"
+    snippets["LaTeX"] = to_latex(run.found)
+    rate = f" Its learning rate in this run is {run.result.learning_rate:.3g}." if run.result.learning_rate else ""
+    return element(
+        "div",
+        element("p", f"The loss takes logits and labels; its scale matters as the learning rate does.{rate}"),
+        *(
+            element(
+                "details",
+                element("summary", name),
+                element("div", element("button", "Copy", type="button"), element("pre", text), class_="copied"),
+                open="open" if name == "glojax" else None,
+            )
+            for name, text in snippets.items()
+        ),
+    )
