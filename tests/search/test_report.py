@@ -203,6 +203,8 @@ def test_numbers_without_measure_leave_a_page_of_bounded_size(copied: Folder, ba
     fitness = [huge, -huge, float("inf"), 0.1, 5e-324]
     lines = [json.dumps(candidate | {"fitness": fitness[number % 5]}) + "\n" for number in range(2000)]
     (folder / "candidates.jsonl").write_text("".join(lines))
+    generation = json.loads((folder / "generations.jsonl").read_text().splitlines()[0])
+    (folder / "generations.jsonl").write_text(json.dumps(generation | {"seconds": huge}) + "\n")
     source = report_html([folder])
     assert len(source.encode()) < 3 * 2**20
     drawn = [value for name, value in Page(source).values if name in ("d", "cx", "cy", "x", "y", "width", "height")]

@@ -48,7 +48,8 @@ def _runs(part: Part, run_names: Sequence[str]) -> Element:
     cards = []
     for name, content in zip(run_names, part.of_runs, strict=True):
         heading = element("h3", name) if len(run_names) > 1 else None
-        cards.append(element("div", heading, content or element("p", "Nothing here.", class_="soft"), class_="card"))
+        shown = element("p", "Nothing here.", class_="soft") if content is None else content
+        cards.append(element("div", heading, shown, class_="card"))
     return element("div", *cards, class_="runs")
 
 

@@ -96,10 +96,8 @@ def _generation(one: GenerationRecord) -> str:
 
 def _bars(title: str, unit: str, rows: Sequence[tuple[str, float, int]], note: str | None = None) -> Element:
     """Return a chart of numbers by their names."""
-    chart = Chart(
-        Axis(unit, 0.0, 1.05 * max(1e-9, *(number for _, number, _ in rows))),
-        Axis.of_names(name for name, _, _ in rows),
-    )
+    longest = max([1e-9, *(number for _, number, _ in rows if is_drawn(number))])
+    chart = Chart(Axis(unit, 0.0, 1.05 * longest), Axis.of_names(name for name, _, _ in rows))
     for row, (name, number, series) in enumerate(rows):
         chart.bar(row, 0.0, number, f"{name}: {number:,.6g} {unit}", series)
     return chart.figure(title, note)
