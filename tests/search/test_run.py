@@ -179,9 +179,8 @@ def test_each_phase_ends_with_its_best_finalist(bare_run: FinishedRun, name: str
 def test_the_result_is_the_better_one_of_discovered_and_tuned(bare_run: FinishedRun) -> None:
     result = bare_run.json("result.json")
     keys = ("expression", "latex", "fitness", "mean_score")
-    others = {"discovered", "tuning", "tuned", "task", "metric", "test_split", "seeds", "comparison", "welch"}
     others = {"discovered", "tuning", "tuned", "task", "metric", "num_outputs", "pareto_front", "test_split", "seeds"}
-    others |= {"comparison", "welch"}
+    assert set(result) == {*keys, *others, "comparison", "welch"}
     assert result["test_split"] == "official"
     assert [result[key] for key in keys] == [result[found(bare_run)[0]][key] for key in keys]
 
