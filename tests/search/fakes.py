@@ -12,6 +12,7 @@ import pytest
 from glojax.evaluation import Completed, Evaluation, FitnessRule, Rule, Status, Trial
 from glojax.expressions import LossTree, canonical
 from glojax.losses import DOMAINS
+from glojax.search.run_directory import REPORT
 from glojax.training import METRICS, TrainingConfig
 
 STEPS = 10
@@ -34,17 +35,18 @@ def short(tree: LossTree) -> float:
 
 
 def leave_empty_pictures(patch: pytest.MonkeyPatch) -> None:
-    """Let runs draw nothing: to draw, or only to import what draws, takes longer than all the rest."""
+    """Let runs draw and report nothing: to draw, or only to import what draws, takes longer than all the rest."""
 
     def leave_empty(path: Path, **options: object) -> None:
         path.touch()
 
     patch.setitem(sys.modules, "glojax.reporting", SimpleNamespace(draw_summary=leave_empty))
+    patch.setattr("glojax.search.report.writing.write_report", lambda directory: leave_empty(directory / REPORT))
 
 
 @pytest.fixture
 def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the runs of a test leave empty pictures."""
+    """Let the runs of a test leave empty pictures and reports."""
     leave_empty_pictures(monkeypatch)
 
 
