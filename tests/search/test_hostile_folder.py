@@ -82,9 +82,11 @@ def command(folder: Path, module: str, *arguments: str) -> Audited:
 
 
 def test_a_run_is_resumed(folder: Path) -> None:
-    (folder / "result.json").unlink()
+    for name in ("result.json", "report.html"):
+        (folder / name).unlink()
     assert command(folder, "glojax.search", "resume", ".", "--devices", "1").exit_code == 0
     assert (folder / "result.json").is_file()
+    assert (folder / "report.html").is_file()
 
 
 def test_a_prepared_data_set_is_refused(folder: Path) -> None:
