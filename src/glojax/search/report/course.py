@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from glojax.reporting.chart import Axis, Chart, is_drawn
 from glojax.reporting.elements import Element, element, shortened, table
 from glojax.search.generations import GenerationRecord
+from glojax.search.pareto import pareto_front
 from glojax.search.progress import shown
 from glojax.search.report.outcome import MAX_ROWS
 from glojax.search.report.records import NUM_DRAWN, Candidate, Records
@@ -108,13 +109,7 @@ def sizes(run: Records) -> Element | None:
     best = run.best_first[:_MAX_POINTS]
     if not best:
         return None
-    fittest_of_size: dict[int, Candidate] = {}
-    for one in run.best_first:
-        fittest_of_size.setdefault(one.tree.size, one)
-    front: list[Candidate] = []
-    for one in (fittest_of_size[size] for size in sorted(fittest_of_size)):
-        if not front or _fitness(one) > _fitness(front[-1]):
-            front.append(one)
+    front = pareto_front(run.best_first)
     y = Axis.over("fitness", _upper([one.fitness for one in best], 0.75, 2))
     x = Axis.over("size, in nodes", [float(one.tree.size) for one in best])
     chart = Chart(x, y)
