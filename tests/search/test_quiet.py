@@ -25,7 +25,7 @@ def test_a_quiet_search_prints_its_result_alone(
     use_stand_ins(fitness_of)
     assert main([*SEARCH, *["--quiet"] * quiet, "--run-dir", "run"]) == 0
     progress, _, result = capsys.readouterr().out.partition("\nBest loss found:")
-    assert result.endswith("\nResults: run\n")
+    assert result.endswith("\nResults: run\nReport:  run/report.html\n")
     lines = progress.splitlines()
     assert not lines if quiet else lines[1:3] == ["Run directory: run", "Search: 30 candidates"]
 
