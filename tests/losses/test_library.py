@@ -74,7 +74,8 @@ def test_compiled_and_interpreted_trees_are_one_function(text: str) -> None:
     compiled = jax.jit(lambda probs: jax.jvp(function, (probs,), (jnp.ones_like(probs),)))(probs)
     program = LossProgram.from_tree(tree, CAPACITY, LIBRARY)
     for ours, theirs in zip(compiled, interpreted(program, labels, probs), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-7)
+        # The slope of tanh, 1 - tanh^2, has lost digits where it is small.
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=2e-6)
 
 
 DIFFERENCES = np.array([-80, -40, -12, -3, 0, 2, 9, 17, 30, 60, 85], np.float32)
