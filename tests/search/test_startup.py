@@ -111,3 +111,9 @@ def test_a_folder_that_is_gone_is_told_in_a_line(command: list[str], tmp_path: P
     ended = subprocess.run(stranded, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert ended.stderr == "error: The current folder cannot be used (No such file or directory); change to another.\n"
+
+
+def test_a_command_starts_without_what_only_pictures_need() -> None:
+    code = "import sys, glojax.search.__main__; print('matplotlib' in sys.modules, 'sklearn' in sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "False False\n"

@@ -26,7 +26,7 @@ from glojax.search.execution import ResumeOptions, WorkersOptions, print_workers
 from glojax.search.export import ExportOptions, print_export
 from glojax.search.options import CommonOptions, DiscoverOptions
 from glojax.search.recipes import PRESETS, recipe_of
-from glojax.search.report.writing import ReportOptions, print_report
+from glojax.search.report.options import ReportOptions
 from glojax.search.signals import Interruption, interruptible
 from glojax.startup import run_command
 from glojax.terminal import open_console
@@ -52,6 +52,12 @@ own.""",
 }
 
 
+def _report(options: ReportOptions, console: Console) -> None:
+    from glojax.search.report.writing import print_report  # matplotlib takes as long as the rest to import
+
+    print_report(options, console)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command."""
     arguments = [_in_parentheses(text) for text in (sys.argv[1:] if arguments is None else arguments)]
@@ -69,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         others: dict[str, tuple[type[Any], Callable[[Any, Console], None]]] = {
             "export": (ExportOptions, print_export),
             "resume": (ResumeOptions, resume),
-            "report": (ReportOptions, print_report),
+            "report": (ReportOptions, _report),
             "workers": (WorkersOptions, print_workers),
         }
         options_type, work = others.get(name) or (COMMANDS[name][0], partial(execute, name))

@@ -36,7 +36,6 @@ from glojax.search.options import CommonOptions, DiscoverOptions, SearchOptions
 from glojax.search.progress import Display
 from glojax.search.rates import require_shapes
 from glojax.search.recipes import fitting_network
-from glojax.search.report.writing import reported
 from glojax.search.run import Run
 from glojax.search.run_directory import RunDirectory, require_free, unwritable
 from glojax.strategies import find_constraint
@@ -159,6 +158,8 @@ def _open(
             directory.write_json(FILE, current)
         else:
             accept(directory, current, resume.allow_version_change)
+        from glojax.search.report.writing import reported  # matplotlib takes as long as the rest to import
+
         with reported(directory.path):
             yield directory
     except ClusterError as error:

@@ -2,21 +2,18 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
 
-import tyro
 from rich.console import Console
 
 from glojax.errors import ConfigurationError
 from glojax.files import expanded, write_atomically
 from glojax.reporting.elements import Element
 from glojax.reporting.page import Part, page
-from glojax.search.execution import ExecutionOptions
 from glojax.search.report.course import search, sizes, time, tuning
 from glojax.search.report.loss import loss, use
+from glojax.search.report.options import ReportOptions
 from glojax.search.report.outcome import comparison, rates, verdict
 from glojax.search.report.records import Records, read_run
 from glojax.search.report.setup import setup
@@ -36,17 +33,6 @@ _PARTS: dict[str, Callable[[Records], Element | None]] = {
     "Use it": use,
     "The run": setup,
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportOptions:
-    """Options of a report."""
-
-    run_dirs: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """Folders of runs, finished or not; several stand side by side."""
-    output: Path | None = None
-    """File for the report. By default report.html in the folder of the run; for several runs, in the current folder."""
-    execution: tyro.conf.Suppress[ExecutionOptions] = field(default_factory=ExecutionOptions)
 
 
 def report_html(directories: Sequence[Path]) -> str:
