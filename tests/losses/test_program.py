@@ -5,6 +5,7 @@ import pytest
 from glojax.errors import ExpressionError
 from glojax.expressions import LossTree
 from glojax.losses import LossProgram, compile_tree
+from glojax.losses.operations import num_operands
 from glojax.losses.stable import LEAVES
 
 BAIKAL = LossTree.parse("log(y) - x / y")
@@ -48,3 +49,16 @@ def test_a_coefficient_beyond_float32_is_infinite() -> None:
     program = LossProgram.from_tree(LossTree.parse("-1e300*y"), capacity=1)
     assert program.coefficients == [-np.inf]
     assert compile_tree(LossTree.parse("-1e300*y"))(jnp.float32(0), jnp.float32(1)) == -np.inf
+
+
+@pytest.mark.parametrize("text", ["log(y) - x / y", "x", "(x - y) * (log(y) / (1 + x^2)) - sqrt(y)"])
+def test_operands_are_the_numbers_of_the_values_that_the_stack_would_hold(text: str) -> None:
+    program = LossProgram.from_tree(LossTree.parse(text), 20)
+    names = [*LEAVES, *program.operators]
+    stack: list[int] = []
+    for number in range(int(program.length)):
+        name = names[program.opcodes[number]]
+        count = 0 if name in LEAVES else num_operands(name)
+        assert program.operands[number, :count].tolist() == [stack.pop() for _ in range(count)]
+        stack.append(number)
+    assert stack == [int(program.length) - 1]

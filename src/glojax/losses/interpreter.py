@@ -1,5 +1,6 @@
 """The interpreter of loss programs: one compiled function for every tree."""
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.custom_batching import custom_vmap
 
 from glojax.losses.leaves import Leaves
 from glojax.losses.operations import OPERATIONS, Function, num_operands
@@ -19,7 +21,8 @@ def interpret(program: LossProgram, leaves: Leaves) -> jax.Array:
     """Evaluate a program elementwise.
 
     The loop runs over the program's own length, not its capacity. Under `jit` or `lax.map` each instruction runs the
-    one branch that it needs; under `vmap` all branches run and one is selected, so that nothing leaks from the others.
+    one branch that it needs, on a stack; under `vmap` all branches run and one is selected, so that nothing leaks from
+    the others, and every value is kept, since the stacks of programs are of different heights.
 
     Args:
         program: One program of capacity T.
@@ -28,7 +31,8 @@ def interpret(program: LossProgram, leaves: Leaves) -> jax.Array:
     Returns:
         f(x, y), of the shape and dtype of the leaves. Differentiable in them in forward mode.
     """
-    return _run(program, (leaves,))[0]
+    values: jax.Array = _run(program, (leaves,))[0]
+    return values
 
 
 @interpret.defjvp
@@ -40,11 +44,12 @@ def _interpret_jvp(
     return value, slope
 
 
+@custom_vmap
 def _run(program: LossProgram, leaves: tuple[Leaves, ...]) -> tuple[jax.Array, ...]:
     """Return the value for leaves, or value and slope for leaves and their slopes."""
     y = leaves[0].y
     capacity = program.opcodes.shape[-1]
-    branches = [*(partial(_leaf, name) for name in LEAVES), *(partial(_operation, name) for name in program.operators)]
+    branches = _branches(program)
     num_each = np.array([0] * len(LEAVES) + [num_operands(name) for name in program.operators], np.int32)
     most, arities = int(num_each.max()), jnp.asarray(num_each)
     opcodes = jnp.asarray(program.opcodes)
@@ -73,6 +78,54 @@ def _run(program: LossProgram, leaves: tuple[Leaves, ...]) -> tuple[jax.Array, .
     start = ((stack,) * len(leaves), jnp.asarray(0, jnp.int32))
     stacks, _ = lax.fori_loop(0, jnp.asarray(program.length), run_instruction, start)
     return tuple(stack[0] for stack in stacks)
+
+
+@_run.def_vmap
+def _run_population(
+    P: int, in_batched: Any, program: LossProgram, leaves: tuple[Leaves, ...]
+) -> tuple[tuple[jax.Array, ...], tuple[bool, ...]]:
+    """Do the same for P programs, in step."""
+
+    def of_each(array: Any, is_batched: bool) -> jax.Array:
+        return jnp.asarray(array) if is_batched else jnp.broadcast_to(array, (P, *jnp.shape(array)))
+
+    program, leaves = jax.tree.map(of_each, (program, leaves), tuple(in_batched))
+    y = leaves[0].y
+    branches = [partial(_branch, branch) for branch in _branches(program)]
+    apply = jax.vmap(partial(_selected, branches))
+    constants, coefficients = program.constants.astype(y.dtype), program.coefficients.astype(y.dtype)
+    candidates = jnp.arange(P)
+
+    def run_instruction(index: jax.Array, kept: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        # The left operand is the value before.
+        others = program.operands[:, index, 1:].T
+        operands = [
+            [values[jnp.maximum(index - 1, 0)], *(values[place, candidates] for place in others)] for values in kept
+        ]
+        new = apply(program.opcodes[:, index], operands, constants[:, index], leaves)
+        factors = coefficients[:, index].reshape(P, *[1] * (y.ndim - 1))
+        return tuple(
+            lax.dynamic_update_index_in_dim(values, factors * value, index, axis=0)
+            for values, value in zip(kept, new, strict=True)
+        )
+
+    def run_two(pair: jax.Array, kept: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        return run_instruction(2 * pair + 1, run_instruction(2 * pair, kept))
+
+    # An accelerator waits for the host once in each round of the loop: two instructions a round.
+    capacity = program.opcodes.shape[-1]
+    kept = (jnp.zeros((capacity + capacity % 2, *y.shape), y.dtype),) * len(leaves)
+    kept = lax.fori_loop(0, (program.length.max() + 1) // 2, run_two, kept)
+    return tuple(values[program.length - 1, candidates] for values in kept), (True,) * len(leaves)
+
+
+def _selected(branches: Sequence[Callable[..., Any]], opcode: Any, operands: Any, constant: Any, leaves: Any) -> Any:
+    return lax.switch(opcode, branches, operands, constant, leaves)
+
+
+def _branches(program: LossProgram) -> list[Function]:
+    """Return the functions of opcodes."""
+    return [*(partial(_leaf, name) for name in LEAVES), *(partial(_operation, name) for name in program.operators)]
 
 
 def _branch(

@@ -12,7 +12,7 @@ import numpy as np
 
 from glojax.errors import ExpressionError
 from glojax.expressions import PAPER_OPERATORS, Domain, LossTree
-from glojax.losses.operations import OPERATIONS, STABLE_ARITIES
+from glojax.losses.operations import OPERATIONS, STABLE_ARITIES, num_operands
 from glojax.losses.stable import LEAVES, stable
 
 
@@ -25,6 +25,8 @@ class LossProgram:
         opcodes: [..., T] int32; indices into `LEAVES` followed by `operators`; 0 in the padding.
         constants: [..., T] float32; values of constants; 0 elsewhere.
         coefficients: [..., T] float32; factors on the instructions' values. Those beyond float32 are infinite.
+        operands: [..., T, K] int32; numbers of the instructions whose values an instruction takes, from left to right,
+            where K is the most that any of the operators takes; 0 where there are fewer.
         length: [...] int32; number of instructions.
         operators: The names in `OPERATIONS`, in its order, of what the interpreter of these programs knows: the paper's
             operators, and others that a program needs. They are no array: JAX compiles the interpreter for them.
@@ -39,6 +41,7 @@ class LossProgram:
     opcodes: np.ndarray | jax.Array
     constants: np.ndarray | jax.Array
     coefficients: np.ndarray | jax.Array
+    operands: np.ndarray | jax.Array
     length: np.ndarray | jax.Array
     operators: tuple[str, ...] = field(metadata={"static": True})
     domain: Domain = field(default="probability", metadata={"static": True})
@@ -76,7 +79,14 @@ class LossProgram:
         constants = np.array([each.value for each in reverse] + padding, np.float32)
         with np.errstate(over="ignore"):
             coefficients = np.array([each.coefficient for each in reverse] + padding, np.float32)
-        return cls(opcodes, constants, coefficients, np.asarray(len(instructions), np.int32), operators, domain)
+        operands = np.zeros((capacity, max(map(num_operands, operators))), np.int32)
+        stack: list[int] = []
+        for number, each in enumerate(reverse):
+            for place in range(0 if each.name in LEAVES else num_operands(each.name)):
+                operands[number, place] = stack.pop()
+            stack.append(number)
+        length = np.asarray(len(instructions), np.int32)
+        return cls(opcodes, constants, coefficients, operands, length, operators, domain)
 
 
 def num_instructions(tree: LossTree, domain: Domain = "probability") -> int:
