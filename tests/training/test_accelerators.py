@@ -20,8 +20,8 @@ ACCELERATED = [lowering for lowering in get_args(ConvolutionLowering) if lowerin
 
 
 @cache
-def convolutions(lowering: ConvolutionLowering) -> list[str]:
-    """The convolutions of a step of P candidates, lowered for CUDA: a line of StableHLO each."""
+def lowered_step(lowering: ConvolutionLowering) -> list[str]:
+    """A step of P candidates, lowered for CUDA: lines of StableHLO."""
     rng = np.random.default_rng(0)
     split = Split(rng.integers(0, 256, (B, 24, 24, 3), dtype=np.uint8), rng.integers(0, 10, B, np.int32))
     config = TrainingConfig(num_steps=2, batch_size=B, learning_rate=0.01)
@@ -29,8 +29,13 @@ def convolutions(lowering: ConvolutionLowering) -> list[str]:
     programs = LossProgram.from_trees([LossTree.parse("x * log(y)")] * P, 8)
     state = jax.eval_shape(_begin, train, jax.random.key(0), P)
     arguments = (train, state, programs, jax.random.key(0), np.ones(P, np.float32), np.int32(0), np.int32(2))
-    text = _advance.trace(*arguments).lower(lowering_platforms=("cuda",)).as_text()
-    return [line for line in text.splitlines() if "stablehlo.convolution" in line]
+    text: str = _advance.trace(*arguments).lower(lowering_platforms=("cuda",)).as_text()
+    return text.splitlines()
+
+
+def convolutions(lowering: ConvolutionLowering) -> list[str]:
+    """The convolutions of a step, a line each."""
+    return [line for line in lowered_step(lowering) if "stablehlo.convolution" in line]
 
 
 def kernel_sides(line: str) -> tuple[int, int]:
@@ -53,7 +58,7 @@ def test_no_grouped_convolution_has_windows_as_large_as_images(lowering: Convolu
             assert kernel_sides(line) == (5, 5), line
 
 
-@pytest.mark.parametrize("lowering", ACCELERATED)
+@pytest.mark.parametrize("lowering", [each for each in ACCELERATED if each != "implicit"])
 def test_the_first_layer_is_one_dense_convolution_and_so_is_its_gradient(lowering: ConvolutionLowering) -> None:
     dense = [
         line
@@ -74,3 +79,10 @@ def test_there_is_no_convolution_for_each_candidate(lowering: ConvolutionLowerin
 def test_grouped_kernel_gradients_have_the_library_s_own_form() -> None:
     grouped = [line for line in convolutions("grouped") if count(line, "batch") > 1]
     assert [count(line, "batch") for line in grouped] == [P]
+
+
+def test_implicit_products_are_kernels_of_our_own() -> None:
+    names = [name for line in lowered_step("implicit") for name in re.findall(r"name = \"(_\w+_kernel)\"", line)]
+    # The first layer's images need no gradient: it is left out when this is compiled, and it is the only convolution.
+    assert sorted(names) == ["_forward_kernel"] * 2 + ["_images_gradient_kernel"] + ["_kernel_gradient_kernel"] * 2
+    assert len(convolutions("implicit")) == 1

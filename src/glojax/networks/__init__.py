@@ -10,6 +10,7 @@ from glojax.networks.layers import ConvolutionBlock as ConvolutionBlock, Decayed
 from glojax.networks.mnist_cnn import MnistCNN as MnistCNN
 from glojax.networks.ops.lowering import (
     ConvolutionLowering as ConvolutionLowering,
+    Precision as Precision,
     lowered_convolutions as lowered_convolutions,
 )
 from glojax.networks.pure_network import (

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from glojax.errors import ConfigurationError
-from glojax.networks.ops.convolution import convolve
+from glojax.networks.ops.convolution import convolve, convolve_pool_relu
 from glojax.networks.ops.pooling import max_pool
 from glojax.networks.ops.product import product
 
@@ -44,6 +44,8 @@ class ConvolutionBlock(nnx.Module):
 
     def __call__(self, images: jax.Array) -> jax.Array:
         """Return the features [B, H/2, W/2, Cout] of images [B, H, W, Cin]."""
+        if self.pool is max_pool:
+            return convolve_pool_relu(images, self.kernel[...], self.bias[...])
         features = convolve(images, self.kernel[...])
         return jax.nn.relu((self.pool(features) if self.pool else features) + self.bias[...])
 

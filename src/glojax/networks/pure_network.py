@@ -13,7 +13,7 @@ from glojax.errors import ConfigurationError
 from glojax.networks.functions import NetworkFunctions, SelectedOutput, linen_functions
 from glojax.networks.nnx_functions import builder, nnx_functions
 from glojax.networks.ops.fast_operations import fast_operations
-from glojax.networks.ops.lowering import ConvolutionLowering, lowered_convolutions
+from glojax.networks.ops.lowering import ConvolutionLowering, Precision, lowered_convolutions
 from glojax.networks.ops.rewriting import rewritten
 
 #: Makes networks with fresh parameters. For NNX, a function that builds the module from `nnx.Rngs`, given as `rngs` or
@@ -51,6 +51,7 @@ class PureNetwork:
     input_shape: Any = field(hash=False)
     num_outputs: int
     lowering: ConvolutionLowering = "canonical"
+    precision: Precision | None = None
     input_dtype: Any = field(default=np.dtype(np.float32), hash=False)
 
     @property
@@ -90,7 +91,7 @@ class PureNetwork:
                 )
             return outputs, state
 
-        with _USUAL_PROMOTION(), lowered_convolutions(self.lowering):
+        with _USUAL_PROMOTION(), lowered_convolutions(self.lowering, self.precision):
             pair: tuple[jax.Array, Any] = rewritten(apply, fast_operations(self.lowering))(params, rest, inputs, key)
             return pair
 

@@ -11,6 +11,7 @@ import tyro
 from glojax.errors import ConfigurationError
 from glojax.losses import ClassReduction
 from glojax.losses.objective import DEFAULT_PROB_EPSILON, check_objective
+from glojax.networks import Precision
 from glojax.tasks import METRICS
 from glojax.training.augmentation import Augmentation
 from glojax.training.metrics import MetricField, find_metric
@@ -67,6 +68,9 @@ class TrainingConfig:
     end alone."""
     patience: int | None = None
     """Evaluations, at least 1, without a better one after which a training stops; the network of the best is kept."""
+    precision: Precision | None = None
+    """What products are computed in: float32, tf32 or bf16; parameters and sums are of float32 always. None for what
+    JAX is set to: by default tf32 on a GPU, and float32 on a CPU, which has no tf32."""
 
     def __post_init__(self) -> None:
         for name in ("num_steps", "batch_size", *_OPTIONAL_COUNTS):
@@ -95,6 +99,10 @@ class TrainingConfig:
             raise ConfigurationError(f"weight_decay is {self.weight_decay}; expected a number from 0 to {MAX_RATE}.")
         if self.augmentation not in get_args(Augmentation):
             raise ConfigurationError(f"augmentation is {self.augmentation!r}; expected 'none' or 'cifar'.")
+        if self.precision not in (None, *get_args(Precision)):
+            raise ConfigurationError(
+                f"precision is {self.precision!r}; expected {', '.join(get_args(Precision))} or None."
+            )
         if isinstance(self.optimizer, str):
             object.__setattr__(self, "optimizer", Optimizer(self.optimizer))
         elif not isinstance(self.optimizer, Optimizer):
@@ -107,6 +115,11 @@ class TrainingConfig:
             require_function("metric", self.metric)
         for name in ("learning_rate", "prob_epsilon", "weight_decay"):
             object.__setattr__(self, name, float(getattr(self, name)))
+
+    @property
+    def has_free_end(self) -> bool:
+        """Whether the number of steps changes nothing but when a training ends."""
+        return self.decay_every_epochs is None and self.evaluate_every is None
 
     @property
     def evaluated_steps(self) -> tuple[int, ...]:

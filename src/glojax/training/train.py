@@ -20,6 +20,7 @@ from glojax.training.augmentation import evaluation_inputs, seen_shape_and_dtype
 from glojax.training.checks import check_training
 from glojax.training.config import TrainingConfig
 from glojax.training.metrics import find_metric, outputs_of
+from glojax.training.optimizer import PLAIN_SGD
 from glojax.training.schedule import gradient_transformation, learning_rate_at
 from glojax.training.state import Best, TrainResult, TrainState
 
@@ -181,17 +182,21 @@ class Train:
             return jax.vmap(self._update, in_axes)(state, program, learning_rate, batch)
         config = self.config
         rate = learning_rate_at(config, learning_rate, state.num_steps, self._steps_per_epoch)
-        optimizer = gradient_transformation(config, rate)
+        # On an accelerator, plain SGD descends the loss times the rate: a product that makes a gradient then adds it to
+        # the parameters, and gradients are never written.
+        is_scaled = self._lowering != "canonical" and config.optimizer == PLAIN_SGD and config.weight_decay == 0
+        optimizer = optax.scale(1) if is_scaled else gradient_transformation(config, rate)
 
-        def loss_fn(params: Any) -> tuple[jax.Array, Any]:
+        def loss_fn(params: Any) -> tuple[jax.Array, tuple[jax.Array, Any]]:
             outputs, rest = self.pure_network.train_outputs(params, state.rest, inputs, dropout_key)
             outputs = outputs.astype(computing_dtype(outputs.dtype))
             x = labels.astype(outputs.dtype)
             reduction, epsilon = config.class_reduction, config.prob_epsilon
             losses = objective(interpret, reduction, epsilon, program, x, outputs, link=LINKS[self.task.link])
-            return _mean(losses, weights), rest
+            loss = _mean(losses, weights)
+            return -rate * loss if is_scaled else loss, (loss, rest)
 
-        (loss, rest), gradient = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
+        (_, (loss, rest)), gradient = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
         # Several of optax's optimizers rely on the usual promotion of dtypes.
         with jax.numpy_dtype_promotion("standard"):
             updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
@@ -221,9 +226,17 @@ class Train:
     @property
     def pure_network(self) -> PureNetwork:
         """The initialization and the calls of the network."""
-        lowering = self.conv_lowering or ("canonical" if jax.default_backend() == "cpu" else "grouped")
         shape, dtype = seen_shape_and_dtype(self.config.augmentation, self.data["train"][0])
-        return PureNetwork(self.network, shape, self.num_outputs, lowering, dtype)
+        return PureNetwork(self.network, shape, self.num_outputs, self._lowering, self.config.precision, dtype)
+
+    @property
+    def shares_batches(self) -> bool:
+        """Whether candidates with equal batches train faster than others, as their first layer is one convolution."""
+        return self._lowering == "grouped"
+
+    @property
+    def _lowering(self) -> ConvolutionLowering:
+        return self.conv_lowering or ("canonical" if jax.default_backend() == "cpu" else "grouped")
 
 
 @jax.transfer_guard("allow")
