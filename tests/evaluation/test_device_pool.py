@@ -12,6 +12,7 @@ import pytest
 from glojax.datasets import Dataset
 from glojax.errors import GlojaxError
 from glojax.evaluation import DevicePool, Trained, Training, device_pool, pool_programs, training_devices
+from glojax.evaluation.block_training import train_block
 from glojax.expressions import LossTree
 from glojax.losses.program import num_instructions
 from glojax.training import TrainingConfig, TrainResult
@@ -82,14 +83,96 @@ def test_results_are_scalars_of_numpy(on_one_device: list[TrainResult]) -> None:
 
 @pytest.mark.parametrize("num_devices", [1, 2, 3])
 @pytest.mark.parametrize("P", [1, 8, 9, 23])
-def test_the_number_of_devices_does_not_change_the_chunks(P: int, num_devices: int) -> None:
+def test_the_number_of_devices_does_not_change_the_chunks(
+    make_pool: Callable[..., DevicePool], monkeypatch: pytest.MonkeyPatch, P: int, num_devices: int
+) -> None:
+    shares: list[list[Training]] = []
+    everyone = threading.Barrier(min(num_devices, -(-P // 4)))
+
+    def keep(device: Any, train: Any, trainings: list[Training], *others: Any) -> None:
+        everyone.wait(60)
+        shares.append(trainings)
+        zeros: Any = np.zeros(len(trainings))
+        others[-1](range(len(trainings)), TrainResult({"validation": zeros}, zeros, zeros))
+
+    monkeypatch.setattr(device_pool, "train_block", keep)
     trainings = [TRAININGS[0]._replace(seed=index) for index in range(P)]
-    shares = device_pool._shares(trainings, 4, num_devices)
+    train(make_pool(num_devices, chunk_size=4), trainings)
+    shares.sort(key=lambda share: share[0].seed)
     assert [training for share in shares for training in share] == trainings
     assert all(len(share) % 4 == 0 for share in shares[:-1])
     num_chunks = [-(-len(share) // 4) for share in shares]
     assert len(shares) == min(num_devices, -(-P // 4))
     assert max(num_chunks) - min(num_chunks) <= 1
+
+
+def test_trainings_of_all_seeds_rates_and_steps_share_chunks_and_what_is_compiled(
+    make_pool: Callable[..., DevicePool], on_one_device: list[TrainResult]
+) -> None:
+    pool = make_pool(1, chunk_size=8)
+    train(pool)
+    half = replace(CONFIG, num_steps=10)
+    rate = TRAININGS[2]._replace(seed=9, learning_rate=0.5, context="half")
+    with counted_compilations() as compiled:
+        pool.submit(CONFIG, TRAININGS[1:])
+        (result,) = train(pool, [rate], half)
+    assert not {"jit(advance)", "jit(finish)"} & {*compiled}
+    assert (int(result.num_steps), bool(result.finite)) == (10, True)
+    (expected,) = train(make_pool(1), [rate], half)
+    assert abs(float(result.scores["validation"]) - float(expected.scores["validation"])) <= 2 / 360
+
+
+def test_trainings_that_are_queued_while_devices_are_busy_make_one_block(
+    make_pool: Callable[..., DevicePool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices = SlowDevices(monkeypatch)
+    pool = make_pool(1, chunk_size=4)
+    for training in TRAININGS:
+        pool.submit(CONFIG, [training])
+        if training is TRAININGS[0]:
+            devices.started.acquire()
+    devices.may_go_on.set()
+    done = 0
+    while done < len(TRAININGS):
+        done += len(pool.wait())
+    # The first one alone, then all the others.
+    assert devices.sizes == [1, len(TRAININGS) - 1]
+
+
+def test_results_come_when_trainings_end(make_pool: Callable[..., DevicePool]) -> None:
+    pool = make_pool(1, chunk_size=8)
+    short = TRAININGS[2]._replace(context="short")
+    pool.submit(CONFIG, TRAININGS[:3])
+    pool.submit(replace(CONFIG, num_steps=3), [short])
+    order: list[Training] = []
+    while len(order) < 4:
+        order += [training for training, _ in pool.wait()]
+    assert order.index(short) < order.index(TRAININGS[2])
+
+
+def test_a_device_too_small_for_our_kernels_takes_the_library_s(
+    make_pool: Callable[..., DevicePool],
+    on_one_device: list[TrainResult],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    remembered: list[str] = []
+
+    def small(device: Any, train: Any, *others: Any) -> None:
+        if train.conv_lowering == "implicit":
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Shared memory size limit exceeded: requested 9")
+        train_block(device, train, *others)
+
+    monkeypatch.setattr(device_pool, "chosen_lowering", lambda train, device: "implicit")
+    monkeypatch.setattr(device_pool, "remember_lowering", lambda train, device, choice: remembered.append(choice))
+    monkeypatch.setattr(device_pool, "train_block", small)
+    caplog.set_level(logging.WARNING, "glojax")
+    pool = make_pool(2)
+    assert [bool(result.finite) for result in train(pool)] == [bool(result.finite) for result in on_one_device]
+    assert (pool.conv_lowering, remembered) == ("grouped", ["grouped"])
+    assert len(caplog.records) == 1
+    with pytest.raises(jax.errors.JaxRuntimeError, match="Shared memory"):
+        train(make_pool(1, conv_lowering="implicit"))
 
 
 def test_seed_and_learning_rate_decide_the_training(make_pool: Callable[..., DevicePool]) -> None:
@@ -148,7 +231,7 @@ def test_room_is_a_chunk_for_each_idle_device(make_pool: Callable[..., DevicePoo
     assert pool.room(CONFIG) == 6
     pool.submit(CONFIG, TRAININGS[:2])
     assert pool.room(CONFIG) == 4
-    pool.submit(CONFIG, TRAININGS[2:])  # four blocks, as their seeds differ
+    pool.submit(CONFIG, TRAININGS[2:])
     assert pool.room(CONFIG) == 0
     done = 0
     while done < len(TRAININGS):
@@ -162,13 +245,15 @@ class SlowDevices:
     def __init__(self, monkeypatch: pytest.MonkeyPatch):
         self.started = threading.Semaphore(0)
         self.may_go_on = threading.Event()
-        self._train_block = device_pool._train_block
-        monkeypatch.setattr(device_pool, "_train_block", self._wait_and_train)
+        self.sizes: list[int] = []
+        self._train_block = train_block
+        monkeypatch.setattr(device_pool, "train_block", self._wait_and_train)
 
-    def _wait_and_train(self, *arguments: Any) -> TrainResult:
+    def _wait_and_train(self, *arguments: Any) -> None:
+        self.sizes.append(len(arguments[2]))
         self.started.release()
         assert self.may_go_on.wait(60)
-        return self._train_block(*arguments)
+        self._train_block(*arguments)
 
 
 def test_cancelling_drops_the_queue_and_keeps_what_is_in_progress(
@@ -211,7 +296,7 @@ def test_an_error_on_a_device_is_raised_to_the_caller(
 
     pool = make_pool(2)
     with monkeypatch.context() as patch:
-        patch.setattr(device_pool, "_train_block", broken)
+        patch.setattr(device_pool, "train_block", broken)
         with pytest.raises(ZeroDivisionError):
             train(pool)
         # Errors of other devices are dropped.
@@ -232,7 +317,7 @@ def test_a_late_error_does_not_stop_a_device(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(device_pool, "_train_block", fail_late)
+        patch.setattr(device_pool, "train_block", fail_late)
         pool.submit(CONFIG, TRAININGS[:1])
         assert started.wait(60)
         pool.cancel()
@@ -245,15 +330,15 @@ def test_a_late_error_does_not_stop_a_device(
 def out_of_memory_above(limit: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Have devices run out of memory with more candidates at once; return the chunk sizes that were tried."""
     tried: list[int] = []
-    train_block = device_pool._train_block
 
-    def scarce(device: Any, train: Any, trainings: Any, programs: Any, chunk_size: int) -> TrainResult:
+    def scarce(*arguments: Any) -> None:
+        *_, chunk_size, _ = arguments
         tried.append(chunk_size)
         if chunk_size > limit:
             jnp.zeros(2**46, jnp.float32).block_until_ready()
-        return train_block(device, train, trainings, programs, chunk_size)
+        train_block(*arguments)
 
-    monkeypatch.setattr(device_pool, "_train_block", scarce)
+    monkeypatch.setattr(device_pool, "train_block", scarce)
     return tried
 
 
@@ -268,7 +353,7 @@ def test_chunks_are_halved_when_memory_runs_out_said_once_and_remembered(
     tried = out_of_memory_above(1, monkeypatch)
     pool = make_pool(1, chunk_size=4)
     for _ in range(2):
-        assert as_text(train(pool)) == as_text(on_one_device)
+        assert [bool(result.finite) for result in train(pool)] == [bool(result.finite) for result in on_one_device]
     assert tried[:3] == [4, 2, 1]
     assert set(tried[3:]) == {1}
     assert [record.getMessage().split(" ran out ")[1] for record in caplog.records] == [
@@ -291,6 +376,6 @@ def test_other_errors_of_a_device_are_not_taken_for_it(
     def fail(*arguments: Any) -> TrainResult:
         raise jax.errors.JaxRuntimeError("INTERNAL: something else")
 
-    monkeypatch.setattr(device_pool, "_train_block", fail)
+    monkeypatch.setattr(device_pool, "train_block", fail)
     with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
         train(make_pool(1, chunk_size=2))

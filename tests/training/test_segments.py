@@ -15,6 +15,7 @@ from glojax.training import (
     TrainResult,
     chunk_bytes,
     make_train,
+    narrow_width,
     segments,
     train_in_segments,
     train_population,
@@ -109,15 +110,36 @@ def test_some_fail_early_some_late_and_some_never(one_by_one: TrainResult) -> No
 def test_each_candidate_is_in_one_chunk_and_few_rows_fill_up(chunk_size: int) -> None:
     widths: set[int] = set()
     for P in range(1, 40):
-        *whole, last = segments._cut(P, chunk_size)
-        assert [len(chunk) for chunk in whole] == [chunk_size] * len(whole)
-        assert list(dict.fromkeys(np.concatenate([*whole, last]).tolist())) == list(range(P))
-        num_candidates = len(set(last.tolist()))
-        assert num_candidates == P - chunk_size * len(whole)
-        assert num_candidates <= len(last) <= min(chunk_size, max(2, 2 * num_candidates - 1))
-        widths |= {len(chunk) for chunk in (*whole, last)}
+        chunks = segments._cut(P, chunk_size)
+        assert [len(chunk) for chunk in chunks[: P // chunk_size]] == [chunk_size] * (P // chunk_size)
+        assert list(dict.fromkeys(np.concatenate(chunks).tolist())) == list(range(P))
+        in_last_chunks = P % chunk_size
+        num_rows = sum(map(len, chunks)) - P + in_last_chunks
+        assert num_rows <= max(2 * in_last_chunks, in_last_chunks + narrow_width(chunk_size) - 1)
+        widths |= {*map(len, chunks)}
     # As many programs are compiled.
-    assert len(widths) <= max(1, np.ceil(np.log2(chunk_size)))
+    assert widths <= {chunk_size, narrow_width(chunk_size)}
+
+
+def test_each_candidate_has_its_own_key_and_end_and_comes_when_it_ends(train: Train) -> None:
+    keys = jax.random.split(KEY, len(LOSSES))
+    num_steps = np.array([60, 60, 7, 60, 16, 33, 33, 1, 60, 60, 60, 60], np.int32)
+    arrived: list[int] = []
+
+    def take(candidates: np.ndarray, results: TrainResult) -> None:
+        arrived.extend(candidates.tolist())
+        assert (np.asarray(results.num_steps) <= num_steps[candidates]).all()
+
+    together = train_in_segments(train, PROGRAMS, keys, RATES, 5, num_steps=num_steps, on_results=take)
+    assert sorted(arrived) == list(range(len(LOSSES)))
+    assert max(arrived.index(each) for each in (2, 4, 7)) < arrived.index(0)
+    for number in (0, 2, 4, 5, 7):
+        config = replace(CONFIG, num_steps=int(num_steps[number]))
+        alone = replace(train, config=config)(
+            jax.tree.map(lambda array, number=number: array[number], PROGRAMS), keys[number], RATES[number]
+        )
+        ours = jax.tree.map(lambda array, number=number: array[number], together)
+        assert_close(ours, alone)
 
 
 def test_segments_give_what_single_candidates_give_bitwise_alike_with_and_without_packing(

@@ -1,29 +1,34 @@
 """A pool of local devices: each takes the next block of trainings whenever it is free.
 
+On a CPU, a block is one training. Elsewhere it is a device's share of all that are queued, whatever their seeds, rates
+and numbers of steps, and fills the device with chunks of candidates; results come as trainings end.
+
 Every device runs the same programs on the same chunks of candidates, however many devices there are. So the result of a
 training is bitwise the same with any number of devices of one kind, and no device waits for another.
 """
 
+import contextlib
+import logging
+import math
 import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import is_dataclass, replace
-from functools import partial
+from dataclasses import dataclass, is_dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from glojax.datasets import Dataset
-from glojax.evaluation.chunk_size import ChunkSize
+from glojax.evaluation.block_training import train_block
+from glojax.evaluation.chunk_size import ChunkSize, is_too_large_a_kernel
 from glojax.evaluation.journal import checksum
-from glojax.evaluation.lowering_choice import fastest_lowering
+from glojax.evaluation.lowering_choice import chosen_lowering, remember_lowering
 from glojax.evaluation.pool import GRACE_SECONDS, Trained, Training
 from glojax.evaluation.pool_programs import PoolPrograms
 from glojax.evaluation.runtime import training_devices
-from glojax.losses import LossProgram
 from glojax.networks import ConvolutionLowering, NetworkFactory
 from glojax.tasks import TASKS
 from glojax.training import (
@@ -33,29 +38,30 @@ from glojax.training import (
     computation_identity,
     decisive_settings,
     make_train,
-    train_in_segments,
-    train_population,
 )
 
+_log = logging.getLogger(__name__)
 
-class _Variant(NamedTuple):
+
+@dataclass(eq=False)
+class _Variant:
     """The trainer of one configuration: a replica for each device, and how many candidates each trains at once."""
 
     replicas: list[Train]
     chunk_size: ChunkSize
 
 
-class _Block(NamedTuple):
-    """Trainings that a device takes at a time; those of a chunk share a seed. Their outcome is put into `done`."""
+class _Queued(NamedTuple):
+    """A training that waits for a device; its outcome is put into `done`."""
 
     variant: _Variant
-    trainings: list[Training]
-    programs: LossProgram
+    training: Training
+    num_steps: int
     done: "queue.SimpleQueue[_Outcome]"
 
 
-#: A block, and the results of its trainings or the error that ended them.
-_Outcome = tuple[_Block, TrainResult | BaseException]
+#: Trainings and their results, or the error that ended them.
+_Outcome = tuple[list[Training], TrainResult | BaseException]
 
 
 class DevicePool:
@@ -81,7 +87,7 @@ class DevicePool:
         operators: Iterable[str] = (),
     ):
         self.devices = list(training_devices() if devices is None else devices)
-        self.conv_lowering = conv_lowering
+        self.conv_lowering = self._given_lowering = conv_lowering
         self.task = TASKS[dataset.task]
         self._network = network
         self._dataset = dataset
@@ -91,7 +97,7 @@ class DevicePool:
         self._data: dict[str, list[Any]] = {}
         self._programs = PoolPrograms(self.task.domain, operators)
         self._lock = threading.Lock()
-        self._queued: deque[_Block] = deque()
+        self._queued: deque[_Queued] = deque()
         self._threads: dict[int, threading.Thread] = {}
         self._forget_progress()
 
@@ -120,29 +126,28 @@ class DevicePool:
         )
 
     def room(self, config: TrainingConfig) -> int:
-        """Return the number of trainings of one seed for which devices are free: a chunk for each device."""
-        idle = max(0, len(self.devices) - self._num_in_progress)
-        return idle * self._variant(config).chunk_size.find(self._programs.capacity) if idle else 0
+        """Return the number of trainings for which devices are free: a chunk for each device."""
+        return max(0, len(self.devices) * self._variant(config).chunk_size.size - self._num_in_progress)
 
     def submit(self, config: TrainingConfig, trainings: Sequence[Training]) -> None:
         """Queue trainings."""
         variant = self._variant(config)
         self._programs.take_in({training.tree for training in trainings})
-        blocks = [self._block(variant, share) for share in self._cut(variant, trainings)]
-        self._num_in_progress += len(blocks)
+        self._num_in_progress += len(trainings)
         with self._lock:
-            self._queued += blocks
+            self._queued += [_Queued(variant, training, config.num_steps, self._done) for training in trainings]
+            self._num_sharing = len(self.devices)
             for index in range(len(self.devices)):
                 if index not in self._threads:
                     self._threads[index] = threading.Thread(target=self._work, args=(index,), daemon=True)
                     self._threads[index].start()
 
     def wait(self) -> list[Trained]:
-        """Wait for the results of a block; raise the error that ended it."""
+        """Wait for results; raise the error that ended trainings."""
         return self._receive(*self._done.get())
 
     def cancel(self) -> list[Trained]:
-        """Drop queued blocks, wait for those in progress, and return their results, without errors of devices."""
+        """Drop what is queued, wait for what is in progress, and return its results, without errors of devices."""
         with self._lock:
             self._queued.clear()
             threads = list(self._threads.values())
@@ -151,56 +156,108 @@ class DevicePool:
             thread.join(max(0.0, deadline - time.monotonic()))
         trained: list[Trained] = []
         while not self._done.empty():
-            block, results = self._done.get()
+            trainings, results = self._done.get()
             if not isinstance(results, BaseException):
-                trained += self._receive(block, results)
+                trained += self._receive(trainings, results)
         self._forget_progress()
         return trained
 
     def _forget_progress(self) -> None:
-        """Forget the blocks in progress, whose outcomes go into a queue that is no longer read."""
+        """Forget the trainings in progress, whose outcomes go into a queue that is no longer read."""
         self._num_in_progress = 0
         self._done: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
 
-    def _receive(self, block: _Block, results: TrainResult | BaseException) -> list[Trained]:
-        self._num_in_progress -= 1
+    def _receive(self, trainings: list[Training], results: TrainResult | BaseException) -> list[Trained]:
+        self._num_in_progress -= len(trainings)
         if isinstance(results, BaseException):
             raise results
-        rows = [jax.tree.map(lambda array, row=row: array[row], results) for row in range(len(block.trainings))]
-        return list(zip(block.trainings, rows, strict=True))
+        rows = [jax.tree.map(lambda array, row=row: array[row], results) for row in range(len(trainings))]
+        return list(zip(trainings, rows, strict=True))
 
     def _work(self, index: int) -> None:
-        """Train blocks on a device until none is queued."""
-        device = self.devices[index]
+        """Train on a device until nothing is queued."""
         while True:
             with self._lock:
                 if not self._queued:
                     del self._threads[index]
                     return
-                block = self._queued.popleft()
-            train_block = partial(_train_block, device, block.variant.replicas[index], block.trainings, block.programs)
+                variant = self._queued[0].variant
             try:
-                block.done.put((block, block.variant.chunk_size.halved_until_it_fits(device, train_block)))
+                chunk_size = variant.chunk_size.find(self._programs.capacity, self._programs.operators)
             except BaseException as error:
-                block.done.put((block, error))
+                if not self._falls_back(error):
+                    with self._lock:
+                        block = self._take(variant, 1)
+                    _put(block, error)
+                continue
+            with self._lock:
+                block = self._take(variant, chunk_size)
+            if block:
+                self._train(index, block)
 
-    def _cut(self, variant: _Variant, trainings: Sequence[Training]) -> list[list[Training]]:
-        """Cut trainings into blocks: single ones, or each device's share of the chunks with the same seed."""
-        chunk_size = variant.chunk_size.find(self._programs.capacity)
+    def _take(self, variant: _Variant, chunk_size: int) -> list[_Queued]:
+        """Take a device's share of what is queued for a variant: whole chunks, of which only the last is smaller."""
         if chunk_size == 1:
-            return [[training] for training in trainings]
-        by_seed: dict[int, list[Training]] = {}
-        for training in trainings:
-            by_seed.setdefault(training.seed, []).append(training)
-        return [share for group in by_seed.values() for share in _shares(group, chunk_size, len(self.devices))]
+            return [self._queued.popleft()] if self._queued else []
+        seed = self._queued[0].training.seed if self._queued and variant.replicas[0].shares_batches else None
+        mine = [one for one in self._queued if one.variant is variant and seed in (None, one.training.seed)]
+        num_chunks = math.ceil(len(mine) / chunk_size)
+        share = mine[: chunk_size * math.ceil(num_chunks / max(1, self._num_sharing))]
+        self._num_sharing -= 1
+        taken = set(map(id, share))
+        self._queued = deque(one for one in self._queued if id(one) not in taken)
+        return share
 
-    def _block(self, variant: _Variant, trainings: list[Training]) -> _Block:
-        programs = self._programs.make([training.tree for training in trainings])
-        return _Block(variant, trainings, programs, self._done)
+    def _train(self, index: int, block: list[_Queued]) -> None:
+        """Train on a device, and put results as they come; after an error it is the outcome of what is left."""
+        device, variant = self.devices[index], block[0].variant
+        left = dict(enumerate(block))
+
+        def work(chunk_size: int) -> None:
+            waiting = list(left)
+            ones = [left[number] for number in waiting]
+            programs = self._programs.make([one.training.tree for one in ones])
+
+            def deliver(rows: Sequence[int] | np.ndarray, results: TrainResult) -> None:
+                _put([left.pop(waiting[row]) for row in rows], results)
+
+            steps = np.array([one.num_steps for one in ones], np.int32)
+            trainings = [one.training for one in ones]
+            train_block(device, variant.replicas[index], trainings, steps, programs, chunk_size, deliver)
+
+        while left:
+            try:
+                variant.chunk_size.halved_until_it_fits(device, work)
+            except BaseException as error:
+                if not self._falls_back(error):
+                    _put(list(left.values()), error)
+                    return
+
+    def _falls_back(self, error: BaseException) -> bool:
+        """Return whether a kernel of ours is too large for the devices, and the library computes convolutions now."""
+        if not is_too_large_a_kernel(error) or self._given_lowering is not None:
+            return False
+        with self._lock:
+            if self.conv_lowering == "implicit":
+                self.conv_lowering = "grouped"
+                for variant in self._variants.values():
+                    variant.replicas = [replace(replica, conv_lowering="grouped") for replica in variant.replicas]
+                    variant.chunk_size.train = variant.replicas[0]
+                    remember_lowering(variant.replicas[0], self.devices[0], "grouped")
+                _log.warning("%s is too small for our kernels; the library computes convolutions.", self.devices[0])
+        return True
+
+    def _prepare(self, chunk_size: ChunkSize) -> None:
+        # Whoever needs the size gets the error again.
+        with contextlib.suppress(Exception):
+            chunk_size.find(self._programs.capacity, self._programs.operators)
 
     def _variant(self, config: TrainingConfig) -> _Variant:
-        # The rate comes with each training: configurations that differ in it alone share a compiled program.
+        # The rate comes with each training: configurations that differ in it alone share a compiled program. So does
+        # the number of steps where trainings are not compiled one by one.
         config = replace(config, learning_rate=1.0)
+        if config.has_free_end and (self.devices[0].platform != "cpu" or (self._given_chunk_size or 1) > 1):
+            config = replace(config, num_steps=1)
         if config not in self._variants:
             train = make_train(self._network, self._dataset, config, conv_lowering=self.conv_lowering)
             for split, arrays in train.data.items():
@@ -211,36 +268,16 @@ class DevicePool:
                 for index in range(len(self.devices))
             ]
             if self.conv_lowering is None:
-                self.conv_lowering = fastest_lowering(replicas[0], self.devices[0])
+                self.conv_lowering = chosen_lowering(replicas[0], self.devices[0])
                 replicas = [replace(replica, conv_lowering=self.conv_lowering) for replica in replicas]
             chunk_size = ChunkSize(replicas[0], self.devices[0], self._given_chunk_size)
             self._variants[config] = _Variant(replicas, chunk_size)
+            if self.devices[0].platform != "cpu":
+                # What trains chunks is compiled while the process does other things; a device waits for it.
+                threading.Thread(target=self._prepare, args=(chunk_size,), daemon=True).start()
         return self._variants[config]
 
 
-def _shares(trainings: list[Training], chunk_size: int, num_devices: int) -> list[list[Training]]:
-    """Return whole chunks for each device; only the last chunk may be smaller."""
-    starts = np.arange(0, len(trainings), chunk_size)
-    bounds = [int(share[0]) for share in np.array_split(starts, min(len(starts), num_devices))]
-    return [trainings[start:stop] for start, stop in zip(bounds, [*bounds[1:], len(trainings)], strict=True)]
-
-
-@jax.transfer_guard("allow")  # also in a thread
-def _train_block(
-    device: jax.Device, train: Train, trainings: Sequence[Training], programs: LossProgram, chunk_size: int
-) -> TrainResult:
-    """Train candidates that share a seed; return their results [k] as NumPy arrays."""
-    rates = np.array([training.learning_rate for training in trainings], np.float32)
-    with jax.default_device(device):
-        key = jax.random.key(trainings[0].seed)
-        if chunk_size > 1:
-            return train_in_segments(train, programs, key, rates, chunk_size)
-        programs, key, rates = jax.device_put((programs, key, rates), device)
-        result: TrainResult = jax.tree.map(np.asarray, _train_one_by_one(train, programs, key, rates))
-        return result
-
-
-# A CPU device is one core: XLA must not order operations for concurrency.
-@partial(jax.jit, compiler_options={"xla_cpu_enable_concurrency_optimized_scheduler": False})
-def _train_one_by_one(train: Train, programs: LossProgram, key: jax.Array, rates: jax.Array) -> TrainResult:
-    return train_population(train, programs, key, rates)
+def _put(block: list[_Queued], outcome: TrainResult | BaseException) -> None:
+    if block:
+        block[0].done.put(([one.training for one in block], outcome))

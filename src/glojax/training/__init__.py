@@ -17,7 +17,12 @@ from glojax.training.identity import (
 from glojax.training.metrics import find_metric as find_metric, metric_name as metric_name
 from glojax.training.optimizer import Optimizer as Optimizer, OptimizerFactory as OptimizerFactory
 from glojax.training.population import train_population as train_population
-from glojax.training.segments import chunk_bytes as chunk_bytes, train_in_segments as train_in_segments
+from glojax.training.segments import (
+    chunk_bytes as chunk_bytes,
+    narrow_width as narrow_width,
+    step_flops as step_flops,
+    train_in_segments as train_in_segments,
+)
 from glojax.training.state import TrainResult as TrainResult, TrainState as TrainState
 from glojax.training.train import Train as Train, make_train as make_train
 from glojax.training.trained_networks import TrainedNetworks as TrainedNetworks

@@ -1,14 +1,15 @@
 """Training in chunks of candidates and segments of steps, after each of which the chunks are packed.
 
 A chunk takes as long as its last candidate. After each segment the candidates that are still training therefore move
-into as few chunks as hold them; those whose patience has ended them are measured before. Short segments come first, as
-most failures come early.
+into as few chunks as hold them; those that have ended are measured before. Short segments come first, as most failures
+come early.
 
-A step is compiled for each width of a chunk: the chunk size, and the powers of two below it, from 2, for the remainder.
-A candidate stays in chunks of one width, because another width would round differently.
+A step is compiled for two widths of a chunk, the chunk size and a quarter of it, and serves trainings of any number of
+steps. A candidate stays in chunks of one width, because another width would round differently.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -28,65 +29,118 @@ FIRST_SEGMENT = 16
 
 @jax.transfer_guard("allow")
 def train_in_segments(
-    train: Train, programs: LossProgram, key: jax.Array, learning_rates: np.ndarray, chunk_size: int
+    train: Train,
+    programs: LossProgram,
+    keys: jax.Array,
+    learning_rates: np.ndarray,
+    chunk_size: int,
+    *,
+    num_steps: np.ndarray | None = None,
+    on_results: Callable[[np.ndarray, TrainResult], None] = lambda candidates, results: None,
 ) -> TrainResult:
-    """Train P candidates that share a key, on the device that the data is on, `chunk_size` of them at once.
+    """Train P candidates on the device that the data is on, `chunk_size` of them at once.
 
     A candidate's result depends neither on the others nor on when they fail. Its index matters only up to rounding,
-    where it is in the remainder. Programs, learning rates [P] and results are NumPy arrays.
+    where it is in the remainder.
+
+    Args:
+        train: The training that `make_train` returns.
+        programs: P stacked programs, of NumPy arrays.
+        keys: One typed JAX key for all candidates, whose batches are then drawn once, or [P] keys.
+        learning_rates: [P] float32.
+        chunk_size: At least 1.
+        num_steps: [P] int32, at most the configuration's; None for the configuration's. The rate must not decay.
+        on_results: Called with the numbers [k] of candidates that have come to their end, and their results [k].
+
+    Returns:
+        Results with a leading axis [P], of NumPy arrays.
     """
+    config = train.config
+    if num_steps is None:
+        num_steps = np.full(len(learning_rates), config.num_steps, np.int32)
+    train = _without_end(train)
     # The first state is committed to the device, as later states are, or a step would be compiled once more for it.
     here = train.data["train"][1].sharding
-    key = jax.device_put(key, here)
+    keys = jax.device_put(keys, here)
     P = len(learning_rates)
-    chunks = [_Chunk(rows, jax.device_put(_begin(train, key, len(rows)), here)) for rows in _cut(P, chunk_size)]
-    config = train.config
+    chunks = []
+    for rows in _cut(P, chunk_size):
+        own = keys[rows] if keys.ndim else keys
+        chunks.append(_Chunk(rows, own, jax.device_put(_begin(train, own, len(rows)), here)))
     curve = None if config.evaluate_every is None else np.full((P, len(config.evaluated_steps)), np.nan, np.float32)
     scores = {split: np.zeros(P, np.float32) for split in config.splits}
     results = TrainResult(scores, np.zeros(P, bool), np.zeros(P, np.int32), curve)  # type: ignore[arg-type]
     step, segment = 0, FIRST_SEGMENT
-    while step < config.num_steps and chunks:
-        stop = min(step + segment, config.num_steps)
+    training = np.ones(P, bool)
+    while chunks:
+        stop = min(step + segment, int(num_steps[training].min()))
         for chunk in chunks:
             chosen, rates = jax.tree.map(lambda array, rows=chunk.indices: array[rows], (programs, learning_rates))
-            chunk.state = _advance(train, chunk.state, chosen, key, rates, step, stop)
+            chunk.state = _advance(train, chunk.state, chosen, chunk.keys, rates, step, stop)
         # The device has work for all chunks before the first wait.
-        training = np.ones(P, bool)
+        before = training.copy()
         for chunk in chunks:
             chunk.write(chunk.state.is_training, training)
-            chunk.write(chunk.state.num_steps, results.num_steps)
-        if config.evaluate_every is not None:
-            # A training that has ended leaves a curve and, where patience has ended it, a network.
-            for chunk in chunks:
-                if not training[chunk.indices].all():
-                    chunk.write(_finish(train, chunk.state), results, ~training)
+            chunk.write(chunk.state.num_steps, results.num_steps, before)
+        # A training that has failed has no score; with evaluations on the way it leaves a curve and perhaps a network.
+        measured = before & (num_steps <= stop)
+        measured = before & ~training | measured if config.evaluate_every is not None else training & measured
+        training &= num_steps > stop
+        for chunk in chunks:
+            if measured[chunk.indices].any():
+                chunk.write(_finish(train, chunk.state), results, measured)
+        ended = np.flatnonzero(before & ~training)
+        if len(ended):
+            on_results(ended, jax.tree.map(lambda array, ended=ended: array[ended], results))
         groups = groupby(chunks, lambda chunk: len(chunk.indices))
         chunks = [chunk for _, same in groups for chunk in _packed([*same], training)]
         step, segment = stop, 2 * segment
-    for chunk in chunks:
-        chunk.write(_finish(train, chunk.state), results)
     return results
 
 
-def chunk_bytes(train: Train, capacity: int, chunk_size: int) -> int:
+def chunk_bytes(train: Train, capacity: int, chunk_size: int, operators: Iterable[str] = ()) -> int:
     """Return the bytes of device memory, data aside, that the compiler plans for training so many candidates.
 
-    `capacity` is the largest number of instructions of a program. The evaluation may need more memory than a step.
+    The compiled programs are kept, and train chunks of programs that hold `capacity` instructions and know the
+    operators. The evaluation may need more memory than a step.
     """
-    programs = LossProgram.from_trees([LossTree.parse("x * y")] * chunk_size, capacity, domain=train.task.domain)
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    state = jax.eval_shape(_begin, train, key, chunk_size)
-    rates = jax.ShapeDtypeStruct((chunk_size,), jnp.float32)
-    advanced: Any = _advance.lower(train, state, programs, key, rates, 0, 0).compile().memory_analysis()
+    trees = [LossTree.parse("x * y")] * chunk_size
+    programs = LossProgram.from_trees(trees, capacity, operators, domain=train.task.domain)
+    train, here = _without_end(train), train.data["train"][1].sharding
+    key = jax.random.key(0)
+    keys = jax.device_put(key if train.shares_batches else jax.random.split(key, chunk_size), here)
+    # What is compiled depends on where arguments are, too.
+    state = jax.device_put(_begin(train, keys, chunk_size), here)
+    rates = np.zeros(chunk_size, np.float32)
+    advanced: Any = _advance.lower(train, state, programs, keys, rates, 0, 0).compile().memory_analysis()
     finished: Any = _finish.lower(train, state).compile().memory_analysis()
     return int(max(advanced.temp_size_in_bytes, finished.temp_size_in_bytes) + advanced.output_size_in_bytes)
 
 
+def _without_end(train: Train) -> Train:
+    """Return the training with a number of steps of no meaning, as far as that is no part of what is compiled."""
+    return replace(train, config=replace(train.config, num_steps=1)) if train.config.has_free_end else train
+
+
+def step_flops(train: Train) -> float:
+    """Return the floating-point operations of a step of one candidate, as XLA counts them; 0 where it does not."""
+    train = replace(train, conv_lowering="grouped")
+    programs = LossProgram.from_tree(LossTree.parse("x * y"), 3, domain=train.task.domain)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    state = jax.eval_shape(train.begin, key)
+    cost = _advance.lower(train, state, programs, key, jax.ShapeDtypeStruct((), jnp.float32), 0, 0).cost_analysis()
+    return float((cost or {}).get("flops", 0))
+
+
 @dataclass
 class _Chunk:
-    """Candidates that train in step: the candidate of each row, where some may be repeated, and the rows' state."""
+    """Candidates that train in step: the candidate of each row, where some may be repeated, and the rows' state.
+
+    Keys are one for all rows, or one for each.
+    """
 
     indices: np.ndarray
+    keys: jax.Array
     state: TrainState
 
     @property
@@ -107,12 +161,18 @@ class _Chunk:
         jax.tree.map(write, rows, values)
 
 
+def narrow_width(chunk_size: int) -> int:
+    """Return the width of chunks for few candidates."""
+    return min(chunk_size, max(2, chunk_size // 4))
+
+
 def _cut(P: int, chunk_size: int) -> list[np.ndarray]:
-    """Return the indices of chunks of this size, and of one for the remainder."""
+    """Return the indices of chunks of this size, and of narrow ones or one more for the remainder."""
     remainder = P % chunk_size
-    width = min(chunk_size, max(2, 2 ** (remainder - 1).bit_length()))
-    whole = list(np.arange(P - remainder).reshape(-1, chunk_size))
-    return [*whole, _filled_up(np.arange(P - remainder, P), width)] if remainder else whole
+    start = P - remainder
+    whole = list(np.arange(start).reshape(-1, chunk_size))
+    width = narrow_width(chunk_size) if 2 * remainder <= chunk_size else chunk_size
+    return whole + [_filled_up(np.arange(first, min(first + width, P)), width) for first in range(start, P, width)]
 
 
 def _packed(chunks: list[_Chunk], training: np.ndarray) -> list[_Chunk]:
@@ -128,6 +188,8 @@ def _packed(chunks: list[_Chunk], training: np.ndarray) -> list[_Chunk]:
     for (source, target), rows in moves.items():
         from_rows, to_rows = _filled_up(np.array(rows), width).T
         chunks[target].indices[to_rows] = chunks[source].indices[from_rows]
+        if chunks[target].keys.ndim:
+            chunks[target].keys = chunks[target].keys.at[to_rows].set(chunks[source].keys[from_rows])
         chunks[target].state = _moved(chunks[target].state, chunks[source].state, from_rows, to_rows)
     return chunks[:num_kept]
 
@@ -138,9 +200,11 @@ def _filled_up(rows: np.ndarray, width: int) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnames="chunk_size")
-def _begin(train: Train, key: jax.Array, chunk_size: int) -> TrainState:
-    """Return the state of candidates with the same network, as they share the key."""
-    state: TrainState = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (chunk_size, *leaf.shape)), train.begin(key))
+def _begin(train: Train, keys: jax.Array, chunk_size: int) -> TrainState:
+    """Return the state of candidates, which have the same network where they share the key."""
+    state = train.begin(keys)
+    if keys.ndim == 0:
+        state = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (chunk_size, *leaf.shape)), state)
     return state
 
 
