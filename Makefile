@@ -5,7 +5,7 @@ BIN := .venv/bin
 PROCESSES := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 2 ? n + 2 : 4)))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: search test audit clean
+.PHONY: search test gpu-check audit clean
 
 search: .venv/ready
 	$(BIN)/python -m glojax.search
@@ -17,6 +17,11 @@ test: .venv/ready-for-tests
 	$(BIN)/lint-imports
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir .mkdocs_site
 	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
+
+# Anywhere with an NVIDIA GPU: where jax has its CUDA plugin already, `python -m benchmarks.gpu_check` needs no network.
+gpu-check: .venv/ready
+	$(PIP) -e '.[cuda]'
+	$(BIN)/python -m benchmarks.gpu_check
 
 audit: .venv/ready
 	$(PIP) -e '.[audit]'

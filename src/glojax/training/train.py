@@ -48,8 +48,8 @@ class Train:
         num_outputs: C, or K numbers.
         task: What the network learns.
         config: Budget and hyperparameters.
-        conv_lowering: Form of convolutions; None for "canonical" on a CPU and "grouped" elsewhere.
-    """
+        conv_lowering: Form of convolutions; None for "canonical" on a CPU and, elsewhere, for what a device pool
+            chooses, or "grouped" without one.
 
     data: dict[str, tuple[Any, jax.Array, jax.Array | None]]
     network: NetworkFactory = field(metadata=_STATIC)
