@@ -88,50 +88,59 @@ def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _case(check: str, parameters: dict[str, Any], function: str, **arguments: Any) -> Case:
-    """Call a part; its microseconds are samples, all else details. What it raises is its failure."""
+def _cases(check: str, parameters: list[dict[str, Any]], function: str, **arguments: Any) -> list[Case]:
+    """Call a part that answers for several cases: its microseconds are samples, all else but failures are details."""
     try:
-        details = dict(call(f"{HERE}:{function}", **arguments))
-    except WorkerFailure as failure:
-        return Case(check, parameters, failure=str(failure))
-    return Case(check, parameters, Samples(tuple(details.pop("microseconds", ()))), details=details)
+        answers = call(f"{HERE}:{function}", **arguments)
+    except WorkerFailure as error:
+        answers = [{"failure": str(error)} for _ in parameters]
+    cases = []
+    for own, answer in zip(parameters, answers, strict=True):
+        samples, failure = Samples(tuple(answer.pop("microseconds", ()))), answer.pop("failure", None)
+        cases.append(Case(check, own, samples, failure=failure, details=answer))
+    return cases
+
+
+def _case(check: str, parameters: dict[str, Any], function: str, **arguments: Any) -> Case:
+    """Call a part that answers for one case."""
+    (case,) = _cases(check, [parameters], function, **arguments)
+    return case
 
 
 def layers(on_gpu: bool, device: dict[str, Any]) -> Iterator[Case]:
     """Check values and gradients of all lowerings."""
-    P, batch_size = (16, None) if on_gpu else (2, 4)
-    names = LAYERS if on_gpu else ("mnist 1", "digits 2")
-    for name, (lowering, precision) in itertools.product(names, WAYS):
-        parameters = {"layer": name, "lowering": lowering, "precision": precision}
-        arguments = {"name": name, "lowering": lowering, "precision": precision, "P": P, "batch_size": batch_size}
-        case = _case("layers", parameters, "layer", **arguments)
-        if case.failure is None:
-            *_, is_pooled = LAYERS[name]
-            features, *gradients = case.details["errors"]
-            tolerance = TOLERANCE[precision]
-            is_right = features <= tolerance and all(
-                error <= (POOLED_TOLERANCE if is_pooled else tolerance) for error in gradients
-            )
-            if not is_right:
-                errors = " ".join(f"{error:.1e}" for error in (features, *gradients))
-                case = replace(case, failure=f"errors {errors} against highest precision; expected {tolerance}")
-        yield case
+    names = tuple(LAYERS) if on_gpu else ("mnist 1", "digits 2")
+    pairs = list(itertools.product(names, WAYS))
+    parameters = [{"layer": name, "lowering": way[0], "precision": way[1]} for name, way in pairs]
+    sizes = {"P": 4, "B": 32} if on_gpu else {"P": 2, "B": 4}
+    for case in _cases("layers", parameters, "layers", names=names, ways=WAYS, **sizes):
+        yield case if case.failure else replace(case, failure=_inaccuracy(case))
+
+
+def _inaccuracy(case: Case) -> str | None:
+    """Return what is wrong with a layer; None if it is right."""
+    *_, is_pooled = LAYERS[case.parameters["layer"]]
+    tolerance = TOLERANCE[case.parameters["precision"]]
+    features, *gradients = case.details["errors"]
+    limit = POOLED_TOLERANCE if is_pooled else tolerance
+    if features <= tolerance and all(error <= limit for error in gradients):
+        return None
+    errors = " ".join(f"{error:.1e}" for error in (features, *gradients))
+    return f"errors {errors} against highest precision; expected {tolerance}, and {limit} of gradients"
 
 
 def steps(on_gpu: bool, device: dict[str, Any]) -> Iterator[Case]:
     """Measure steps of the networks, and remember the fastest lowering of each."""
+    ways = WAYS[:3]
     for network, (P, num_steps) in SIZES.items() if on_gpu else [("digits", (4, 10))]:
-        medians: dict[str, float] = {}
-        for lowering, precision in WAYS[:3]:
-            arguments = {"network": network, "lowering": lowering, "precision": precision, "P": P}
-            case = _case("steps", arguments, "steps", **arguments, num_steps=num_steps)
-            if case.samples.median is not None and precision == "tf32":
-                medians[lowering] = case.samples.median
-            yield case
+        parameters = [{"network": network, "lowering": way[0], "precision": way[1], "P": P} for way in ways]
+        cases = _cases("steps", parameters, "steps", network=network, ways=ways, P=P, num_steps=num_steps)
+        yield from cases
+        medians = {case.parameters["lowering"]: case.samples.median for case in cases if case is not cases[1]}
+        medians = {lowering: median for lowering, median in medians.items() if median is not None}
         if on_gpu and medians:
-            parameters = {"network": network}
             fastest = call(f"{HERE}:remember", network=network, microseconds=medians)
-            yield Case("fastest", parameters, details={"lowering": fastest})
+            yield Case("fastest", {"network": network}, details={"lowering": fastest})
 
 
 def search(on_gpu: bool, device: dict[str, Any]) -> Iterator[Case]:

@@ -29,56 +29,63 @@ from glojax.search.generations import discover
 from glojax.strategies import GeneticConfig
 from glojax.training import make_train, train_in_segments
 
-#: By name: B, H, W, Cin, side of the window, Cout, whether candidates share the images, and whether they are pooled.
+#: By name: H, W, Cin, side of the window, Cout, whether candidates share the images, and whether they are pooled.
 LAYERS = {
-    "digits 1": (64, 8, 8, 1, 3, 16, True, True),
-    "digits 2": (64, 4, 4, 16, 3, 32, False, True),
-    "mnist 1": (100, 28, 28, 1, 5, 32, True, True),
-    "mnist 2": (100, 14, 14, 32, 5, 64, False, True),
-    "cifar 1": (1024, 24, 24, 3, 5, 64, True, False),
-    "cifar 2": (1024, 12, 12, 64, 5, 64, False, False),
+    "digits 1": (8, 8, 1, 3, 16, True, True),
+    "digits 2": (4, 4, 16, 3, 32, False, True),
+    "mnist 1": (28, 28, 1, 5, 32, True, True),
+    "mnist 2": (14, 14, 32, 5, 64, False, True),
+    "cifar 1": (24, 24, 3, 5, 64, True, False),
+    "cifar 2": (12, 12, 64, 5, 64, False, False),
 }
 
 
-def layer(name: str, lowering: ConvolutionLowering, precision: Precision, P: int, batch_size: int | None) -> Any:
-    """Return errors of a layer's features and gradients against `highest` precision, and the time of all together.
+def layers(names: Sequence[str], ways: Sequence[tuple[ConvolutionLowering, Precision]], P: int, B: int) -> list[Any]:
+    """Return, for each layer and way, errors of features and gradients against `highest` precision, or a failure.
 
     Errors are relative, by norms: of the features, of the images' gradient where candidates have their own, of the
     kernels' and of the biases'. Where pixels of a window are almost equal, rounding decides which is the largest: the
     gradients of pooled layers therefore differ by more than rounding.
     """
-    B, H, W, Cin, side, Cout, is_shared, is_pooled = LAYERS[name]
-    B = batch_size or B
-    keys = jax.random.split(jax.random.key(0), 4)
-    images = jax.random.normal(keys[0], (B, H, W, Cin) if is_shared else (P, B, H, W, Cin))
-    kernels = 0.1 * jax.random.normal(keys[1], (P, side, side, Cin, Cout))
-    biases = 0.1 * jax.random.normal(keys[2], (P, Cout))
-    function: Callable[..., jax.Array] = (
-        convolve_pool_relu if is_pooled else lambda images, kernel, _: convolve(images, kernel)
-    )
-    shape = (P, B, H // 2, W // 2, Cout) if is_pooled else (P, B, H, W, Cout)
-    cotangents = jax.random.normal(keys[3], shape)
+    found: list[Any] = []
+    for name in names:
+        H, W, Cin, side, Cout, is_shared, is_pooled = LAYERS[name]
+        keys = jax.random.split(jax.random.key(0), 4)
+        images = jax.random.normal(keys[0], (B, H, W, Cin) if is_shared else (P, B, H, W, Cin))
+        kernels = 0.1 * jax.random.normal(keys[1], (P, side, side, Cin, Cout))
+        biases = 0.1 * jax.random.normal(keys[2], (P, Cout))
+        shape = (P, B, H // 2, W // 2, Cout) if is_pooled else (P, B, H, W, Cout)
+        arguments = images, kernels, biases, jax.random.normal(keys[3], shape)
+        with jax.default_matmul_precision("highest"):
+            expected = jax.jit(partial(_with_gradients, partial(_reference, is_pooled), is_shared))(*arguments)
+        ours = convolve_pool_relu if is_pooled else _without_bias
+        for lowering, precision in ways:
+            try:
+                with lowered_convolutions(lowering, precision):
+                    results = jax.jit(partial(_with_gradients, ours, is_shared))(*arguments)
+                found.append({"errors": list(map(_error, results, expected))})
+            except jax.errors.JaxRuntimeError as error:
+                found.append({"failure": str(error).splitlines()[0][:200]})
+    return found
 
-    def all_of(function: Callable[..., jax.Array], images: Any, kernels: Any, biases: Any, cotangents: Any) -> Any:
-        def one(images: Any, kernel: Any, bias: Any, cotangent: Any) -> Any:
-            features, pullback = jax.vjp(
-                partial(function, images) if is_shared else function, *([] if is_shared else [images]), kernel, bias
-            )
-            return features, *pullback(cotangent)
 
-        return jax.vmap(one, in_axes=(None if is_shared else 0, 0, 0, 0))(images, kernels, biases, cotangents)
+def _with_gradients(
+    function: Callable[..., jax.Array], is_shared: bool, images: Any, kernels: Any, biases: Any, cotangents: Any
+) -> Any:
+    def one(images: Any, kernel: Any, bias: Any, cotangent: Any) -> Any:
+        operands = (kernel, bias) if is_shared else (images, kernel, bias)
+        features, pullback = jax.vjp(partial(function, images) if is_shared else function, *operands)
+        return features, *pullback(cotangent)
 
-    arguments = images, kernels, biases, cotangents
-    with lowered_convolutions(lowering, precision):
-        compute = jax.jit(partial(all_of, function)).lower(*arguments).compile()
-    with jax.default_matmul_precision("highest"):
-        expected = jax.jit(partial(all_of, partial(_reference, is_pooled)))(*arguments)
-    ours = compute(*arguments)
-    errors = [
-        float(jnp.linalg.norm(mine - theirs) / (jnp.linalg.norm(theirs) + 1e-30))
-        for mine, theirs in zip(ours, expected, strict=True)
-    ]
-    return {"errors": errors, "microseconds": [1e6 * seconds / P for seconds in _seconds(lambda: compute(*arguments))]}
+    return jax.vmap(one, in_axes=(None if is_shared else 0, 0, 0, 0))(images, kernels, biases, cotangents)
+
+
+def _without_bias(images: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
+    return convolve(images, kernel)
+
+
+def _error(ours: jax.Array, expected: jax.Array) -> float:
+    return float(jnp.linalg.norm(ours - expected) / (jnp.linalg.norm(expected) + 1e-30))
 
 
 def _reference(is_pooled: bool, images: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
@@ -88,39 +95,30 @@ def _reference(is_pooled: bool, images: jax.Array, kernel: jax.Array, bias: jax.
     return jax.nn.relu(max_pool(features) + bias) if is_pooled else features
 
 
-def _seconds(work: Callable[[], Any], rounds: int = 3, calls: int = 10) -> list[float]:
-    """Return seconds a call, one number for each round; the call before them is not counted."""
-    jax.block_until_ready(work())
-    samples = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        for _ in range(calls):
-            results = work()
-        jax.block_until_ready(results)
-        samples.append((time.perf_counter() - start) / calls)
-    return samples
-
-
-def steps(network: str, lowering: ConvolutionLowering, precision: Precision | None, P: int, num_steps: int) -> Any:
-    """Return microseconds a candidate-step of a chunk, and the seconds before its first step."""
-    workload = WORKLOADS[network]
-    clock = CompileClock()
-    config = replace(workload.config, num_steps=num_steps, precision=precision)
-    train = make_train(workload.network, random_dataset(workload.input_shape), config, conv_lowering=lowering)
+def steps(
+    network: str, ways: Sequence[tuple[ConvolutionLowering, Precision | None]], P: int, num_steps: int
+) -> list[Any]:
+    """Return, for each way, microseconds a candidate-step of a chunk, and what compiling took; or a failure."""
+    workload, clock = WORKLOADS[network], CompileClock()
     programs = LossProgram.from_trees(loss_trees(P), 64)
-    keys, rates = jax.random.split(jax.random.key(0), P), np.full(P, config.learning_rate, np.float32)
-    samples = []
-    for _ in range(3):
-        start = time.perf_counter()
-        result = train_in_segments(train, programs, keys, rates, P)
-        samples.append(1e6 * (time.perf_counter() - start) / P / num_steps)
-    memory = jax.local_devices()[0].memory_stats() or {}
-    return {
-        "microseconds": samples[1:],
-        "finite": int(result.finite.sum()),
-        "compile_seconds": clock.seconds,
-        "peak_memory_bytes": memory.get("peak_bytes_in_use"),
-    }
+    keys, rates = jax.random.split(jax.random.key(0), P), np.full(P, workload.config.learning_rate, np.float32)
+    dataset = random_dataset(workload.input_shape)
+    found: list[Any] = []
+    for lowering, precision in ways:
+        config = replace(workload.config, num_steps=num_steps, precision=precision)
+        train = make_train(workload.network, dataset, config, conv_lowering=lowering)
+        samples: list[float] = []
+        clock.restart()
+        try:
+            for _ in range(4):
+                start = time.perf_counter()
+                result = train_in_segments(train, programs, keys, rates, P)
+                samples.append(1e6 * (time.perf_counter() - start) / P / num_steps)
+            details = {"finite": int(result.finite.sum()), "compile_seconds": clock.seconds}
+            found.append({"microseconds": samples[1:]} | details)
+        except jax.errors.JaxRuntimeError as error:
+            found.append({"failure": str(error).splitlines()[0][:200]})
+    return found
 
 
 def remember(network: str, microseconds: dict[ConvolutionLowering, float]) -> ConvolutionLowering:
@@ -132,7 +130,7 @@ def remember(network: str, microseconds: dict[ConvolutionLowering, float]) -> Co
     return fastest
 
 
-def search(network: str, num_steps: int, population: int, generations: int, chunk_size: int | None) -> Any:
+def search(network: str, num_steps: int, population: int, generations: int, chunk_size: int | None) -> list[Any]:
     """Search, and return where the time went: a digits search, or one on random images of MNIST's shape.
 
     Seconds: `start` until JAX has its devices and the data are there; `first` until the first training has ended;
@@ -163,13 +161,8 @@ def search(network: str, num_steps: int, population: int, generations: int, chun
     genetic = GeneticConfig(population_size=population, num_elites=population // 4)
     discover(evaluator, genetic, generations, seed=0, initial=loss_trees(8), on_evaluation=count)
     total = time.perf_counter() - begin
-    return {
-        "candidate_steps": candidate_steps,
-        "start_seconds": start,
-        "first_training_seconds": first[0] if first else None,
-        "compile_seconds": clock.seconds,
-        "total_seconds": total,
-    }
+    seconds = {"start_seconds": start, "first_training_seconds": first[0], "compile_seconds": clock.seconds}
+    return [{"candidate_steps": candidate_steps, **seconds, "total_seconds": total}]
 
 
 def fitness_on_devices(num_devices: int, chunk_size: int | None) -> list[float]:
@@ -188,7 +181,7 @@ def fitness_on_devices(num_devices: int, chunk_size: int | None) -> list[float]:
     return [scores[training] for training in trainings]
 
 
-def resumed_search(options: Sequence[str]) -> Any:
+def resumed_search(options: Sequence[str]) -> list[Any]:
     """Interrupt a search after its first generation, resume it, and compare it with one that was not interrupted."""
     with tempfile.TemporaryDirectory() as folder:
         whole, parts = Path(folder, "whole"), Path(folder, "parts")
@@ -208,4 +201,4 @@ def resumed_search(options: Sequence[str]) -> Any:
         process.wait()
         subprocess.run([*command, "resume", parts], check=True, capture_output=True)
         found = [json.loads(Path(run, "result.json").read_text())["expression"] for run in (whole, parts)]
-    return {"seconds": seconds, "interrupted": process.returncode, "same": found[0] == found[1]}
+    return [{"seconds": seconds, "interrupted": process.returncode, "same": found[0] == found[1]}]

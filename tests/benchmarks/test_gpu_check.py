@@ -12,34 +12,41 @@ from benchmarks.worker_process import WorkerFailure
 
 
 def test_a_kernel_is_compared_with_highest_precision() -> None:
-    result = gpu_parts.layer("digits 2", "implicit", "tf32", P=2, batch_size=2)
+    (result,) = gpu_parts.layers(["digits 2"], [("implicit", "tf32")], P=2, B=2)
     features, *gradients = result["errors"]
     # Rounded operands: neither the same, nor far from it.
     assert 1e-5 < features < gpu_check.TOLERANCE["tf32"]
     assert len(gradients) == 3
     assert all(error < gpu_check.POOLED_TOLERANCE for error in gradients)
     assert max(gradients) > 1e-5
-    assert len(result["microseconds"]) == 3
 
 
 @pytest.mark.parametrize(("error", "is_right"), [(1e-4, True), (0.2, False), (float("nan"), False)])
 def test_a_layer_that_is_wrong_fails(monkeypatch: pytest.MonkeyPatch, error: float, is_right: bool) -> None:
-    monkeypatch.setattr(gpu_check, "call", lambda *_, **__: {"errors": [error, error], "microseconds": [1.0]})
+    monkeypatch.setattr(gpu_check, "call", lambda *_, names, ways, **__: [{"errors": [error] * 2} for _ in range(10)])
     for case in gpu_check.layers(False, {"count": 1}):
         assert (case.failure is None) == is_right
 
 
-def test_what_raises_is_a_failure_of_its_case_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    def call(function: str, lowering: str, **_: Any) -> Any:
-        if lowering == "implicit":
-            raise WorkerFailure("no memory")
-        return {"microseconds": [2.0, 3.0, 4.0], "finite": 4}
+def test_what_fails_is_a_failure_of_its_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[dict[str, Any]] = [
+        {"failure": "no memory"},
+        {"failure": "x"},
+        {"microseconds": [2.0, 3.0], "finite": 4},
+    ]
+    monkeypatch.setattr(gpu_check, "call", lambda *_, **__: answers)
+    cases = list(gpu_check.steps(False, {"count": 1}))
+    assert [case.failure for case in cases] == ["no memory", "x", None]
+    assert cases[-1].samples.median == 2.5
+    assert cases[-1].details == {"finite": 4}
+
+
+def test_a_process_that_ends_is_a_failure_of_all_its_cases(monkeypatch: pytest.MonkeyPatch) -> None:
+    def call(*_: Any, **__: Any) -> Any:
+        raise WorkerFailure("gone")
 
     monkeypatch.setattr(gpu_check, "call", call)
-    cases = list(gpu_check.steps(False, {"count": 1}))
-    assert [case.failure for case in cases] == ["no memory", "no memory", None]
-    assert cases[-1].samples.median == 3
-    assert cases[-1].details == {"finite": 4}
+    assert [case.failure for case in gpu_check.steps(False, {"count": 1})] == ["gone"] * 3
 
 
 def test_the_check_prints_a_table_writes_a_record_and_fails_where_a_case_does(

@@ -48,8 +48,8 @@ class Train:
         num_outputs: C, or K numbers.
         task: What the network learns.
         config: Budget and hyperparameters.
-        conv_lowering: Form of convolutions; None for "canonical" on a CPU and, elsewhere, for what a device pool
-            chooses, or "grouped" without one.
+        conv_lowering: Form of convolutions; None for "canonical" on a CPU and "grouped" elsewhere.
+    """
 
     data: dict[str, tuple[Any, jax.Array, jax.Array | None]]
     network: NetworkFactory = field(metadata=_STATIC)
@@ -259,8 +259,8 @@ def make_train(
             method `for_data(input_shape, num_outputs)`, as `SmallCNN` has, is fitted to the data set first.
         dataset: Each epoch is a fresh shuffle of its training examples; those beyond whole batches are left out.
         config: Budget and hyperparameters.
-        conv_lowering: Form of convolutions; None for "canonical" on a CPU and, elsewhere, for the fastest that a device
-            pool finds, or "grouped" without one.
+        conv_lowering: Form of convolutions; None for "canonical" on a CPU and, elsewhere, for what a device pool
+            chooses, or "grouped" without one.
 
     Returns:
         `train(program, key, learning_rate=None) -> TrainResult`, where `program` is one `LossProgram`, `key` a typed
