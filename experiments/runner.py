@@ -74,15 +74,16 @@ def train_all(
 def _train_population(
     trainings: Sequence[Training], dataset: Dataset, devices: Sequence[jax.Device], record: Record, display: Display
 ) -> None:
+    on_cpu = devices[0].platform == "cpu"
     evaluator = LocalEvaluator(
         NETWORKS[trainings[0].network],
         dataset,
         trainings[0].config,
         trainings[0].rule,
         devices=devices,
-        # One at a time, and with the lowering of curves: both ways give the same accuracies.
-        chunk_size=1,
-        conv_lowering="canonical" if devices[0].platform == "cpu" else "grouped",
+        # On a CPU one at a time, and with the lowering of curves: both ways give the same accuracies.
+        chunk_size=1 if on_cpu else None,
+        conv_lowering="canonical" if on_cpu else None,
         on_training=display.on_training,
     )
     started = time.perf_counter()

@@ -39,6 +39,7 @@ def choose(train: Train, device: Any) -> str:
         (Accelerator(), "implicit"),
         (Accelerator("NVIDIA A100", "8.0"), "implicit"),
         (Accelerator("NVIDIA V100", "7.0"), "grouped"),
+        (Accelerator("NVIDIA GeForce RTX 4090", "8.9"), "grouped"),
         (Accelerator("AMD MI300", "gfx942"), "grouped"),
         (Accelerator("TPU v6", None), "grouped"),
     ],

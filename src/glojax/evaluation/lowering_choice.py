@@ -10,30 +10,22 @@ import json
 import logging
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final, get_args
+from typing import get_args
 
 import jax
 
 from glojax.files import user_cache, write_atomically
-from glojax.networks import ConvolutionLowering
+from glojax.networks import ConvolutionLowering, default_lowering
 from glojax.regular_files import read_json
 from glojax.training import Train, computation_identity
 
 _log = logging.getLogger(__name__)
 
-#: The oldest NVIDIA GPUs that our kernels are made for, by compute capability: those with TF32 and bfloat16.
-OLDEST: Final = 8.0
-
 
 def chosen_lowering(train: Train, device: jax.Device) -> ConvolutionLowering:
     """Return how a training's convolutions are computed on a device."""
-    if device.platform == "cpu":
-        return "canonical"
-    known = _read_choices().get(_key(train, device))
-    if known in get_args(ConvolutionLowering):
-        return known  # type: ignore[return-value]
-    capability = float(getattr(device, "compute_capability", None) or 0) if "NVIDIA" in device.device_kind else 0.0
-    return "implicit" if capability >= OLDEST else "grouped"
+    known = None if device.platform == "cpu" else _read_choices().get(_key(train, device))
+    return known if known in get_args(ConvolutionLowering) else default_lowering(device)  # type: ignore[return-value]
 
 
 def remember_lowering(train: Train, device: jax.Device, lowering: ConvolutionLowering) -> None:

@@ -11,6 +11,7 @@ from glojax.networks.mnist_cnn import MnistCNN as MnistCNN
 from glojax.networks.ops.lowering import (
     ConvolutionLowering as ConvolutionLowering,
     Precision as Precision,
+    default_lowering as default_lowering,
     lowered_convolutions as lowered_convolutions,
 )
 from glojax.networks.pure_network import (

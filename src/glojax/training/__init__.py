@@ -20,9 +20,9 @@ from glojax.training.population import train_population as train_population
 from glojax.training.segments import (
     chunk_bytes as chunk_bytes,
     narrow_width as narrow_width,
-    step_flops as step_flops,
     train_in_segments as train_in_segments,
 )
 from glojax.training.state import TrainResult as TrainResult, TrainState as TrainState
+from glojax.training.step_cost import step_flops as step_flops
 from glojax.training.train import Train as Train, make_train as make_train
 from glojax.training.trained_networks import TrainedNetworks as TrainedNetworks

@@ -122,16 +122,6 @@ def _without_end(train: Train) -> Train:
     return replace(train, config=replace(train.config, num_steps=1)) if train.config.has_free_end else train
 
 
-def step_flops(train: Train) -> float:
-    """Return the floating-point operations of a step of one candidate, as XLA counts them; 0 where it does not."""
-    train = replace(train, conv_lowering="grouped")
-    programs = LossProgram.from_tree(LossTree.parse("x * y"), 3, domain=train.task.domain)
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    state = jax.eval_shape(train.begin, key)
-    cost = _advance.lower(train, state, programs, key, jax.ShapeDtypeStruct((), jnp.float32), 0, 0).cost_analysis()
-    return float((cost or {}).get("flops", 0))
-
-
 @dataclass
 class _Chunk:
     """Candidates that train in step: the candidate of each row, where some may be repeated, and the rows' state.
@@ -208,8 +198,12 @@ def _begin(train: Train, keys: jax.Array, chunk_size: int) -> TrainState:
     return state
 
 
-_advance = jax.jit(Train.advance, donate_argnames="state")
-_finish = jax.jit(Train.finish)
+#: XLA would try its own products of matrices against the library's on a GPU, which takes several seconds and wins
+#: nothing: populations of the shipped networks train as fast without.
+_OPTIONS = {"xla_gpu_enable_triton_gemm": False}
+
+_advance = jax.jit(Train.advance, donate_argnames="state", compiler_options=_OPTIONS)
+_finish = jax.jit(Train.finish, compiler_options=_OPTIONS)
 
 
 @partial(jax.jit, donate_argnames="target")

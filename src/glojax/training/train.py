@@ -14,7 +14,7 @@ from glojax.errors import ConfigurationError
 from glojax.losses import LossProgram, interpret
 from glojax.losses.links import LINKS
 from glojax.losses.objective import computing_dtype, objective
-from glojax.networks import ConvolutionLowering, NetworkFactory, PureNetwork
+from glojax.networks import ConvolutionLowering, NetworkFactory, PureNetwork, default_lowering
 from glojax.tasks import TASKS, Metric, Task
 from glojax.training.augmentation import evaluation_inputs, seen_shape_and_dtype, training_inputs
 from glojax.training.checks import check_training
@@ -48,7 +48,7 @@ class Train:
         num_outputs: C, or K numbers.
         task: What the network learns.
         config: Budget and hyperparameters.
-        conv_lowering: Form of convolutions; None for "canonical" on a CPU and "grouped" elsewhere.
+        conv_lowering: Form of convolutions; None for that of `default_lowering`.
     """
 
     data: dict[str, tuple[Any, jax.Array, jax.Array | None]]
@@ -236,7 +236,7 @@ class Train:
 
     @property
     def _lowering(self) -> ConvolutionLowering:
-        return self.conv_lowering or ("canonical" if jax.default_backend() == "cpu" else "grouped")
+        return self.conv_lowering or default_lowering(jax.local_devices()[0])
 
 
 @jax.transfer_guard("allow")
@@ -260,7 +260,7 @@ def make_train(
         dataset: Each epoch is a fresh shuffle of its training examples; those beyond whole batches are left out.
         config: Budget and hyperparameters.
         conv_lowering: Form of convolutions; None for "canonical" on a CPU and, elsewhere, for what a device pool
-            chooses, or "grouped" without one.
+            chooses, or without one for "implicit" on large NVIDIA GPUs and "grouped" on others.
 
     Returns:
         `train(program, key, learning_rate=None) -> TrainResult`, where `program` is one `LossProgram`, `key` a typed

@@ -5,13 +5,14 @@ import sys
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 
 from glojax.errors import ConfigurationError
 from glojax.evaluation import Evaluation
 from glojax.expressions import LossTree, canonical
 from glojax.strategies.coefficients import CoefficientLayout, CoefficientSearch, TuningConfig
-from tests.strategies.driving import ask_all, digest_of, evaluation, fitness_of_text, rounds_of, tell_all
+from tests.strategies.driving import ask_all, evaluation, fitness_of_text, rounds_of, tell_all
 
 ROOT = Path(__file__).parents[3]
 
@@ -160,21 +161,26 @@ def test_a_loss_that_cannot_be_tuned_is_refused() -> None:
         CoefficientSearch([BAIKAL, LossTree.parse("log(y)")], CONFIG, seed=0)
 
 
-#: Losses of six free coefficients and configurations, and their members.
-MEMBERS = {
-    "921084d140a4cfc8": (BAIKAL, CONFIG),
-    "d7b71c3fb1b1db3f": (
+#: Losses and configurations, and for each round the means of all its coefficients and of their squares.
+MEMBERS: list[tuple[LossTree, TuningConfig, list[tuple[float, float]]]] = [
+    (
+        BAIKAL,
+        CONFIG,
+        [(1.0, 1.0), (0.983186, 3.317937), (1.035805, 4.111898), (1.158247, 4.628525), (1.156318, 4.4269)],
+    ),
+    (
         LossTree.parse("3.0*log(2.0*y) - x / y + log(0.5*x + y)"),
         TuningConfig(generations=4, coefficients="independent", active_weights=True, population_size=9, sigma=0.5),
+        [(1.227273, 1.931818), (1.227267, 2.097055), (1.264181, 2.338248), (1.271757, 2.461848), (1.325661, 2.522355)],
     ),
-}
+]
 
 
 def print_members() -> None:
-    for loss, config in MEMBERS.values():
-        rounds = rounds_of(CoefficientSearch([loss], config, seed=3), 100)
-        assert len(rounds) == 5
-        print(digest_of(rounds))
+    for loss, config, _ in MEMBERS:
+        for trees in rounds_of(CoefficientSearch([loss], config, seed=3), 100):
+            coefficients = np.array([tree.coefficients for tree in trees])
+            print(coefficients.mean(), np.square(coefficients).mean())
 
 
 @pytest.mark.skipif(jax.__version_info__ >= (0, 11), reason="JAX 0.11 rounds the normal numbers otherwise")
@@ -184,4 +190,6 @@ def test_members_stay_the_same_from_version_to_version() -> None:
     output = subprocess.run(
         command, env=os.environ | {"XLA_FLAGS": ""}, cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    assert output.split() == list(MEMBERS)
+    found = np.array([line.split() for line in output.splitlines()], float)
+    # XLA rounds otherwise for other processors.
+    np.testing.assert_allclose(found, [moments for *_, rounds in MEMBERS for moments in rounds], rtol=1e-4)

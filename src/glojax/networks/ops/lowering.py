@@ -19,6 +19,9 @@ Precision = Literal["float32", "tf32", "bf16"]
 #: What JAX calls them.
 _NAMES: Final = {"float32": "highest", "tf32": "tensorfloat32", "bf16": "BF16_BF16_F32"}
 
+#: Compute capabilities of NVIDIA GPUs whose processors hold what our kernels need.
+_LARGE: Final = ("8.0", "9.0", "10.0", "10.3")
+
 current_lowering: ContextVar[ConvolutionLowering] = ContextVar("convolution lowering", default="canonical")
 
 current_precision: ContextVar[Precision | None] = ContextVar("precision", default=None)
@@ -39,3 +42,11 @@ def lowered_convolutions(lowering: ConvolutionLowering, precision: Precision | N
 def products_in(precision: Precision | None) -> Any:
     """Return a context in which products are computed in this precision; None for that which JAX is set to."""
     return nullcontext() if precision is None else jax.default_matmul_precision(_NAMES[precision])
+
+
+def default_lowering(device: Any) -> ConvolutionLowering:
+    """Return how convolutions are computed on a device of JAX's where nothing else is known."""
+    if device.platform == "cpu":
+        return "canonical"
+    is_large = "NVIDIA" in device.device_kind and getattr(device, "compute_capability", None) in _LARGE
+    return "implicit" if is_large else "grouped"
