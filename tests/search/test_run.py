@@ -20,6 +20,8 @@ from tests.search.runs import FinishedRun
 
 STANDARD = ["cross_entropy", "cross_entropy_best_rate", "baikal"]
 
+FIELDS = ("expression", "fitness", "status", "steps", "learning_rate", "phase", "generation")
+
 
 def found(run: FinishedRun) -> list[str]:
     """The discovered and the tuned loss, the better one first."""
@@ -102,7 +104,7 @@ def test_each_candidate_is_there_once_in_canonical_form(bare_run: FinishedRun) -
     assert len(set(texts)) == len(texts)
     assert [str(canonical(LossTree.parse(text))) for text in texts] == texts
     for one in candidates:
-        assert set(one) == {"expression", "fitness", "status", "steps", "learning_rate", "phase", "generation"}
+        assert set(one) == {*FIELDS, "origin", "parents"}
     assert [one["phase"] for one in candidates] == sorted(one["phase"] for one in candidates)
     assert {one["phase"] for one in candidates} == {"discovery", "tuning"}
 

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from glojax.errors import ConfigurationError
-from glojax.expressions import LossTree
+from glojax.expressions import LossTree, Origin
 from glojax.training import Metric, TrainingConfig, TrainResult
 
 Status = Literal["trained", "lacks_variable", "rejected", "non_finite", "crashed", "cached"]
@@ -58,6 +58,7 @@ class Evaluation:
         trials: Its trainings, those of the first rate first.
         rejected_by: The cheap rule that rejects the loss; an audited loss is trained all the same.
         rung_fitness: The fitness of the short trainings on which a loss was rejected; None if it was not.
+        origin: How the candidate was made, where a search knows it; no part of equality.
     """
 
     tree: LossTree
@@ -68,6 +69,7 @@ class Evaluation:
     trials: tuple[Trial, ...] = ()
     rejected_by: str | None = None
     rung_fitness: float | None = None
+    origin: Origin | None = field(default=None, compare=False)
 
     @property
     def expression(self) -> str:

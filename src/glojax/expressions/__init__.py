@@ -24,5 +24,6 @@ from glojax.expressions.operators import (
     Node as Node,
     Operator as Operator,
 )
+from glojax.expressions.origin import Making as Making, Origin as Origin
 from glojax.expressions.symbolic import from_sympy as from_sympy, to_sympy as to_sympy
 from glojax.expressions.tree import LossTree as LossTree

@@ -133,6 +133,11 @@ class Chart:
         if (at := self._at((value, row))) is not None:
             self._marks.append(element("path", d=f"M{at[0]:.1f} {at[1] - 11:.1f}v22", class_=f"mean s{series}"))
 
+    def text(self, point: Point, text: str) -> None:
+        """Write a text above a point."""
+        if (at := self._at(point)) is not None:
+            self._marks.append(element("text", text, x=f"{at[0]:.1f}", y=f"{at[1] - 8:.1f}", class_="middle"))
+
     def rule(self, *, x: float | None = None, y: float | None = None) -> None:
         """Draw a line across the chart."""
         at = self._at((self.x.low if x is None else x, self.y.low if y is None else y))

@@ -8,7 +8,7 @@ from typing import Any
 
 from glojax.errors import GlojaxError
 from glojax.evaluation import FITNESS_SPLIT, Evaluation, Evaluator, FitnessRule, evaluate
-from glojax.expressions import LossTree, to_latex
+from glojax.expressions import LossTree, Origin, to_latex
 from glojax.search.generations import Discovered
 from glojax.search.loop import rank
 from glojax.search.tuning import Tuned
@@ -26,15 +26,16 @@ class Finalist:
     scores: list[float]
     seeds: list[int]
     learning_rate: float | None = None
+    origin: Origin | None = None
 
     @property
     def record(self) -> dict[str, Any]:
         """The finalist as a JSON object."""
         others = dict(vars(self))
-        tree = others.pop("tree")
+        tree, origin = others.pop("tree"), others.pop("origin")
         if self.learning_rate is None:
             del others["learning_rate"]
-        return {"expression": str(tree)} | others
+        return {"expression": str(tree)} | others | ({} if origin is None else origin.record)
 
     @property
     def loss_record(self) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def _again(
     for one, again, rate in zip(found, evaluations, rates, strict=True):
         scores = again.scores(FITNESS_SPLIT)
         mean = round(statistics.fmean(scores), 6) if scores else None
-        finalists.append(Finalist(again.tree, one.fitness, mean, scores, list(seeds), rate))
+        finalists.append(Finalist(again.tree, one.fitness, mean, scores, list(seeds), rate, one.origin))
     return finalists
 
 

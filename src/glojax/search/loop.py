@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from glojax.errors import ConfigurationError, RunDirectoryError
@@ -10,7 +11,7 @@ from glojax.evaluation import Evaluation, Evaluator
 from glojax.expressions import LossTree
 from glojax.search.logs import Event, EventLog
 from glojax.search.progress_bar import progress_bar
-from glojax.strategies import Strategy
+from glojax.strategies import Strategy, Traceable
 
 #: Candidates that may be outstanding when evaluations are told in the order of asking. It is a constant, so that the
 #: calls of a strategy do not depend on the number of devices.
@@ -207,6 +208,9 @@ class Search:
         self._happens(event)
         tree = self._outstanding.pop(event.candidate)
         evaluation = self._waiting.pop(event.candidate)
+        if isinstance(self.strategy, Traceable):
+            origin = self.strategy.origin_of(tree).canonical(self._evaluator.domain)
+            evaluation = replace(evaluation, origin=origin)
         self.strategy.tell(tree, evaluation)
         self.evaluations.append(evaluation)
         self._count(evaluation)

@@ -174,5 +174,7 @@ class Run:
             record = {name: getattr(evaluation, name) for name in names}
             if evaluation.rejected_by is not None:
                 record["rejected_by"] = evaluation.rejected_by
+            if evaluation.origin is not None:
+                record |= evaluation.origin.record
             self.directory.append_line("candidates.jsonl", record | {"phase": phase, "generation": generation})
         self.display.on_evaluation(evaluation)

@@ -12,7 +12,7 @@ import dacite
 from glojax.datasets import TaskName
 from glojax.errors import ConfigurationError, ExpressionError, RunDirectoryError, in_one_line
 from glojax.evaluation import Evaluation
-from glojax.expressions import LossTree
+from glojax.expressions import LossTree, Origin
 from glojax.files import expanded
 from glojax.regular_files import parse_json, read_json, read_lines
 from glojax.search.comparison import ComparedLoss
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Record = TypeVar("Record")
 
-#: The columns of `SavedRun.candidates`, and their types.
+#: The columns of `SavedRun.candidates`, and their types; the parents, a list of strings, follow.
 _COLUMNS = {
     "expression": "string",
     "size": "int64",
@@ -40,6 +40,7 @@ _COLUMNS = {
     "rejected_by": "string",
     "phase": "string",
     "generation": "int64",
+    "origin": "string",
 }
 
 #: Greatest size of `result.json`: 400 kB for each loss that is compared over 10,000 seeds.
@@ -61,7 +62,9 @@ class SavedRun:
         training: The configuration of a training.
         evaluations: Every distinct loss, in the order of the run.
         candidates: The same as a `pyarrow.Table`, which `to_pandas()` makes a data frame of: expression, size, fitness,
-            status, steps, learning_rate, rejected_by, phase ("discovery", "tuning" or "control") and generation.
+            status, steps, learning_rate, rejected_by, phase ("discovery", "tuning" or "control"), generation, origin
+            (how it was made: see `Origin.making`) and parents (the losses that it was made of). The last two are null
+            in a run that an earlier version has begun.
         generations: A summary of each generation of the discovery.
         tuning: A summary of each generation of each loss under tuning.
         result: The content of `result.json`, None before there is one.
@@ -171,9 +174,19 @@ def read_records(path: Path) -> Iterator[dict[str, Any]]:
         yield from (parse_json(line) for line in read_lines(path) if line.endswith(b"\n"))
 
 
+def recorded_origin(record: Mapping[str, Any]) -> Origin | None:
+    """Return how the loss of a record was made; None where the record does not say it, as in runs of before."""
+    if "origin" not in record:
+        return None
+    parents = record["parents"]
+    if not isinstance(parents, list):
+        raise TypeError("the parents are no list")
+    return typed(Origin, {"making": record["origin"], "parents": tuple(parents)})
+
+
 def _evaluation(record: dict[str, Any]) -> Evaluation:
     names = ("fitness", "status", "steps", "learning_rate")
-    others = {"tree": record["expression"], "rejected_by": record.get("rejected_by")}
+    others = {"tree": record["expression"], "rejected_by": record.get("rejected_by"), "origin": recorded_origin(record)}
     return typed(Evaluation, others | {name: record[name] for name in names})
 
 
@@ -181,7 +194,7 @@ def _table(records: list[dict[str, Any]], evaluations: list[Evaluation]) -> "pa.
     import pyarrow as pa  # it is imported where it is needed, as it takes a while
 
     rows = [record | {"size": one.tree.size} for record, one in zip(records, evaluations, strict=True)]
-    return pa.Table.from_pylist(rows, schema=pa.schema(_COLUMNS))
+    return pa.Table.from_pylist(rows, schema=pa.schema([*_COLUMNS.items(), ("parents", pa.list_(pa.string()))]))
 
 
 def _checked_result(result: dict[str, Any]) -> dict[str, Any]:

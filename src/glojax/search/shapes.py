@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from glojax.evaluation import Evaluation, PoolEvaluator, shape_of
-from glojax.expressions import LossTree
+from glojax.expressions import LossTree, Origin
 from glojax.losses import CATALOG, PUBLISHED
 from glojax.search.finalists import Finalist, select_tuned, trained
 from glojax.search.loop import Search
@@ -129,7 +129,8 @@ class ShapeRun:
         tree = shapes.shortest(one.tree)
         assert one.learning_rate is not None
         factor = self._rule.normal_rate(self._rule.shape(tree)) / self._rule.normal_rate(self._rule.shape(one.tree))
-        return replace(one, tree=tree, learning_rate=one.learning_rate * factor)
+        origin = one.origin if tree == one.tree else Origin("same shape", (one.tree,))
+        return replace(one, tree=tree, learning_rate=one.learning_rate * factor, origin=origin)
 
     def _choose(self, found: Sequence[Evaluation]) -> list[Finalist]:
         return self._run.halve(found, self._options.seeds_of_finalists)

@@ -4,7 +4,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from glojax.errors import ConfigurationError, nearest
-from glojax.strategies.base import Batch as Batch, Constraint as Constraint, Strategy as Strategy
+from glojax.strategies.base import (
+    Batch as Batch,
+    Constraint as Constraint,
+    Strategy as Strategy,
+    Traceable as Traceable,
+)
 from glojax.strategies.coefficients import CoefficientSearch as CoefficientSearch, TuningConfig as TuningConfig
 from glojax.strategies.constraints import (
     CONSTRAINTS as CONSTRAINTS,

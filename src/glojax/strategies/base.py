@@ -2,10 +2,10 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from glojax.errors import ConfigurationError
-from glojax.expressions import LossTree
+from glojax.expressions import LossTree, Origin
 
 if TYPE_CHECKING:
     from glojax.evaluation import Evaluation
@@ -34,6 +34,14 @@ class Strategy(Protocol):
         Raises:
             ConfigurationError: The strategy keeps track of its candidates, and this one is not outstanding.
         """
+
+
+@runtime_checkable
+class Traceable(Protocol):
+    """A strategy that knows how its candidates were made."""
+
+    def origin_of(self, tree: LossTree) -> Origin:
+        """Return how a candidate that `ask` returned was made; of equal candidates, how the first one was."""
 
 
 class Batch:

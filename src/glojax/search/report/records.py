@@ -11,7 +11,7 @@ import dacite
 
 from glojax.errors import ConfigurationError, ExpressionError, RunDirectoryError, in_one_line
 from glojax.evaluation import Status
-from glojax.expressions import LossTree
+from glojax.expressions import LossTree, Origin
 from glojax.losses import CATALOG
 from glojax.regular_files import parse_json, read_json, read_lines
 from glojax.search.comparison import BEST_RATE, ComparedLoss, RateTrial, WelchTest
@@ -19,7 +19,7 @@ from glojax.search.config_file import go_on_command, read_config
 from glojax.search.generations import GenerationRecord
 from glojax.search.results import in_words
 from glojax.search.run_directory import require_run, resume_command
-from glojax.search.saved_run import MAX_RESULT, read_records, typed
+from glojax.search.saved_run import MAX_RESULT, read_records, recorded_origin, typed
 from glojax.search.tuning import TuningRecord
 from glojax.search.verdict import Verdict
 from glojax.tasks import TASKS, Task
@@ -30,7 +30,7 @@ NUM_DRAWN = 6
 
 @dataclass(frozen=True)
 class Candidate:
-    """A line of `candidates.jsonl`."""
+    """A line of `candidates.jsonl`, or a finalist of the discovery."""
 
     tree: LossTree
     fitness: float | None
@@ -38,6 +38,7 @@ class Candidate:
     phase: str
     generation: int
     rejected_by: str | None = None
+    origin: Origin | None = None
     learning_rate: float | None = None
 
 
@@ -99,6 +100,7 @@ class Records:
 
     Attributes:
         config: The content of `config.json`.
+        finalists: Those of the discovery, each perhaps a shorter text of the candidate that it was.
         num_trainings, num_steps: The trainings of the journal, and their optimizer steps in all.
     """
 
@@ -106,6 +108,7 @@ class Records:
     config: Mapping[str, Any]
     result: Result
     candidates: Sequence[Candidate]
+    finalists: Sequence[Candidate]
     generations: Sequence[GenerationRecord]
     tuning: Sequence[TuningRecord]
     num_trainings: int
@@ -221,6 +224,7 @@ def read_run(directory: Path) -> Records:
             config=config,
             result=dacite.from_dict(Result, content, settings),
             candidates=[_candidate(record) for record in read_records(directory / "candidates.jsonl")],
+            finalists=[_finalist(record) for record in content.get("discovered", {}).get("finalists", [])],
             generations=[typed(GenerationRecord, record) for record in read_records(directory / "generations.jsonl")],
             tuning=[typed(TuningRecord, record) for record in read_records(directory / "tuning.jsonl")],
             num_trainings=num_trainings,
@@ -240,8 +244,13 @@ def read_run(directory: Path) -> Records:
 
 def _candidate(record: Mapping[str, Any]) -> Candidate:
     names = ("fitness", "status", "phase", "generation", "learning_rate")
-    others = {"tree": record["expression"], "rejected_by": record.get("rejected_by")}
+    others = {"tree": record["expression"], "rejected_by": record.get("rejected_by"), "origin": recorded_origin(record)}
     return typed(Candidate, others | {name: record[name] for name in names})
+
+
+def _finalist(record: Mapping[str, Any]) -> Candidate:
+    about = {"status": "trained", "phase": "finalists", "generation": 0, "origin": recorded_origin(record)}
+    return typed(Candidate, about | {"tree": record["expression"], "fitness": record["fitness"]})
 
 
 def _trainings(path: Path) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from glojax.errors import ConfigurationError
 from glojax.files import expanded, write_atomically
 from glojax.reporting.elements import Element
 from glojax.reporting.page import Part, page
+from glojax.search.report.ancestry import ancestry
 from glojax.search.report.course import search, sizes, time, tuning
 from glojax.search.report.loss import loss, use
 from glojax.search.report.options import ReportOptions
@@ -26,6 +27,7 @@ _PARTS: dict[str, Callable[[Records], Element | None]] = {
     "The loss": loss,
     "Comparison": comparison,
     "Learning rates": rates,
+    "Where it comes from": ancestry,
     "Search": search,
     "Size and fitness": sizes,
     "Tuning": tuning,

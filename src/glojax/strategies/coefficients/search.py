@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from glojax.expressions import LossTree
+from glojax.expressions import LossTree, Origin
 from glojax.strategies.base import Batch
 from glojax.strategies.coefficients.cma import CmaEs
 from glojax.strategies.coefficients.config import TuningConfig
@@ -21,6 +21,7 @@ class LossTuning:
     """The state of the tuning of one loss.
 
     Attributes:
+        tree: The loss as it was given.
         layout: Its coefficients.
         strategy: Its evolution strategy.
         start: The evaluation of the loss as it was given; None before it is known.
@@ -28,6 +29,7 @@ class LossTuning:
         found: The evaluation of every distinct member, by its canonical tree, in the order of asking.
     """
 
+    tree: LossTree
     layout: CoefficientLayout
     strategy: CmaEs
     start: "Evaluation | None" = None
@@ -68,16 +70,24 @@ class CoefficientSearch:
             # The seed of a loss does not depend on the other losses.
             digest = hashlib.sha256(f"{seed} {layout.tree}".encode()).digest()
             strategy = CmaEs(layout.vector, config, seed=int.from_bytes(digest[:4]) >> 1)
-            self.losses.append(LossTuning(layout, strategy))
+            self.losses.append(LossTuning(tree, layout, strategy))
         self.num_rounds = 0
         self.active: list[LossTuning] = []
         self._round = Batch(trees)
+        self._member_of: dict[LossTree, LossTree] = {}
+
+    def origin_of(self, tree: LossTree) -> Origin:
+        """Return the loss whose coefficients a member changes; the losses themselves are given."""
+        return Origin("coefficients", (self._member_of[tree],)) if tree in self._member_of else Origin("given")
 
     def ask(self, room: int) -> tuple[LossTree, ...]:
         """Return the next members; none while a round is being evaluated, or when all strategies have stopped."""
         if self._round.is_complete:
             self.active = [loss for loss in self.losses if loss.strategy.stop_reason is None]
-            self._round = Batch([loss.layout.tree_of(row) for loss in self.active for row in loss.strategy.ask()])
+            members = [(loss.layout.tree_of(row), loss) for loss in self.active for row in loss.strategy.ask()]
+            for tree, loss in members:
+                self._member_of.setdefault(tree, loss.tree)
+            self._round = Batch([tree for tree, _ in members])
         return self._round.ask(room)
 
     def tell(self, tree: LossTree, evaluation: "Evaluation") -> None:

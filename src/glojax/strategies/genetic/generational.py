@@ -7,7 +7,6 @@ from glojax.expressions import LossTree
 from glojax.strategies.base import Batch
 from glojax.strategies.genetic.reproduction import (
     GeneticStrategy,
-    breed,
     first_population,
     fittest_first,
     known_fitness,
@@ -49,5 +48,5 @@ class GenerationalSearch(GeneticStrategy):
         population, size = self._generation.trees, self._config.population_size
         fitness = known_fitness([evaluation.fitness for evaluation in self._generation.evaluations])
         elites = [population[index] for index in fittest_first(population, fitness)[: self._config.num_elites]]
-        children = breed(population, fitness, self._config, self._rng, size - len(elites), self._constraint)
+        children = self._breed(population, fitness, size - len(elites))
         return [*elites, *children][:size]

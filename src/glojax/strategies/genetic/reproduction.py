@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from glojax.errors import ConfigurationError
-from glojax.expressions import LossTree
+from glojax.expressions import LossTree, Making, Origin
 from glojax.strategies.base import Constraint, require_constraint
 from glojax.strategies.genetic.config import GeneticConfig
 from glojax.strategies.genetic.crossover import crossover
@@ -20,6 +20,9 @@ _log = logging.getLogger(__name__)
 
 #: Draws for each candidate after which the search for valid trees ends with an error.
 _MAX_DRAWS_PER_CANDIDATE = 20_000
+
+#: A tree, and how it was made.
+_Drawn = tuple[LossTree, Origin]
 
 
 class OutOfCandidatesError(ConfigurationError):
@@ -56,11 +59,21 @@ class GeneticStrategy(ABC):
         self._rng = np.random.default_rng(seed)
         self._constraint = constraint
         self._is_at_end = False
+        self._given = frozenset(initial)
+        self._bred: dict[LossTree, Origin] = {}
         self._start(initial)
+
+    def origin_of(self, tree: LossTree) -> Origin:
+        """Return how a candidate was made; of equal candidates, how the first child was."""
+        return self._bred.get(tree, Origin("given" if tree in self._given else "random"))
 
     @abstractmethod
     def _start(self, initial: Sequence[LossTree]) -> None:
         """Set up the first candidates."""
+
+    def _breed(self, population: Sequence[LossTree], fitness: ArrayLike, number: int) -> list[LossTree]:
+        """Breed children, and keep their origins."""
+        return breed(population, fitness, self._config, self._rng, number, self._constraint, self._bred.setdefault)
 
     def _end(self, error: OutOfCandidatesError) -> None:
         """Ask for no further candidate, and say why."""
@@ -72,9 +85,11 @@ def draw_trees(
     config: GeneticConfig, rng: np.random.Generator, number: int, constraint: Constraint = lambda tree: True
 ) -> list[LossTree]:
     """Draw random trees of at most `config.initial_depth` edges and `config.max_nodes` nodes; they may repeat."""
-    return _gather(
-        lambda: [random_tree(rng, config.initial_depth, config.operator_weights)], number, config, constraint
-    )
+
+    def draw() -> list[_Drawn]:
+        return [(random_tree(rng, config.initial_depth, config.operator_weights), Origin("random"))]
+
+    return _gather(draw, number, config, constraint)
 
 
 def breed(
@@ -84,22 +99,32 @@ def breed(
     rng: np.random.Generator,
     number: int = 1,
     constraint: Constraint = lambda tree: True,
+    on_child: Callable[[LossTree, Origin], object] = lambda child, origin: None,
 ) -> list[LossTree]:
     """Breed children until there are at least `number`; both valid children of the last pair are returned.
 
     Two parents are selected, cross over with `config.crossover_rate` or are copied, and both children are mutated. A
     child of more than `config.max_nodes` nodes, or one that does not meet the constraint, is discarded, never cut.
+    `on_child` is called with each child that is returned, and how it was made.
 
     Source: Gonzalez and Miikkulainen (2020), section III-A. The limits are ours.
     """
 
-    def draw() -> list[LossTree]:
+    def draw() -> list[_Drawn]:
         first, second = (population[index] for index in select_parents(fitness, 2, config, rng))
+        making: Making = "selection"
+        mutated: Making = "mutation"
+        parents: list[tuple[LossTree, ...]] = [(first,), (second,)]
         if rng.random() < config.crossover_rate:
+            making, mutated, parents = "crossover", "crossover and mutation", [(first, second), (second, first)]
             first, second = crossover(first, second, rng)
-        return [mutate(first, config, rng), mutate(second, config, rng)]
+        children = [mutate(first, config, rng), mutate(second, config, rng)]
+        return [
+            (child, Origin(making if child == before else mutated, own))
+            for child, before, own in zip(children, (first, second), parents, strict=True)
+        ]
 
-    return _gather(draw, number, config, constraint)
+    return _gather(draw, number, config, constraint, on_child)
 
 
 def first_population(
@@ -146,7 +171,11 @@ def known_fitness(fitness: Sequence[float | None]) -> NDArray[np.float64]:
 
 
 def _gather(
-    draw: Callable[[], list[LossTree]], number: int, config: GeneticConfig, constraint: Constraint
+    draw: Callable[[], list[_Drawn]],
+    number: int,
+    config: GeneticConfig,
+    constraint: Constraint,
+    on_valid: Callable[[LossTree, Origin], object] = lambda tree, origin: None,
 ) -> list[LossTree]:
     """Draw trees until at least `number` keep the limits; return all valid ones of the last draw, too."""
     trees: list[LossTree] = []
@@ -160,5 +189,8 @@ def _gather(
                 "loosen the constraint.",
                 trees,
             )
-        trees += [tree for tree in draw() if tree.size <= config.size_limit and constraint(tree)]
+        for tree, origin in draw():
+            if tree.size <= config.size_limit and constraint(tree):
+                trees.append(tree)
+                on_valid(tree, origin)
     return trees

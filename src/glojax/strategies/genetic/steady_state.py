@@ -11,7 +11,6 @@ from glojax.strategies.base import not_outstanding
 from glojax.strategies.genetic.reproduction import (
     GeneticStrategy,
     OutOfCandidatesError,
-    breed,
     first_population,
     fittest_first,
     known_fitness,
@@ -57,7 +56,7 @@ class SteadyStateSearch(GeneticStrategy):
         room = min(room, self._config.population_size - self._outstanding.total())
         while len(self._next) < room and len(self._population) >= self._num_first and not self._is_at_end:
             try:
-                self._next.extend(breed(*self._trees_and_fitness(), self._config, self._rng, 1, self._constraint))
+                self._next.extend(self._breed(*self._trees_and_fitness(), 1))
             except OutOfCandidatesError as error:
                 self._next.extend(error.trees)
                 self._end(error)
