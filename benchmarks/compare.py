@@ -8,15 +8,17 @@ fails and did not before. The exit code is 1 if a case has regressed, and 2 if t
 """
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import mannwhitneyu
 
+from benchmarks.machine import GPU_STATE
 from benchmarks.record import Case, Record, RecordError
 
 #: Fewer samples cannot reach p = 0.05.
@@ -108,8 +110,11 @@ def _compare_case(before: Case | None, after: Case, threshold: float, alpha: flo
 def print_table(before: Record, after: Record, comparisons: list[Comparison]) -> None:
     """Print a row for each case."""
     console = Console()
-    for what in ("device", "versions"):
-        if getattr(before, what) != getattr(after, what):
+    for what, ours, theirs in (
+        ("device", _stable(before.device), _stable(after.device)),
+        ("versions", before.versions, after.versions),
+    ):
+        if ours != theirs:
             console.print(f"The runs differ in their {what}.")
     table = Table("case", "before", "after", "ratio", "p", "", title=f"{after.benchmark}: {after.unit}")
     styles = {"slower": "red", "fails": "red", "faster": "green", "works again": "green"}
@@ -118,6 +123,16 @@ def print_table(before: Record, after: Record, comparisons: list[Comparison]) ->
         ratio, p = (f"{value:.3f}" if value is not None else "-" for value in (one.ratio, one.p))
         table.add_row(one.label, *numbers, ratio, p, one.verdict, style=styles.get(one.verdict, ""))
     console.print(table)
+
+
+def _stable(device: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the device without its GPUs' state, and with the precision that older records, of CPUs, leave out."""
+    stable = {"precision": "float32", **device}
+    if "gpus" in device:
+        stable["gpus"] = [
+            {name: value for name, value in gpu.items() if name not in GPU_STATE} for gpu in device["gpus"]
+        ]
+    return stable
 
 
 def main(options: Options) -> int:

@@ -37,7 +37,9 @@ Every table and figure is drawn from a file in `results/`, which holds all sampl
 process of its own; the first turn, which compiles, is not a sample. Figures are medians, with quartiles in parentheses;
 compile seconds are the time by which the first turn took longer. Memory is the peak of the process, Python and
 libraries included, or of the GPU. A matrix product of the same run measures the device: the share of it is the rate of
-the layers' arithmetic alone. A device is a GPU, or the processor.
+the layers' arithmetic alone. A device is a GPU, or the processor. On a GPU, whose memory
+a process keeps, the ways to train a population have all their turns one after the other. A table names the precision of
+products where the record has it.
 
 ```
 python -m benchmarks.compare BEFORE.json AFTER.json    # ends with code 1 if anything is slower beyond noise
@@ -100,6 +102,7 @@ def table(record: Record) -> str:
     columns = [
         ("contestant", [case.contestant for case in record.cases]),
         *((name, [_cell(case.parameters.get(name)) for case in record.cases]) for name in parameters),
+        ("precision", [_cell(case.precision) for case in record.cases]),
         (record.unit, [_median(case) for case in record.cases]),
         ("samples", [str(len(case.samples.values)) for case in record.cases]),
         ("compile s", [_cell(case.compile_seconds) for case in record.cases]),

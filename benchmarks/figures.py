@@ -1,8 +1,8 @@
 """The figure of a benchmark's record: a row for every case, or lines over a parameter."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -78,7 +78,8 @@ def device_line(record: Record) -> str:
     device = record.device
     count = f"{device['count']} x " if device["count"] > 1 else ""
     rate = record.matrix_product_gflops.median
-    product = f"; matrix product {rate:,.0f} GFLOP/s" if rate else ""
+    precision = f" in {device['precision']}" if "precision" in device else ""
+    product = f"; matrix product {rate:,.0f} GFLOP/s{precision}" if rate else ""
     return f"{count}{device['kind']}, {device['cores']} cores, JAX {record.versions['jax']}{product}"
 
 
@@ -125,5 +126,4 @@ def _draw_lines(axes: Axes, cases: Sequence[Case], x: str) -> None:
 
 
 def _label(case: Case, layout: Layout) -> str:
-    parameters: Mapping[str, Any] = case.parameters
-    return ", ".join([case.contestant, *(f"{key} {value}" for key, value in parameters.items() if key != layout.panel)])
+    return ", ".join([case.contestant, *(f"{key} {value}" for key, value in case.known.items() if key != layout.panel)])

@@ -4,10 +4,13 @@ A heat is a list of cases that are compared with each other. Each has a worker p
 so a case has its own devices, libraries and peak memory, and a failure stops no other case. In each round every case
 has one turn, while the workers of all others sleep. The first turn, which compiles and warms up, is not a sample. A
 large matrix product takes turns, too, as a measure of the device.
+
+A process keeps the memory of a GPU that it has had once. A benchmark whose cases need much of it gives each case all
+its turns at once, and the matrix product one after each case.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -54,6 +57,7 @@ class Entry:
         details: Copied into the record.
         failure: The reason not to measure it; None to measure it.
         warm_up: Whether its first turn compiles, and is not a sample.
+        precision: The precision of its products, which is recorded; None if the benchmark does not set it.
     """
 
     contestant: str
@@ -64,6 +68,7 @@ class Entry:
     details: dict[str, Any] = field(default_factory=dict)
     failure: str | None = None
     warm_up: bool = True
+    precision: str | None = None
 
 
 class _Turn(NamedTuple):
@@ -100,6 +105,10 @@ class _Competitor:
             with self._failing():
                 self.turns.append(self._turn(turns.turn_seconds))
 
+    def leave(self, _: Turns) -> None:
+        """End the worker, and with it the memory that it has."""
+        self.worker.end()
+
     def case(self, unit_seconds: float) -> Case:
         """Return the result."""
         per_unit = Samples(tuple(turn.seconds / turn.units / unit_seconds for turn in self.turns))
@@ -113,6 +122,7 @@ class _Competitor:
             None if self.entry.worker else self.peak_memory_bytes,
             self.failure,
             self.entry.details,
+            self.entry.precision,
         )
 
     def _turn(self, limit_seconds: float) -> _Turn:
@@ -137,6 +147,11 @@ class _Competitor:
             self.failure = str(failure)
 
 
+#: One part of a competitor's work, and whose it is.
+_Work = Callable[[_Competitor, Turns], None]
+_Step = tuple[_Competitor, _Work]
+
+
 def measure(
     benchmark: str,
     heats: Sequence[Sequence[Entry]],
@@ -145,6 +160,7 @@ def measure(
     unit_seconds: float,
     configuration: Mapping[str, Any],
     turns: Turns,
+    alternating: bool = True,
 ) -> Record:
     """Measure the cases of a benchmark.
 
@@ -155,11 +171,13 @@ def measure(
         unit_seconds: The seconds of one unit.
         configuration: Options of the run, which are recorded.
         turns: The number of turns, and their time limits.
+        alternating: Whether the cases of a heat take turns. If not, each has all its turns at once, and its process,
+            which it shares with no other, ends before the next case starts.
     """
     cases: list[Case] = []
     products: list[float] = []
     for heat in heats:
-        competitors, product = _run_heat(heat, turns)
+        competitors, product = _run_heat(heat, turns, alternating)
         cases += [competitor.case(unit_seconds) for competitor in competitors]
         products += [turn.units / turn.seconds for turn in product.turns]
     return complete_record(
@@ -188,11 +206,10 @@ def complete_record(
     )
 
 
-def _run_heat(heat: Sequence[Entry], turns: Turns) -> tuple[list[_Competitor], _Competitor]:
+def _run_heat(heat: Sequence[Entry], turns: Turns, alternating: bool) -> tuple[list[_Competitor], _Competitor]:
     """Return the competitors after all rounds, and the matrix product."""
     product_entry = Entry("matrix_product", {}, "benchmarks.matrix_product:make", {})
     with contextlib.ExitStack() as stack, _progress() as progress:
-        task = progress.add_task("", total=(len(heat) + 1) * (turns.rounds + 1))
         workers: dict[str, WorkerProcess] = {}
 
         def worker_of(entry: Entry) -> WorkerProcess:
@@ -205,13 +222,30 @@ def _run_heat(heat: Sequence[Entry], turns: Turns) -> tuple[list[_Competitor], _
         product, *competitors = (
             _Competitor(entry, number, worker_of(entry)) for number, entry in enumerate([product_entry, *heat])
         )
-        for work in [_Competitor.prepare] + [_Competitor.compete] * turns.rounds:
-            for competitor in (product, *competitors):
-                values = " ".join(map(str, competitor.entry.parameters.values()))
-                progress.update(task, description=f"{competitor.entry.contestant} {values}")
-                work(competitor, turns)
-                progress.advance(task)
+        steps = _alternating(product, competitors, turns) if alternating else _in_a_row(product, competitors, turns)
+        task = progress.add_task("", total=len(steps))
+        for competitor, work in steps:
+            values = " ".join(map(str, competitor.entry.parameters.values()))
+            progress.update(task, description=f"{competitor.entry.contestant} {values}")
+            work(competitor, turns)
+            progress.advance(task)
         return competitors, product
+
+
+def _alternating(product: _Competitor, competitors: Sequence[_Competitor], turns: Turns) -> list[_Step]:
+    return [(competitor, work) for work in _all_turns(turns) for competitor in (product, *competitors)]
+
+
+def _in_a_row(product: _Competitor, competitors: Sequence[_Competitor], turns: Turns) -> list[_Step]:
+    steps: list[_Step] = [(product, _Competitor.prepare)]
+    for competitor in competitors:
+        steps += [(competitor, work) for work in (*_all_turns(turns), _Competitor.leave)]
+        steps.append((product, _Competitor.compete))
+    return steps
+
+
+def _all_turns(turns: Turns) -> list[_Work]:
+    return [_Competitor.prepare, *[_Competitor.compete] * turns.rounds]
 
 
 def call(function: str, **arguments: Any) -> Any:

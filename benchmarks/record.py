@@ -8,7 +8,8 @@ matrix_product_gflops            samples, median and quartiles of a large float3
                                  samples where no times were measured
 cases                            one for each contestant and its parameters: samples, median, quartiles,
 compile_seconds, peak_memory_bytes, details, and failure: the reason why there
-are no samples, or null
+are no samples, or null. precision: that of products of float32 arrays
+("float32", "tf32", "bf16"), where the benchmark sets or knows it
 """
 
 import json
@@ -70,6 +71,8 @@ class Case:
         peak_memory_bytes: Its peak memory; None if it shares its process with others.
         failure: The reason why there are no samples; None if there are.
         details: Further facts.
+        precision: The precision of its products of float32 arrays: "float32", "tf32" or "bf16"; None if that is not
+            known, as in older records, which are of CPUs.
     """
 
     contestant: str
@@ -79,16 +82,23 @@ class Case:
     peak_memory_bytes: int | None = None
     failure: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    precision: str | None = None
 
     @property
     def key(self) -> str:
-        """A text that is the same for the same case of another run."""
-        return f"{self.contestant} {json.dumps(dict(self.parameters), sort_keys=True)}"
+        """A text that is the same for the same case of another run; an unknown precision counts as float32."""
+        precision = "" if self.precision == "float32" else self.precision or ""
+        return f"{self.contestant} {json.dumps(dict(self.parameters), sort_keys=True)} {precision}"
 
     @property
     def label(self) -> str:
         """The case in words."""
-        return " ".join([self.contestant, *(f"{name}={value}" for name, value in self.parameters.items())])
+        return " ".join([self.contestant, *(f"{name}={value}" for name, value in self.known.items())])
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """The parameters, and the precision where it is known."""
+        return {**self.parameters, **({"precision": self.precision} if self.precision else {})}
 
     def as_json(self) -> dict[str, Any]:
         """Return a JSON object that `from_json` reads."""
@@ -96,6 +106,7 @@ class Case:
         return {
             "contestant": self.contestant,
             "parameters": dict(self.parameters),
+            "precision": self.precision,
             **self.samples.as_json(),
             "compile_seconds": compile_seconds,
             "peak_memory_bytes": self.peak_memory_bytes,
@@ -114,6 +125,7 @@ class Case:
             peak_memory_bytes=fields["peak_memory_bytes"],
             failure=fields["failure"],
             details=fields["details"],
+            precision=fields.get("precision"),
         )
 
 

@@ -18,6 +18,9 @@ ENVIRONMENT = {
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
 
+#: Variables that no worker inherits: they change the precision of products, which records name.
+NOT_INHERITED = ("JAX_DEFAULT_MATMUL_PRECISION", "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE")
+
 
 class WorkerFailure(Exception):  # noqa: N818 (a contestant that fails is a result)
     """A worker did not complete a request; the message tells the reason."""
@@ -32,13 +35,14 @@ class WorkerProcess:
     def __init__(self) -> None:
         root = str(Path(__file__).parent.parent)
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `end`)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env=os.environ | ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(paths)},
+            env=inherited | ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(paths)},
             start_new_session=True,
         )
 

@@ -51,7 +51,9 @@ class Workload(NamedTuple):
         layers: Their shapes.
         input_shape: H, W and channels of the data set.
         config: The configuration of a training; `num_steps` are those of a turn.
-        few_steps: Steps of a turn under `jax.vmap`, which may take a hundred times as long.
+        few_steps: Steps of a turn on a CPU under `jax.vmap` or in a compiled loop, where one may take a hundred times
+            as long.
+        gpu_steps: Steps of a turn on a GPU, so many that starting the turn is little of its time.
     """
 
     network: Callable[..., Any]
@@ -60,6 +62,7 @@ class Workload(NamedTuple):
     input_shape: tuple[int, int, int]
     config: TrainingConfig
     few_steps: int
+    gpu_steps: int
 
     @property
     def gigaflop(self) -> float:
@@ -75,6 +78,7 @@ WORKLOADS = {
         (8, 8, 1),
         TrainingConfig(500, 64, learning_rate=0.01),
         few_steps=50,
+        gpu_steps=500,
     ),
     "mnist": Workload(
         MnistCNN,
@@ -83,6 +87,7 @@ WORKLOADS = {
         (28, 28, 1),
         TrainingConfig(60, 100, learning_rate=0.01),
         few_steps=1,
+        gpu_steps=200,
     ),
     "cifar": Workload(
         CifarCNN,
@@ -97,6 +102,7 @@ WORKLOADS = {
         (32, 32, 3),
         TrainingConfig(2, 1024, learning_rate=0.01, weight_decay=0.004, augmentation="cifar"),
         few_steps=1,
+        gpu_steps=20,
     ),
 }
 
@@ -115,7 +121,7 @@ def training_flops(layers: Sequence[Layer], batch_size: int) -> int:
 def loss_trees(count: int) -> list[LossTree]:
     """Return `count` different losses."""
     trees = [LossTree.parse(text) for text in EXPRESSIONS]
-    rounds = (1 + 0.1 * (index // len(trees)) for index in range(count))
+    rounds = (1 + 0.01 * (index // len(trees)) for index in range(count))
     return [
         trees[index % len(trees)] if factor == 1 else _scaled(trees[index % len(trees)], factor)
         for index, factor in enumerate(rounds)

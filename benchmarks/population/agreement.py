@@ -1,4 +1,7 @@
-"""A check that the networks of all frameworks are the same function, with the same gradients."""
+"""A check that the networks of all frameworks are the same function, with the same gradients.
+
+It computes products in float32: with TF32, which GPUs use by default, equal networks differ by more than `TOLERANCE`.
+"""
 
 from collections.abc import Callable
 from functools import cache
@@ -24,7 +27,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def check_flax(network: str) -> None:
-    """Give the plain Flax network glojax's parameters, and compare logits and gradients for the same images.
+    """Give the plain Flax network glojax's parameters, and compare logits and gradients on JAX's default device.
 
     Raises:
         RuntimeError: Logits, or gradients of a loss, differ by more than rounding.
@@ -35,15 +38,16 @@ def check_flax(network: str) -> None:
     _require_agreement(network, "plain Flax", _jax_arrays(network, graphdef, plain_params))
 
 
-def check_torch(network: str) -> None:
-    """Do the same for the PyTorch network."""
+def check_torch(network: str, device: str) -> None:
+    """Do the same for the PyTorch network on a device of PyTorch: "cpu" or "cuda"."""
     import torch
 
     from benchmarks.population.torch_networks import layers, torch_loss, torch_network
+    from benchmarks.population.torch_precision import float32_products
 
     images, labels = _batch(network)
     params = _params(network)
-    model = torch_network(network)
+    model = torch_network(network).to(device)
     named = list(zip(WORKLOADS[network].parameters, layers(model), strict=True))
     with torch.no_grad():
         for name, (weight, bias, (Cout, Cin, KH, KW)) in named:
@@ -51,14 +55,15 @@ def check_torch(network: str) -> None:
             weight.copy_(torch.tensor(kernel.reshape(weight.shape)))
             bias.copy_(torch.tensor(np.array(params[name]["bias"][...])))
     model.eval()
-    logits = model(torch.tensor(images.transpose(0, 3, 1, 2).copy()))
-    torch_loss(loss_trees(1)[0])(logits, torch.tensor(labels)).backward()
-    theirs = {"logits": logits.detach().numpy()}
+    with float32_products():
+        logits = model(torch.tensor(images.transpose(0, 3, 1, 2).copy(), device=device))
+        torch_loss(loss_trees(1)[0])(logits, torch.tensor(labels, device=device)).backward()
+    theirs = {"logits": logits.detach().cpu().numpy()}
     for name, (weight, bias, shape) in named:
         assert weight.grad is not None
         assert bias.grad is not None
-        theirs[f"gradient of {name}.kernel"] = weight.grad.numpy().reshape(shape).transpose(2, 3, 1, 0)
-        theirs[f"gradient of {name}.bias"] = bias.grad.numpy()
+        theirs[f"gradient of {name}.kernel"] = weight.grad.cpu().numpy().reshape(shape).transpose(2, 3, 1, 0)
+        theirs[f"gradient of {name}.bias"] = bias.grad.cpu().numpy()
     _require_agreement(network, "PyTorch", theirs)
 
 
@@ -87,7 +92,8 @@ def _jax_arrays(network: str, graphdef: Any, params: Any) -> Arrays:
         logits = forward(jnp.asarray(images))
         return loss_fn(logits, jnp.asarray(labels)).mean(), logits
 
-    gradients, logits = jax.jit(jax.grad(batch_loss, has_aux=True))(params)
+    with jax.default_matmul_precision("highest"):
+        gradients, logits = jax.jit(jax.grad(batch_loss, has_aux=True))(params)
     arrays = {"logits": np.asarray(logits)}
     for name in WORKLOADS[network].parameters:
         for part in ("kernel", "bias"):

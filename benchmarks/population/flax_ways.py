@@ -28,6 +28,25 @@ def sequential(network: str, steps: int) -> Contestant:
     return _called_step_by_step(step, network, _initial(network), None, 1, steps)
 
 
+def sequential_loop(network: str, steps: int) -> Contestant:
+    """Do the same with all steps in one compiled loop."""
+    loss_fn = make_loss(loss_trees(1)[0])
+    step = _step(network, lambda _, logits, labels: loss_fn(logits, labels).mean())
+    images, labels = _data(network)
+
+    @jax.jit
+    def train(state: Any, images: jax.Array, labels: jax.Array, keys: jax.Array) -> Any:
+        return lax.fori_loop(0, steps, lambda i, state: step(state, None, images, labels, keys[i]), state)
+
+    state, keys = _initial(network), jax.random.split(jax.random.key(0), steps)
+
+    def turn() -> Work:
+        jax.block_until_ready(train(state, images, labels, keys))
+        return Work(steps)
+
+    return Contestant(turn, peak_bytes)
+
+
 def vmap_step(network: str, population: int, steps: int) -> Contestant:
     """Train a population under `jax.vmap`, one jitted step a call; batches are shared, losses are interpreted."""
     step = jax.jit(jax.vmap(_step(network, _interpreted), in_axes=(0, 0, None, None, None)))

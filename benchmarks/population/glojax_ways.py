@@ -13,15 +13,37 @@ from glojax.losses import LossProgram
 from glojax.training import make_train, train_population
 
 
-def device_pool(network: str, population: int, devices: int, steps: int) -> Contestant:
-    """Train the population from fresh parameters on a pool of devices."""
+def device_pool(
+    network: str,
+    population: int,
+    devices: int,
+    steps: int,
+    chunk_size: int | None = None,
+    matmul_precision: str | None = None,
+) -> Contestant:
+    """Train the population from fresh parameters on a pool of devices.
+
+    Args:
+        network: The name of the network.
+        population: Number of candidates.
+        devices: Number of devices.
+        steps: Steps of each candidate.
+        chunk_size: Candidates that a device trains at once; None for the pool's choice.
+        matmul_precision: `jax_default_matmul_precision` of this process; None for JAX's default.
+    """
+    # Not the context manager, which holds for one thread: the pool trains in others.
+    jax.config.update("jax_default_matmul_precision", matmul_precision)
     workload = WORKLOADS[network]
     config = replace(workload.config, num_steps=steps)
-    pool = DevicePool(workload.network, random_dataset(workload.input_shape), devices=training_devices(devices))
+    dataset = random_dataset(workload.input_shape)
+    pool = DevicePool(workload.network, dataset, devices=training_devices(devices), chunk_size=chunk_size)
     trainings = trainings_of(pool, config, loss_trees(population))
 
     def turn() -> Work:
         num_steps = sum(int(result.num_steps) for result in train(pool, config, trainings))
+        # A pool that runs out of memory goes on with smaller chunks, which would be measured under a wrong name.
+        if chunk_size is not None and (fitting := pool.room(config) // devices) != chunk_size:
+            raise RuntimeError(f"the memory holds {fitting} candidates at once, not {chunk_size}")
         return _work(num_steps, population * steps)
 
     return Contestant(turn, peak_bytes)

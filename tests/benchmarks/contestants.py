@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 from benchmarks.contestant import Contestant, Work
 
@@ -40,3 +41,22 @@ def quitter(turns: int) -> Contestant:
 def compiler() -> Contestant:
     """Knows how long it compiled."""
     return Contestant(lambda: Work(1, 0.25))
+
+
+def diarist(log: str) -> Contestant:
+    """Writes down its turns, and before them whether the process of the last one that did so has ended."""
+    last = Path(f"{log}.process")
+    alive = last.exists() and Path(f"/proc/{last.read_text()}").exists()
+    last.write_text(str(os.getpid()))
+
+    def write(word: str) -> None:
+        with Path(log).open("a") as file:
+            file.write(f"{word}\n")
+
+    write("in company" if alive else "alone")
+
+    def turn() -> Work:
+        write("turn")
+        return Work(1)
+
+    return Contestant(turn)

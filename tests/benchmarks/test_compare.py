@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from benchmarks.compare import Options, compare, main
-from benchmarks.record import RecordError
+from benchmarks.record import Case, RecordError, Samples
 from tests.benchmarks.records import record_of
 
 RNG = np.random.default_rng(0)
@@ -73,3 +73,24 @@ def test_the_exit_code_tells_of_regressions(
 def test_bad_input_is_one_line_and_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(Options(tmp_path / "none.json", tmp_path / "none.json")) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_gpus_clocks_are_no_other_device(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gpu = {"name": "NVIDIA H200", "driver_version": "580.65.06", "sm_clock": "1980 MHz", "memory_clock": "3201 MHz"}
+    paths: list[Path] = []
+    for change in ({}, {"sm_clock": "1200 MHz"}, {"driver_version": "590.1"}):
+        device = {"platform": "gpu", "kind": "NVIDIA H200", "precision": "tf32", "gpus": [gpu | change]}
+        paths.append(tmp_path / f"{len(paths)}.json")
+        record_of({"glojax": BEFORE}, device=device).write(paths[-1])
+    main(Options(paths[0], paths[1]))
+    assert "differ in their device" not in capsys.readouterr().out
+    main(Options(paths[0], paths[2]))
+    assert "differ in their device" in capsys.readouterr().out
+
+
+def test_precisions_are_not_compared_with_each_other() -> None:
+    before, after = (
+        record_of({}, cases=[Case("glojax", {}, Samples((1.0,)), precision=precision)])
+        for precision in ("tf32", "float32")
+    )
+    assert [one.verdict for one in compare(before, after, 0.05, 0.05)] == ["new", "gone"]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,11 @@ from tests.benchmarks.records import record_of
 
 
 def test_every_record_has_a_table_and_a_figure(tmp_path: Path) -> None:
+    tf32 = Case("glojax", {"network": "digits"}, Samples((3.0,)), precision="tf32")
+    gpu = {"platform": "gpu", "kind": "NVIDIA H200", "count": 1, "cores": 16, "precision": "tf32"}
+    record_of({}, benchmark="losses", cases=[replace(tf32, parameters={"logits": 10})], device=gpu).write(
+        tmp_path / "results" / "losses.json"
+    )
     record_of({"glojax": [1.0, 2.0, 3.0], "torch_compile": None}).write(
         tmp_path / "results" / "population_training.json"
     )
@@ -21,6 +27,9 @@ def test_every_record_has_a_table_and_a_figure(tmp_path: Path) -> None:
     text = (tmp_path / "README.md").read_text()
     assert "| glojax | digits | 2 (1.5 to 2.5) | 3 | 1.5 | 0.001 |" in text
     assert "| torch_compile | digits | failed |" in text
+    assert "| contestant | logits | precision |" in text
+    assert "| glojax | 10 | tf32 | 3 (3 to 3) |" in text
+    assert "NVIDIA H200, 16 cores, JAX 0.10.2; matrix product 205 GFLOP/s in tf32" in text
     assert "- torch_compile network=digits: out of memory" in text
     assert "python -m benchmarks.interpreter" in text
     assert "| contestant | function | milliseconds a candidate-step | samples | reached |" in text

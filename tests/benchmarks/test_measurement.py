@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,6 +74,29 @@ def test_a_case_stops_when_it_has_had_its_time(cases: dict[str, Case]) -> None:
 def test_cases_may_share_a_process_but_then_not_its_memory(cases: dict[str, Case]) -> None:
     assert len(cases["companion"].samples.values) == 3
     assert cases["companion"].peak_memory_bytes is None
+
+
+def test_without_alternation_a_process_ends_before_the_next_case_starts(tmp_path: Path) -> None:
+    log = str(tmp_path / "log")
+    heat = [
+        Entry("first", {}, f"{HERE}:diarist", {"log": log}, precision="tf32"),
+        entry("quitter", "quitter", turns=1),
+        Entry("last", {}, f"{HERE}:diarist", {"log": log}),
+    ]
+    options: dict[str, Any] = {"unit_seconds": 1e-3, "configuration": {}, "turns": Turns(rounds=2)}
+    record = measure("test", [heat], unit="milliseconds", alternating=False, **options)
+    assert Path(log).read_text().split() == [*["alone", "turn", "turn", "turn"] * 2]
+    assert [len(case.samples.values) for case in record.cases] == [2, 0, 2]
+    assert record.cases[1].failure == "the process ended with signal SIGSEGV"
+    assert [case.precision for case in record.cases] == ["tf32", None, None]
+    # One for each case.
+    assert len(record.matrix_product_gflops.values) == 3
+
+
+@pytest.mark.parametrize("variable", ["JAX_DEFAULT_MATMUL_PRECISION", "NVIDIA_TF32_OVERRIDE"])
+def test_no_variable_changes_the_precision_behind_the_record(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "1")
+    assert call("os:getenv", key=variable) is None
 
 
 def test_a_function_may_be_called_in_a_process_of_its_own() -> None:

@@ -1,10 +1,12 @@
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks import machine
-from benchmarks.record import Case, Record, RecordError, Samples
+from benchmarks.record import RESULTS, Case, Record, RecordError, Samples
 from tests.benchmarks.records import record_of
 
 
@@ -19,6 +21,30 @@ def test_medians_and_quartiles_stand_in_the_file(tmp_path: Path) -> None:
     first, second = json.loads((tmp_path / "record.json").read_text())["cases"]
     assert (first["median"], first["quartiles"]) == (2.5, [1.75, 3.25])
     assert (second["median"], second["quartiles"], second["failure"]) == (None, None, "out of memory")
+
+
+def test_a_case_names_the_precision_of_its_products(tmp_path: Path) -> None:
+    case = Case("glojax", {}, Samples((1.0,)), precision="tf32")
+    record_of({}, cases=[case]).write(tmp_path / "record.json")
+    (read,) = Record.read(tmp_path / "record.json").cases
+    assert read.precision == "tf32"
+    assert read.label == "glojax precision=tf32"
+
+
+def test_an_older_record_names_no_precision_and_is_that_of_float32(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    record_of({}, cases=[Case("glojax", {}, precision="float32")]).write(path)
+    fields = json.loads(path.read_text())
+    del fields["cases"][0]["precision"]
+    path.write_text(json.dumps(fields))
+    (old,) = Record.read(path).cases
+    assert old.precision is None
+    assert old.key == replace(old, precision="float32").key != replace(old, precision="tf32").key
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
+def test_kept_records_are_read(path: Path) -> None:
+    assert Record.read(path).cases
 
 
 def test_one_sample_is_its_own_quartiles() -> None:
@@ -52,5 +78,58 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_the_machine_is_described() -> None:
     assert machine.num_cores() >= 1
-    assert machine.device()["platform"] == "cpu"
+    device = machine.device()
+    assert (device["platform"], device["precision"]) == ("cpu", "float32")
+    assert "gpus" not in device
     assert machine.versions()["jax"]
+
+
+@pytest.mark.parametrize(
+    ("platform", "capability", "precision"),
+    [
+        ("cpu", None, "float32"),
+        ("tpu", None, "bf16"),
+        ("gpu", "7.5", "float32"),
+        ("gpu", "8.0", "tf32"),
+        ("gpu", "12.0", "tf32"),
+        ("gpu", "gfx90a", "float32"),
+    ],
+)
+def test_the_precision_of_products_is_that_of_the_device(platform: str, capability: str | None, precision: str) -> None:
+    assert machine.default_precision(platform, capability) == precision
+
+
+def with_nvidia_smi(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = folder / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_gpus_are_described_by_nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = "NVIDIA H200, 580.65.06, 1980 MHz, 3201 MHz, 700.00 W"
+    with_nvidia_smi(tmp_path, f'echo "$@" > {tmp_path}/query; echo "{row}"; echo "{row}"', monkeypatch)
+    first, second = machine.nvidia_gpus()
+    assert (
+        first
+        == second
+        == {
+            "name": "NVIDIA H200",
+            "driver_version": "580.65.06",
+            "sm_clock": "1980 MHz",
+            "memory_clock": "3201 MHz",
+            "power_limit": "700.00 W",
+        }
+    )
+    query = "--query-gpu=name,driver_version,clocks.sm,clocks.mem,power.limit --format=csv,noheader"
+    assert (tmp_path / "query").read_text().strip() == query
+
+
+def test_gpus_are_not_described_where_nvidia_smi_fails_or_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_nvidia_smi(tmp_path, "echo no devices were found; exit 6", monkeypatch)
+    assert machine.nvidia_gpus() == []
+    (tmp_path / "nvidia-smi").unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert machine.nvidia_gpus() == []

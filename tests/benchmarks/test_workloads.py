@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from benchmarks.population import agreement
 from benchmarks.population.agreement import check_flax, check_torch
 from benchmarks.population.flax_networks import plain_network
 from benchmarks.workloads import CAPACITY, WORKLOADS, Layer, loss_trees, training_flops
 from glojax.losses import cross_entropy
+from glojax.training import decisive_settings
 from glojax.training.augmentation import augmented_shape
+from tests.linear_network import LinearNetwork
 
 
 def test_a_step_of_mnist_is_known_by_hand() -> None:
@@ -73,7 +76,28 @@ def test_the_plain_flax_network_is_the_same_function() -> None:
 
 def test_the_pytorch_network_is_the_same_function() -> None:
     pytest.importorskip("torch")
-    check_torch("digits")
+    check_torch("digits", "cpu")
+
+
+def test_networks_are_compared_with_products_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    class Network(LinearNetwork):
+        def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:
+            seen.append(decisive_settings()["jax_default_matmul_precision"])
+            return super().__call__(images) + jnp.arange(10.0)
+
+    workload = WORKLOADS["digits"]._replace(network=Network, parameters=("output",))
+    monkeypatch.setitem(WORKLOADS, "digits", workload)
+    monkeypatch.setattr("benchmarks.population.agreement.plain_network", lambda _, rngs: Network(rngs))
+    agreement._own_arrays.cache_clear()
+    try:
+        check_flax("digits")
+    finally:
+        agreement._own_arrays.cache_clear()
+    assert len(seen) == 2
+    assert set(seen) == {"highest"}
+    assert decisive_settings()["jax_default_matmul_precision"] == "None"
 
 
 def test_a_network_that_differs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
