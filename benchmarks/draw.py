@@ -37,9 +37,9 @@ Every table and figure is drawn from a file in `results/`, which holds all sampl
 process of its own; the first turn, which compiles, is not a sample. Figures are medians, with quartiles in parentheses;
 compile seconds are the time by which the first turn took longer. Memory is the peak of the process, Python and
 libraries included, or of the GPU. A matrix product of the same run measures the device: the share of it is the rate of
-the layers' arithmetic alone. A device is a GPU, or the processor. On a GPU, whose memory
-a process keeps, the ways to train a population have all their turns one after the other. A table names the precision of
-products where the record has it.
+the layers' arithmetic alone. A device is a GPU, or the processor. The ways to train a
+population do not alternate on a GPU, whose memory a process keeps: each has all its turns at once. A table names the
+precision of products where the record has it.
 
 ```
 python -m benchmarks.compare BEFORE.json AFTER.json    # ends with code 1 if anything is slower beyond noise

@@ -100,7 +100,7 @@ WORKLOADS = {
             Layer(1, 192, 10),
         ),
         (32, 32, 3),
-        TrainingConfig(2, 1024, learning_rate=0.01, weight_decay=0.004, augmentation="cifar"),
+        TrainingConfig(2, 1024, learning_rate=0.001, weight_decay=0.004, augmentation="cifar"),
         few_steps=1,
         gpu_steps=20,
     ),
