@@ -3,10 +3,10 @@
     make gpu-check
     python -m benchmarks.gpu_check --parts layers steps
 
-    layers        every lowering of a convolution and its gradients against `highest` precision
-    steps         the three networks by the lowerings that could win; the fastest one is remembered for this kind of GPU
+    layers        convolutions by our kernels and by the library, and their gradients, against `highest` precision
+    steps         the three networks by either; the faster one is remembered for this kind of GPU
     search        a search on digits, and one on random images of MNIST's shape: where their time goes
-    population    the trainer against the other ways that are installed (see `benchmarks.population_training`)
+    population    the trainer of MNIST's network against other ways (all ways: `benchmarks.population_training`)
     devices       the same scores on one GPU and on two, where there are two
     resume        a search that is interrupted and resumed against one that is not
 
@@ -14,7 +14,8 @@ Without a GPU, all of it runs in small on the CPU, and what it measures there me
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -32,7 +33,7 @@ Part = Literal["layers", "steps", "search", "population", "devices", "resume"]
 HERE = "benchmarks.gpu_parts"
 
 #: Lowerings and precisions that are compared: our kernels, and the library's convolutions.
-WAYS = (("implicit", "tf32"), ("implicit", "bf16"), ("grouped", "tf32"), ("patches", "tf32"), ("mapped", "tf32"))
+WAYS = (("implicit", "tf32"), ("implicit", "bf16"), ("grouped", "tf32"))
 
 #: Largest error of features, and of gradients where nothing is pooled: pooled ones differ where pixels are close.
 TOLERANCE = {"tf32": 2e-3, "bf16": 1e-2}
@@ -65,9 +66,13 @@ def main(options: Options) -> None:
     console.print(f"Checking {kind}.")
     table = Table("check", "case", "microseconds", "what else", "ok")
     cases: list[Case] = []
+    # What takes no times can be checked at the same time.
+    untimed = [part for part in options.parts if part in UNTIMED]
+    with console.status(", ".join(untimed)), ThreadPoolExecutor() as threads:
+        checked = dict(zip(untimed, threads.map(lambda part: list(PARTS[part](on_gpu, device)), untimed), strict=True))
     for part in options.parts:
         with console.status(part):
-            for case in PARTS[part](on_gpu, device):
+            for case in checked[part] if part in checked else PARTS[part](on_gpu, device):
                 cases.append(case)
                 details = ", ".join(f"{name} {_short(value)}" for name, value in case.details.items())
                 time = "" if case.samples.median is None else f"{case.samples.median:.4g}"
@@ -131,7 +136,7 @@ def _inaccuracy(case: Case) -> str | None:
 
 def steps(on_gpu: bool, device: dict[str, Any]) -> Iterator[Case]:
     """Measure steps of the networks, and remember the fastest lowering of each."""
-    ways = WAYS[:3]
+    ways = WAYS
     for network, (P, num_steps) in SIZES.items() if on_gpu else [("digits", (4, 10))]:
         parameters = [{"network": network, "lowering": way[0], "precision": way[1], "P": P} for way in ways]
         cases = _cases("steps", parameters, "steps", network=network, ways=ways, P=P, num_steps=num_steps)
@@ -153,17 +158,19 @@ def search(on_gpu: bool, device: dict[str, Any]) -> Iterator[Case]:
 
 def population(on_gpu: bool, device: dict[str, Any]) -> Iterator[Case]:
     """Compare the trainer with the other ways."""
-    contestants: Any = ("glojax", "flax_vmap_loop", "torch_sequential", "torch_vmap") if on_gpu else ("glojax",)
-    networks: Any = ("digits", "mnist", "cifar") if on_gpu else ("digits",)
+    networks: Any = ("mnist",) if on_gpu else ("digits",)
+    contestants: Any = ("glojax", "flax_vmap_loop", "torch_vmap") if on_gpu else ("glojax",)
     turns = Turns(rounds=1, case_seconds=10, turn_seconds=20, first_turn_seconds=40)
-    options = population_training.Options(networks, contestants, (64,) if on_gpu else (2,), (1,), turns)
+    options = population_training.Options(networks, contestants, (64,) if on_gpu else (2,), (), (1,), turns)
+    plan = population_training.plan_for(options, device)
     record: Record = measure(
         "population_training",
-        [population_training.entries(network, options, (1,), 1) for network in networks],
+        [population_training.entries(network, plan) for network in networks],
         unit="microseconds a candidate-step",
         unit_seconds=1e-6,
         configuration={},
         turns=turns,
+        alternating=plan.on_cpu,
     )
     for case in record.cases:
         # What is not installed is no failure of glojax.
@@ -193,7 +200,9 @@ def resume(on_gpu: bool, device: dict[str, Any]) -> Iterator[Case]:
     yield case
 
 
-PARTS = {
+UNTIMED = ("layers", "devices", "resume")
+
+PARTS: dict[str, Callable[[bool, dict[str, Any]], Iterable[Case]]] = {
     "layers": layers,
     "steps": steps,
     "search": search,

@@ -23,7 +23,7 @@ def test_a_kernel_is_compared_with_highest_precision() -> None:
 
 @pytest.mark.parametrize(("error", "is_right"), [(1e-4, True), (0.2, False), (float("nan"), False)])
 def test_a_layer_that_is_wrong_fails(monkeypatch: pytest.MonkeyPatch, error: float, is_right: bool) -> None:
-    monkeypatch.setattr(gpu_check, "call", lambda *_, names, ways, **__: [{"errors": [error] * 2} for _ in range(10)])
+    monkeypatch.setattr(gpu_check, "call", lambda *_, names, ways, **__: [{"errors": [error] * 2} for _ in range(6)])
     for case in gpu_check.layers(False, {"count": 1}):
         assert (case.failure is None) == is_right
 

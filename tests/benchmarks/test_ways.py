@@ -67,13 +67,13 @@ def test_chunks_that_did_not_fit_the_memory_are_not_called_so(monkeypatch: pytes
     monkeypatch.setitem(WORKLOADS, "digits", WORKLOADS["digits"]._replace(network=LinearNetwork))
     sizes = []
 
-    def train_in_little_memory(*arguments: Any) -> Any:
+    def train_in_little_memory(*arguments: Any, **named: Any) -> Any:
         sizes.append(arguments[-1])
         if sizes[-1] > 2:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
-        return train_in_segments(*arguments)
+        return train_in_segments(*arguments, **named)
 
-    monkeypatch.setattr("glojax.evaluation.device_pool.train_in_segments", train_in_little_memory)
+    monkeypatch.setattr("glojax.evaluation.block_training.train_in_segments", train_in_little_memory)
     with pytest.raises(RuntimeError, match="the memory holds 2 candidates at once, not 4"):
         glojax_ways.device_pool(**DIGITS, population=4, devices=1, chunk_size=4).turn()
     assert sizes == [4, 2]

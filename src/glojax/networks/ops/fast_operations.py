@@ -34,8 +34,9 @@ def _population_convolution(images: jax.Array, kernel: jax.Array, **params: Any)
             "padding": tuple((side // 2, side // 2) for side in sides),
             **dict.fromkeys(("window_strides", "lhs_dilation", "rhs_dilation"), (1, 1)),
             **dict.fromkeys(("feature_group_count", "batch_group_count"), 1),
-            "precision": None,
         }
-        if plain.items() <= params.items():
+        # With a default precision, a layer that names none has that one; with none, only what it names itself.
+        has_default = jax.config.values["jax_default_matmul_precision"] is not None
+        if plain.items() <= params.items() and (has_default or params["precision"] is None):
             return convolve(images, kernel)
     return lax.conv_general_dilated(images, kernel, **params)
