@@ -18,8 +18,8 @@ _log = logging.getLogger(__name__)
 #: The smallest and the largest size that is begun with on an accelerator.
 SMALLEST, LARGEST = 8, 512
 
-#: A step of a chunk should take so many seconds that what each step costs once is little of it: measured on an H200,
-#: 0.4 ms, where products ran at `FLOPS`. Slower devices take longer, and smaller chunks fill them.
+#: A step of a chunk should take so many seconds that what each step costs once is little of it: on an H200, some tenths
+#: of a millisecond. Networks train there at about `FLOPS`; slower devices take longer, and smaller chunks fill them.
 STEP_SECONDS, FLOPS = 4e-3, 1.2e14
 
 #: Share of the free memory that chunks may fill; the rest is for networks of waiting chunks, and for fragmentation.

@@ -198,7 +198,10 @@ class DevicePool:
     def _take(self, variant: _Variant, chunk_size: int) -> list[_Queued]:
         """Take a device's share of what is queued for a variant: whole chunks, of which only the last is smaller."""
         if chunk_size == 1:
-            return [self._queued.popleft()] if self._queued else []
+            first = next((one for one in self._queued if one.variant is variant), None)
+            if first is not None:
+                self._queued.remove(first)
+            return [] if first is None else [first]
         seed = self._queued[0].training.seed if self._queued and variant.replicas[0].shares_batches else None
         mine = [one for one in self._queued if one.variant is variant and seed in (None, one.training.seed)]
         num_chunks = math.ceil(len(mine) / chunk_size)
