@@ -139,11 +139,15 @@ def test_trainings_that_are_queued_while_devices_are_busy_make_one_block(
     assert devices.sizes == [1, len(TRAININGS) - 1]
 
 
-def test_results_come_when_trainings_end(make_pool: Callable[..., DevicePool]) -> None:
+def test_results_come_when_trainings_end(make_pool: Callable[..., DevicePool], monkeypatch: pytest.MonkeyPatch) -> None:
+    devices = SlowDevices(monkeypatch)
     pool = make_pool(1, chunk_size=8)
     short = TRAININGS[2]._replace(context="short")
-    pool.submit(CONFIG, TRAININGS[:3])
+    pool.submit(CONFIG, TRAININGS[:1])
+    devices.started.acquire()
+    pool.submit(CONFIG, TRAININGS[1:3])
     pool.submit(replace(CONFIG, num_steps=3), [short])
+    devices.may_go_on.set()
     order: list[Training] = []
     while len(order) < 4:
         order += [training for training, _ in pool.wait()]

@@ -103,7 +103,8 @@ def test_a_candidate_is_trained_with_each_seed(tune_run: FinishedRun) -> None:
     candidates = tune_run.json_lines("candidates.jsonl")
     assert any(one["status"] == "trained" for one in candidates)
     for one in candidates:
-        assert set(one) == {"expression", "fitness", "status", "steps", "learning_rate", "phase", "generation"}
+        fields = {"expression", "fitness", "status", "steps", "learning_rate", "phase", "generation"}
+        assert set(one) == fields | {"origin", "parents"}
         if one["status"] == "trained":
             assert one["steps"] == STEPS
             # The mean of two accuracies on 360 images.
