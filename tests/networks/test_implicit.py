@@ -1,5 +1,6 @@
 """Kernels of our own, interpreted, against JAX's convolution."""
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
@@ -143,6 +144,16 @@ def test_products_of_float32_are_left_to_the_library(setting: str) -> None:
     assert not has_kernel("float32")
     with jax.default_matmul_precision(setting):
         assert not has_kernel(None)
+
+
+def test_a_jax_without_pallas_for_triton_leaves_all_to_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, kernel = jnp.ones((2, 4, 4, 16)), jnp.ones((3, 3, 16, 16))
+    monkeypatch.delattr("glojax.networks.ops.implicit.convolution", raising=False)
+    monkeypatch.setitem(sys.modules, "glojax.networks.ops.implicit.convolution", None)
+    monkeypatch.setattr(ops, "_kernels", ops._kernels.__wrapped__)
+    with lowered_convolutions("implicit"):
+        assert not ops._fits_kernels(images, kernel)
+        np.testing.assert_allclose(ops.convolve(images, kernel)[:, 1, 1], 9 * 16)
 
 
 @pytest.mark.parametrize("lowering", ["canonical", "grouped"])

@@ -1,6 +1,7 @@
 """Convolutions, and what follows them in a block, with gradients and batching rules of their own."""
 
-from functools import partial
+from functools import cache, partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from glojax.networks.ops import (
     canonical_convolution as canonical,
     population_convolution as population,
 )
-from glojax.networks.ops.implicit import convolution as implicit, form
+from glojax.networks.ops.implicit.form import applies
 from glojax.networks.ops.lowering import ConvolutionLowering, Precision, current_lowering, current_precision
 from glojax.networks.ops.pooling import max_pool
 
@@ -27,7 +28,8 @@ def convolve(images: jax.Array, kernel: jax.Array) -> jax.Array:
     lowering, precision = current_lowering.get(), current_precision.get()
     if lowering == "implicit":
         if _fits_kernels(images, kernel):
-            return implicit.convolve(precision, images, kernel)
+            features: jax.Array = _kernels().convolve(precision, images, kernel)
+            return features
         lowering = "grouped"
     return _convolve(lowering, precision, images, kernel)
 
@@ -38,14 +40,26 @@ def convolve_pool_relu(images: jax.Array, kernel: jax.Array, bias: jax.Array) ->
     H and W are even; see `convolve`.
     """
     if current_lowering.get() == "implicit" and _fits_kernels(images, kernel):
-        return implicit.convolve_pool_relu(current_precision.get(), images, kernel, bias)
+        features: jax.Array = _kernels().convolve_pool_relu(current_precision.get(), images, kernel, bias)
+        return features
     return jax.nn.relu(max_pool(convolve(images, kernel)) + bias)
 
 
 def _fits_kernels(images: jax.Array, kernel: jax.Array) -> bool:
-    # Their operands have fewer digits than float32.
+    """Return whether our kernels compute this convolution: their operands have fewer digits than float32."""
     settings = jax.config.values["jax_default_matmul_precision"], current_precision.get()
-    return not {"float32", "highest"} & {*settings} and form.applies(images.shape, kernel.shape)
+    has_fewer_digits = not {"float32", "highest"} & {*settings}
+    return has_fewer_digits and applies(images.shape, kernel.shape) and _kernels() is not None
+
+
+@cache
+def _kernels() -> Any:
+    """Return the module of our kernels; None where JAX has no Triton backend of Pallas any more."""
+    try:
+        from glojax.networks.ops.implicit import convolution  # Pallas takes its time
+    except ImportError:
+        return None
+    return convolution
 
 
 def rounded(precision: Precision | None, array: jax.Array) -> jax.Array:
