@@ -7,7 +7,6 @@ Every device runs the same programs on the same chunks of candidates, however ma
 training is bitwise the same with any number of devices of one kind, and no device waits for another.
 """
 
-import contextlib
 import logging
 import math
 import queue
@@ -250,11 +249,6 @@ class DevicePool:
                 _log.warning("%s is too small for our kernels; the library computes convolutions.", self.devices[0])
         return True
 
-    def _prepare(self, chunk_size: ChunkSize) -> None:
-        # Whoever needs the size gets the error again.
-        with contextlib.suppress(Exception):
-            chunk_size.find(self._programs.capacity, self._programs.operators)
-
     def _variant(self, config: TrainingConfig) -> _Variant:
         # The rate comes with each training: configurations that differ in it alone share a compiled program. So does
         # the number of steps where trainings are not compiled one by one.
@@ -275,9 +269,6 @@ class DevicePool:
                 replicas = [replace(replica, conv_lowering=self.conv_lowering) for replica in replicas]
             chunk_size = ChunkSize(replicas[0], self.devices[0], self._given_chunk_size)
             self._variants[config] = _Variant(replicas, chunk_size)
-            if self.devices[0].platform != "cpu":
-                # What trains chunks is compiled while the process does other things; a device waits for it.
-                threading.Thread(target=self._prepare, args=(chunk_size,), daemon=True).start()
         return self._variants[config]
 
 
