@@ -1,4 +1,4 @@
-"""Is glojax right and fast on this machine's GPUs? A table and a record, in at most four minutes, without a network.
+"""Is glojax right and fast on this machine's GPUs? A table and a record, in some minutes, without a network.
 
     make gpu-check
     python -m benchmarks.gpu_check --parts layers steps

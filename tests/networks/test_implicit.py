@@ -132,7 +132,7 @@ def test_what_the_kernels_are_not_made_for_is_left_to_the_library(
     assert not applies(images, kernel)
 
 
-@pytest.mark.parametrize("setting", ["highest", "float32"])
+@pytest.mark.parametrize("setting", ["highest", "float32", "F32_F32_F32", "TF32_TF32_F32_X3"])
 def test_products_of_float32_are_left_to_the_library(setting: str) -> None:
     images, kernel = random_array((2, 4, 4, 16), 0), random_array((3, 3, 16, 16), 1)
 

@@ -97,6 +97,7 @@ class DevicePool:
         self._programs = PoolPrograms(self.task.domain, operators)
         self._lock = threading.Lock()
         self._queued: deque[_Queued] = deque()
+        self._num_sharing = 1
         self._threads: dict[int, threading.Thread] = {}
         self._forget_progress()
 

@@ -18,6 +18,9 @@ from glojax.networks.ops.pooling import max_pool
 
 _Arrays = tuple[jax.Array, ...]
 
+#: JAX's names of precisions in which products on a GPU have operands of fewer digits than float32.
+_FEWER_DIGITS = (None, "default", "high", "tensorfloat32", "bfloat16", "TF32_TF32_F32", "BF16_BF16_F32")
+
 
 def convolve(images: jax.Array, kernel: jax.Array) -> jax.Array:
     """Convolve images [B, H, W, Cin] with a kernel [KH, KW, Cin, Cout] of odd sides to [B, H, W, Cout] ("SAME").
@@ -47,8 +50,7 @@ def convolve_pool_relu(images: jax.Array, kernel: jax.Array, bias: jax.Array) ->
 
 def _fits_kernels(images: jax.Array, kernel: jax.Array) -> bool:
     """Return whether our kernels compute this convolution: their operands have fewer digits than float32."""
-    settings = jax.config.values["jax_default_matmul_precision"], current_precision.get()
-    has_fewer_digits = not {"float32", "highest"} & {*settings}
+    has_fewer_digits = jax.config.values["jax_default_matmul_precision"] in _FEWER_DIGITS
     return has_fewer_digits and applies(images.shape, kernel.shape) and _kernels() is not None
 
 
