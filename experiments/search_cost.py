@@ -1,0 +1,225 @@
+"""What a search for shapes costs, against the paper's fitness.
+
+python -m experiments.search_cost
+
+The paper has nothing of the kind: its fitness is the accuracy of one training at one learning rate.
+
+Ours: the same strategy, with the same losses to begin with, ends with the paper's fitness after 480 candidates, and the
+test accuracy of its best loss, at the rate it was found at, is the mark (12 fresh seeds). The cost of a search for
+shapes is the candidate-steps until the best loss so far, at the rate it was found at, reaches the mark by as many fresh
+seeds.
+
+Time: about two minutes for each pair of searches on two cores.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from experiments import script
+from experiments.records import Records, record_of, write_record
+from experiments.report import NOT_RUN, Report, table
+from experiments.shape_search import TASKS
+from experiments.tasks import OpenTask, open_task
+from glojax.evaluation import FitnessRule, Rule, evaluate, shape_of
+from glojax.expressions import LossTree
+from glojax.files import user_cache
+from glojax.losses import CATALOG, PUBLISHED
+from glojax.search.loop import Search
+from glojax.search.rates import RIVAL, race, sweep
+from glojax.strategies import Constraint, NewShapes, ShapeSearch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(script.Options):
+    """Options of the searches."""
+
+    dataset: str = "digits"
+    """Data set: digits (built in), mnist, fashion_mnist, cifar10, or a path that ends in .npz."""
+
+    searches: int = 10
+    """Number of searches of each task, with the seeds from 0 on."""
+
+    tasks: tuple[str, ...] = tuple(TASKS)
+    """The tasks, of: clean, label noise, imbalance, a tenth of the images."""
+
+    steps: int = 300
+    """Steps of a whole training."""
+
+    candidates: int = 480
+    """Candidates of each search."""
+
+    seeds: int = 12
+    """Fresh seeds of the test accuracies."""
+
+
+wanted = script.no_trainings
+
+
+def name_of(options: Options, task: str, seed: int) -> str:
+    """Return the path of a record, below the folder of the results and without suffix."""
+    return f"search_cost/{options.dataset}_{task.replace(' ', '_')}_steps_{options.steps}_seed_{seed}"
+
+
+def search(options: Options) -> None:
+    # All tasks with one seed before the next seed.
+    for seed in range(options.searches):
+        for task in options.tasks:
+            path = options.results / f"{name_of(options, task, seed)}.json"
+            if path.exists():
+                continue
+            folder = user_cache() / "experiments" / name_of(options, task, seed)
+            arguments = ("--dataset", options.dataset, "--steps", str(options.steps), *TASKS[task])
+            opened = open_task(arguments, seed, options.data_dir, options.devices, folder / "trainings.jsonl")
+            started = time.perf_counter()
+            outcome = measured(opened, options.candidates, options.seeds)
+            seconds = time.perf_counter() - started
+            command = (
+                f"python -m experiments.search_cost --searches {seed + 1} --tasks '{task}' --steps {options.steps}"
+            )
+            write_record(path, record_of(command, {"task": list(arguments), "seed": seed, "outcome": outcome}, seconds))
+            print(f"{task}, seed {seed}: {outcome}", flush=True)
+            shutil.rmtree(folder)
+
+
+@dataclass(frozen=True)
+class Leader:
+    """The best loss so far, at the rate that it was found at, and the candidate-steps until it was known."""
+
+    tree: LossTree
+    rate: float
+    fitness: float
+    candidate_steps: int
+
+    def record(self, test: float) -> dict[str, Any]:
+        """Return the leader as a JSON object, with its test score."""
+        others = {name: value for name, value in vars(self).items() if name != "tree"}
+        return {"expression": str(self.tree)} | others | {"test": test}
+
+
+def measured(task: OpenTask, num_candidates: int, num_seeds: int) -> dict[str, Any]:
+    """Return what both searches cost and reach, as a JSON object."""
+    options, evaluator = task.options, task.evaluator()
+    fresh = range(options.seeds_of_rates.stop, options.seeds_of_rates.stop + num_seeds)
+
+    def score(leader: Leader) -> float:
+        rule = FitnessRule(tuple(fresh), (leader.rate,), splits=("validation", "test"))
+        return round(float(np.mean(evaluate(evaluator, [leader.tree], rule)[0].scores("test"))), 6)
+
+    *_, paper = leaders(task, FitnessRule((options.first_seed,)), _has_both, num_candidates)
+    mark = score(paper)
+    rule, sweep_steps = _race(task)
+    tested = []
+    for leader in leaders(task, rule, _new_shapes(task), num_candidates):
+        tested.append(leader.record(score(leader)))
+        if tested[-1]["test"] >= mark:
+            break
+    return {"paper": paper.record(mark), "shape": tested, "sweep_steps": sweep_steps}
+
+
+def leaders(task: OpenTask, rule: Rule, constraint: Constraint, num_candidates: int) -> Iterator[Leader]:
+    """Search, and yield each loss that is better than all before it; then the last one with all candidate-steps."""
+    options = task.options
+    strategy = ShapeSearch(options.genetic, options.seed, initial=_literature(task), constraint=constraint)
+    search = Search(strategy, task.evaluator(rule))
+    best: Leader | None = None
+    steps = seen = 0
+    while seen < num_candidates:
+        search.run(options.genetic.population_size)
+        for one in search.evaluations[seen:]:
+            steps += one.steps
+            if (
+                one.fitness is not None
+                and one.learning_rate is not None
+                and (best is None or one.fitness > best.fitness)
+            ):
+                best = Leader(one.tree, one.learning_rate, one.fitness, steps)
+                yield best
+        if seen == len(search.evaluations):
+            break
+        seen = len(search.evaluations)
+    assert best is not None, "cross-entropy is among the first losses"
+    yield replace(best, candidate_steps=steps)
+
+
+def _race(task: OpenTask) -> tuple[Rule, int]:
+    """Return the rule of the search for shapes, and the candidate-steps that its rate and its bars take."""
+    options, steps = task.options, list[int]()
+    evaluator = task.evaluator(on_training=lambda result: steps.append(int(result.num_steps)))
+    tree = CATALOG[RIVAL]
+    found = sweep(evaluator, {RIVAL: tree}, {RIVAL: options.training.learning_rate}, options.seeds_of_rates)
+    rule, _ = race(
+        evaluator,
+        {tree: found[RIVAL].best.learning_rate},
+        options.seeds_of_search,
+        factors=options.rate_multiples,
+        audit_share=options.audit,
+        num_classes=task.dataset.num_outputs,
+    )
+    return rule, sum(steps)
+
+
+def _has_both(tree: LossTree) -> bool:
+    return tree.uses("x") and tree.uses("y")
+
+
+def _new_shapes(task: OpenTask) -> NewShapes:
+    epsilon = task.options.training.prob_epsilon
+    return NewShapes(partial(shape_of, num_classes=task.dataset.num_outputs, prob_epsilon=epsilon))
+
+
+def _literature(task: OpenTask) -> list[LossTree]:
+    """Return the losses that the search for shapes begins with."""
+    is_new = _new_shapes(task)
+    trees = [*task.options.standard_trees.values(), *(CATALOG[name] for name in PUBLISHED)]
+    return [tree for tree in trees if tree.size <= task.options.genetic.size_limit and is_new(tree)]
+
+
+def report(options: Options, records: Records) -> Report:
+    rows = []
+    for task in options.tasks:
+        found = [records.search(name_of(options, task, seed)) for seed in range(options.searches)]
+        outcomes = [one["outcome"] for one in found if one is not None]
+        rows.append((task, *(_cells(outcomes) if outcomes else (0, *[NOT_RUN] * 7))))
+    header = (
+        *("task", "searches", "paper's fitness: candidate-steps", "test", "shape: candidate-steps to the same"),
+        *("share of the paper's", "with the sweep", "test", "reached by"),
+    )
+    return Report(
+        f"Medians over the searches; {options.steps} steps a training.\n\n{table(header, rows)}\n"
+        "Test: mean accuracy (balanced accuracy with imbalance) of the best loss at the rate it was found at. With the "
+        "sweep: the candidate-steps for cross-entropy's best rate and the bars of the race are counted, too. Both "
+        "strategies begin with the losses of the literature, take their parents from an archive of all candidates, and "
+        "have the same settings; the paper's fitness makes no candidates one by their fingerprints.\n"
+    )
+
+
+def _cells(outcomes: Sequence[dict[str, Any]]) -> tuple[object, ...]:
+    paper = [one["paper"]["candidate_steps"] for one in outcomes]
+    ends = [one["shape"][-1] for one in outcomes]
+    shape = [one["candidate_steps"] for one in ends]
+    shares = np.divide(shape, paper)
+    with_sweep = np.divide([steps + one["sweep_steps"] for steps, one in zip(shape, outcomes, strict=True)], paper)
+    reached = sum(end["test"] >= one["paper"]["test"] for end, one in zip(ends, outcomes, strict=True))
+    return (
+        len(outcomes),
+        f"{np.median(paper):,.0f}",
+        f"{np.median([one['paper']['test'] for one in outcomes]):.4f}",
+        f"{np.median(shape):,.0f}",
+        f"{np.median(shares):.3f}",
+        f"{np.median(with_sweep):.3f}",
+        f"{np.median([end['test'] for end in ends]):.4f}",
+        f"{reached} of {len(outcomes)}",
+    )
+
+
+main = partial(script.run_script, Options, wanted, report, __doc__, first=search)
+
+
+if __name__ == "__main__":
+    script.start(main)
