@@ -55,12 +55,13 @@ def tune(options: Options) -> None:
         options.name,
         [
             *("python", "-m", "experiments.coefficients", "--seed", seed),
-            *("--generations", generations, "--fitness-steps", steps),
+            *("--generations", generations, "--fitness-steps", steps, "--dataset", options.dataset),
         ],
         [
             *("tune", "--loss", "baikal", "--seed", seed, "--tuning.generations", generations, "--steps", steps),
             # The best ever evaluated is the result, as in the paper.
             *("--finalists", "1", "--finalist-seeds", str(options.FINALIST_SEEDS), "--seeds", "1"),
+            *("--dataset", options.dataset),
         ],
     )
 

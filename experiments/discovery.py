@@ -68,7 +68,7 @@ def search(options: Options) -> None:
     record_search(
         options,
         options.name,
-        ["python", "-m", "experiments.discovery", *arguments, "--fitness-steps", steps],
+        ["python", "-m", "experiments.discovery", *arguments, "--fitness-steps", steps, "--dataset", options.dataset],
         [
             "discover",
             "--preset",
@@ -78,6 +78,8 @@ def search(options: Options) -> None:
             steps,
             "--finalist-seeds",
             str(options.FINALIST_SEEDS),
+            "--dataset",
+            options.dataset,
         ],
     )
 

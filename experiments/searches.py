@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 
 from experiments.records import Records, record_of, write_record
 from experiments.report import mean_and_sd
-from experiments.script import Options
+from experiments.script import CommonOptions, Options
 from glojax.errors import GlojaxError
 from glojax.files import user_cache
 from glojax.search.__main__ import main as search
@@ -89,7 +89,7 @@ def draw_generations(axes: Axes, generations: Sequence[Mapping[str, Any]], field
         axes.plot(numbers, [generation[field] for generation in generations], style, color="0.2", label=label)
 
 
-def record_search(options: Options, name: str, command: Sequence[str], arguments: Sequence[str]) -> None:
+def record_search(options: CommonOptions, name: str, command: Sequence[str], arguments: Sequence[str]) -> None:
     """Run a search to its end, and write its record, unless there is one.
 
     Until then the run directory is in the user's cache folder. A run that was stopped goes on.
@@ -97,8 +97,8 @@ def record_search(options: Options, name: str, command: Sequence[str], arguments
     Args:
         options: Options of the experiment.
         name: The path of the record, below the folder of the results and without suffix.
-        command: The command that makes the record again, without the data set.
-        arguments: Arguments for `python -m glojax.search`, without data set, devices and run directory.
+        command: The command that makes the record again.
+        arguments: Arguments for `python -m glojax.search`, without the data's folder, devices and run directory.
 
     Raises:
         KeyboardInterrupt: The user stopped it.
@@ -107,7 +107,6 @@ def record_search(options: Options, name: str, command: Sequence[str], arguments
     path = options.results / f"{name}.json"
     if path.exists():
         return
-    dataset = ["--dataset", options.dataset]
     data_dir = [f"--data-dir={options.data_dir}"] if options.data_dir else []
     directory = user_cache() / "experiments" / name
     devices = [f"--devices={options.devices}"] if options.devices else []
@@ -116,13 +115,13 @@ def record_search(options: Options, name: str, command: Sequence[str], arguments
     else:
         # A process that was killed before its first file was complete leaves a folder.
         shutil.rmtree(directory, ignore_errors=True)
-        code = search([*arguments, *dataset, *data_dir, *devices, "--run-dir", str(directory)])
+        code = search([*arguments, *data_dir, *devices, "--run-dir", str(directory)])
     if code in _STOPPED:
         raise KeyboardInterrupt
     if code != 0:
         raise GlojaxError(f"The search in {directory} ended with code {code}; see above. To start anew, delete it.")
     fields, seconds = _search_fields(directory)
-    write_record(path, record_of(shlex.join([*command, *dataset]), fields, seconds))
+    write_record(path, record_of(shlex.join(command), fields, seconds))
     shutil.rmtree(directory)
 
 

@@ -68,7 +68,7 @@ def search(options: Options) -> None:
     for seed in range(options.searches):
         for task in options.tasks:
             budget = ("--steps", str(options.steps), "--seeds", str(options.seeds), "--seed", str(seed), "--control")
-            arguments = (*TASKS[task], *budget)
+            arguments = (*TASKS[task], *budget, "--dataset", options.dataset)
             record_search(
                 options, name_of(options, task, seed), ["python", "-m", "glojax.search", *arguments], arguments
             )

@@ -76,6 +76,11 @@ class Comparison:
     losses: list[ComparedLoss]
     welch: list[WelchTest]
 
+    @classmethod
+    def of(cls, losses: Sequence[ComparedLoss]) -> "Comparison":
+        """Test each two losses, which have their scores from the same seeds."""
+        return cls(list(losses), [_welch(first, second) for first, second in combinations(losses, 2)])
+
     def p_value(self, first: str, second: str) -> float | None:
         """Return the p-value of the test between two losses, in either order."""
         return next(test.p_value for test in self.welch if {test.first, test.second} == {first, second})
@@ -104,8 +109,7 @@ def compare(
     require_variables(losses.values(), evaluator.domain)
     rules = [comparison_rule(name, evaluator.config.learning_rate, seeds, learning_rates) for name in losses]
     evaluations = evaluate(evaluator, list(losses.values()), rules)
-    compared = [_compared(name, evaluation) for name, evaluation in zip(losses, evaluations, strict=True)]
-    return Comparison(compared, [_welch(first, second) for first, second in combinations(compared, 2)])
+    return Comparison.of([_compared(name, each) for name, each in zip(losses, evaluations, strict=True)])
 
 
 def require_variables(trees: Iterable[LossTree], domain: Domain = "probability") -> None:

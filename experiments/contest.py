@@ -1,0 +1,278 @@
+"""Losses that were found for a task against all of the literature, and against other ways to spend as many steps.
+
+python -m experiments.contest
+
+The paper compares what it found with cross-entropy at one learning rate, and with nothing else.
+
+Ours: the claim to be tested is that a search of minutes finds, for a given task, a loss that beats cross-entropy and
+every loss of the literature at their own best rates. The table says where it does and where it does not.
+
+Time: on two cores 25 minutes for each task on digits, with its five searches.
+"""
+
+import shutil
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import dacite
+import numpy as np
+
+from experiments import script, shape_search
+from experiments.records import Records, record_of, write_record
+from experiments.report import Report, table
+from experiments.rivals import Entrant, evaluator_of, papers_fitness, taylor, tuned_cross_entropy
+from experiments.searches import record_search
+from experiments.tasks import OpenTask, open_task
+from glojax.errors import ConfigurationError
+from glojax.expressions import LossTree
+from glojax.files import user_cache
+from glojax.losses import CATALOG, PUBLISHED
+from glojax.search.comparison import ComparedLoss, Comparison, compare
+from glojax.search.rates import RIVAL, Sweep, normalised_rate, sweep
+from glojax.search.verdict import Verdict, judge
+
+_DIGITS = ("--dataset", "digits", "--steps", "300")
+_MNIST = ("--dataset", "mnist", "--network", "SmallMLP", "--steps", "2000")
+_ADAM = ("--optimizer", "adam")
+_IMBALANCE = ("--imbalance", "0.01", "--metric", "balanced_accuracy")
+_PAIR = ("--label-noise", "0.4", "--noise-kind", "pair")
+
+#: The options of the command line that make each task. The first two have their searches from `shape_search`.
+TASKS: dict[str, tuple[str, ...]] = {
+    "digits": _DIGITS,
+    "digits, 40 % wrong": (*_DIGITS, "--label-noise", "0.4"),
+    "digits, imbalance 0.01": (*_DIGITS, *_IMBALANCE),
+    "digits, a fiftieth": (*_DIGITS, "--train-fraction", "0.02"),
+    "mnist": _MNIST,
+    "mnist, 40 % wrong": (*_MNIST, "--label-noise", "0.4"),
+    "digits, 40 % wrong, pairs": (*_DIGITS, *_PAIR),
+    "digits, 60 % wrong": (*_DIGITS, "--label-noise", "0.6"),
+    "digits, 20 % wrong": (*_DIGITS, "--label-noise", "0.2"),
+    "digits, Adam": (*_DIGITS, *_ADAM),
+    "digits, 40 % wrong, Adam": (*_DIGITS, "--label-noise", "0.4", *_ADAM),
+    "breast_cancer": ("--dataset", "breast_cancer", "--steps", "300"),
+    "digit_segmentation": ("--dataset", "digit_segmentation"),
+    "mnist, a fiftieth": (*_MNIST, "--train-fraction", "0.02"),
+    "mnist, imbalance 0.01": (*_MNIST, *_IMBALANCE),
+}
+
+#: The seed of wrong labels, rare classes and trainings with which the losses are compared; no search has it.
+SEED = 60
+
+#: The best loss of each kind is compared after a training this many times as long, too.
+LONGER = 4
+
+#: Kinds of losses: those of the literature, and those of each method, whose names have the seed of the search.
+METHODS = ("found", "random", "papers_fitness", "taylor", "tuned_cross_entropy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(script.CommonOptions):
+    """Options of the searches and comparisons."""
+
+    tasks: tuple[str, ...] = ("digits", "digits, 40 % wrong", "digits, imbalance 0.01", "digits, a fiftieth")
+    """The tasks."""
+
+    searches: int = 5
+    """Number of searches of each task, with the seeds from 0 on."""
+
+    rivals: int = 1
+    """Number of searches with each other method."""
+
+    seeds: int = 20
+    """Fresh seeds of the test scores."""
+
+    def __post_init__(self) -> None:
+        for task in self.tasks:
+            if task not in TASKS:
+                raise ConfigurationError(f"Unknown task {task!r}; expected some of {', '.join(map(repr, TASKS))}.")
+
+
+wanted = script.no_trainings
+
+
+def name_of(task: str, seed: int | None = None) -> str:
+    """Return the path of a search's record, or that of the comparison, below the folder of the results."""
+    if seed is not None and task in ("digits", "digits, 40 % wrong"):
+        own = "clean" if task == "digits" else "label noise"
+        return shape_search.name_of(shape_search.Options(), own, seed)
+    words = task.replace(",", "").replace(" %", "").replace(" ", "_")
+    return f"contest/{words}" if seed is None else f"contest/searches/{words}_seed_{seed}"
+
+
+def run(options: Options) -> None:
+    for task in options.tasks:
+        has_files = {"mnist", "cifar10"} & set(TASKS[task])
+        own = options if has_files else replace(options, data_dir=None)
+        for seed in range(options.searches):
+            arguments = (*TASKS[task], "--seeds", "12", "--seed", str(seed), "--control")
+            record_search(own, name_of(task, seed), ("python", "-m", "glojax.search", *arguments), arguments)
+        path = options.results / f"{name_of(task)}.json"
+        if not path.exists():
+            started = time.perf_counter()
+            folder = user_cache() / "experiments" / name_of(task)
+            searches = [search for seed in range(options.searches) if (search := _result(options, task, seed))]
+            outcome = Contest(own, task, folder).outcome(searches)
+            command = f"python -m experiments.contest --tasks '{task}' --searches {options.searches}"
+            fields = {"task": list(TASKS[task]), "seed": SEED, "outcome": outcome}
+            write_record(path, record_of(command, fields, time.perf_counter() - started))
+            shutil.rmtree(folder)
+
+
+def _result(options: Options, task: str, seed: int) -> dict[str, Any] | None:
+    record = Records(options.results).search(name_of(task, seed))
+    return None if record is None else record["outcome"]["result"]
+
+
+class Contest:
+    """The comparison of all losses for a task, each at its own best rate."""
+
+    def __init__(self, options: Options, task: str, folder: Path):
+        self._options, self._task, self._folder = options, task, folder
+        self._opened = self._open(SEED)
+
+    def outcome(self, searches: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Compare what searches found with all others, as a JSON object."""
+        steps = self._opened.options.training.num_steps
+        start = self._opened.options.training.learning_rate
+        rival = Entrant(CATALOG[RIVAL], start)
+        rate = self._sweep({RIVAL: rival}, steps)[RIVAL].best.learning_rate
+        literature = [name for name, one in PUBLISHED.items() if one.domain == "probability" and name != RIVAL]
+        entrants = {RIVAL: rival} | {name: self._start(CATALOG[name], rate) for name in literature}
+        for seed, result in enumerate(searches):
+            for name, part in ((f"found_{seed}", result), (f"random_{seed}", result["control"])):
+                entrants[name] = Entrant(LossTree.parse(part["expression"]), part["learning_rate"])
+        budget = int(np.median([result["search"]["candidate_steps"] for result in searches]))
+        for seed in range(self._options.rivals):
+            opened = self._open(seed)
+            entrants[f"papers_fitness_{seed}"] = self._start(papers_fitness(opened, budget).tree, rate)
+            entrants[f"taylor_{seed}"] = self._start(taylor(opened, budget).tree, rate)
+            entrants[f"tuned_cross_entropy_{seed}"] = tuned_cross_entropy(opened, budget, rate)
+        sweeps = self._sweep(entrants, steps)
+        best = {kind: max(names, key=lambda name: sweeps[name].fitness) for kind, names in kinds(entrants).items()}
+        longer = {
+            name: replace(entrants[name], rate=sweeps[name].best.learning_rate) for name in (RIVAL, *best.values())
+        }
+        return {
+            "budget": budget,
+            "best": best,
+            "weight_decay": {name: one.weight_decay for name, one in entrants.items() if one.weight_decay},
+            "losses": self._compared(entrants, sweeps, steps),
+            "longer_steps": LONGER * steps,
+            "longer": self._compared(longer, self._sweep(longer, LONGER * steps), LONGER * steps),
+        }
+
+    def _open(self, seed: int) -> OpenTask:
+        options, journal = self._options, self._folder / f"trainings_{seed}.jsonl"
+        return open_task(TASKS[self._task], seed, options.data_dir, options.devices, journal)
+
+    def _start(self, tree: LossTree, rate: float) -> Entrant:
+        config = self._opened.options.training
+        return Entrant(tree, normalised_rate(rate, tree, self._opened.dataset.num_outputs, config))
+
+    def _sweep(self, entrants: Mapping[str, Entrant], steps: int) -> dict[str, Sweep]:
+        """Find the best rate of each loss, after trainings of so many steps."""
+        found: dict[str, Sweep] = {}
+        for decay, own in _by_decay(entrants).items():
+            evaluator = evaluator_of(self._opened, decay, num_steps=steps)
+            trees, starts = ({name: getattr(one, part) for name, one in own.items()} for part in ("tree", "rate"))
+            found |= sweep(evaluator, trees, starts, self._opened.options.seeds_of_rates)
+        return {name: found[name] for name in entrants}
+
+    def _compared(
+        self, entrants: Mapping[str, Entrant], sweeps: Mapping[str, Sweep], steps: int
+    ) -> list[dict[str, Any]]:
+        """Train each loss at its best rate with fresh seeds; return its scores."""
+        first = self._opened.options.seeds_of_rates.stop
+        losses: dict[str, ComparedLoss] = {}
+        for decay, own in _by_decay(entrants).items():
+            evaluator = evaluator_of(self._opened, decay, num_steps=steps)
+            rates = {name: [sweeps[name].best.learning_rate] for name in own}
+            trees = {name: one.tree for name, one in own.items()}
+            seeds = range(first, first + self._options.seeds)
+            losses |= {one.name: one for one in compare(trees, evaluator, seeds, learning_rates=rates).losses}
+        return [asdict(losses[name]) for name in entrants]
+
+
+def _by_decay(entrants: Mapping[str, Entrant]) -> dict[float, dict[str, Entrant]]:
+    """Return the losses by their weight decay, each of which is compiled on its own."""
+    found: dict[float, dict[str, Entrant]] = {}
+    for name, one in entrants.items():
+        found.setdefault(one.weight_decay, {})[name] = one
+    return found
+
+
+def kinds(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return the names of losses other than cross-entropy, by kind."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        if name != RIVAL:
+            kind = next((method for method in METHODS if name.startswith(f"{method}_")), "literature")
+            found.setdefault(kind, []).append(name)
+    return found
+
+
+def verdicts(outcome: Mapping[str, Any], part: str = "losses") -> dict[str, Verdict]:
+    """Return the verdict on the best found loss against each other loss, corrected for their number."""
+    comparison = Comparison.of([dacite.from_dict(ComparedLoss, one) for one in outcome[part]])
+    others = [one.name for one in comparison.losses if not one.name.startswith("found_")]
+    return {one.against: one for one in judge(comparison, outcome["best"]["found"], others, "score")}
+
+
+def report(options: Options, records: Records) -> Report:
+    done = {task: record for task in TASKS if (record := records.search(name_of(task))) is not None}
+    parts = [_section(task, record["outcome"]) for task, record in done.items()]
+    missing = [task for task in TASKS if task not in done]
+    parts.append(f"Not yet run: {'; '.join(missing) or 'none'}.")
+    return Report("\n".join(parts) + "\n")
+
+
+def _section(task: str, outcome: Mapping[str, Any]) -> str:
+    """Return the table of a task."""
+    judged, longer = verdicts(outcome), verdicts(outcome, "longer")
+    by_name = {one["name"]: one for one in outcome["losses"]}
+    after = {one["name"]: one for one in outcome["longer"]}
+    rows = [
+        (
+            name,
+            f"`{by_name[name]['expression']}`",
+            f"{by_name[name]['learning_rate']:.3g}",
+            f"{by_name[name]['test']['mean']:.4f}",
+            _against(judged.get(name)),
+            f"{after[name]['test']['mean']:.4f}",
+            _against(longer.get(name)),
+        )
+        for name in (RIVAL, *outcome["best"].values())
+    ]
+    found = [by_name[name]["test"]["mean"] for name in kinds(by_name)["found"]]
+    over = np.array(found) - by_name[RIVAL]["test"]["mean"]
+    beaten = [name for name in kinds(by_name)["literature"] if judged[name].better]
+    header = (
+        *("loss", "f(x, y)", "rate", "test", "found minus this (95 % interval, corrected p)"),
+        *("test, four times the steps", "found minus this"),
+    )
+    return (
+        f"### {task}\n\n{table(header, rows)}\n"
+        f"Over cross-entropy, mean of {len(found)} searches: {over.mean():+.4f}, better in "
+        f"{(over > 0).sum()}. The best found loss beats {len(beaten)} of {len(kinds(by_name)['literature'])} losses of "
+        f"the literature significantly. {outcome['budget']:,} candidate-steps each.\n"
+    )
+
+
+def _against(verdict: Verdict | None) -> str:
+    if verdict is None or verdict.difference is None or verdict.interval is None:
+        return ""
+    low, high = verdict.interval
+    p = "" if verdict.p is None else f", p = {verdict.p:.2g}"
+    return f"{verdict.difference:+.4f} ({low:+.4f} to {high:+.4f}{p})"
+
+
+main = partial(script.run_script, Options, wanted, report, __doc__, first=run)
+
+
+if __name__ == "__main__":
+    script.start(main)
