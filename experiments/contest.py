@@ -22,17 +22,18 @@ import dacite
 import numpy as np
 
 from experiments import script, shape_search
+from experiments.entrants import Entrant, compared, swept
 from experiments.records import Records, record_of, write_record
-from experiments.report import Report, table
-from experiments.rivals import Entrant, evaluator_of, papers_fitness, taylor, tuned_cross_entropy
+from experiments.report import Report, table, verdict_in_words
+from experiments.rivals import papers_fitness, taylor, tuned_cross_entropy
 from experiments.searches import record_search
 from experiments.tasks import OpenTask, open_task
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 from glojax.files import user_cache
 from glojax.losses import CATALOG, PUBLISHED
-from glojax.search.comparison import ComparedLoss, Comparison, compare
-from glojax.search.rates import RIVAL, Sweep, normalised_rate, sweep
+from glojax.search.comparison import ComparedLoss, Comparison
+from glojax.search.rates import RIVAL, Sweep, normalised_rate
 from glojax.search.verdict import Verdict, judge
 
 _DIGITS = ("--dataset", "digits", "--steps", "300")
@@ -140,7 +141,7 @@ class Contest:
         steps = self._opened.options.training.num_steps
         start = self._opened.options.training.learning_rate
         rival = Entrant(CATALOG[RIVAL], start)
-        rate = self._sweep({RIVAL: rival}, steps)[RIVAL].best.learning_rate
+        rate = swept(self._opened, {RIVAL: rival}, steps)[RIVAL].best.learning_rate
         literature = [name for name, one in PUBLISHED.items() if one.domain == "probability" and name != RIVAL]
         entrants = {RIVAL: rival} | {name: self._start(CATALOG[name], rate) for name in literature}
         for seed, result in enumerate(searches):
@@ -152,7 +153,7 @@ class Contest:
             entrants[f"papers_fitness_{seed}"] = self._start(papers_fitness(opened, budget).tree, rate)
             entrants[f"taylor_{seed}"] = self._start(taylor(opened, budget).tree, rate)
             entrants[f"tuned_cross_entropy_{seed}"] = tuned_cross_entropy(opened, budget, rate)
-        sweeps = self._sweep(entrants, steps)
+        sweeps = swept(self._opened, entrants, steps)
         best = {kind: max(names, key=lambda name: sweeps[name].fitness) for kind, names in kinds(entrants).items()}
         longer = {
             name: replace(entrants[name], rate=sweeps[name].best.learning_rate) for name in (RIVAL, *best.values())
@@ -163,7 +164,7 @@ class Contest:
             "weight_decay": {name: one.weight_decay for name, one in entrants.items() if one.weight_decay},
             "losses": self._compared(entrants, sweeps, steps),
             "longer_steps": LONGER * steps,
-            "longer": self._compared(longer, self._sweep(longer, LONGER * steps), LONGER * steps),
+            "longer": self._compared(longer, swept(self._opened, longer, LONGER * steps), LONGER * steps),
         }
 
     def _open(self, seed: int) -> OpenTask:
@@ -174,36 +175,10 @@ class Contest:
         config = self._opened.options.training
         return Entrant(tree, normalised_rate(rate, tree, self._opened.dataset.num_outputs, config))
 
-    def _sweep(self, entrants: Mapping[str, Entrant], steps: int) -> dict[str, Sweep]:
-        """Find the best rate of each loss, after trainings of so many steps."""
-        found: dict[str, Sweep] = {}
-        for decay, own in _by_decay(entrants).items():
-            evaluator = evaluator_of(self._opened, decay, num_steps=steps)
-            trees, starts = ({name: getattr(one, part) for name, one in own.items()} for part in ("tree", "rate"))
-            found |= sweep(evaluator, trees, starts, self._opened.options.seeds_of_rates)
-        return {name: found[name] for name in entrants}
-
     def _compared(
         self, entrants: Mapping[str, Entrant], sweeps: Mapping[str, Sweep], steps: int
     ) -> list[dict[str, Any]]:
-        """Train each loss at its best rate with fresh seeds; return its scores."""
-        first = self._opened.options.seeds_of_rates.stop
-        losses: dict[str, ComparedLoss] = {}
-        for decay, own in _by_decay(entrants).items():
-            evaluator = evaluator_of(self._opened, decay, num_steps=steps)
-            rates = {name: [sweeps[name].best.learning_rate] for name in own}
-            trees = {name: one.tree for name, one in own.items()}
-            seeds = range(first, first + self._options.seeds)
-            losses |= {one.name: one for one in compare(trees, evaluator, seeds, learning_rates=rates).losses}
-        return [asdict(losses[name]) for name in entrants]
-
-
-def _by_decay(entrants: Mapping[str, Entrant]) -> dict[float, dict[str, Entrant]]:
-    """Return the losses by their weight decay, each of which is compiled on its own."""
-    found: dict[float, dict[str, Entrant]] = {}
-    for name, one in entrants.items():
-        found.setdefault(one.weight_decay, {})[name] = one
-    return found
+        return [asdict(one) for one in compared(self._opened, entrants, sweeps, steps, self._options.seeds)]
 
 
 def kinds(names: Iterable[str]) -> dict[str, list[str]]:
@@ -242,9 +217,9 @@ def _section(task: str, outcome: Mapping[str, Any]) -> str:
             f"`{by_name[name]['expression']}`",
             f"{by_name[name]['learning_rate']:.3g}",
             f"{by_name[name]['test']['mean']:.4f}",
-            _against(judged.get(name)),
+            verdict_in_words(judged.get(name)),
             f"{after[name]['test']['mean']:.4f}",
-            _against(longer.get(name)),
+            verdict_in_words(longer.get(name)),
         )
         for name in (RIVAL, *outcome["best"].values())
     ]
@@ -261,14 +236,6 @@ def _section(task: str, outcome: Mapping[str, Any]) -> str:
         f"{(over > 0).sum()}. The best found loss beats {len(beaten)} of {len(kinds(by_name)['literature'])} losses of "
         f"the literature significantly. {outcome['budget']:,} candidate-steps each.\n"
     )
-
-
-def _against(verdict: Verdict | None) -> str:
-    if verdict is None or verdict.difference is None or verdict.interval is None:
-        return ""
-    low, high = verdict.interval
-    p = "" if verdict.p is None else f", p = {verdict.p:.2g}"
-    return f"{verdict.difference:+.4f} ({low:+.4f} to {high:+.4f}{p})"
 
 
 main = partial(script.run_script, Options, wanted, report, __doc__, first=run)

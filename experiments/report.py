@@ -10,6 +10,7 @@ from scipy import stats
 from experiments.records import Records
 from experiments.style import LABELS
 from experiments.trainings import Training
+from glojax.search.verdict import Verdict
 
 #: The cell of a table without a record.
 NOT_RUN = "not yet run"
@@ -86,3 +87,12 @@ def p_in_words(first: Sequence[float], second: Sequence[float]) -> str:
         return NOT_RUN
     p_value = welch_p(first, second)
     return "needs two seeds" if p_value is None else f"{p_value:.2g}"
+
+
+def verdict_in_words(verdict: Verdict | None) -> str:
+    """Return the difference with its interval and p-value as the cell of a table; empty if there is none."""
+    if verdict is None or verdict.difference is None or verdict.interval is None:
+        return ""
+    low, high = verdict.interval
+    p_value = "" if verdict.p is None else f", p = {verdict.p:.2g}"
+    return f"{verdict.difference:+.4f} ({low:+.4f} to {high:+.4f}{p_value})"

@@ -2,54 +2,22 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import optax
 
+from experiments.entrants import Entrant, evaluator_of
 from experiments.tasks import OpenTask
-from glojax.errors import ConfigurationError
-from glojax.evaluation import FITNESS_SPLIT, FitnessRule, PoolEvaluator, evaluate
+from glojax.evaluation import FITNESS_SPLIT, FitnessRule, evaluate
 from glojax.expressions import LossTree
 from glojax.search.finalists import halve, trained
 from glojax.search.loop import Search
 from glojax.strategies import GenerationalSearch, GeneticConfig, Strategy, TaylorConfig, TaylorSearch
-from glojax.training import Optimizer
-from glojax.training.optimizer import PLAIN_SGD
 
 #: Weight decays that a tuned cross-entropy is tried with.
 WEIGHT_DECAYS = (0.0, 0.0001, 0.0003, 0.001, 0.003, 0.01)
 
 #: Losses of a search that are trained again with fresh seeds.
 NUM_FINALISTS = 16
-
-
-@dataclass(frozen=True)
-class Entrant:
-    """A loss that is compared, the learning rate where the sweep for its best one starts, and its weight decay."""
-
-    tree: LossTree
-    rate: float
-    weight_decay: float = 0.0
-
-
-def sgd_with_decay(learning_rate: Any, weight_decay: float) -> optax.GradientTransformation:
-    """Return plain SGD with weight decay of all parameters."""
-    return optax.chain(optax.add_decayed_weights(weight_decay), optax.sgd(learning_rate))
-
-
-def evaluator_of(task: OpenTask, weight_decay: float, **changes: Any) -> PoolEvaluator:
-    """Return an evaluator for trainings with weight decay of all parameters; for Adam, this is AdamW."""
-    if weight_decay == 0:
-        return task.evaluator(**changes)
-    optimizer = task.options.training.optimizer
-    if optimizer == Optimizer("adam"):
-        return task.evaluator(optimizer=Optimizer.of("adamw", weight_decay=weight_decay), **changes)
-    if optimizer == PLAIN_SGD:
-        decayed = Optimizer.of(f"{__name__}:sgd_with_decay", weight_decay=weight_decay)
-        return task.evaluator(optimizer=decayed, **changes)
-    raise ConfigurationError(f"Cross-entropy is tuned for adam and sgd; {optimizer} has no weight decay here.")
 
 
 def papers_fitness(task: OpenTask, num_steps: int) -> Entrant:

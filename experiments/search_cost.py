@@ -113,9 +113,9 @@ def measured(task: OpenTask, num_candidates: int, num_seeds: int) -> dict[str, A
 
     *_, paper = leaders(task, FitnessRule((options.first_seed,)), _has_both, num_candidates)
     mark = score(paper)
-    rule, sweep_steps = _race(task)
+    rule, sweep_steps = race_of(task)
     tested = []
-    for leader in leaders(task, rule, _new_shapes(task), num_candidates):
+    for leader in leaders(task, rule, new_shapes(task), num_candidates):
         tested.append(leader.record(score(leader)))
         if tested[-1]["test"] >= mark:
             break
@@ -125,7 +125,7 @@ def measured(task: OpenTask, num_candidates: int, num_seeds: int) -> dict[str, A
 def leaders(task: OpenTask, rule: Rule, constraint: Constraint, num_candidates: int) -> Iterator[Leader]:
     """Search, and yield each loss that is better than all before it; then the last one with all candidate-steps."""
     options = task.options
-    strategy = ShapeSearch(options.genetic, options.seed, initial=_literature(task), constraint=constraint)
+    strategy = ShapeSearch(options.genetic, options.seed, initial=literature(task), constraint=constraint)
     search = Search(strategy, task.evaluator(rule))
     best: Leader | None = None
     steps = seen = 0
@@ -147,7 +147,7 @@ def leaders(task: OpenTask, rule: Rule, constraint: Constraint, num_candidates: 
     yield replace(best, candidate_steps=steps)
 
 
-def _race(task: OpenTask) -> tuple[Rule, int]:
+def race_of(task: OpenTask) -> tuple[Rule, int]:
     """Return the rule of the search for shapes, and the candidate-steps that its rate and its bars take."""
     options, steps = task.options, list[int]()
     evaluator = task.evaluator(on_training=lambda result: steps.append(int(result.num_steps)))
@@ -168,14 +168,15 @@ def _has_both(tree: LossTree) -> bool:
     return tree.uses("x") and tree.uses("y")
 
 
-def _new_shapes(task: OpenTask) -> NewShapes:
+def new_shapes(task: OpenTask) -> NewShapes:
+    """Return the constraint of the search for shapes."""
     epsilon = task.options.training.prob_epsilon
     return NewShapes(partial(shape_of, num_classes=task.dataset.num_outputs, prob_epsilon=epsilon))
 
 
-def _literature(task: OpenTask) -> list[LossTree]:
+def literature(task: OpenTask) -> list[LossTree]:
     """Return the losses that the search for shapes begins with."""
-    is_new = _new_shapes(task)
+    is_new = new_shapes(task)
     trees = [*task.options.standard_trees.values(), *(CATALOG[name] for name in PUBLISHED)]
     return [tree for tree in trees if tree.size <= task.options.genetic.size_limit and is_new(tree)]
 
