@@ -35,7 +35,7 @@ def train_all(
         trainings: The trainings, each once.
         records: Takes the records.
         data_dir: Folder with the data set's files; None for the cache.
-        devices: Each does one training at a time.
+        devices: Each does one training at a time or, unless it is a CPU, many of one kind.
         console: Shows the progress.
 
     Raises:

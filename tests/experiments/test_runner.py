@@ -3,7 +3,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,9 +104,9 @@ def test_an_interrupted_training_is_saved_and_goes_on_to_the_same_record(
 ) -> None:
     measure = curves._measure
 
-    def interrupt(training: Training, trainer: Train, state: TrainState, progress: Progress) -> None:
-        measure(training, trainer, state, progress)
-        if progress.step == 500:
+    def interrupt(progresses: Mapping[Training, Progress], trainer: Train, state: TrainState) -> None:
+        measure(progresses, trainer, state)
+        if progresses[TRAINING].step == 500:
             os.kill(os.getpid(), signal.SIGINT)
             # On a busy machine the training could be at its end before the main thread handles the signal.
             time.sleep(2)

@@ -30,7 +30,7 @@ def train_block(
         seeds = [training.seed for training in trainings]
         # On a CPU, whose trainings are compiled with their number of steps, without a vmap.
         if chunk_size > 1 or (num_steps != train.config.num_steps).any():
-            keys = jax.random.key(seeds[0]) if train.shares_batches else _keys(seeds)
+            keys = jax.random.key(seeds[0]) if train.shares_batches else keys_of(seeds)
             train_in_segments(train, programs, keys, rates, chunk_size, num_steps=num_steps, on_results=deliver)
             return
         programs, key, rates = jax.device_put((programs, jax.random.key(seeds[0]), rates), device)
@@ -38,7 +38,7 @@ def train_block(
         deliver(range(len(trainings)), result)
 
 
-def _keys(seeds: Sequence[int]) -> jax.Array:
+def keys_of(seeds: Sequence[int]) -> jax.Array:
     """Return the keys of seeds, without compiling anything for their number."""
     data = np.stack([np.asarray(jax.random.key_data(jax.random.key(seed))) for seed in seeds])
     keys: jax.Array = jax.random.wrap_key_data(jax.numpy.asarray(data))

@@ -200,10 +200,10 @@ def _begin(train: Train, keys: jax.Array, chunk_size: int) -> TrainState:
 
 #: XLA would try its own products of matrices against the library's on a GPU, which takes several seconds and wins
 #: nothing: populations of the shipped networks train as fast without.
-_OPTIONS = {"xla_gpu_enable_triton_gemm": False}
+COMPILER_OPTIONS = {"xla_gpu_enable_triton_gemm": False}
 
-_advance = jax.jit(Train.advance, donate_argnames="state", compiler_options=_OPTIONS)
-_finish = jax.jit(Train.finish, compiler_options=_OPTIONS)
+_advance = jax.jit(Train.advance, donate_argnames="state", compiler_options=COMPILER_OPTIONS)
+_finish = jax.jit(Train.finish, compiler_options=COMPILER_OPTIONS)
 
 
 @partial(jax.jit, donate_argnames="target")

@@ -135,7 +135,9 @@ class Train:
         return TrainResult(scores, finite, state.num_steps, state.curve)
 
     def predict(self, state: TrainState, split: str) -> jax.Array:
-        """Return y for a split's inputs under one candidate's network, in evaluation: class probabilities [N, C]."""
+        """Return y for a split's inputs, in evaluation: class probabilities [N, C], or [K, N, C] of K candidates."""
+        if state.finite.ndim:
+            return jax.vmap(partial(self.predict, split=split))(state)
         return self.task.predictions(self._outputs(state, split))
 
     def score(self, state: TrainState, split: str) -> jax.Array:
