@@ -104,8 +104,8 @@ def training_record(training: Training, dataset: Dataset, outcome: Mapping[str, 
         dataset: Its data.
         outcome: The accuracies on `validation` and `test` after `steps`; whether it stayed `finite`, and for how many
             steps (`num_steps`); and the `histogram` of the test set's probabilities, or None.
-        seconds: Wall time, compilation and measurements included; in a population since the result before, and in one of
-            curves an equal share of its time.
+        seconds: Wall time, compilation and measurements included; in a population since the result before, in one
+            of curves an equal share of its time.
     """
     fields = {
         "training": asdict(training),
