@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from functools import partial
 from operator import itemgetter
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -132,18 +133,14 @@ def _train(
     started = saved = time.perf_counter()
     train = jax.device_put(population.train, device)
     paths = {training: checkpoint_path(training, population.dataset.fingerprint) for training in trainings}
-    found = {training: restore(path, train, jax.random.key(0), device) for training, path in paths.items()}
-    progress_of = {training: each[1] if each else Progress() for training, each in found.items()}
-    first = trainings[0]
-    step = progress_of[first].step
-    progresses = {training: progress for training, progress in progress_of.items() if progress.step == step}
+    states, progresses = _restored(paths, train, device)
     before = {training: progress.seconds for training, progress in progresses.items()}
+    first, step = next((training, progress.step) for training, progress in progresses.items())
     # The last one fills the rows of the program.
     rows = [*progresses, *[[*progresses][-1]] * (size - len(progresses))]
     programs, keys, rates = jax.device_put(_arguments(train, rows), device)
-    states = [each[0] for each in map(found.get, rows) if each]
-    del found
-    state = _stacked(states) if states else _begin(train, keys)
+    state = _stacked([states[training] for training in rows]) if step else _begin(train, keys)
+    del states
     segment = SEGMENT_STEPS if device.platform == "cpu" else ACCELERATOR_SEGMENT_STEPS
     while step < first.steps:
         last = min(step + segment, next(each for each in first.stops if each > step))
@@ -166,6 +163,17 @@ def _train(
         if stopped:
             break
     return progresses
+
+
+def _restored(
+    paths: Mapping[Training, Path], train: Train, device: jax.Device
+) -> tuple[dict[Training, TrainState], dict[Training, Progress]]:
+    """Return what was saved of those trainings that have come as far as the first one; no states at the beginning."""
+    found = {training: restore(path, train, jax.random.key(0), device) for training, path in paths.items()}
+    progresses = {training: each[1] if each else Progress() for training, each in found.items()}
+    step = next(iter(progresses.values())).step
+    states = {training: each[0] for training, each in found.items() if each}
+    return states, {training: progress for training, progress in progresses.items() if progress.step == step}
 
 
 def _arguments(train: Train, trainings: Sequence[Training]) -> tuple[LossProgram, jax.Array, np.ndarray]:
