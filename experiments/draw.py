@@ -34,6 +34,7 @@ SCRIPTS = (
     "coefficients",
     "taylor_losses",
     "shape_search",
+    "precision_ranking",
 )
 
 INTRODUCTION = """\

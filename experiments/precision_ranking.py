@@ -15,7 +15,11 @@ On a CPU, bf16 rounds the operands of convolutions alone, and tf32 is float32, s
 products of dense layers are computed in both, too. The name of a record does not say where it was made, so the records
 of a GPU need a folder of their own.
 
-Time: about six minutes on two cores.
+Ours: on a CPU, with 30 losses on digits, Spearman's rho of bf16 against float32 is 0.991 with the same seeds and 0.956
+with others, where other seeds alone leave 0.953: bf16 changes the order less than they do. The losses differ widely,
+which makes each rho high. There is no record of a GPU.
+
+Time: about four minutes on two cores.
 """
 
 import shlex

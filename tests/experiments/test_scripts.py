@@ -51,7 +51,7 @@ def run(name: str, arguments: list[str], results: Path) -> int:
 
 
 def test_every_script_is_tried() -> None:
-    assert {*ARGUMENTS, *SEARCHES, "binary_loss", "loss_surfaces", "shape_search"} == set(SCRIPTS)
+    assert {*ARGUMENTS, *SEARCHES, "binary_loss", "loss_surfaces", "shape_search", "precision_ranking"} == set(SCRIPTS)
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
