@@ -18,7 +18,7 @@ from rich.console import Console
 
 from experiments import curves, populations
 from experiments.checkpoints import Progress, checkpoint_path, save
-from experiments.populations import populations_of
+from experiments.populations import populations_of, size_on
 from experiments.records import Records
 from experiments.runner import train_all
 from experiments.trainings import Training
@@ -239,11 +239,12 @@ def test_on_a_cpu_each_training_is_alone() -> None:
 def test_on_a_large_gpu_the_convolutions_of_a_population_are_kernels_of_our_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    gpu = SimpleNamespace(platform="gpu", device_kind="NVIDIA H200", compute_capability="9.0")
+    gpu: Any = SimpleNamespace(platform="gpu", device_kind="NVIDIA H200", compute_capability="9.0")
     monkeypatch.setitem(NETWORKS, "DigitsCNN", DigitsCNN)
     monkeypatch.setattr(populations, "size_on", lambda device, train: WIDTH)
     monkeypatch.setattr(populations, "chosen_lowering", lambda train, device: default_lowering(gpu))
     (population,) = populations_of(dict.fromkeys(MIXED[:WIDTH], DIGITS), training_devices(1))
+    assert size_on(gpu, population.train) >= 64
     programs, keys, rates = curves._arguments(population.train, population.trainings)
     state = jax.eval_shape(population.train.begin, keys)
     with use_abstract_mesh(AbstractMesh((1,), ("device",), abstract_device=AbstractDevice("NVIDIA H200", 132, "cuda"))):
