@@ -34,6 +34,10 @@ SCRIPTS = (
     "coefficients",
     "taylor_losses",
     "shape_search",
+    "search_cost",
+    "strategy_settings",
+    "longer_verdict",
+    "contest",
     "precision_ranking",
 )
 

@@ -26,7 +26,7 @@ from experiments.records import Records, record_of, write_record
 from experiments.report import NOT_RUN, Report, table
 from experiments.shape_search import TASKS
 from experiments.tasks import OpenTask, open_task
-from glojax.evaluation import FitnessRule, Rule, evaluate, shape_of
+from glojax.evaluation import FitnessRule, RaceRule, Rule, evaluate, shape_of
 from glojax.expressions import LossTree
 from glojax.files import user_cache
 from glojax.losses import CATALOG, PUBLISHED
@@ -147,7 +147,7 @@ def leaders(task: OpenTask, rule: Rule, constraint: Constraint, num_candidates: 
     yield replace(best, candidate_steps=steps)
 
 
-def race_of(task: OpenTask) -> tuple[Rule, int]:
+def race_of(task: OpenTask) -> tuple[RaceRule, int]:
     """Return the rule of the search for shapes, and the candidate-steps that its rate and its bars take."""
     options, steps = task.options, list[int]()
     evaluator = task.evaluator(on_training=lambda result: steps.append(int(result.num_steps)))

@@ -1,0 +1,139 @@
+"""Found losses against the literature and other methods: real searches and trainings on digits, tiny ones."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import contest, longer_verdict, rivals
+from experiments.contest import METHODS, kinds, name_of, verdicts
+from experiments.entrants import Entrant, compared, evaluator_of, swept
+from experiments.records import Records, write_record
+from experiments.tasks import OpenTask, open_task
+from glojax.errors import ConfigurationError
+from glojax.expressions import LossTree
+from glojax.losses import CATALOG, PUBLISHED
+from glojax.networks import NETWORKS
+from tests.linear_network import LinearNetwork
+
+TINY = ("--dataset", "digits", "--steps", "5", "--rate-seeds", "2", "--finalist-seeds", "2")
+
+#: What a search leaves in its record, as far as it is read.
+RESULT = {
+    "expression": "x * sqrt(y)",
+    "learning_rate": 0.5,
+    "control": {"expression": "x * y", "learning_rate": 1.0},
+    "search": {"candidates": 480, "candidate_steps": 100},
+    "comparison": [
+        {
+            **{"name": name, "expression": "x * y", "learning_rate": 0.1, "non_finite": 0, "tried": []},
+            **{split: {"mean": 0.5, "sd": 0.1, "values": [0.4, 0.6]} for split in ("validation", "test")},
+        }
+        for name in ("tuned", "cross_entropy", "baikal", "baikal_cma")
+    ],
+}
+
+
+@pytest.fixture(autouse=True)
+def linear_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Instead of the network of the digits; it compiles fast."""
+    monkeypatch.setitem(NETWORKS, "DigitsCNN", LinearNetwork)
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> OpenTask:
+    return open_task(TINY, 3, None, 1, tmp_path / "trainings.jsonl")
+
+
+def write_search(results: Path, name: str) -> None:
+    write_record(results / f"{name}.json", {"format": 1, "outcome": {"result": RESULT}})
+
+
+def test_a_contest_compares_every_method_with_the_literature(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(contest, "TASKS", {"tiny": TINY})
+    monkeypatch.setattr(rivals, "WEIGHT_DECAYS", (0.0, 0.01))
+    literature = {name: PUBLISHED[name] for name in ("cross_entropy", "baikal_cma", "focal", "squared_error")}
+    monkeypatch.setattr(contest, "PUBLISHED", literature)
+    write_search(tmp_path, name_of("tiny", 0))
+    arguments = ["--tasks", "tiny", "--searches", "1", "--seeds", "2", "--devices", "1", "--results", str(tmp_path)]
+    assert contest.main(arguments) == 0
+    assert "### tiny" in capsys.readouterr().out
+    record = Records(tmp_path).search(name_of("tiny"))
+    assert record is not None
+    outcome = record["outcome"]
+    by_kind = kinds(loss["name"] for loss in outcome["losses"])
+    assert set(by_kind) == {"literature", *METHODS}
+    assert by_kind["literature"] == ["baikal_cma", "focal"]
+    assert [loss["name"] for loss in outcome["longer"]] == ["cross_entropy", *outcome["best"].values()]
+    judged = verdicts(outcome)
+    means = {loss["name"]: loss["test"]["mean"] for loss in outcome["losses"]}
+    for name, verdict in judged.items():
+        assert verdict.difference == pytest.approx(means["found_0"] - means[name], abs=1e-6)
+    assert set(judged) == set(means) - {"found_0"}
+    # All records are there: nothing is trained again.
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
+    assert contest.main(arguments) == 0
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")} == before
+
+
+def test_an_unknown_task_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="Unknown task 'digit'"):
+        contest.Options(tasks=("digit",))
+
+
+def test_the_records_of_the_ten_searches_are_those_of_their_experiment() -> None:
+    assert name_of("digits, 40 % wrong", 3) == "shape_search/digits_label_noise_steps_300_seed_3"
+    assert name_of("digits, a fiftieth", 3) == "contest/searches/digits_a_fiftieth_seed_3"
+
+
+def test_weight_decay_is_that_of_all_parameters(task: OpenTask) -> None:
+    entrants = {str(decay): Entrant(CATALOG["cross_entropy"], 0.1, decay) for decay in (0.0, 1.0)}
+    sweeps = swept(task, entrants, 5)
+    free, decayed = compared(task, entrants, sweeps, 5, 2)
+    assert (free.name, decayed.name) == ("0.0", "1.0")
+    assert free.test.values != decayed.test.values
+    assert str(evaluator_of(task, 0.1).config.optimizer) == "experiments.entrants:sgd_with_decay weight_decay=0.1"
+
+
+def test_a_tuned_cross_entropy_takes_about_as_many_steps_as_it_may(
+    task: OpenTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rivals, "WEIGHT_DECAYS", (0.0,))
+    tuned = rivals.tuned_cross_entropy(task, 40 * 5, 0.3)
+    # Twenty settings with one seed, five with two more, and four with four more.
+    assert len(task.journal) == 20 + 5 * 2 + 4 * 4
+    assert 0.3 / 4 <= tuned.rate <= 0.3 * 4
+    assert tuned.tree.uses("x")
+    again = rivals.tuned_cross_entropy(task, 40 * 5, 0.3)
+    assert (again, len(task.journal)) == (tuned, 46)
+
+
+def test_a_verdict_after_longer_training_has_rates_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(longer_verdict.Options, "task", property(lambda options: TINY))
+    write_search(tmp_path, longer_verdict.Options(dataset="digits", steps=5).name)
+    arguments = [
+        "--dataset",
+        "digits",
+        "--steps",
+        "5",
+        "--longer",
+        "2",
+        "--seeds",
+        "2",
+        "--devices",
+        "1",
+        "--results",
+        str(tmp_path),
+    ]
+    assert longer_verdict.main(arguments) == 0
+    assert "| baikal_cma |" in capsys.readouterr().out
+    (path,) = tmp_path.rglob("*_longer.json")
+    losses = json.loads(path.read_text())["outcome"]["losses"]
+    assert [loss["name"] for loss in losses] == ["found", "cross_entropy", "baikal", "baikal_cma"]
+    assert all(len(loss["test"]["values"]) == 2 and np.isfinite(loss["learning_rate"]) for loss in losses)
+    LossTree.parse(losses[0]["expression"])
