@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import script
+from experiments import script, shape_search
 from experiments.records import Records, record_of, write_record
 from experiments.report import NOT_RUN, Report, table
 from experiments.shape_search import TASKS
@@ -36,34 +36,17 @@ from glojax.strategies import Constraint, NewShapes, ShapeSearch
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(script.Options):
+class Options(shape_search.Options):
     """Options of the searches."""
-
-    dataset: str = "digits"
-    """Data set: digits (built in), mnist, fashion_mnist, cifar10, or a path that ends in .npz."""
-
-    searches: int = 10
-    """Number of searches of each task, with the seeds from 0 on."""
-
-    tasks: tuple[str, ...] = tuple(TASKS)
-    """The tasks, of: clean, label noise, imbalance, a tenth of the images."""
-
-    steps: int = 300
-    """Steps of a whole training."""
 
     candidates: int = 480
     """Candidates of each search."""
-
-    seeds: int = 12
-    """Fresh seeds of the test accuracies."""
 
 
 wanted = script.no_trainings
 
 
-def name_of(options: Options, task: str, seed: int) -> str:
-    """Return the path of a record, below the folder of the results and without suffix."""
-    return f"search_cost/{options.dataset}_{task.replace(' ', '_')}_steps_{options.steps}_seed_{seed}"
+name_of = partial(shape_search.name_of, folder="search_cost")
 
 
 def search(options: Options) -> None:

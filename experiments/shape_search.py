@@ -58,9 +58,9 @@ class Options(script.Options):
 wanted = script.no_trainings
 
 
-def name_of(options: Options, task: str, seed: int) -> str:
+def name_of(options: Options, task: str, seed: int, folder: str = "shape_search") -> str:
     """Return the path of a search's record, below the folder of the results and without suffix."""
-    return f"shape_search/{options.dataset}_{task.replace(' ', '_')}_steps_{options.steps}_seed_{seed}"
+    return f"{folder}/{options.dataset}_{task.replace(' ', '_')}_steps_{options.steps}_seed_{seed}"
 
 
 def search(options: Options) -> None:
