@@ -16,6 +16,7 @@ from glojax.expressions.elements import (
     y as y,
 )
 from glojax.expressions.export import to_latex as to_latex
+from glojax.expressions.folding import with_folded_numbers as with_folded_numbers
 from glojax.expressions.operators import (
     MAX_INTEGER as MAX_INTEGER,
     MAX_NODES as MAX_NODES,

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from glojax.evaluation import Evaluation, PoolEvaluator, shape_of
-from glojax.expressions import LossTree, Origin
+from glojax.expressions import LossTree, Origin, with_folded_numbers
 from glojax.losses import CATALOG, PUBLISHED
 from glojax.search.finalists import Finalist, select_tuned, trained
 from glojax.search.loop import Search
@@ -106,7 +106,8 @@ class ShapeRun:
         trees = [finalist.tree for finalist in finalists[: options.tuned]]
         tuned = self._run.tune(trees, options.tuning, options.seed, options.asynchronous, self._evaluator())
         members = select_tuned(tuned, options.finalists, find_constraint(options.constraint))
-        return tuned, self._choose(members) if members else []
+        short = [replace(one, tree=with_folded_numbers(one.tree)) for one in members]
+        return tuned, self._choose(short) if short else []
 
     def rates_record(self) -> dict[str, list[dict[str, Any]]]:
         """Return all learning rates that were tried, as a JSON object."""
@@ -126,7 +127,7 @@ class ShapeRun:
 
     def _shortest(self, one: Evaluation, shapes: NewShapes) -> Evaluation:
         """Return the evaluation for the shortest text of its shape, whose scale, and so its rate, may be another."""
-        tree = shapes.shortest(one.tree)
+        tree = with_folded_numbers(shapes.shortest(one.tree))
         assert one.learning_rate is not None
         factor = self._rule.normal_rate(self._rule.shape(tree)) / self._rule.normal_rate(self._rule.shape(one.tree))
         origin = one.origin if tree == one.tree else Origin("same shape", (one.tree,))
