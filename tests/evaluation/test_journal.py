@@ -1,6 +1,7 @@
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ from hypothesis import given, strategies as st
 
 from glojax.errors import RunDirectoryError, UnfitFileError
 from glojax.evaluation import Training, TrainingJournal, checksum
-from glojax.evaluation.journal import recorded_result
+from glojax.evaluation.journal import recorded_result, result_record
 from glojax.expressions import LossTree
+from glojax.tasks import NUM_BINS
 from glojax.training import TrainResult
 
 
@@ -197,3 +199,49 @@ def test_put_in_order_sorts_by_need(path: Path) -> None:
     journal.put_in_order()
     assert [json.loads(line)["seed"] for line in path.read_bytes().splitlines()] == [2, 0, 1, 3]
     assert known(TrainingJournal(path)) == [0, 1, 2, 3]
+
+
+def measured(value: float = 0.5) -> TrainResult:
+    """A result with a curve and with class counts."""
+    counts = {"confusion": [[3.0, 1.0], [0.0, value]], "bins": [[0.1] * NUM_BINS] * 3}
+    return recorded_result(result_record(result(0.5)) | {"curve": [1 / 3, None], "class_counts": counts})
+
+
+def test_what_was_measured_on_the_way_is_found_again(path: Path) -> None:
+    TrainingJournal(path).add(training(9), measured())
+    found = TrainingJournal(path).find(training(9))
+    assert found is not None
+    assert found.class_counts is not None
+    np.testing.assert_array_equal(np.asarray(found.curve), np.array([1 / 3, np.nan], np.float32))
+    np.testing.assert_array_equal(found.class_counts.confusion, [[3, 1], [0, 0.5]])
+    np.testing.assert_array_equal(found.class_counts.bins, np.full((3, NUM_BINS), 0.1, np.float32))
+
+
+def test_a_curve_that_was_not_finite_reads_back_as_unknown() -> None:
+    broken = result(0.5)
+    curve = np.array([np.inf, np.nan, 0.25], np.float32)
+    record = result_record(TrainResult(broken.scores, broken.finite, broken.num_steps, curve))  # type: ignore[arg-type]
+    assert record["curve"] == [None, None, 0.25]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"curve": ["0.5"]},
+        {"curve": [1e39]},
+        {"curve": 3},
+        {"class_counts": {"confusion": [[1.0]]}},
+        {"class_counts": {"confusion": [[1.0, 2.0]], "bins": [[0.0] * NUM_BINS] * 3}},
+        {"class_counts": {"confusion": [[1.0]], "bins": [[0.0]] * 3}},
+        {"class_counts": {"confusion": [["1"]], "bins": [[0.0] * NUM_BINS] * 3}},
+    ],
+)
+def test_a_measurement_of_another_form_is_left_out(
+    path: Path, caplog: pytest.LogCaptureFixture, field: dict[str, Any]
+) -> None:
+    line = json.loads(path.read_text().splitlines()[0])
+    del line["checksum"]
+    path.write_text(json.dumps(line | field | {"checksum": checksum(line | field)}) + "\n")
+    with caplog.at_level(logging.WARNING):
+        assert known(TrainingJournal(path)) == []
+    assert "1 lines cannot be trusted" in caplog.text

@@ -19,7 +19,8 @@ def test_config_holds_the_losses_as_given(compare_run: FinishedRun) -> None:
 
 def test_the_result_has_the_losses_in_the_order_asked_for(compare_run: FinishedRun) -> None:
     result = compare_run.json("result.json")
-    assert set(result) == {"task", "metric", "num_outputs", "test_split", "seeds", "comparison", "welch"}
+    keys = {"task", "metric", "num_outputs", "test_split", "seeds", "comparison", "welch", "curves", "predictions"}
+    assert set(result) == keys
     assert result["seeds"] == [5, 6]
     assert [record["name"] for record in result["comparison"]] == list(COMPARED)
     assert len(result["welch"]) == 6

@@ -182,7 +182,7 @@ def test_the_result_is_the_better_one_of_discovered_and_tuned(bare_run: Finished
     result = bare_run.json("result.json")
     keys = ("expression", "latex", "fitness", "mean_score")
     others = {"discovered", "tuning", "tuned", "task", "metric", "num_outputs", "pareto_front", "test_split", "seeds"}
-    assert set(result) == {*keys, *others, "comparison", "welch"}
+    assert set(result) == {*keys, *others, "comparison", "welch", "curves", "predictions"}
     assert result["test_split"] == "official"
     assert [result[key] for key in keys] == [result[found(bare_run)[0]][key] for key in keys]
 

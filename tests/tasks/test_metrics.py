@@ -9,7 +9,7 @@ import pytest
 from scipy.special import expit, log_softmax, softmax
 from sklearn import metrics as sklearn_metrics
 
-from glojax.tasks import METRICS, TASKS
+from glojax.tasks import METRICS, TASKS, count_classes
 
 RNG = np.random.default_rng(0)
 N, C = 250, 4
@@ -148,3 +148,22 @@ def test_accuracy_is_the_exact_share(num_examples: int) -> None:
     num_correct = np.sum(outputs.argmax(axis=-1) == targets)
     found = score("accuracy", outputs, targets, np.ones(num_examples))
     assert found == np.float32(num_correct) / np.float32(num_examples)
+
+
+@pytest.mark.parametrize("weights", [np.ones(N), WEIGHTS])
+def test_class_counts_are_a_confusion_matrix_and_the_bins_of_the_calibration_error(weights: Weights) -> None:
+    confusion, bins = jax.jit(count_classes)(*map(np.float32, (LOGITS, np.eye(C)[CLASSES], weights)))
+    expected = sklearn_metrics.confusion_matrix(CLASSES, LOGITS.argmax(axis=1), sample_weight=weights)
+    np.testing.assert_allclose(confusion, expected, rtol=1e-5)
+    count, right, confidence = np.asarray(bins)
+    assert count.sum() == pytest.approx(weights.sum(), rel=1e-5)
+    assert right.sum() == pytest.approx(np.trace(confusion), rel=1e-5)
+    error = np.abs(right - confidence).sum() / count.sum()
+    assert error == pytest.approx(expected_calibration_error(weights), rel=1e-4)
+
+
+def test_class_counts_leave_out_what_has_a_nan() -> None:
+    outputs = np.array([[1, 0], [np.nan, 0], [0, 1]], np.float32)
+    confusion, bins = count_classes(outputs, np.array([0, 0, 0]), np.ones(3, np.float32))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(confusion, [[1, 1], [0, 0]])
+    assert np.asarray(bins)[0].sum() == 2

@@ -13,7 +13,7 @@ from glojax.datasets import load_dataset
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 from glojax.losses import LossProgram
-from glojax.networks import PureNetwork
+from glojax.networks import DigitsCNN, PureNetwork, SmallMLP
 from glojax.tasks import TASKS, Metric
 from glojax.tasks.metrics import accuracy
 from glojax.training import (
@@ -147,3 +147,40 @@ def test_what_does_not_fit_is_refused_in_one_line(stopped: tuple[TrainResult, Tr
             networks.predict(inputs)
     with pytest.raises(ConfigurationError, match="There is no network 5; expected an index from 0 to 4"):
         networks.network(5)
+
+
+def test_what_is_measured_on_the_way_changes_no_score() -> None:
+    config = TrainingConfig(30, batch_size=64, learning_rate=0.5, splits=("validation", "test"))
+    measured = replace(config, evaluate_every=7, counts_classes=True)
+    trains = [make_train(DigitsCNN, DIGITS, each) for each in (config, measured)]
+    plain, others = (train_population(train, PROGRAMS, KEY) for train in trains)
+    for split in config.splits:
+        np.testing.assert_array_equal(plain.scores[split], others.scores[split])
+    assert plain.class_counts is None
+
+
+def test_in_segments_the_classes_are_counted_as_one_by_one() -> None:
+    config = TrainingConfig(20, batch_size=64, learning_rate=0.5, splits=("validation", "test"), counts_classes=True)
+    train = make_train(Counting, DIGITS, config)
+    in_segments, alone = train_in_segments(train, PROGRAMS, KEY, RATES, 2), train_population(train, PROGRAMS, KEY)
+    matrices, size = [], len(DIGITS.splits["test"])
+    for result in (in_segments, alone):
+        assert result.class_counts is not None
+        confusion, bins = map(np.asarray, result.class_counts)
+        accuracies = np.trace(confusion, axis1=1, axis2=2) / size
+        np.testing.assert_allclose(accuracies, result.scores["test"], rtol=1e-6)
+        np.testing.assert_array_equal(bins[:, 0].sum(axis=1), np.where(result.finite, size, 0))
+        matrices.append(confusion)
+    # Rounding may move a few of 360 predictions across the border.
+    np.testing.assert_allclose(matrices[0], matrices[1], atol=5)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "splits", "expected"),
+    [("digits", ("validation",), "expected 'test' in it"), ("diabetes", ("validation", "test"), "has no classes")],
+)
+def test_classes_are_counted_where_there_are_some(dataset: str, splits: tuple[str, ...], expected: str) -> None:
+    config = TrainingConfig(2, batch_size=8, learning_rate=0.5, splits=("validation", "test"))
+    data = load_dataset(dataset)
+    with pytest.raises(ConfigurationError, match=expected):
+        make_train(SmallMLP, data, replace(config, splits=splits, counts_classes=True))

@@ -109,11 +109,13 @@ class DevicePool:
         if config.evaluate_every is None:
             # The names of fields that change nothing are left out.
             del settings["evaluate_every"], settings["patience"]
+        if not config.counts_classes:
+            del settings["counts_classes"]
         # Measured splits, steps and evaluations on the way are no part of it: search and comparison share what takes a
         # second to trace. But a schedule ends with the steps.
         num_steps = 1 if config.decay_every_epochs is None else config.num_steps
-        whole = replace(config, learning_rate=1.0, splits=("validation",), evaluate_every=None, patience=None)
-        traced = replace(whole, num_steps=num_steps)
+        whole = replace(config, learning_rate=1.0, splits=("validation",), counts_classes=False)
+        traced = replace(whole, num_steps=num_steps, evaluate_every=None, patience=None)
         if traced not in self._computations:
             self._computations[traced] = computation_identity(self._variant(config).replicas[0])
         return checksum(

@@ -9,6 +9,7 @@ import numpy as np
 
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree, Origin
+from glojax.tasks import ClassCounts
 from glojax.training import Metric, TrainingConfig, TrainResult
 
 Status = Literal["trained", "lacks_variable", "rejected", "non_finite", "crashed", "cached"]
@@ -27,6 +28,9 @@ class Trial:
         scores: The metric on each measured split; its worst, or one that is infinite, if the training was not finite.
         finite: Whether loss, gradient and parameters stayed finite to the end.
         num_steps: Optimizer steps taken; 0 if the training crashed its worker.
+        curve: The validation score at the configuration's `evaluated_steps`, None where it is not finite; empty where
+            nothing was measured on the way.
+        class_counts: The predicted classes on the test split, where a rule asks for them.
     """
 
     learning_rate: float
@@ -34,13 +38,17 @@ class Trial:
     scores: Mapping[str, float]
     finite: bool
     num_steps: int
+    curve: tuple[float | None, ...] = field(default=(), compare=False, repr=False)
+    class_counts: ClassCounts | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, learning_rate: float, seed: int, result: TrainResult, metric: Metric) -> "Trial":
         """Return the trial of a training with this result."""
         failed = metric.worst if metric.worst is not None else math.inf if metric.lower_is_better else -math.inf
         scores = {split: float(score) if result.finite else failed for split, score in result.scores.items()}
-        return cls(learning_rate, seed, scores, bool(result.finite), int(result.num_steps))
+        curve = () if result.curve is None else map(float, result.curve)
+        points = tuple(score if math.isfinite(score) else None for score in curve)
+        return cls(learning_rate, seed, scores, bool(result.finite), int(result.num_steps), points, result.class_counts)
 
 
 @dataclass(frozen=True)
@@ -133,6 +141,8 @@ class FitnessRule:
         learning_rates: At least one; None for the configuration's.
         num_steps: Optimizer steps; None for the configuration's.
         splits: The measured splits; "validation" must be one of them.
+        evaluate_every: Steps after which the validation split is measured on the way; None for the configuration's.
+        counts_classes: Whether the predicted classes are counted on the test split.
 
     Source: Gonzalez and Miikkulainen (2020), section III-A, for one rate and one seed.
     """
@@ -141,6 +151,8 @@ class FitnessRule:
     learning_rates: tuple[float, ...] | None = None
     num_steps: int | None = None
     splits: tuple[str, ...] = (FITNESS_SPLIT,)
+    evaluate_every: int | None = None
+    counts_classes: bool = False
 
     def __post_init__(self) -> None:
         for name in ("seeds", "learning_rates", "splits"):
@@ -155,7 +167,13 @@ class FitnessRule:
 
     def config(self, base: TrainingConfig) -> TrainingConfig:
         """Return the configuration of the trainings."""
-        return replace(base, num_steps=self.num_steps or base.num_steps, splits=self.splits)
+        return replace(
+            base,
+            num_steps=self.num_steps or base.num_steps,
+            splits=self.splits,
+            evaluate_every=self.evaluate_every or base.evaluate_every,
+            counts_classes=self.counts_classes,
+        )
 
     def grid(self, base: TrainingConfig) -> list[tuple[float, int]]:
         """Return the learning rate and seed of each training of a loss."""

@@ -18,6 +18,7 @@ from glojax.errors import RunDirectoryError
 from glojax.evaluation.pool import Training
 from glojax.files import Appender, append, write_atomically
 from glojax.regular_files import parse_json, read_lines
+from glojax.tasks import NUM_BINS, ClassCounts
 from glojax.training import TrainResult
 
 _log = logging.getLogger(__name__)
@@ -140,18 +141,39 @@ def checksum(record: Mapping[str, Any]) -> str:
 
 def result_record(result: TrainResult) -> dict[str, Any]:
     """Return a result, of scalars, as a JSON object."""
-    return {
-        # The shortest text that reads back as the same float32.
-        "scores": {split: float(str(score)) for split, score in result.scores.items()},
+    record: dict[str, Any] = {
+        "scores": _numbers(result.scores),
         "finite": bool(result.finite),
         "steps": int(result.num_steps),
     }
+    if result.curve is not None:
+        record["curve"] = _numbers(np.asarray(result.curve))
+    if result.class_counts is not None:
+        record["class_counts"] = _numbers(result.class_counts._asdict())
+    return record
+
+
+def _numbers(value: Any) -> Any:
+    """Return float32 numbers for JSON, as the shortest text that reads back as the same; None where not finite."""
+    if isinstance(value, dict):
+        return {name: _numbers(part) for name, part in value.items()}
+    if np.ndim(value):
+        return [_numbers(part) for part in np.asarray(value)]
+    return float(str(np.float32(value))) if np.isfinite(value) else None
 
 
 def recorded_result(record: Mapping[str, Any]) -> TrainResult:
     """Return the result, of NumPy scalars, that `result_record` has recorded."""
     scores = {split: np.float32(value) for split, value in record["scores"].items()}
-    return TrainResult(scores, np.bool_(record["finite"]), np.int32(record["steps"]))  # type: ignore[arg-type]
+    curve = None
+    if "curve" in record:
+        curve = np.array([np.nan if score is None else score for score in record["curve"]], np.float32)
+    counts = None
+    if "class_counts" in record:
+        arrays: Any = {name: np.array(value, np.float32) for name, value in record["class_counts"].items()}
+        counts = ClassCounts(**arrays)
+    finite, num_steps = np.bool_(record["finite"]), np.int32(record["steps"])
+    return TrainResult(scores, finite, num_steps, curve, counts)  # type: ignore[arg-type]
 
 
 def crashed_result(splits: Sequence[str]) -> TrainResult:
@@ -186,11 +208,23 @@ def _entry(line: bytes) -> tuple[_Key, TrainResult] | None:
             and type(key.seed) is int
             and type(key.learning_rate) is float
             and 0 < key.learning_rate <= _MAX_FLOAT32
-            and all(isinstance(value, float) and abs(value) <= _MAX_FLOAT32 for value in scores.values())
+            and all(map(_is_number, scores.values()))
             and isinstance(finite, bool)
             and type(steps) is int
             and 0 <= steps < 2**31
+            and all(score is None or _is_number(score) for score in record.get("curve", []))
+            and ("class_counts" not in record or _are_counts(**record["class_counts"]))
         )
+        return (key, recorded_result(record)) if well_formed else None
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    return (key, recorded_result(record)) if well_formed else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) and abs(value) <= _MAX_FLOAT32
+
+
+def _are_counts(confusion: list[list[float]], bins: list[list[float]]) -> bool:
+    shape = (len(confusion), len(confusion)), (3, NUM_BINS)
+    numbers = (number for rows in (confusion, bins) for row in rows for number in row)
+    return all(map(_is_number, numbers)) and (np.shape(confusion), np.shape(bins)) == shape

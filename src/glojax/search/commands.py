@@ -213,6 +213,8 @@ def _report(outcome: _Outcome, run: Run, options: CommonOptions, console: Consol
             "seeds": list(seeds),
             "comparison": [asdict(loss) for loss in comparison.losses],
             "welch": [asdict(test) for test in comparison.welch],
+            "curves": {name: asdict(curve) for name, curve in comparison.curves.items()},
+            "predictions": {name: asdict(one) for name, one in comparison.predictions.items()},
         }
     run.directory.write_json("result.json", record)
     if best is not None and comparison is not None:

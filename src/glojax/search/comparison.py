@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -10,6 +10,9 @@ import numpy as np
 from glojax.errors import ConfigurationError
 from glojax.evaluation import Evaluation, Evaluator, FitnessRule, evaluate
 from glojax.expressions import Domain, LossTree, canonical
+from glojax.search.learning_curves import LearningCurve, evaluation_interval, learning_curve
+from glojax.search.predictions import Predictions, predictions
+from glojax.training import TrainingConfig
 
 #: A loss whose name ends in this is taken at the best of these multiples of the configured learning rate: a search
 #: often finds no more than a larger effective step, and this tells it apart.
@@ -71,10 +74,19 @@ class WelchTest:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Losses over the same seeds, in the given order, and tests between each two."""
+    """Losses over the same seeds, in the given order, and tests between each two.
+
+    Attributes:
+        losses: The losses, each at its best learning rate, as in `curves` and `predictions`.
+        welch: The tests.
+        curves: The learning curves by the names of the losses.
+        predictions: The predicted classes by the names of the losses, where they were counted.
+    """
 
     losses: list[ComparedLoss]
     welch: list[WelchTest]
+    curves: dict[str, LearningCurve] = field(default_factory=dict)
+    predictions: dict[str, Predictions] = field(default_factory=dict)
 
     @classmethod
     def of(cls, losses: Sequence[ComparedLoss]) -> "Comparison":
@@ -92,6 +104,7 @@ def compare(
     seeds: Sequence[int],
     *,
     learning_rates: Rates = None,
+    counts_classes: bool = False,
 ) -> Comparison:
     """Train a network with each loss and each seed, all as one population, and measure validation and test set.
 
@@ -102,14 +115,23 @@ def compare(
         seeds: The seeds of initial network, batches and dropout, the same for each loss.
         learning_rates: The rates at which all losses are tried, or those of each by its name; each is taken at its
             best, by mean validation accuracy. None for the configured rate.
+        counts_classes: Whether the predicted classes are counted on the test set; only for tasks with classes.
 
     Raises:
         ConfigurationError: A loss lacks x or y.
     """
     require_variables(losses.values(), evaluator.domain)
-    rules = [comparison_rule(name, evaluator.config.learning_rate, seeds, learning_rates) for name in losses]
-    evaluations = evaluate(evaluator, list(losses.values()), rules)
-    return Comparison.of([_compared(name, each) for name, each in zip(losses, evaluations, strict=True)])
+    rules = [comparison_rule(name, evaluator.config, seeds, learning_rates, counts_classes) for name in losses]
+    evaluations = dict(zip(losses, evaluate(evaluator, list(losses.values()), rules), strict=True))
+    compared = [_compared(name, evaluation) for name, evaluation in evaluations.items()]
+    steps = rules[0].config(evaluator.config).evaluated_steps if rules else ()
+    curves = {name: learning_curve(evaluation, steps) for name, evaluation in evaluations.items()}
+    predicted = {name: predictions(evaluation) for name, evaluation in evaluations.items()}
+    return replace(
+        Comparison.of(compared),
+        curves={name: curve for name, curve in curves.items() if curve is not None},
+        predictions={name: counts for name, counts in predicted.items() if counts is not None},
+    )
 
 
 def require_variables(trees: Iterable[LossTree], domain: Domain = "probability") -> None:
@@ -119,13 +141,25 @@ def require_variables(trees: Iterable[LossTree], domain: Domain = "probability")
             raise ConfigurationError(f"{tree} lacks x or y, and cannot be compared; leave it out.")
 
 
-def comparison_rule(name: str, configured: float, seeds: Sequence[int], learning_rates: Rates = None) -> FitnessRule:
+def comparison_rule(
+    name: str,
+    config: TrainingConfig,
+    seeds: Sequence[int],
+    learning_rates: Rates = None,
+    counts_classes: bool = False,
+) -> FitnessRule:
     """Return the fitness rule of a compared loss; see `compare`."""
     if isinstance(learning_rates, Mapping):
         learning_rates = learning_rates[name]
-    around = [configured * factor for factor in RATE_FACTORS]
-    rates = learning_rates or (around if name.endswith(BEST_RATE) else [configured])
-    return FitnessRule(tuple(seeds), tuple(rates), splits=("validation", "test"))
+    around = [config.learning_rate * factor for factor in RATE_FACTORS]
+    rates = learning_rates or (around if name.endswith(BEST_RATE) else [config.learning_rate])
+    return FitnessRule(
+        tuple(seeds),
+        tuple(rates),
+        splits=("validation", "test"),
+        evaluate_every=evaluation_interval(config),
+        counts_classes=counts_classes,
+    )
 
 
 def _compared(name: str, evaluation: Evaluation) -> ComparedLoss:

@@ -18,6 +18,7 @@ from glojax.search.finalists import Finalist, choose, halve, halving_rounds
 from glojax.search.generations import Discovered, GenerationRecord, discover
 from glojax.search.logs import EventLog
 from glojax.search.options import DiscoverOptions
+from glojax.search.predictions import may_count_classes
 from glojax.search.progress import Display
 from glojax.search.rates import has_shapes
 from glojax.search.run_directory import DISCOVERY_EVENTS, TUNING_EVENTS, RunDirectory
@@ -154,10 +155,11 @@ class Run:
     def compare(self, losses: Mapping[str, LossTree], seeds: Sequence[int], learning_rates: Rates = None) -> Comparison:
         """Compare losses on validation and test set."""
         config = self.evaluator.config
-        rules = (comparison_rule(name, config.learning_rate, seeds, learning_rates) for name in losses)
+        rules = (comparison_rule(name, config, seeds, learning_rates) for name in losses)
         trainings = sum(len(rule.grid(config)) for rule in rules)
         self.display.start_phase("Comparison", trainings, "trainings", ", ".join(losses))
-        return compare(losses, self.evaluator, seeds, learning_rates=learning_rates)
+        counts_classes = may_count_classes(self.task, self.dataset.num_outputs, len(seeds))
+        return compare(losses, self.evaluator, seeds, learning_rates=learning_rates, counts_classes=counts_classes)
 
     def _row(self, number: int, found: Discovered) -> tuple[object, ...]:
         """Return a row of the hall of fame; the pull is the scale of a shape, where that is known."""

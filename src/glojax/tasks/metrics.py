@@ -6,10 +6,11 @@ An example whose outputs hold a NaN is one that is wrong.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 #: Maps outputs [N, ..., C] float32 (logits, or numbers for regression), targets [N, ...] as a `Dataset` has them, and
 #: weights [N] float32 to a score [], for tracing under `jit` and `vmap`.
@@ -97,10 +98,8 @@ def calibration_error(outputs: jax.Array, targets: jax.Array, weights: jax.Array
     Source: Guo et al. (2017), On calibration of modern neural networks, equation 3.
     """
     outputs, targets, weights = _flat(outputs, targets, weights)
-    confidence = jnp.max(jax.nn.softmax(outputs), axis=-1)
+    confidence, bins = _confidence(outputs)
     excess = (jnp.argmax(outputs, axis=-1) == _classes(targets)).astype(jnp.float32) - confidence
-    indices = jnp.minimum(jnp.ceil(confidence * NUM_BINS).astype(jnp.int32), NUM_BINS) - 1
-    bins = jax.nn.one_hot(indices, NUM_BINS, dtype=jnp.float32)
     return jnp.abs((excess * weights) @ bins).sum() / weights.sum()
 
 
@@ -135,6 +134,39 @@ def r2(outputs: jax.Array, targets: jax.Array, weights: jax.Array) -> jax.Array:
     return (1 - shares).mean()
 
 
+class ClassCounts(NamedTuple):
+    """How the classes that a network predicts on a split fit the true ones, or the same of P networks along an axis.
+
+    Attributes:
+        confusion: [..., C, C] float32; the weight of the examples of each class, in rows, by the predicted class.
+        bins: [..., 3, 15] float32; in equal bins of confidence, the probability of the predicted class: the weight of
+            the examples, that of those which are right, and the weighted sum of the confidence.
+    """
+
+    confusion: jax.Array
+    bins: jax.Array
+
+    @classmethod
+    def zeros(cls, P: int, C: int) -> "ClassCounts":
+        """Return NumPy arrays for P networks and C classes."""
+        return cls(np.zeros((P, C, C), np.float32), np.zeros((P, 3, NUM_BINS), np.float32))  # type: ignore[arg-type]
+
+
+def count_classes(outputs: jax.Array, targets: jax.Array, weights: jax.Array) -> ClassCounts:
+    """Return the counts for outputs [N, ..., C] of classes; what has a NaN is predicted as no class.
+
+    Source: Guo et al. (2017), On calibration of modern neural networks, section 2, for the bins.
+    """
+    outputs, targets, weights = _flat(outputs, targets, weights)
+    weights = jnp.where(jnp.isnan(outputs).any(axis=-1), 0, weights)
+    confidence, bins = _confidence(jnp.nan_to_num(outputs))
+    predicted, actual = jnp.argmax(outputs, axis=-1), _classes(targets)
+    C = outputs.shape[-1]
+    confusion = jnp.zeros((C, C), jnp.float32).at[actual, predicted].add(weights)
+    is_right = (predicted == actual).astype(jnp.float32)
+    return ClassCounts(confusion, jnp.stack([weights, weights * is_right, weights * confidence]) @ bins)
+
+
 #: The metrics that have names.
 METRICS: Final[dict[str, Metric]] = {
     **{
@@ -164,6 +196,13 @@ def _flat(outputs: jax.Array, targets: jax.Array, weights: jax.Array) -> tuple[j
 
 def _classes(targets: jax.Array) -> jax.Array:
     return targets if targets.ndim == 1 else jnp.argmax(targets, axis=-1)
+
+
+def _confidence(outputs: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the probability [M] of the predicted class, and one-hot bins of it [M, 15]."""
+    confidence = jnp.max(jax.nn.softmax(outputs), axis=-1)
+    indices = jnp.minimum(jnp.ceil(confidence * NUM_BINS).astype(jnp.int32), NUM_BINS) - 1
+    return confidence, jax.nn.one_hot(indices, NUM_BINS, dtype=jnp.float32)
 
 
 def _at_class(values: jax.Array, targets: jax.Array) -> jax.Array:

@@ -30,6 +30,8 @@ def check_training(network: NetworkFactory, dataset: Dataset, config: TrainingCo
         raise ConfigurationError(
             f"splits is {config.splits!r}, but {dataset.name} has no test set; give it one, or leave 'test' out."
         )
+    if config.counts_classes and task.link != "softmax":
+        raise ConfigurationError(f"counts_classes is True, but the task {task.name} of {dataset.name} has no classes.")
     is_cropped = config.augmentation == "cifar"
     if is_cropped and task.name == "segmentation":
         raise ConfigurationError(

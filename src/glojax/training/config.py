@@ -68,6 +68,8 @@ class TrainingConfig:
     end alone."""
     patience: int | None = None
     """Evaluations, at least 1, without a better one after which a training stops; the network of the best is kept."""
+    counts_classes: tyro.conf.Suppress[bool] = False
+    """Whether the predicted classes are counted on the test split in the end: `TrainResult.class_counts`."""
     precision: Precision | None = None
     """What products are computed in: float32, tf32 or bf16; parameters and sums are of float32 always. None for what
     JAX is set to: by default tf32 on a GPU, and float32 on a CPU, which has no tf32."""
@@ -91,6 +93,8 @@ class TrainingConfig:
             raise ConfigurationError(
                 f"evaluate_every is {self.evaluate_every}, but splits is {self.splits}; expected 'validation' in it."
             )
+        if self.counts_classes and "test" not in self.splits:
+            raise ConfigurationError(f"counts_classes is True, but splits is {self.splits}; expected 'test' in it.")
         if self.patience is not None and self.evaluate_every is None:
             raise ConfigurationError(
                 f"patience is {self.patience} evaluations, but evaluate_every is None: give it, too, in steps."

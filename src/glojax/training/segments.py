@@ -20,6 +20,7 @@ import numpy as np
 
 from glojax.expressions import LossTree
 from glojax.losses import LossProgram
+from glojax.tasks import ClassCounts
 from glojax.training.state import TrainResult, TrainState
 from glojax.training.train import Train
 
@@ -69,7 +70,8 @@ def train_in_segments(
         chunks.append(_Chunk(rows, own, jax.device_put(_begin(train, own, len(rows)), here)))
     curve = None if config.evaluate_every is None else np.full((P, len(config.evaluated_steps)), np.nan, np.float32)
     scores = {split: np.zeros(P, np.float32) for split in config.splits}
-    results = TrainResult(scores, np.zeros(P, bool), np.zeros(P, np.int32), curve)  # type: ignore[arg-type]
+    counts = ClassCounts.zeros(P, train.num_outputs) if config.counts_classes else None
+    results = TrainResult(scores, np.zeros(P, bool), np.zeros(P, np.int32), curve, counts)  # type: ignore[arg-type]
     step, segment = 0, FIRST_SEGMENT
     training = np.ones(P, bool)
     while chunks:

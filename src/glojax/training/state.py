@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from glojax.tasks import ClassCounts
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -22,12 +24,15 @@ class TrainResult:
             training.
         curve: [..., K] float32; the metric on the validation split after each of the configuration's
             `evaluated_steps`, NaN from the end of a training on. None without `evaluate_every`.
+        class_counts: The predicted classes on the test split, 0 where the training was not finite. None without
+            `counts_classes`.
     """
 
     scores: dict[str, jax.Array]
     finite: jax.Array
     num_steps: jax.Array
     curve: jax.Array | None = None
+    class_counts: ClassCounts | None = None
 
 
 class Best(NamedTuple):

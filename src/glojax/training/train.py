@@ -15,7 +15,7 @@ from glojax.losses import LossProgram, interpret
 from glojax.losses.links import LINKS
 from glojax.losses.objective import computing_dtype, objective
 from glojax.networks import ConvolutionLowering, NetworkFactory, PureNetwork, default_lowering
-from glojax.tasks import TASKS, Metric, Task
+from glojax.tasks import TASKS, Metric, Task, count_classes
 from glojax.training.augmentation import evaluation_inputs, seen_shape_and_dtype, training_inputs
 from glojax.training.checks import check_training
 from glojax.training.config import TrainingConfig
@@ -132,7 +132,9 @@ class Train:
         scores = {split: self.score(state, split) for split in self.config.splits}
         finite &= jnp.isfinite(jnp.stack([*scores.values()])).all()
         scores = {split: jnp.where(finite, score, 0) for split, score in scores.items()}
-        return TrainResult(scores, finite, state.num_steps, state.curve)
+        counts = count_classes(*self._outcome(state, "test")) if self.config.counts_classes else None
+        counts = jax.tree.map(lambda count: jnp.where(finite, count, 0), counts)
+        return TrainResult(scores, finite, state.num_steps, state.curve, counts)
 
     def predict(self, state: TrainState, split: str) -> jax.Array:
         """Return y for a split's inputs, in evaluation: class probabilities [N, C], or [K, N, C] of K candidates."""
@@ -142,9 +144,13 @@ class Train:
 
     def score(self, state: TrainState, split: str) -> jax.Array:
         """Return the metric [] of one candidate's network on a split."""
+        return self.metric(*self._outcome(state, split))
+
+    def _outcome(self, state: TrainState, split: str) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Return outputs [N, ...], targets [N, ...] and weights [N] of a split."""
         _, targets, weights = self.data[split]
         weights = jnp.ones(targets.shape[0], jnp.float32) if weights is None else weights
-        return self.metric(self._outputs(state, split), targets, weights)
+        return self._outputs(state, split), targets, weights
 
     @property
     def metric(self) -> Metric:
