@@ -105,3 +105,24 @@ def test_a_table_has_a_cell_for_each_value() -> None:
 
 def test_a_long_text_ends_with_an_ellipsis() -> None:
     assert [shortened("abcd", 4), shortened("abcde", 4)] == ["abcd", "abc…"]
+
+
+def test_a_matrix_has_square_cells_as_strong_as_their_shares() -> None:
+    chart = Chart(Axis.of_columns("predicted", "01"), Axis.of_names(("0 cat", "1 dog")))
+    chart.cell(0, 0, 1.0, "all", 1, "36")
+    chart.cell(1, 0, 0.0, "none", 0)
+    first, second = [mark.attrib for mark in marks(chart, "rect")]
+    assert [first["fill-opacity"], second["fill-opacity"]] == ["1.00", "0.10"]
+    assert float(first["width"]) == pytest.approx(float(first["height"]), abs=0.5)
+    assert float(second["y"]) == pytest.approx(float(first["y"]) + float(first["height"]), abs=0.2)
+    assert first["x"] == second["x"]
+    texts = {mark.text for mark in marks(chart, "text")}
+    assert texts == {"0", "1", "predicted", "0 cat", "1 dog", "36"}
+
+
+@pytest.mark.parametrize(("size", "columns"), [(10, 10), (100, 15)])
+def test_a_matrix_names_as_many_columns_as_there_is_room_for(size: int, columns: int) -> None:
+    names = [str(number) for number in range(size)]
+    chart = Chart(Axis.of_columns("", names), Axis.of_names(names))
+    below = [mark for mark in marks(chart, "text") if mark.attrib["class"] == "middle"]
+    assert len(below) == pytest.approx(columns, abs=1)

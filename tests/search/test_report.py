@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from glojax.expressions import LossTree
 from glojax.losses import Loss
 from glojax.search.__main__ import main
 from glojax.search.config_file import sealed
+from glojax.search.report.records import read_run
 from glojax.search.report.writing import report_html
 from tests.search.fakes import UseStandIns, fitness_of
 from tests.search.pages import Page
@@ -69,6 +71,31 @@ def test_it_shows_what_the_run_has_found(bare_run: FinishedRun) -> None:
         number, best = generation["generation"], generation["best_fitness"]
         assert any(text.startswith(f"generation {number}: best {best:.4f}") for _, text in page.values)
     assert f"{len(bare_run.json_lines('trainings.jsonl')):,}" in page.texts
+
+
+def test_it_shows_curves_and_predicted_classes(compare_run: FinishedRun) -> None:
+    page, result = Page((compare_run.directory / "report.html").read_text()), compare_run.json("result.json")
+    tips = [value for name, value in page.values if name == "data-tip"]
+    for name, curve in result["curves"].items():
+        for step, score in zip(curve["steps"], curve["validation"], strict=True):
+            assert any(f"step {step:,}\n" in tip and f"{name}: {score:.4f}" in tip for tip in tips)
+    first = result["comparison"][0]
+    predictions = result["predictions"][first["name"]]
+    right = sum(row[number] for number, row in enumerate(predictions["confusion"]))
+    num_examples = sum(map(sum, predictions["confusion"]))
+    assert right / num_examples == pytest.approx(first["test"]["mean"], abs=1e-5)
+    assert len(predictions["seeds"]) == len(first["test"]["values"])
+    (total,) = {sum(bins) for bins in predictions["bins"][:1]}
+    assert total == num_examples
+    assert any("of class 0\npredicted as " in tip for tip in tips)
+    assert "Predicted classes" in page.texts
+
+
+def test_classes_have_their_names_where_the_data_set_says_them(bare_run: FinishedRun) -> None:
+    run = read_run(bare_run.directory)
+    clothes = replace(run, config={**run.config, "options": {"dataset": "fashion_mnist"}})
+    assert run.class_names(3) == clothes.class_names(3) == ["0", "1", "2"]
+    assert clothes.class_names(10)[8] == "8 Bag"
 
 
 def test_it_asks_no_server_for_anything(bare_run: FinishedRun) -> None:
@@ -152,7 +179,10 @@ def test_texts_of_a_stranger_are_no_markup(copied: Folder, compare_run: Finished
     config["resolved"] |= {"network": harm, "dataset_origin": harm}
     (folder / "config.json").write_text(json.dumps(sealed(config)))
     losses = json.loads((folder / "result.json").read_text())["comparison"]
-    edit(folder / "result.json", metric=harm, test_split=harm, comparison=[one | {"name": harm} for one in losses])
+    others = {"curves": {harm: {"steps": [1, 2], "validation": [0.5, None]}}}
+    others |= {"predictions": {harm: {"seeds": [0], "confusion": [[1.0]], "bins": [[1.0] * 15] * 3}}}
+    comparison = [one | {"name": harm} for one in losses]
+    edit(folder / "result.json", metric=harm, test_split=harm, comparison=comparison, **others)
     source = report_html([folder])
     page = Page(source)
     assert set(page.tags) <= PLAIN | MATHEMATICAL
@@ -172,6 +202,9 @@ def test_texts_of_a_stranger_are_no_markup(copied: Folder, compare_run: Finished
         {"tuning": [None]},
         {"comparison": 3},
         {"num_outputs": []},
+        {"curves": {"baikal": {"steps": [1, 2], "validation": [0.5]}}},
+        {"predictions": {"baikal": {"seeds": [0], "confusion": [[1.0, 2.0]], "bins": [[0.0] * 15] * 3}}},
+        {"predictions": {"baikal": {"seeds": [0], "confusion": [[1.0]], "bins": [[0.0]] * 3}}},
     ],
 )
 def test_a_result_of_other_types_is_refused(
@@ -196,6 +229,10 @@ def test_numbers_without_measure_leave_a_page_of_bounded_size(copied: Folder, ba
         folder / "result.json",
         comparison=comparison,
         rates={"other": tried},
+        curves={
+            f"{number}": {"steps": [*range(9000)], "validation": [huge, None, -huge] * 3000} for number in range(9)
+        },
+        predictions={"0": {"seeds": [], "confusion": [[huge, -1.0] * 50] * 100, "bins": [[5e-324, huge, 0] * 5] * 3}},
         verdict=[verdict | {"better": False, "sentence": "s" * 9}] * 50,
         search=counts | {"audit": {"checked": 1, "false_rejections": 1, "interval": [huge, -huge]}},
     )

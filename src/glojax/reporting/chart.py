@@ -16,6 +16,9 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 26, 46
 #: Space for names on the left, their greatest length, and the height of their rows.
 _LEFT_OF_NAMES, _NAME_LENGTH, _ROW_HEIGHT = 168, 21, 34
 
+#: Least width of a column and height of a row with a name; where they are narrower, some of the names are left out.
+_NAMED_WIDTH, _NAMED_HEIGHT = 26, 18
+
 #: Greatest magnitude that is drawn; ticks are computed from differences and their logarithms.
 _LARGEST = 1e30
 
@@ -48,6 +51,12 @@ class Axis:
         """Return a vertical axis with a row for each name, the first one on top."""
         names = tuple(names)
         return cls("", len(names) - 0.5, -0.5, names=names)
+
+    @classmethod
+    def of_columns(cls, title: str, names: Iterable[str]) -> Self:
+        """Return a horizontal axis with a column for each name, the first one on the left."""
+        names = tuple(names)
+        return cls(title, -0.5, len(names) - 0.5, names=names)
 
     def share(self, value: float) -> float:
         """Return where a value lies, from 0 at the low end to 1 at the high one."""
@@ -87,7 +96,12 @@ class Chart:
     def __init__(self, x: Axis, y: Axis):
         self.x, self.y = x, y
         self._left = _LEFT_OF_NAMES if y.names else _LEFT
-        self._height = _TOP + _BOTTOM + _ROW_HEIGHT * len(y.names) if y.names else HEIGHT
+        if x.names and y.names:  # a matrix, of square cells
+            self._left = min(_LEFT_OF_NAMES, 24 + 8 * max(map(len, y.names)))
+            side = WIDTH - _RIGHT - self._left
+            self._height = round(_TOP + _BOTTOM + side * len(y.names) / len(x.names))
+        else:
+            self._height = _TOP + _BOTTOM + _ROW_HEIGHT * len(y.names) if y.names else HEIGHT
         self._marks: list[Element] = []
         self._legend: list[tuple[str, int]] = []
 
@@ -128,6 +142,22 @@ class Chart:
             size = {"width": f"{max(1.0, end[0] - start[0]):.1f}", "height": f"{height:.1f}"}
             self._marks.append(element("rect", **place, **size, class_=f"bar s{series}", data_tip=tip))
 
+    def cell(self, row: int, column: int, share: float, tip: str, series: int, text: str | None = None) -> None:
+        """Fill the cell of a row and a column, the stronger the greater a share from 0 to 1, and write a text in it."""
+        start, end = self._at((column - 0.5, row - 0.5)), self._at((column + 0.5, row + 0.5))
+        if start is None or end is None:
+            return
+        place = {"x": f"{start[0]:.1f}", "y": f"{start[1]:.1f}"}
+        size = {"width": f"{end[0] - start[0]:.1f}", "height": f"{end[1] - start[1]:.1f}"}
+        opacity = f"{0.1 + 0.9 * min(max(share, 0.0), 1.0):.2f}"
+        self._marks.append(
+            element("rect", **place, **size, class_=f"cell s{series}", fill_opacity=opacity, data_tip=tip)
+        )
+        if text is not None:
+            middle = {"x": f"{(start[0] + end[0]) / 2:.1f}", "y": f"{(start[1] + end[1]) / 2 + 4:.1f}"}
+            kind = "middle on-dark" if share > 0.5 else "middle on-light"
+            self._marks.append(element("text", text, **middle, class_=kind))
+
     def tick(self, row: int, value: float | None, series: int) -> None:
         """Draw a vertical stroke in a row."""
         if (at := self._at((value, row))) is not None:
@@ -143,6 +173,13 @@ class Chart:
         at = self._at((self.x.low if x is None else x, self.y.low if y is None else y))
         if at is not None:
             path = f"M{self._left} {at[1]:.1f}H{WIDTH - _RIGHT}" if x is None else f"M{at[0]:.1f} {_TOP}V{self._base}"
+            self._marks.append(element("path", d=path, class_="rule"))
+
+    def diagonal(self, low: float, high: float) -> None:
+        """Draw a line through the points of equal coordinates."""
+        start, end = self._at((low, low)), self._at((high, high))
+        if start is not None and end is not None:
+            path = f"M{start[0]:.1f} {start[1]:.1f}L{end[0]:.1f} {end[1]:.1f}"
             self._marks.append(element("path", d=path, class_="rule"))
 
     def strips(self, values: Sequence[float], tips: Sequence[str]) -> None:
@@ -191,12 +228,15 @@ class Chart:
 
     def _axes(self) -> list[Element]:
         made = []
-        for value, text in self.x.ticks:
+        every = math.ceil(_NAMED_WIDTH * len(self.x.names) / (WIDTH - _RIGHT - self._left)) or 1
+        for value, text in self.x.ticks[::every]:
             at = self._at((value, self.y.low))
             if at is not None:
-                made.append(element("path", d=f"M{at[0]:.1f} {_TOP}V{self._base}", class_="grid"))
+                if not self.x.names:
+                    made.append(element("path", d=f"M{at[0]:.1f} {_TOP}V{self._base}", class_="grid"))
                 made.append(element("text", text, x=f"{at[0]:.1f}", y=self._base + 17, class_="middle"))
-        for value, text in self.y.ticks:
+        every = math.ceil(_NAMED_HEIGHT * len(self.y.names) / max(1, self._base - _TOP)) or 1
+        for value, text in self.y.ticks[::every]:
             at = self._at((self.x.low, value))
             if at is not None:
                 if not self.y.names:

@@ -9,6 +9,8 @@ from typing import Any
 
 import dacite
 
+from glojax.datasets.catalog import DATASETS
+from glojax.datasets.publication import Publication
 from glojax.errors import ConfigurationError, ExpressionError, RunDirectoryError, in_one_line
 from glojax.evaluation import Status
 from glojax.expressions import LossTree, Origin
@@ -17,6 +19,8 @@ from glojax.regular_files import parse_json, read_json, read_lines
 from glojax.search.comparison import BEST_RATE, ComparedLoss, RateTrial, WelchTest
 from glojax.search.config_file import go_on_command, read_config
 from glojax.search.generations import GenerationRecord
+from glojax.search.learning_curves import LearningCurve
+from glojax.search.predictions import Predictions
 from glojax.search.results import in_words
 from glojax.search.run_directory import require_run, resume_command
 from glojax.search.saved_run import MAX_RESULT, read_records, recorded_origin, typed
@@ -91,6 +95,8 @@ class Result:
     rates: dict[str, list[RateTrial]] = field(default_factory=dict)
     comparison: list[ComparedLoss] = field(default_factory=list)
     welch: list[WelchTest] = field(default_factory=list)
+    curves: dict[str, LearningCurve] = field(default_factory=dict)
+    predictions: dict[str, Predictions] = field(default_factory=dict)
     verdict: list[Verdict] = field(default_factory=list)
 
 
@@ -156,6 +162,15 @@ class Records:
     def num_classes(self) -> int:
         """The number of classes; 10 until `result.json` says it, and 2 for labels that exclude no other."""
         return 2 if self.task.link != "softmax" else max(2, self.result.num_outputs or 10)
+
+    def class_names(self, num_classes: int) -> list[str]:
+        """Return the names of the classes: their numbers, and what they are where the data set says it."""
+        entry = DATASETS.get(str(self.options.get("dataset")))
+        names = entry.class_names if isinstance(entry, Publication) else ()
+        numbers = [*map(str, range(num_classes))]
+        if len(names) != num_classes or [*names] == numbers:
+            return numbers
+        return [f"{number} {name}" for number, name in enumerate(names)]
 
     @property
     def prob_epsilon(self) -> float:

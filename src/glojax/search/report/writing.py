@@ -12,7 +12,9 @@ from glojax.files import expanded, write_atomically
 from glojax.reporting.elements import Element
 from glojax.reporting.page import Part, page
 from glojax.search.report.ancestry import ancestry
+from glojax.search.report.classes import classes
 from glojax.search.report.course import search, sizes, time, tuning
+from glojax.search.report.curves import curves
 from glojax.search.report.loss import loss, use
 from glojax.search.report.options import ReportOptions
 from glojax.search.report.outcome import comparison, rates, verdict
@@ -26,6 +28,8 @@ _PARTS: dict[str, Callable[[Records], Element | None]] = {
     "Verdict": verdict,
     "The loss": loss,
     "Comparison": comparison,
+    "Learning curves": curves,
+    "Predicted classes": classes,
     "Learning rates": rates,
     "Where it comes from": ancestry,
     "Search": search,
