@@ -23,6 +23,7 @@ from glojax.evaluation import (
 )
 from glojax.expressions import LossTree as LossTree, canonical as canonical, to_latex as to_latex
 from glojax.losses import LossProgram as LossProgram, make_loss as make_loss
+from glojax.notebook import register_displays
 from glojax.search.comparison import compare as compare
 from glojax.search.generations import Discovered as Discovered, discover as discover
 from glojax.search.loop import Search as Search
@@ -48,3 +49,6 @@ from glojax.training import (
     make_train as make_train,
     train_population as train_population,
 )
+
+register_displays()
+del register_displays

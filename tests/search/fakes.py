@@ -40,8 +40,9 @@ def leave_empty_pictures(patch: pytest.MonkeyPatch) -> None:
     def leave_empty(path: Path, **options: object) -> None:
         path.touch()
 
-    patch.setitem(sys.modules, "glojax.reporting", SimpleNamespace(draw_summary=leave_empty))
+    # The module imports from `glojax.reporting`, unless another test has imported it before.
     patch.setattr("glojax.search.report.writing.write_report", lambda directory: leave_empty(directory / REPORT))
+    patch.setitem(sys.modules, "glojax.reporting", SimpleNamespace(draw_summary=leave_empty))
 
 
 @pytest.fixture

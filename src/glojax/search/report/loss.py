@@ -6,7 +6,7 @@ from glojax.errors import GlojaxError
 from glojax.expressions import LossTree, to_latex
 from glojax.losses import Loss
 from glojax.losses.libraries import Target
-from glojax.reporting.chart import Axis, Chart
+from glojax.reporting.effect_chart import Quantity, effect_chart, values_of
 from glojax.reporting.elements import Element, element, formula, table
 from glojax.reporting.pulls import Effect, effect, of_classes
 from glojax.search.report.records import Records
@@ -72,36 +72,19 @@ def _formula(tree: LossTree, is_number: bool) -> list[Element]:
     ]
 
 
-def _curves(effects: dict[str, Effect], what: str, title: str, is_number: bool) -> Element:
-    """Return a chart of the losses or pulls."""
-    curves = {name: each.pull if what == "pull" else each.loss for name, each in effects.items()}
+def _curves(effects: dict[str, Effect], what: Quantity, title: str, is_number: bool) -> Element:
+    """Return a chart of the losses or pulls, with the values where it is pointed at."""
+    chart, curves = effect_chart(effects, what, is_number), values_of(effects, what)
     points = next(iter(effects.values())).points
-    inner = np.abs(points - 1) <= 2 if is_number else (points >= 0.1) & (points <= 0.97)
-    x = Axis("prediction" if is_number else "probability of the true class", points[0], points[-1])
-    ends = [float(end) for values in curves.values() for end in _ends(values[inner])]
-    # One steep loss must not make the others flat.
-    limit = 4 * float(np.median(np.abs(ends))) if ends else 1.0
-    y = Axis.over(f"{what}, scaled", [0.0, *(min(max(end, -limit), limit) for end in ends)])
-    chart = Chart(x, y)
-    chart.rule(y=0.0)
-    for series, values in reversed(list(enumerate(curves.values()))):
-        chart.line(
-            [(float(a), float(b) if np.isfinite(b) else None) for a, b in zip(points, values, strict=True)], series
-        )
-    for series, name in enumerate(curves):
-        chart.name(name.replace("_", " "), series)
     at = range(0, len(points), 6)
     tips = [
-        "\n".join([f"{x.title} {points[i]:.2f}", *(f"{name}: {values[i]:.3g}" for name, values in curves.items())])
+        "\n".join(
+            [f"{chart.x.title} {points[i]:.2f}", *(f"{name}: {values[i]:.3g}" for name, values in curves.items())]
+        )
         for i in at
     ]
     chart.strips([float(points[i]) for i in at], tips)
     return chart.figure(title)
-
-
-def _ends(values: np.ndarray) -> list[float]:
-    finite = values[np.isfinite(values)]
-    return [float(finite.min()), float(finite.max())] if finite.size else []
 
 
 def _examples(losses: dict[str, LossTree], num_classes: int, prob_epsilon: float) -> Element:
