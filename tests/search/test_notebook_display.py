@@ -82,3 +82,14 @@ def test_a_search_shows_its_progress_where_that_is_wanted(capsys: pytest.Capture
             assert re.search(rf"100%\|█+\| 40/40 \[.*, best {found[0].evaluation.fitness:.4g}\]\n$", shown)
         else:
             assert shown == ""
+
+
+def test_a_tuning_shows_its_progress_where_that_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    config = glojax.TuningConfig(generations=3, population_size=5)
+    for progress in (True, False):
+        (tuned,) = glojax.tune([LossTree.parse("x*log(y)")], evaluator(3), config, progress=progress)
+        shown = capsys.readouterr().err
+        if progress:
+            assert re.search(rf"100%\|█+\| 16/16 \[.*, best {tuned.best.fitness:.4g}\]\n$", shown)
+        else:
+            assert shown == ""

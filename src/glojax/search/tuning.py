@@ -9,6 +9,7 @@ from glojax.expressions import LossTree
 from glojax.search.generations import GenerationRecord
 from glojax.search.logs import EventLog
 from glojax.search.loop import Search, rank
+from glojax.search.progress_bar import progress_bar
 from glojax.strategies.coefficients import CoefficientSearch, LossTuning, TuningConfig
 
 
@@ -64,6 +65,7 @@ def tune(
     log: EventLog | None = None,
     on_evaluation: Callable[[Evaluation, int], None] = lambda evaluation, generation: None,
     on_record: Callable[[TuningRecord], None] = lambda record: None,
+    progress: bool = False,
 ) -> list[Tuned]:
     """Tune the coefficients of losses with CMA-ES.
 
@@ -78,6 +80,8 @@ def tune(
         on_evaluation: Called with each evaluation when it is told, and the number of its generation; 0 for the losses
             as they are given.
         on_record: Called at the end of each generation for each loss that took part.
+        progress: Show a bar, which ends early where a strategy stops early: a widget in a notebook, elsewhere a line on
+            standard error.
 
     Raises:
         ConfigurationError: A tree lacks x or y, or has a coefficient that is not finite.
@@ -85,7 +89,9 @@ def tune(
 
     Source: Gonzalez and Miikkulainen (2020), section III-B.
     """
-    strategy = CoefficientSearch(trees, config or TuningConfig(), seed)
+    config = config or TuningConfig()
+    strategy = CoefficientSearch(trees, config, seed)
+    most = sum(1 + loss.strategy.population_size * config.generations for loss in strategy.losses)
     generation, start = 0, time.perf_counter()
 
     def take_in(evaluation: Evaluation) -> None:
@@ -94,11 +100,13 @@ def tune(
         if strategy.num_rounds > generation:
             generation, now = strategy.num_rounds, time.perf_counter()
             records, start = [_record(current, loss, now - start) for loss in strategy.active], now
+        count(evaluation)
         on_evaluation(evaluation, current)
         for record in records:
             on_record(record)
 
-    Search(strategy, evaluator, log=log, on_evaluation=take_in).run()
+    with progress_bar(most, progress) as count:
+        Search(strategy, evaluator, log=log, on_evaluation=take_in).run()
     return [_tuned(loss) for loss in strategy.losses]
 
 
