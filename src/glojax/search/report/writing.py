@@ -1,9 +1,11 @@
-"""The writing of reports: at the end of a run, whatever the end is, and by the command `report`."""
+"""The writing of reports: as a run goes, at its end, whatever the end is, and by the command `report`."""
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from time import perf_counter
 
 from rich.console import Console
 
@@ -22,6 +24,13 @@ from glojax.search.report.records import Records, read_run
 from glojax.search.report.setup import setup
 from glojax.search.run_directory import REPORT, writing
 from glojax.terminal import print_text
+
+#: Seconds between two reports of a run that is going on, at least, and the greatest share of the time that they take:
+#: one of ten thousands of losses takes seconds.
+INTERVAL_SECONDS, _LARGEST_SHARE = 30.0, 0.02
+
+#: The files whose sizes tell that there is something new to report.
+_TELLING = ("generations.jsonl", "tuning.jsonl", "result.json")
 
 #: The parts of a report.
 _PARTS: dict[str, Callable[[Records], Element | None]] = {
@@ -58,14 +67,46 @@ def write_report(directory: Path) -> None:
 
 @contextlib.contextmanager
 def reported(directory: Path) -> Iterator[None]:
-    """Write the report of a run at its end; where it ends early, a report that fails hides no other error."""
+    """Write the report of a run as it goes, in a thread, and at its end; an error of an early report hides no other."""
+    ended = threading.Event()
+    writer = threading.Thread(target=_report_progress, args=(directory, _sizes(directory), ended), daemon=True)
+    writer.start()
     try:
-        yield
+        try:
+            yield
+        finally:
+            ended.set()
+            writer.join()
     except BaseException:
         with contextlib.suppress(Exception):
             write_report(directory)
         raise
     write_report(directory)
+
+
+def _report_progress(directory: Path, reported: list[int], ended: threading.Event) -> None:
+    """Write the report whenever there is something new, and it is time, until the run has ended."""
+    pause = INTERVAL_SECONDS
+    while not ended.wait(pause):
+        sizes, start = _sizes(directory), perf_counter()
+        if sizes == reported:
+            continue
+        # The report at the end raises what is lasting; a file may be incomplete for a moment.
+        with contextlib.suppress(Exception):
+            write_report(directory)
+            reported = sizes
+        pause = max(INTERVAL_SECONDS, (perf_counter() - start) / _LARGEST_SHARE)
+
+
+def _sizes(directory: Path) -> list[int]:
+    """Return the sizes of the telling files in bytes, -1 of one that is not there."""
+    sizes = []
+    for name in _TELLING:
+        try:
+            sizes.append((directory / name).stat().st_size)
+        except OSError:
+            sizes.append(-1)
+    return sizes
 
 
 def print_report(options: ReportOptions, console: Console) -> None:
