@@ -12,19 +12,19 @@ Time: on two cores 25 minutes for each task on digits, with its five searches.
 
 import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import dacite
 import numpy as np
 
 from experiments import script, shape_search
+from experiments.contest_report import drawn, kinds, section
 from experiments.entrants import Entrant, compared, swept
 from experiments.records import Records, record_of, write_record
-from experiments.report import Report, table, verdict_in_words
+from experiments.report import Report
 from experiments.rivals import papers_fitness, taylor, tuned_cross_entropy
 from experiments.searches import record_search
 from experiments.tasks import OpenTask, open_task
@@ -32,9 +32,7 @@ from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 from glojax.files import user_cache
 from glojax.losses import CATALOG, PUBLISHED
-from glojax.search.comparison import ComparedLoss, Comparison
 from glojax.search.rates import RIVAL, Sweep, normalised_rate
-from glojax.search.verdict import Verdict, judge
 
 _DIGITS = ("--dataset", "digits", "--steps", "300")
 _MNIST = ("--dataset", "mnist", "--network", "SmallMLP", "--steps", "2000")
@@ -66,9 +64,6 @@ SEED = 60
 
 #: The best loss of each kind is compared after a training this many times as long, too.
 LONGER = 4
-
-#: Kinds of losses: those of the literature, and those of each method, whose names have the seed of the search.
-METHODS = ("found", "random", "papers_fitness", "taylor", "tuned_cross_entropy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,61 +176,11 @@ class Contest:
         return [asdict(one) for one in compared(self._opened, entrants, sweeps, steps, self._options.seeds)]
 
 
-def kinds(names: Iterable[str]) -> dict[str, list[str]]:
-    """Return the names of losses other than cross-entropy, by kind."""
-    found: dict[str, list[str]] = {}
-    for name in names:
-        if name != RIVAL:
-            kind = next((method for method in METHODS if name.startswith(f"{method}_")), "literature")
-            found.setdefault(kind, []).append(name)
-    return found
-
-
-def verdicts(outcome: Mapping[str, Any], part: str = "losses") -> dict[str, Verdict]:
-    """Return the verdict on the best found loss against each other loss, corrected for their number."""
-    comparison = Comparison.of([dacite.from_dict(ComparedLoss, one) for one in outcome[part]])
-    others = [one.name for one in comparison.losses if not one.name.startswith("found_")]
-    return {one.against: one for one in judge(comparison, outcome["best"]["found"], others, "score")}
-
-
 def report(options: Options, records: Records) -> Report:
-    done = {task: record for task in TASKS if (record := records.search(name_of(task))) is not None}
-    parts = [_section(task, record["outcome"]) for task, record in done.items()]
+    done = {task: record["outcome"] for task in TASKS if (record := records.search(name_of(task))) is not None}
     missing = [task for task in TASKS if task not in done]
-    parts.append(f"Not yet run: {'; '.join(missing) or 'none'}.")
-    return Report("\n".join(parts) + "\n")
-
-
-def _section(task: str, outcome: Mapping[str, Any]) -> str:
-    """Return the table of a task."""
-    judged, longer = verdicts(outcome), verdicts(outcome, "longer")
-    by_name = {one["name"]: one for one in outcome["losses"]}
-    after = {one["name"]: one for one in outcome["longer"]}
-    rows = [
-        (
-            name,
-            f"`{by_name[name]['expression']}`",
-            f"{by_name[name]['learning_rate']:.3g}",
-            f"{by_name[name]['test']['mean']:.4f}",
-            verdict_in_words(judged.get(name)),
-            f"{after[name]['test']['mean']:.4f}",
-            verdict_in_words(longer.get(name)),
-        )
-        for name in (RIVAL, *outcome["best"].values())
-    ]
-    found = [by_name[name]["test"]["mean"] for name in kinds(by_name)["found"]]
-    over = np.array(found) - by_name[RIVAL]["test"]["mean"]
-    beaten = [name for name in kinds(by_name)["literature"] if judged[name].better]
-    header = (
-        *("loss", "f(x, y)", "rate", "test", "found minus this (95 % interval, corrected p)"),
-        *("test, four times the steps", "found minus this"),
-    )
-    return (
-        f"### {task}\n\n{table(header, rows)}\n"
-        f"Over cross-entropy, mean of {len(found)} searches: {over.mean():+.4f}, better in "
-        f"{(over > 0).sum()}. The best found loss beats {len(beaten)} of {len(kinds(by_name)['literature'])} losses of "
-        f"the literature significantly. {outcome['budget']:,} candidate-steps each.\n"
-    )
+    remark = f"Not yet run: {'; '.join(missing) or 'none'}.\n"
+    return Report("\n".join([*(section(task, outcome) for task, outcome in done.items()), remark]), drawn(done))
 
 
 main = partial(script.run_script, Options, wanted, report, __doc__, first=run)

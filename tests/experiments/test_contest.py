@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from experiments import contest, longer_verdict, rivals
-from experiments.contest import METHODS, kinds, name_of, verdicts
+from experiments.contest import name_of
+from experiments.contest_report import METHODS, kinds, verdicts
 from experiments.entrants import Entrant, compared, evaluator_of, swept
 from experiments.records import Records, write_record
 from experiments.tasks import OpenTask, open_task
