@@ -12,6 +12,7 @@ from glojax.losses.catalog import (
     taylor_cross_entropy as taylor_cross_entropy,
 )
 from glojax.losses.compiled import compile_tree as compile_tree
+from glojax.losses.found import FOUND as FOUND, FoundLoss as FoundLoss
 from glojax.losses.interpreter import interpret as interpret
 from glojax.losses.leaves import Leaves as Leaves
 from glojax.losses.links import DOMAINS as DOMAINS, Link as Link

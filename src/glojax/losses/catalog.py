@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from glojax.errors import ConfigurationError, ExpressionError, nearest
 from glojax.expressions import Domain, LossTree
+from glojax.losses.found import FOUND
 from glojax.losses.links import DOMAINS, Link
 from glojax.losses.loss import Loss
 from glojax.losses.objective import DEFAULT_PROB_EPSILON, ClassReduction
@@ -178,20 +179,24 @@ def taylor_cross_entropy(order: int) -> LossTree:
 
 
 def find_tree(name_or_text: str, domain: Domain | None = "probability") -> LossTree:
-    """Return the tree of a name of `CATALOG` that is for this domain, or for any if it is None, or of an expression.
+    """Return the tree of a name that is for this domain, or for any if it is None, or of an expression.
+
+    Names are those of `CATALOG` and `FOUND`.
 
     Examples:
         >>> str(find_tree("baikal")), str(find_tree("x * log(y)"))
         ('log(y) - x / y', 'x * log(y)')
     """
     published = PUBLISHED.get(name_or_text)
-    if published is not None and domain not in (published.domain, None):
-        raise ExpressionError(
-            f"The loss {name_or_text} is for {published.purpose}, and x and y are "
-            f"{'numbers' if domain == 'real' else 'label and probability'} here; its expression is {published.text}."
-        )
-    if name_or_text in CATALOG:
-        return CATALOG[name_or_text]
+    found = FOUND.get(name_or_text)
+    if (named := published or found) is not None:
+        own, purpose = (published.domain, published.purpose) if published else ("probability", "classification")
+        if domain not in (own, None):
+            raise ExpressionError(
+                f"The loss {name_or_text} is for {purpose}, and x and y are "
+                f"{'numbers' if domain == 'real' else 'label and probability'} here; its expression is {named.text}."
+            )
+        return CATALOG[name_or_text] if published else LossTree.parse(named.text)
     try:
         return LossTree.parse(name_or_text)
     except ExpressionError as error:
@@ -200,8 +205,9 @@ def find_tree(name_or_text: str, domain: Domain | None = "probability") -> LossT
         if (reason := _NOT_OF_THIS_FORM.get(name_or_text)) is not None:
             problem = f"The loss {name_or_text} cannot be written as an expression of x and y: {reason}."
             raise ExpressionError(problem) from error
+        names = [*CATALOG, *FOUND]
         raise ExpressionError(
-            f"Unknown loss {name_or_text!r}.{nearest(name_or_text, CATALOG)} Expected one of {', '.join(CATALOG)}, or "
+            f"Unknown loss {name_or_text!r}.{nearest(name_or_text, names)} Expected one of {', '.join(names)}, or "
             "an expression such as 'log(y) - x / y'."
         ) from error
 

@@ -1,0 +1,40 @@
+"""Losses that searches of glojax found, by name, in the shortest form that trains alike.
+
+They are no part of what a search begins with, so that searches stay independent of each other.
+"""
+
+from typing import Final, NamedTuple
+
+
+class FoundLoss(NamedTuple):
+    """A loss that a search found: minus the sum over the classes of an expression.
+
+    Attributes:
+        text: The expression, of the same shape as what was found, with other scale and terms that have no gradient.
+        record: The search's record, below `experiments/results`.
+        task: What the search was for, with its network and the optimizer's steps.
+    """
+
+    text: str
+    record: str
+    task: str
+
+
+#: See `docs/found.md` for how they compare with the literature, and what they do.
+FOUND: Final[dict[str, FoundLoss]] = {
+    "smoothed_root": FoundLoss(
+        "sqrt(y) * (x + 0.153776)",
+        "shape_search/digits_clean_steps_300_seed_2.json",
+        "digits, DigitsCNN, 300 steps of SGD",
+    ),
+    "linear_cross_entropy": FoundLoss(
+        "x * y + 0.0157305*(x * log(y))",
+        "shape_search/digits_label_noise_steps_300_seed_0.json",
+        "digits with 40 % of the training labels wrong, DigitsCNN, 300 steps of SGD",
+    ),
+    "penalized_root": FoundLoss(
+        "x * sqrt(y) - 0.127453*(y * log(y))",
+        "longer_verdict/mnist_SmallMLP_steps_2000_seed_0.json",
+        "MNIST, SmallMLP, 2,000 steps of SGD",
+    ),
+}

@@ -1,0 +1,25 @@
+"""The losses with a name that searches found: they train as what the records of these searches hold."""
+
+import pytest
+
+from experiments.records import RESULTS, read_record
+from glojax.errors import ExpressionError
+from glojax.evaluation import shape_of
+from glojax.expressions import LossTree
+from glojax.losses import CATALOG, FOUND, find_tree, make_loss
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_a_found_loss_has_the_shape_of_what_its_record_holds(name: str) -> None:
+    record = read_record(RESULTS / FOUND[name].record)
+    found = LossTree.parse(record["outcome"]["result"]["expression"])
+    assert shape_of(find_tree(name), 10).fingerprint == shape_of(found, 10).fingerprint
+
+
+def test_found_losses_have_names_of_their_own() -> None:
+    assert not FOUND.keys() & CATALOG.keys()
+    assert make_loss("smoothed_root").tree == LossTree.parse(FOUND["smoothed_root"].text)
+    with pytest.raises(ExpressionError, match="The loss smoothed_root is for classification, and x and y are numbers"):
+        find_tree("smoothed_root", "real")
+    with pytest.raises(ExpressionError, match="Did you mean 'smoothed_root'"):
+        find_tree("smoothed_rot")
