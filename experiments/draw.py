@@ -38,6 +38,7 @@ SCRIPTS = (
     "strategy_settings",
     "longer_verdict",
     "contest",
+    "found_losses",
     "precision_ranking",
 )
 

@@ -1,8 +1,11 @@
 """The losses with a name that searches found: they train as what the records of these searches hold."""
 
+import numpy as np
 import pytest
 
-from experiments.records import RESULTS, read_record
+from experiments import found_losses
+from experiments.found_losses import relative_pull
+from experiments.records import RESULTS, Records, read_record
 from glojax.errors import ExpressionError
 from glojax.evaluation import shape_of
 from glojax.expressions import LossTree
@@ -23,3 +26,11 @@ def test_found_losses_have_names_of_their_own() -> None:
         find_tree("smoothed_root", "real")
     with pytest.raises(ExpressionError, match="Did you mean 'smoothed_root'"):
         find_tree("smoothed_rot")
+
+
+def test_the_pull_of_cross_entropy_is_one_minus_the_probability_and_certainty_is_pushed_back() -> None:
+    points = np.array([0.001, 0.1, 0.5, 0.99])
+    np.testing.assert_allclose(relative_pull("cross_entropy", points), (1 - points) / 0.9, rtol=1e-6)
+    assert relative_pull("smoothed_root", points)[-1] < 0 < relative_pull("linear_cross_entropy", points)[-1]
+    text = found_losses.report(found_losses.Options(), Records()).text
+    assert "| cross_entropy | `x * log(y)` | 1.110 |" in text
