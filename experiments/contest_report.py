@@ -1,6 +1,8 @@
 """The tables and the figure of the contests: what was found against each other loss, at its own best rate."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dacite
@@ -10,6 +12,8 @@ from matplotlib.figure import Figure
 
 from experiments.report import table, verdict_in_words
 from experiments.style import new_figure
+from glojax.evaluation import shape_of
+from glojax.expressions import LossTree
 from glojax.search.comparison import ComparedLoss, Comparison
 from glojax.search.rates import RIVAL
 from glojax.search.verdict import Verdict, judge
@@ -34,47 +38,77 @@ def kinds(names: Iterable[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name in names:
         if name != RIVAL:
-            kind = next((method for method in METHODS if name.startswith(f"{method}_")), "literature")
+            method, _, number = name.rpartition("_")
+            kind = method if method in METHODS and number.isdecimal() else "literature"
             found.setdefault(kind, []).append(name)
     return found
 
 
-def verdicts(outcome: Mapping[str, Any], part: str = "losses") -> dict[str, Verdict]:
-    """Return the verdict on the best found loss against each other loss, corrected for their number."""
-    comparison = Comparison.of([dacite.from_dict(ComparedLoss, one) for one in outcome[part]])
-    others = [one.name for one in comparison.losses if not one.name.startswith("found_")]
-    return {one.against: one for one in judge(comparison, outcome["best"]["found"], others, "score")}
+def at_best_rate(losses: Sequence[Mapping[str, Any]]) -> dict[str, ComparedLoss]:
+    """Return the losses by name; those of equal shape have the rate and scores of the one that validates best.
+
+    Sweeps begin at other rates for what was found and for the literature, and a sweep is not so fine that it would not
+    matter.
+    """
+    known = [dacite.from_dict(ComparedLoss, dict(one)) for one in losses]
+    prints = {one.name: shape_of(LossTree.parse(one.expression), 10).fingerprint for one in known}
+    best: dict[str, ComparedLoss] = {}
+    for one in sorted(known, key=_validation):
+        best[prints[one.name]] = one
+    return {one.name: replace(best[prints[one.name]], name=one.name) for one in known}
+
+
+def _validation(loss: ComparedLoss) -> float:
+    return -math.inf if loss.validation.mean is None else loss.validation.mean
+
+
+def verdicts(losses: Mapping[str, ComparedLoss], found: str) -> dict[str, Verdict]:
+    """Return the verdict on a found loss against each loss that is not found, corrected for their number."""
+    others = [name for names in kinds(losses).values() for name in names if not name.startswith("found_")]
+    comparison = Comparison.of(list(losses.values()))
+    return {one.against: one for one in judge(comparison, found, [RIVAL, *others], "score")}
+
+
+def best_of_kinds(outcome: Mapping[str, Any], losses: Mapping[str, ComparedLoss]) -> dict[str, str]:
+    """Return the best loss of each kind by validation: what was found, by the sweeps, others by the same trainings."""
+    best = {kind: max(names, key=lambda name: _validation(losses[name])) for kind, names in kinds(losses).items()}
+    return {RIVAL: RIVAL} | best | {"found": outcome["best"]["found"]}
 
 
 def section(task: str, outcome: Mapping[str, Any]) -> str:
     """Return the table of a task."""
-    judged, longer = verdicts(outcome), verdicts(outcome, "longer")
-    by_name = {one["name"]: one for one in outcome["losses"]}
-    after = {one["name"]: one for one in outcome["longer"]}
+    losses, after = at_best_rate(outcome["losses"]), at_best_rate(outcome["longer"])
+    best = best_of_kinds(outcome, losses)
+    judged, longer = verdicts(losses, best["found"]), verdicts(after, best["found"])
     rows = [
         (
+            KINDS[kind],
             name,
-            f"`{by_name[name]['expression']}`",
-            f"{by_name[name]['learning_rate']:.3g}",
-            f"{by_name[name]['test']['mean']:.4f}",
+            f"{losses[name].learning_rate:.3g}",
+            f"{losses[name].test.mean:.4f}",
             verdict_in_words(judged.get(name)),
-            f"{after[name]['test']['mean']:.4f}",
+            f"{after[name].test.mean:.4f}" if name in after else None,
             verdict_in_words(longer.get(name)),
         )
-        for name in (RIVAL, *outcome["best"].values())
+        for kind in KINDS
+        for name in [best[kind]]
     ]
-    found = [by_name[name]["test"]["mean"] for name in kinds(by_name)["found"]]
-    over = np.array(found) - by_name[RIVAL]["test"]["mean"]
-    beaten = [name for name in kinds(by_name)["literature"] if judged[name].better]
     header = (
-        *("loss", "f(x, y)", "rate", "test", "found minus this (95 % interval, corrected p)"),
+        *("kind", "loss", "rate", "test", "found minus this (95 % interval, corrected p)"),
         *("test, four times the steps", "found minus this"),
     )
+    over = np.array([np.mean(losses[name].test.values) for name in kinds(losses)["found"]])
+    over -= np.mean(losses[RIVAL].test.values)
+    literature = kinds(losses)["literature"]
+    unbeaten = [name for name in literature if not judged[name].better]
+    found = losses[best["found"]].expression
+    same = [name for name in literature if losses[name].expression == found]
     return (
         f"### {task}\n\n{table(header, rows)}\n"
-        f"Over cross-entropy, mean of {len(found)} searches: {over.mean():+.4f}, better in "
-        f"{(over > 0).sum()}. The best found loss beats {len(beaten)} of {len(kinds(by_name)['literature'])} losses of "
-        f"the literature significantly. {outcome['budget']:,} candidate-steps each.\n"
+        f"Found: `{found}`{f', which is {same[0]} of the literature' if same else ''}. Over cross-entropy, mean of "
+        f"{len(over)} searches: {over.mean():+.4f}, better in {(over > 0).sum()}. Of {len(literature)} losses of the "
+        f"literature the found one beats {len(literature) - len(unbeaten)} significantly, not "
+        f"{', '.join(unbeaten) or 'none'}. {outcome['budget']:,} candidate-steps each.\n"
     )
 
 
@@ -91,16 +125,15 @@ def drawn(outcomes: Mapping[str, Mapping[str, Any]]) -> Figure:
 
 
 def _draw(axes: Axes, task: str, outcome: Mapping[str, Any]) -> None:
-    by_name = {one["name"]: one["test"] for one in outcome["losses"]}
-    names = {RIVAL: RIVAL} | outcome["best"]
+    losses = at_best_rate(outcome["losses"])
+    best = {kind: losses[name].test for kind, name in best_of_kinds(outcome, losses).items()}
     rows = list(reversed(KINDS))
-    for kind, name in names.items():
-        color = "#b2182b" if kind == "found" else "0.35"
-        values, row = by_name[name]["values"], rows.index(kind)
-        axes.plot(values, [row] * len(values), "o", color=color, alpha=0.35, markersize=4, markeredgewidth=0)
-        axes.plot([by_name[name]["mean"]], [row], "|", color=color, markersize=14, markeredgewidth=2)
+    for kind, test in best.items():
+        color, row = "#b2182b" if kind == "found" else "0.35", rows.index(kind)
+        axes.plot(test.values, [row] * len(test.values), "o", color=color, alpha=0.35, markersize=4, markeredgewidth=0)
+        axes.plot([np.mean(test.values)], [row], "|", color=color, markersize=14, markeredgewidth=2)
     # A training that failed would hide the differences of the others.
-    scores = np.concatenate([by_name[name]["values"] for name in names.values()])
+    scores = np.concatenate([test.values for test in best.values()])
     axes.set_xlim(left=max(float(scores.min()), float(np.quantile(scores, 0.02)) - 0.01))
     axes.set_yticks(range(len(rows)), [KINDS[kind] for kind in rows])
     axes.set(title=task, xlabel="test score, a dot for each seed")

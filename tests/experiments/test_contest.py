@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from experiments import contest, longer_verdict, rivals
 from experiments.contest import name_of
-from experiments.contest_report import METHODS, kinds, verdicts
+from experiments.contest_report import METHODS, at_best_rate, kinds, verdicts
 from experiments.entrants import Entrant, compared, evaluator_of, swept
 from experiments.records import Records, write_record
 from experiments.tasks import OpenTask, open_task
@@ -21,7 +22,7 @@ from tests.linear_network import LinearNetwork
 TINY = ("--dataset", "digits", "--steps", "5", "--rate-seeds", "2", "--finalist-seeds", "2")
 
 #: What a search leaves in its record, as far as it is read.
-RESULT = {
+RESULT: dict[str, Any] = {
     "expression": "x * sqrt(y)",
     "learning_rate": 0.5,
     "control": {"expression": "x * y", "learning_rate": 1.0},
@@ -69,15 +70,34 @@ def test_a_contest_compares_every_method_with_the_literature(
     assert set(by_kind) == {"literature", *METHODS}
     assert by_kind["literature"] == ["baikal_cma", "focal"]
     assert [loss["name"] for loss in outcome["longer"]] == ["cross_entropy", *outcome["best"].values()]
-    judged = verdicts(outcome)
-    means = {loss["name"]: loss["test"]["mean"] for loss in outcome["losses"]}
+    losses = at_best_rate(outcome["losses"])
+    judged = verdicts(losses, "found_0")
     for name, verdict in judged.items():
-        assert verdict.difference == pytest.approx(means["found_0"] - means[name], abs=1e-6)
-    assert set(judged) == set(means) - {"found_0"}
+        found, other = (np.mean(losses[each].test.values) for each in ("found_0", name))
+        assert verdict.difference == pytest.approx(found - other, abs=2e-6)
+    assert set(judged) == set(losses) - {"found_0"}
     # All records are there: nothing is trained again.
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
     assert contest.main(arguments) == 0
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")} == before
+
+
+def test_names_of_the_literature_are_no_methods() -> None:
+    assert kinds(["cross_entropy", "taylor_early", "taylor_0", "found_11", "random_x"]) == {
+        "literature": ["taylor_early", "random_x"],
+        "taylor": ["taylor_0"],
+        "found": ["found_11"],
+    }
+
+
+def test_losses_of_equal_shape_have_the_better_rate() -> None:
+    (first, *_) = RESULT["comparison"]
+    scores = {"mean": 0.7, "sd": 0.0, "values": [0.7, 0.7]}
+    twice = first | {"name": "again", "expression": "2 * x * y", "learning_rate": 0.05, "validation": scores}
+    other = first | {"name": "other", "expression": "x * log(y)"}
+    losses = at_best_rate([first, twice, other])
+    assert [one.learning_rate for one in losses.values()] == [0.05, 0.05, 0.1]
+    assert [one.name for one in losses.values()] == ["tuned", "again", "other"]
 
 
 def test_an_unknown_task_is_refused() -> None:

@@ -31,6 +31,6 @@ def test_found_losses_have_names_of_their_own() -> None:
 def test_the_pull_of_cross_entropy_is_one_minus_the_probability_and_certainty_is_pushed_back() -> None:
     points = np.array([0.001, 0.1, 0.5, 0.99])
     np.testing.assert_allclose(relative_pull("cross_entropy", points), (1 - points) / 0.9, rtol=1e-6)
-    assert relative_pull("smoothed_root", points)[-1] < 0 < relative_pull("linear_cross_entropy", points)[-1]
+    assert relative_pull("smoothed_root", points)[-1] < 0 < relative_pull("generalized_cross_entropy", points)[-1]
     text = found_losses.report(found_losses.Options(), Records()).text
     assert "| cross_entropy | `x * log(y)` | 1.110 |" in text

@@ -27,11 +27,6 @@ FOUND: Final[dict[str, FoundLoss]] = {
         "shape_search/digits_clean_steps_300_seed_2.json",
         "digits, DigitsCNN, 300 steps of SGD",
     ),
-    "linear_cross_entropy": FoundLoss(
-        "x * y + 0.0157305*(x * log(y))",
-        "shape_search/digits_label_noise_steps_300_seed_0.json",
-        "digits with 40 % of the training labels wrong, DigitsCNN, 300 steps of SGD",
-    ),
     "penalized_root": FoundLoss(
         "x * sqrt(y) - 0.127453*(y * log(y))",
         "longer_verdict/mnist_SmallMLP_steps_2000_seed_0.json",
