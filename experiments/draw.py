@@ -39,6 +39,7 @@ SCRIPTS = (
     "longer_verdict",
     "contest",
     "found_losses",
+    "transfer",
     "precision_ranking",
 )
 

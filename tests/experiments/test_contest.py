@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments import contest, longer_verdict, rivals
+from experiments import contest, longer_verdict, rivals, transfer
 from experiments.contest import name_of
 from experiments.contest_report import METHODS, at_best_rate, kinds, verdicts
 from experiments.entrants import Entrant, compared, evaluator_of, swept
@@ -158,3 +158,14 @@ def test_a_verdict_after_longer_training_has_rates_of_its_own(
     assert [loss["name"] for loss in losses] == ["found", "cross_entropy", "baikal", "baikal_cma"]
     assert all(len(loss["test"]["values"]) == 2 and np.isfinite(loss["learning_rate"]) for loss in losses)
     LossTree.parse(losses[0]["expression"])
+
+
+def test_a_transfer_compares_the_found_losses_with_cross_entropy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(transfer, "TASKS", {"digits": TINY})
+    assert transfer.main(["--tasks", "digits", "--seeds", "2", "--devices", "1", "--results", str(tmp_path)]) == 0
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| smoothed_root |")]
+    (path,) = tmp_path.rglob("*.json")
+    means = {loss["name"]: loss["test"]["mean"] for loss in json.loads(path.read_text())["outcome"]}
+    assert f"*: {means['smoothed_root'] - means['cross_entropy']:+.4f} (" in row
