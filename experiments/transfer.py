@@ -98,8 +98,8 @@ def report(options: Options, records: Records) -> Report:
     rows = [(name, *(column.get(name) for column in columns.values())) for name in LOSSES]
     missing = [task for task in TASKS if task not in done]
     return Report(
-        "Test accuracy of each loss at its own best rate and, of the found ones, the difference from cross-entropy, with "
-        "its 95 % interval and Welch's p. *: the data, network and optimizer that the loss was found for.\n\n"
+        "Test accuracy of each loss at its own best rate and, of the found ones, the difference from cross-entropy, "
+        "with its 95 % interval and Welch's p. *: the data, network and optimizer that the loss was found for.\n\n"
         f"{table(('loss', *columns), rows)}\nNot yet run: {'; '.join(missing) or 'none'}.\n"
     )
 
