@@ -1,7 +1,9 @@
-"""What mkdocs shows besides this folder: the README, and the tables and figures of benchmarks and experiments."""
+"""Extend mkdocs: the pages and figures that lie outside this folder, and formulas as MathML, which needs no script."""
 
+import re
 from pathlib import Path
 
+from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -22,7 +24,12 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
 
 
 def on_page_markdown(markdown: str, page: Page, **others: object) -> str:
-    """Let the links of a page lead to where the other files are on the site."""
+    """Convert the formulas of a page, and let its links lead to where the other files are on the site."""
+    # The two ways of GitHub to write a formula: a block of the language math, and $`...`$ in a sentence.
+    markdown = re.sub(
+        r"^```math\n(.*?)\n```$", lambda block: convert(block[1], display="block"), markdown, flags=re.M | re.S
+    )
+    markdown = re.sub(r"\$`(.*?)`\$", lambda formula: f"<span>{convert(formula[1])}</span>", markdown)
     if page.file.src_uri == "index.md":
         return markdown.replace("](docs/", "](")
     moved = {"../README.md": "index.md"} | {f"../{name}": name for name in (*(f"{part}/" for part in PARTS), *OTHERS)}
