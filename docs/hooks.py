@@ -26,9 +26,7 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
 def on_page_markdown(markdown: str, page: Page, **others: object) -> str:
     """Convert the formulas of a page, and let its links lead to where the other files are on the site."""
     # The two ways of GitHub to write a formula: a block of the language math, and $`...`$ in a sentence.
-    markdown = re.sub(
-        r"^```math\n(.*?)\n```$", lambda block: convert(block[1], display="block"), markdown, flags=re.M | re.S
-    )
+    markdown = re.sub(r"(?ms)^```math\n(.*?)\n```$", lambda block: convert(block[1], display="block"), markdown)
     markdown = re.sub(r"\$`(.*?)`\$", lambda formula: f"<span>{convert(formula[1])}</span>", markdown)
     if page.file.src_uri == "index.md":
         return markdown.replace("](docs/", "](")
