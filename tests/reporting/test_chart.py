@@ -5,7 +5,7 @@ from xml.etree.ElementTree import Element
 import pytest
 
 from glojax.expressions import LossTree
-from glojax.reporting.chart import Axis, Chart
+from glojax.reporting.chart import WIDTH, Axis, Chart
 from glojax.reporting.elements import as_html, element, formula, shortened, table
 
 
@@ -35,7 +35,9 @@ def test_an_axis_knows_where_a_value_lies(axis: Axis, shares: dict[float, float]
         (Axis("", -0.25, 1.02), ["-0.25", "0", "0.25", "0.5", "0.75", "1"]),
         (Axis("", 0.005, 20, is_log=True), ["0.01", "0.1", "1", "10"]),
         (Axis("", 1, 7, is_log=True), ["1", "2", "5"]),
-        (Axis.of_names(("first", "a" * 30)), ["first", "a" * 20 + "…"]),
+        (Axis.of_names(("first", "a" * 30)), ["first", "a" * 25 + "…"]),
+        (Axis.over("", [1.0, 2.0], is_whole=True), ["1", "2"]),
+        (Axis.over("", [15.0, 30.0], is_whole=True), ["15", "20", "25", "30"]),
     ],
 )
 def test_an_axis_has_round_ticks(axis: Axis, ticks: list[str]) -> None:
@@ -126,3 +128,11 @@ def test_a_matrix_names_as_many_columns_as_there_is_room_for(size: int, columns:
     chart = Chart(Axis.of_columns("", names), Axis.of_names(names))
     below = [mark for mark in marks(chart, "text") if mark.attrib["class"] == "middle"]
     assert len(below) == pytest.approx(columns, abs=1)
+
+
+def test_the_longest_standard_name_and_a_long_title_are_whole() -> None:
+    name = "generalized cross entropy"
+    chart = Chart(Axis("test accuracy: this loss minus the other one", 0.0, 1.0), Axis.of_names((name,)))
+    shown = {mark.text: mark for mark in marks(chart, "text")}
+    assert float(shown[name].attrib["x"]) >= 8 * len(name)
+    assert float(shown[chart.x.title].attrib["x"]) + 4.7 * len(chart.x.title) <= WIDTH

@@ -14,9 +14,12 @@ import pytest
 
 from glojax.expressions import LossTree
 from glojax.losses import Loss
+from glojax.reporting.elements import as_html
 from glojax.search.__main__ import main
+from glojax.search.comparison import RateTrial
 from glojax.search.config_file import sealed
-from glojax.search.report.records import read_run
+from glojax.search.report.outcome import rates
+from glojax.search.report.records import NUM_DRAWN, read_run
 from glojax.search.report.writing import report_html
 from tests.search.fakes import UseStandIns, fitness_of
 from tests.search.pages import Page
@@ -98,6 +101,16 @@ def test_classes_have_their_names_where_the_data_set_says_them(bare_run: Finishe
     assert clothes.class_names(10)[8] == "8 Bag"
 
 
+def test_the_learning_rates_of_the_found_loss_are_drawn_whatever_else_was_tried(bare_run: FinishedRun) -> None:
+    run = read_run(bare_run.directory)
+    found = next(iter(run.losses))
+    names = [*(f"other {number}" for number in range(NUM_DRAWN)), found]
+    tried = {name: [RateTrial(0.1, 0.5, 0), RateTrial(0.2, 0.6, 0)] for name in names}
+    part = rates(replace(run, result=replace(run.result, rates=tried)))
+    assert part is not None
+    assert found in Page(as_html(part)).texts
+
+
 def test_it_asks_no_server_for_anything(bare_run: FinishedRun) -> None:
     page = Page((bare_run.directory / "report.html").read_text())
     addresses = [value for name, value in page.values if "//" in value and name != "xmlns"]
@@ -132,6 +145,8 @@ def test_an_interrupted_run_has_one_and_goes_on(use_stand_ins: UseStandIns) -> N
     page = Page(Path("run/report.html").read_text())
     assert "This run has not come to its end." in page.texts
     assert page.code[-1] == "python -m glojax.search resume run"
+    running = Page(report_html([Path("run")], is_running=True))
+    assert "This run is going on." in running.texts
     assert main(["resume", "run"]) == 0
     finished = Path("run/report.html").read_text()
     assert "has not come to its end" not in finished

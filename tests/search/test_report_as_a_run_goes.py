@@ -15,11 +15,13 @@ class Reports:
 
     def __init__(self) -> None:
         self.number = 0
+        self.is_running: list[bool] = []
         self.error: Exception | None = None
         self.written = threading.Event()
 
-    def write(self, directory: Path) -> None:
+    def write(self, directory: Path, *, is_running: bool = False) -> None:
         self.number += 1
+        self.is_running.append(is_running)
         self.written.set()
         if self.error is not None:
             raise self.error
@@ -39,7 +41,7 @@ def test_a_generation_is_reported_once_before_the_run_ends(reports: Reports, tmp
         assert reports.written.wait(10)
         time.sleep(0.1)
         assert reports.number == 1
-    assert reports.number == 2
+    assert reports.is_running == [True, False]
 
 
 def test_without_news_the_report_is_written_at_the_end_alone(reports: Reports, tmp_path: Path) -> None:
@@ -69,9 +71,9 @@ def test_no_thread_is_left(reports: Reports, tmp_path: Path) -> None:
 
 
 def test_a_slow_report_is_written_less_often(reports: Reports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def write_slowly(directory: Path) -> None:
+    def write_slowly(directory: Path, *, is_running: bool = False) -> None:
         time.sleep(0.05)
-        reports.write(directory)
+        reports.write(directory, is_running=is_running)
 
     monkeypatch.setattr(writing, "write_report", write_slowly)
     with reported(tmp_path):

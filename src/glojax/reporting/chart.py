@@ -13,10 +13,14 @@ from glojax.reporting.elements import Element, element, shortened
 WIDTH, HEIGHT = 480, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 26, 46
 
-#: Space for names on the left, their greatest length, and the height of their rows.
-_LEFT_OF_NAMES, _NAME_LENGTH, _ROW_HEIGHT = 168, 21, 34
+#: Greatest length of the names on the left, the space that they take, and the height of their rows.
+_NAME_LENGTH, _MARGIN_OF_NAMES, _CHARACTER_WIDTH, _ROW_HEIGHT = 26, 20, 8, 34
 
-#: Least width of a column and height of a row with a name; where they are narrower, some of the names are left out.
+#: Half the width of a character of a title, where its letters are largest.
+_HALF_OF_TITLE = 4.8
+
+#: Least width of a column and height of a row with a name; where they are narrower, some of the names are left out, as
+#: are some of the numbers that would touch each other.
 _NAMED_WIDTH, _NAMED_HEIGHT = 26, 18
 
 #: Greatest magnitude that is drawn; ticks are computed from differences and their logarithms.
@@ -27,16 +31,25 @@ Point = tuple[float | None, float | None]
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis from `low` to `high`; `names` are those of 0, 1, ..."""
+    """An axis from `low` to `high`; `names` are those of 0, 1, ...; only whole numbers are marked if `is_whole`."""
 
     title: str
     low: float
     high: float
     is_log: bool = False
     names: tuple[str, ...] = ()
+    is_whole: bool = False
 
     @classmethod
-    def over(cls, title: str, values: Iterable[float | None], *, is_log: bool = False, margin: float = 0.06) -> Self:
+    def over(
+        cls,
+        title: str,
+        values: Iterable[float | None],
+        *,
+        is_log: bool = False,
+        is_whole: bool = False,
+        margin: float = 0.06,
+    ) -> Self:
         """Return an axis for these values and a margin; those that are unknown or cannot be drawn do not count."""
         known = [value for value in values if is_drawn(value) and (value > 1 / _LARGEST or not is_log)]
         low, high = (min(known), max(known)) if known else (1.0, 1.0)
@@ -44,7 +57,7 @@ class Axis:
             room = (high / low) ** margin * 1.1 if high > low else 2.0
             return cls(title, low / room, high * room, is_log=True)
         room = (high - low) * margin if high > low else max(abs(high), 1.0) * 0.05
-        return cls(title, low - room, high + room)
+        return cls(title, low - room, high + room, is_whole=is_whole)
 
     @classmethod
     def of_names(cls, names: Iterable[str]) -> Self:
@@ -74,9 +87,8 @@ class Axis:
             every, factors = len(decades) // 8 + 1, (1, 2, 5) if len(decades) <= 3 else (1,)
             values = [factor * 10.0**decade for decade in decades[::every] for factor in factors]
         else:
-            values = [
-                float(value) for value in MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]).tick_values(self.low, self.high)
-            ]
+            locator = MaxNLocator(6, steps=[1, 2, 2.5, 5, 10], integer=self.is_whole)
+            values = [float(value) for value in locator.tick_values(self.low, self.high)]
         smallest = (self.high - self.low) / 1e6
         return [
             (value, f"{0 if abs(value) < smallest and not self.is_log else value:.6g}")
@@ -95,9 +107,9 @@ class Chart:
 
     def __init__(self, x: Axis, y: Axis):
         self.x, self.y = x, y
-        self._left = _LEFT_OF_NAMES if y.names else _LEFT
+        longest = min(_NAME_LENGTH, max(map(len, y.names), default=0))
+        self._left = _MARGIN_OF_NAMES + _CHARACTER_WIDTH * longest if y.names else _LEFT
         if x.names and y.names:  # a matrix, of square cells
-            self._left = min(_LEFT_OF_NAMES, 24 + 8 * max(map(len, y.names)))
             side = WIDTH - _RIGHT - self._left
             self._height = round(_TOP + _BOTTOM + side * len(y.names) / len(x.names))
         else:
@@ -228,8 +240,10 @@ class Chart:
 
     def _axes(self) -> list[Element]:
         made = []
-        every = math.ceil(_NAMED_WIDTH * len(self.x.names) / (WIDTH - _RIGHT - self._left)) or 1
-        for value, text in self.x.ticks[::every]:
+        ticks = self.x.ticks
+        wanted = sum(_NAMED_WIDTH if self.x.names else 10 + 9 * len(text) for _, text in ticks)
+        every = math.ceil(wanted / (WIDTH - _RIGHT - self._left)) or 1
+        for value, text in ticks[::every]:
             at = self._at((value, self.y.low))
             if at is not None:
                 if not self.x.names:
@@ -242,7 +256,8 @@ class Chart:
                 if not self.y.names:
                     made.append(element("path", d=f"M{self._left} {at[1]:.1f}H{WIDTH - _RIGHT}", class_="grid"))
                 made.append(element("text", text, x=self._left - 8, y=f"{at[1] + 4:.1f}", class_="end"))
-        middle = (self._left + WIDTH - _RIGHT) / 2
+        # A title that is wider than the chart begins to the left of it.
+        middle = min((self._left + WIDTH - _RIGHT) / 2, WIDTH - _HALF_OF_TITLE * len(self.x.title))
         made.append(element("text", self.x.title, x=middle, y=self._height - 8, class_="middle title"))
         if self.y.title:
             made.append(element("text", self.y.title, x=4, y=14, class_="title"))

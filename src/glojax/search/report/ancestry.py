@@ -75,7 +75,7 @@ def ancestry(run: Records) -> Element | None:
 def _chart(relatives: Mapping[LossTree, Relative], numbers: Mapping[LossTree, int]) -> Element:
     turns = [one.turn for one in relatives.values()]
     y = Axis.over("fitness", [one.fitness for one in relatives.values()], margin=0.12)
-    chart = Chart(Axis.over("loss, in the order of the run", turns, margin=0.06), y)
+    chart = Chart(Axis.over("loss, in the order of the run", turns, is_whole=True), y)
     # What has no fitness, or one that cannot be drawn, stands at the lower edge.
     places = {
         tree: (one.turn, y.low if one.fitness is None else min(max(one.fitness, y.low), y.high))

@@ -79,7 +79,7 @@ def _generations(run: Records) -> Element:
         [y.low, y.high, *(one.median_fitness for one in records if one.median_fitness > 2 * y.low - y.high)],
         margin=0,
     )
-    chart = Chart(Axis.over("generation", numbers, margin=0.03), y)
+    chart = Chart(Axis.over("generation", numbers, is_whole=True, margin=0.03), y)
     for series, (name, values) in zip((0, 5), lines.items(), strict=True):
         chart.line(list(zip(numbers, values, strict=True)), series)
         if any(value is not None and value >= y.low for value in values):
@@ -111,7 +111,7 @@ def sizes(run: Records) -> Element | None:
         return None
     front = pareto_front(run.best_first)
     y = Axis.over("fitness", _upper([one.fitness for one in best], 0.75, 2))
-    x = Axis.over("size, in nodes", [float(one.tree.size) for one in best])
+    x = Axis.over("size, in nodes", [float(one.tree.size) for one in best], is_whole=True)
     chart = Chart(x, y)
     steps = [(float(one.tree.size), max(_fitness(one), y.low)) for one in front]
     chart.line([*steps, (x.high, front[-1].fitness)], 0, is_stepped=True)
@@ -164,7 +164,7 @@ def tuning(run: Records) -> Element | None:
     names = list(dict.fromkeys(one.loss for one in run.tuning))[:NUM_DRAWN]
     records = [one for one in run.tuning if one.loss in names]
     fitness = [value for one in records for value in (one.best_so_far, one.best_fitness)]
-    x = Axis.over("generation", [float(one.generation) for one in records], margin=0.03)
+    x = Axis.over("generation", [float(one.generation) for one in records], is_whole=True, margin=0.03)
     chart = Chart(x, Axis.over("fitness", fitness))
     for series, name in enumerate(names):
         own = [one for one in records if one.loss == name]

@@ -41,7 +41,7 @@ def _chart(run: Records, drawn: Mapping[str, LearningCurve], first: float, title
     }
     steps = sorted({step for own in points.values() for step, _ in own})
     scores = [score for own in points.values() for _, score in own]
-    chart = Chart(Axis.over("step", steps, margin=0.03), Axis.over(f"validation {run.metric}", scores))
+    chart = Chart(Axis.over("step", steps, is_whole=True, margin=0.03), Axis.over(f"validation {run.metric}", scores))
     for name, own in reversed(points.items()):
         chart.line(own, run.series(name))
     for name in points:

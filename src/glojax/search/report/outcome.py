@@ -26,7 +26,8 @@ def verdict(run: Records) -> Element:
     if run.candidates:
         tiles["losses looked at"] = f"{len(run.candidates):,}"
     tiles |= {"trainings": f"{run.num_trainings:,}", "optimizer steps": f"{run.num_steps:,}"}
-    sentences = element("div", *(element("p", text) for text in others))
+    differences = _differences(result.verdict[:MAX_ROWS]) if len(result.verdict) > 1 else None
+    sentences = element("div", *(element("p", text) for text in others), differences)
     return element(
         "div",
         element("p", words, class_=f"verdict {kind}".rstrip()),
@@ -41,12 +42,15 @@ def _headline(run: Records) -> tuple[str, str, Sequence[str]]:
     if not run.is_finished:
         done = f"{len(run.generations)} generations of the search are done" if run.generations else "It has only begun"
         best = f", the best fitness so far is {shown(run.best_first[0].fitness)}" if run.best_first else ""
+        if run.is_running:
+            text = "The page is written again as the run goes on; reload it to see what is new."
+            return "This run is going on.", "", [f"{done}{best}. {text}"]
         return "This run has not come to its end.", "", [f"{done}{best}. Go on with: {run.resume_command}"]
     if result.verdict:
         first = result.verdict[0]
         words, kind = _outcome(first)
-        # The sentences begin with the test score of the loss that was found.
-        return f"{words} {first.against.replace('_', ' ')}.", kind, [one.sentence for one in result.verdict[:MAX_ROWS]]
+        # The sentence begins with the test score of the loss that was found; a table has the other standard losses.
+        return f"{words} {first.against.replace('_', ' ')}.", kind, [first.sentence]
     if result.expression is None or not result.comparison:
         if result.expression is None:
             losses, seeds = len(result.comparison), max((len(o.test.values) for o in result.comparison), default=0)
@@ -71,6 +75,20 @@ def _outcome(one: Verdict) -> tuple[str, str]:
     if one.p is not None and one.p < 1 - CONFIDENCE:
         return "This loss is worse than", "bad"
     return "This loss is no better than", ""
+
+
+def _differences(verdicts: Sequence[Verdict]) -> Element:
+    """Return the differences, their intervals and their p-values as a table."""
+    rows: list[list[Element | str]] = [
+        [
+            one.against.replace("_", " "),
+            "unknown" if one.difference is None else f"{one.difference:+.4f}",
+            "" if one.interval is None else f"{one.interval[0]:+.4f} to {one.interval[1]:+.4f}",
+            "" if one.p is None else f"{one.p:.2g}",
+        ]
+        for one in verdicts
+    ]
+    return table(["this loss minus", "difference", f"{CONFIDENCE * 100:.0f} % interval", "p"], rows)
 
 
 def _forest(run: Records) -> Element:
@@ -139,7 +157,9 @@ def comparison(run: Records) -> Element | None:
 def rates(run: Records) -> Element | None:
     """Return the learning rates that each loss was tried at."""
     tried = run.result.rates or {one.name: one.tried for one in run.result.comparison if len(one.tried) > 1}
-    tried = dict(list(tried.items())[:NUM_DRAWN])
+    # The compared losses come first, the found one among them, each in the colour that it has elsewhere.
+    compared = {name: number for number, name in enumerate(run.losses)}
+    tried = dict(sorted(tried.items(), key=lambda one: compared.get(one[0], NUM_DRAWN))[:NUM_DRAWN])
     trials = [trial for rates in tried.values() for trial in rates]
     if not trials:
         return None

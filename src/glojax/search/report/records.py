@@ -108,6 +108,7 @@ class Records:
         config: The content of `config.json`.
         finalists: Those of the discovery, each perhaps a shorter text of the candidate that it was.
         num_trainings, num_steps: The trainings of the journal, and their optimizer steps in all.
+        is_running: Whether the run is going on while it is read.
     """
 
     path: Path
@@ -119,6 +120,7 @@ class Records:
     tuning: Sequence[TuningRecord]
     num_trainings: int
     num_steps: int
+    is_running: bool = False
 
     @property
     def command(self) -> str:
@@ -221,8 +223,8 @@ class Records:
             return resume_command(self.path)
 
 
-def read_run(directory: Path) -> Records:
-    """Read a run's directory.
+def read_run(directory: Path, *, is_running: bool = False) -> Records:
+    """Read a run's directory; `is_running` while the run is going on.
 
     Raises:
         RunDirectoryError: The folder holds no run, or a file in it is damaged or of another version.
@@ -244,6 +246,7 @@ def read_run(directory: Path) -> Records:
             tuning=[typed(TuningRecord, record) for record in read_records(directory / "tuning.jsonl")],
             num_trainings=num_trainings,
             num_steps=num_steps,
+            is_running=is_running,
         )
         _ = records.losses  # refuses what is no loss
     except (

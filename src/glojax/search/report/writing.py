@@ -50,18 +50,18 @@ _PARTS: dict[str, Callable[[Records], Element | None]] = {
 }
 
 
-def report_html(directories: Sequence[Path]) -> str:
+def report_html(directories: Sequence[Path], *, is_running: bool = False) -> str:
     """Return the report of runs as a page; raise RunDirectoryError for a folder that holds no readable run."""
-    runs = [read_run(directory) for directory in directories]
+    runs = [read_run(directory, is_running=is_running) for directory in directories]
     title = f"{runs[0].command} on {runs[0].dataset}" if len(runs) == 1 else f"{len(runs)} runs"
     parts = [Part(name, [make(run) for run in runs]) for name, make in _PARTS.items()]
     names = [run.name for run in runs]
     return page(f"glojax: {title}", names, parts, f"Made by glojax {version('glojax')}.")
 
 
-def write_report(directory: Path) -> None:
-    """Write the report of a run into its folder."""
-    text = report_html([directory])
+def write_report(directory: Path, *, is_running: bool = False) -> None:
+    """Write the report of a run into its folder; `is_running` while the run is going on."""
+    text = report_html([directory], is_running=is_running)
     write_atomically(directory / REPORT, lambda path: path.write_text(text, encoding="utf-8"))
 
 
@@ -93,7 +93,7 @@ def _report_progress(directory: Path, reported: list[int], ended: threading.Even
             continue
         # The report at the end raises what is lasting; a file may be incomplete for a moment.
         with contextlib.suppress(Exception):
-            write_report(directory)
+            write_report(directory, is_running=True)
             reported = sizes
         pause = max(INTERVAL_SECONDS, (perf_counter() - start) / _LARGEST_SHARE)
 
