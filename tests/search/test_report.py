@@ -172,7 +172,7 @@ def test_several_runs_stand_side_by_side(
     [
         (["nowhere"], "nowhere holds no run"),
         ([], "There is no run to report"),
-        (["run", "--output", "no/page.html"], "Cannot write"),
+        (["run", "--output", "no/page.html"], "Cannot write no/page.html: there is no folder no;"),
     ],
 )
 def test_what_cannot_be_reported_is_said(

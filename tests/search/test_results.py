@@ -1,13 +1,14 @@
 import io
 from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
 from glojax.evaluation import Evaluation
 from glojax.expressions import LossTree
 from glojax.search.comparison import ComparedLoss, Comparison, Scores, WelchTest
 from glojax.search.finalists import Finalist
-from glojax.search.results import print_best, print_comparison, print_tuned
+from glojax.search.results import print_best, print_comparison, print_sentence, print_tuned
 from glojax.search.tuning import Tuned
 
 
@@ -115,3 +116,14 @@ def test_a_held_out_test_set_is_named() -> None:
     shown = console()
     print_comparison(compared(0.9, 0.8), 1, "held-out", "accuracy", 0.0, shown)
     assert lines(shown)[-4].split()[2:5] == ["validation", "held-out", "test"]
+
+
+@pytest.mark.parametrize(("is_terminal", "num_lines"), [(True, 3), (False, 1)])
+def test_a_sentence_has_a_hanging_indent_on_a_terminal_alone(is_terminal: bool, num_lines: int) -> None:
+    console = Console(file=io.StringIO(), width=40, force_terminal=is_terminal)
+    print_sentence("Verdict:", "one two three four five six seven -0.1 to +0.2", console)
+    assert isinstance(console.file, io.StringIO)
+    first, *others = console.file.getvalue().splitlines()
+    assert first.startswith("Verdict:          one")
+    assert len(others) == num_lines - 1
+    assert all(line.startswith(" " * 18) and len(line) <= 40 for line in others)

@@ -35,17 +35,22 @@ from glojax.training import Optimizer, TrainingConfig
 _OPTIMIZER = "--optimizer"
 
 _DESCRIPTIONS = {
-    "": """Finds the shape of a loss function on real images, tunes its coefficients, then compares it with the standard
-losses on the test set, each at its own best learning rate.
+    "": """Finds a loss function, and compares it with standard losses.
 
-Other commands: `discover` (search alone), `tune` (coefficients of given losses), `compare` (given losses against each
-other), `export` (writes a loss for other frameworks), `resume` (goes on with an interrupted run, or to more
-generations), `report` (makes a page of runs) and `workers` (lists a cluster's workers); each has a `--help` of its
-own.""",
+Searches the shape, tunes the coefficients, then judges on the test set.
+
+Other commands, each with a --help of its own:
+  discover  searches, without tuning and comparison
+  tune      tunes the coefficients of given losses
+  compare   trains given losses against each other
+  export    writes a loss for other frameworks
+  resume    goes on with an interrupted run, or a longer one
+  report    makes a page of runs
+  workers   lists the workers of a cluster""",
     "discover": "Searches for loss functions.",
     "tune": "Tunes the coefficients of losses with CMA-ES.",
     "compare": "Compares losses over several seeds, on validation and test set.",
-    "export": "Writes a loss as source code that needs no glojax, or as LaTeX, on standard output.",
+    "export": "Writes a loss as source code that needs no glojax, or as LaTeX.",
     "report": "Makes the page of a run again, or one of several runs side by side.",
     "workers": "Lists the workers of a cluster: devices, speed, shards done, failures.",
     "resume": "Goes on with a run, from the last training that was done, or to more generations.",

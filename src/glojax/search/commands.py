@@ -18,7 +18,7 @@ from glojax.search.given_options import CompareOptions, TuneOptions
 from glojax.search.opening import running
 from glojax.search.options import CommonOptions, DiscoverOptions, RunOptions
 from glojax.search.pareto import pareto_front
-from glojax.search.results import in_words, print_best, print_comparison, print_tuned
+from glojax.search.results import in_words, print_best, print_comparison, print_sentence, print_tuned
 from glojax.search.run import Run
 from glojax.search.run_directory import REPORT, require_run
 from glojax.search.shapes import ShapeRun
@@ -242,7 +242,7 @@ def _report(outcome: _Outcome, run: Run, options: CommonOptions, console: Consol
         differences = comparison if isinstance(options, RunOptions) and not verdicts else None
         print_best(best, metric, run.domain, console, differences, test_split)
     for verdict in verdicts:
-        print_text(f"Verdict:          {verdict.sentence}", console, wraps=True)
+        print_sentence("Verdict:", verdict.sentence, console)
     print_text(f"Results: {run.directory.path}", console)
     print_text(f"Report:  {run.directory.path / REPORT}", console)
 

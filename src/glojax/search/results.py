@@ -1,5 +1,6 @@
 """The results as they are printed at the end of a run."""
 
+import textwrap
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -16,10 +17,21 @@ from glojax.terminal import print_text
 #: Columns of a terminal from which on the comparison has the validation scores beside those of the test.
 _WHOLE_WIDTH = 80
 
+#: Columns in front of what stands behind a label.
+_LABEL_WIDTH = 18
+
 
 def in_words(metric: str) -> str:
     """Return a metric's name for people: "macro f1", "IOU"."""
     return metric.upper() if len(metric) <= 3 else metric.replace("_", " ")
+
+
+def print_sentence(label: str, sentence: str, console: Console) -> None:
+    """Print a sentence behind a label; on a terminal its lines stand below each other."""
+    width = max(20, console.width - _LABEL_WIDTH)
+    lines = textwrap.wrap(sentence, width, break_on_hyphens=False) if console.is_terminal else [sentence]
+    for number, line in enumerate(lines):
+        print_text(f"{'' if number else label:<{_LABEL_WIDTH}}{line}", console)
 
 
 def print_comparison(

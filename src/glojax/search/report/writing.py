@@ -118,6 +118,9 @@ def print_report(options: ReportOptions, console: Console) -> None:
     target = Path(REPORT) if len(directories) > 1 else directories[0] / REPORT
     if options.output is not None:
         target = expanded(options.output)
+    if not target.parent.is_dir():
+        advice = "make it first, or give another file as --output"
+        raise ConfigurationError(f"Cannot write {target}: there is no folder {target.parent}; {advice}.")
     with writing(target.parent, "or give another file as --output"):
         write_atomically(target, lambda path: path.write_text(text, encoding="utf-8"))
     print_text(f"Report: {target}", console)
