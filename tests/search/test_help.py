@@ -69,10 +69,11 @@ def test_help_of_a_command_has_no_flag_of_another(
     assert not set(foreign) & set(words)
 
 
-def test_help_names_the_other_commands(capsys: pytest.CaptureFixture[str]) -> None:
-    text = " ".join(help_text(capsys).split())
-    for name in ("`discover`", "`tune`", "`compare`", "`export`"):
-        assert name in text
+def test_help_names_the_other_commands_each_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = help_text(capsys).partition("╭")[0].splitlines()
+    for name in ("discover", "tune", "compare", "export", "resume", "report", "workers"):
+        assert any(line.startswith(f"  {name} ") for line in lines)
+    assert max(map(len, lines)) <= 80
 
 
 @pytest.mark.parametrize("command", ["discover", "tune", "compare"])
