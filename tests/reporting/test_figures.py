@@ -77,7 +77,7 @@ def pixels(
 )
 def test_a_run_is_drawn(tmp_path: Path, text: str, num_generations: int, found: tuple[float, ...]) -> None:
     picture = pixels(tmp_path / "summary.png", LossTree.parse(text), num_generations, *found)
-    assert picture.shape[:2] == (504, 1560)
+    assert picture.shape[:2] == (468, 1260)
     for panel in np.array_split(picture[..., :3], 3, axis=1):
         assert panel.std() > 0.05
 
@@ -89,7 +89,7 @@ def test_a_run_is_drawn(tmp_path: Path, text: str, num_generations: int, found: 
 )
 def test_a_run_with_any_phases_is_drawn(tmp_path: Path, num_generations: int, num_tuned: tuple[int, ...]) -> None:
     picture = pixels(tmp_path / "summary.png", find_tree("baikal"), num_generations, num_tuned=num_tuned)
-    assert picture.shape[:2] == (504, 1560)
+    assert picture.shape[:2] == (468, 1260)
     for panel in np.array_split(picture[..., :3], 3, axis=1)[0 if num_generations or num_tuned else 1 :]:
         assert panel.std() > 0.05
 

@@ -56,9 +56,9 @@ def draw_summary(
         metric: What the scores are, in words.
         domain: Where x and y of the losses lie.
     """
-    figure = Figure(figsize=(13, 4.2), layout="constrained")
+    figure = Figure(figsize=(10.5, 3.9), layout="constrained")
     FigureCanvasAgg(figure)
-    shown = best if len(best) <= 100 else f"{best[:97]}..."
+    shown = best if len(best) <= 80 else f"{best[:77]}..."
     figure.suptitle(f"{title}\nbest loss found:  {shown}", fontsize=11)
     search, shapes, scores = figure.subplots(1, 3)
     _draw_generations(search, generations, tuning, metric)
@@ -116,7 +116,7 @@ def _draw_generations(
         axes.set_ylim(0, 1.02)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if generations or tuning:
-        axes.legend(loc="best")
+        axes.legend(loc="best", fontsize="small")
     axes.grid(alpha=0.3)
 
 
@@ -134,7 +134,7 @@ def _draw_shapes(axes: Axes, losses: Mapping[str, LossTree], domain: Domain) -> 
         title, xlabel = "Shape, for the target 0", "prediction"
     axes.set(title=title, xlabel=xlabel, ylabel="loss, scaled to its range")
     axes.margins(x=0)
-    axes.legend(loc="best" if domain == "real" else "upper right")
+    axes.legend(loc="best" if domain == "real" else "upper right", fontsize="small")
     axes.grid(alpha=0.3)
 
 
@@ -146,13 +146,18 @@ def _draw_scores(axes: Axes, comparison: Sequence[Mapping[str, Any]], test_split
         color = _STYLES[0 if row == 0 else 1]["color"]
         axes.plot(scores["values"], [row] * len(scores["values"]), "o", color=color, alpha=0.4, markersize=5)
         axes.plot([scores["mean"]] * 2, [row - 0.25, row + 0.25], color=color, linewidth=2.2)
-        axes.annotate(f"{scores['mean']:.4f}", (scores["mean"], row - 0.3), ha="center", fontsize=9)
-    axes.set_yticks(range(len(comparison)), [_words(record["name"]) for record in comparison])
+    axes.set_yticks(range(len(comparison)), list(map(_with_mean, comparison)))
     axes.invert_yaxis()
     test = "Test" if test_split == "official" else f"{test_split.capitalize()} test"
     axes.set(title=f"{test} set, a dot for each seed", xlabel=metric)
     axes.margins(x=0.1, y=0.15)
     axes.grid(alpha=0.3, axis="x")
+
+
+def _with_mean(compared: Mapping[str, Any]) -> str:
+    """Return the name of a compared loss above its mean score."""
+    mean = compared["test"]["mean"]
+    return _words(compared["name"]) if mean is None else f"{_words(compared['name'])}\n{mean:.4f}"
 
 
 def _words(name: str) -> str:
