@@ -151,16 +151,25 @@ def report(options: Options, records: Records) -> Report:
         found = [records.search(name_of(options, task, seed)) for seed in range(options.searches)]
         outcomes = [one["outcome"] for one in found if one is not None]
         if not outcomes:
-            rows.append((task, NOT_RUN))
+            rows.append((task, 0, NOT_RUN))
         for name in SETTINGS if outcomes else ():
             of = {key: np.mean([outcome[name][key] for outcome in outcomes]) for key in _COLUMNS}
             counts = [f"{of[key]:,.0f}" for key in ("candidates", "trained", "candidate_steps")]
             each = f"{of['candidate_steps'] / of['candidates']:,.0f}"
-            rows.append((task, name, *(f"{of[key]:.4f}" for key in ("fitness", "validation", "test")), *counts, each))
-    header = ("task", "setting", "fitness", "validation, fresh seeds", "test", "shapes", "trained in full")
+            rows.append(
+                (
+                    task,
+                    len(outcomes),
+                    name,
+                    *(f"{of[key]:.4f}" for key in ("fitness", "validation", "test")),
+                    *counts,
+                    each,
+                )
+            )
+    header = ("task", "searches", "setting", "fitness", "validation, fresh seeds", "test", "shapes", "trained in full")
     return Report(
-        f"Means over {options.searches} searches; {options.steps} steps a training. The best loss of each by 24 fresh "
-        "seeds, at the rate it was found at.\n\n"
+        f"Means over the searches; {options.steps} steps a training. The best loss of each by 24 fresh seeds, at the "
+        "rate it was found at.\n\n"
         f"{table((*header, 'candidate-steps', 'a shape'), rows)}"
     )
 

@@ -79,7 +79,7 @@ def test_every_setting_is_one_of_the_strategy(
     monkeypatch.setattr(strategy_settings, "TASKS", {"clean": ()})
     arguments = ["--searches", "1", "--steps", "3", "--candidates", "20", "--devices", "1", "--results", str(tmp_path)]
     assert strategy_settings.main(arguments) == 0
-    assert "| clean | tournament of 10 |" in capsys.readouterr().out
+    assert "| clean | 1 | tournament of 10 |" in capsys.readouterr().out
     (path,) = tmp_path.rglob("*.json")
     outcome = json.loads(path.read_text())["outcome"]
     assert set(outcome) == set(strategy_settings.SETTINGS)
