@@ -235,7 +235,7 @@ def test_p_values_are_those_of_welchs_test(bare_run: FinishedRun) -> None:
 
 def test_the_summary_is_a_picture(bare_run: FinishedRun) -> None:
     pixels = imread(bare_run.directory / "summary.png")
-    assert pixels.shape[:2] == (504, 1560)
+    assert pixels.shape[:2] == (468, 1260)
     assert pixels[..., :3].std() > 0.05
 
 

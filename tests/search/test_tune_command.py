@@ -180,7 +180,7 @@ def test_the_best_member_is_compared_with_the_loss_that_it_was_made_of(tune_run:
 
 def test_the_summary_is_a_picture(tune_run: FinishedRun) -> None:
     pixels = imread(tune_run.directory / "summary.png")
-    assert pixels.shape[:2] == (504, 1560)
+    assert pixels.shape[:2] == (468, 1260)
     assert pixels[..., :3].std() > 0.05
 
 
