@@ -24,6 +24,8 @@ LABELS, PROBS = (
         ("x * (0 + 1.5*y)", "1.5*(x * y)"),
         ("x * exp(0.5*1) * y", "1.64872*(x * y)"),
         ("2 * 3 * x + y", "6.0*x + y"),
+        ("x * log(y) + x * (1.5*y - 1.75*y)", "x * log(y) - 0.25*(x * y)"),
+        ("x + 1.5*log(y) - 1.5*log(y)", "x + 1.5*log(y) - 1.5*log(y)"),
     ],
 )
 def test_numbers_are_folded(text: str, folded: str) -> None:

@@ -102,6 +102,8 @@ def _sum(left: _Scaled, right: _Scaled) -> _Scaled:
     for one, other in ((left, right), (right, left)):
         if one == _Scaled(0.0):
             return other
+    if left.tree == right.tree and left.number + right.number:
+        return _Scaled(left.number + right.number, left.tree)
     if right.number < 0:
         return _Scaled(1.0, LossTree.of("subtract", left.whole, right._replace(number=-right.number).whole))
     return _Scaled(1.0, LossTree.of("add", left.whole, right.whole))
