@@ -146,7 +146,7 @@ def _draw_scores(axes: Axes, comparison: Sequence[Mapping[str, Any]], test_split
         color = _STYLES[0 if row == 0 else 1]["color"]
         axes.plot(scores["values"], [row] * len(scores["values"]), "o", color=color, alpha=0.4, markersize=5)
         axes.plot([scores["mean"]] * 2, [row - 0.25, row + 0.25], color=color, linewidth=2.2)
-    axes.set_yticks(range(len(comparison)), list(map(_with_mean, comparison)))
+    axes.set_yticks(range(len(comparison)), list(map(_with_mean, comparison)), fontsize="small")
     axes.invert_yaxis()
     test = "Test" if test_split == "official" else f"{test_split.capitalize()} test"
     axes.set(title=f"{test} set, a dot for each seed", xlabel=metric)
