@@ -16,8 +16,8 @@ from experiments.tasks import OpenTask, open_task
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 from glojax.losses import CATALOG, PUBLISHED
-from glojax.networks import NETWORKS
-from tests.linear_network import LinearNetwork
+
+pytestmark = pytest.mark.usefixtures("linear_network")
 
 TINY = ("--dataset", "digits", "--steps", "5", "--rate-seeds", "2", "--finalist-seeds", "2")
 
@@ -35,12 +35,6 @@ RESULT: dict[str, Any] = {
         for name in ("tuned", "cross_entropy", "baikal", "baikal_cma")
     ],
 }
-
-
-@pytest.fixture(autouse=True)
-def linear_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Instead of the network of the digits; it compiles fast."""
-    monkeypatch.setitem(NETWORKS, "DigitsCNN", LinearNetwork)
 
 
 @pytest.fixture

@@ -28,6 +28,8 @@ from glojax.networks import NETWORKS, DigitsCNN, default_lowering
 from glojax.training import Train, TrainState
 from tests.linear_network import LinearNetwork
 
+pytestmark = pytest.mark.usefixtures("linear_network")
+
 DIGITS = load_dataset("digits")
 WIDTH = 4
 
@@ -45,12 +47,6 @@ MIXED = [
         ("baikal_cma", 3, 0.02),
     ]
 ]
-
-
-@pytest.fixture(autouse=True)
-def linear_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Instead of the network of the digits; it compiles fast."""
-    monkeypatch.setitem(NETWORKS, "DigitsCNN", LinearNetwork)
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from experiments import train
 from experiments.draw import SCRIPTS
 from experiments.records import read_record, reproducible
 from glojax.evaluation import TrainingJournal
-from glojax.networks import NETWORKS
-from tests.linear_network import LinearNetwork
+
+pytestmark = pytest.mark.usefixtures("linear_network")
 
 SHORT = ["--dataset", "digits", "--steps", "5"]
 ARGUMENTS = {
@@ -35,12 +35,6 @@ SEARCHES = {
     ],
     "coefficients": [*SHORT, "--generations", "1", "--fitness-steps", "2", "--seeds", "1"],
 }
-
-
-@pytest.fixture(autouse=True)
-def linear_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Instead of the network of the digits; it compiles fast."""
-    monkeypatch.setitem(NETWORKS, "DigitsCNN", LinearNetwork)
 
 
 def run(name: str, arguments: list[str], results: Path) -> int:

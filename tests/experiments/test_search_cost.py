@@ -10,16 +10,10 @@ from experiments.records import Records, write_record
 from experiments.search_cost import Options, leaders, literature, name_of, new_shapes, race_of, report
 from experiments.tasks import OpenTask, open_task
 from glojax.evaluation import FitnessRule
-from glojax.networks import NETWORKS
-from tests.linear_network import LinearNetwork
+
+pytestmark = pytest.mark.usefixtures("linear_network")
 
 TINY = ("--dataset", "digits", "--steps", "5", "--rate-seeds", "2", "--population-size", "20")
-
-
-@pytest.fixture(autouse=True)
-def linear_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Instead of the network of the digits; it compiles fast."""
-    monkeypatch.setitem(NETWORKS, "DigitsCNN", LinearNetwork)
 
 
 @pytest.fixture
