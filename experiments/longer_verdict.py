@@ -6,9 +6,9 @@ The paper trains what it found after 2,000 steps for 20,000, at one learning rat
 
 Ours: one search for shapes with trainings of 2,000 steps; then the loss that it found, cross-entropy, Baikal and
 BaikalCMA have their own best rates found anew at each length. The network is a small one of dense layers, `SmallMLP`,
-for which two cores suffice; `--network MnistCNN` takes the paper's, and 30 times as long.
+for which two cores suffice; `--network MnistCNN` takes the paper's, which is for a GPU.
 
-Time: half an hour on two cores.
+Time: an hour on two cores.
 """
 
 import time

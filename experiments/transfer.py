@@ -7,7 +7,7 @@ The paper takes Baikal from MNIST to CIFAR-10, at one learning rate for both los
 Ours: each loss at its own best rate on each task; the tasks that a loss was found for are marked. MNIST trains
 `SmallMLP` for 2,000 steps, digits `DigitsCNN` for 300.
 
-Time: twenty minutes on two cores.
+Time: half an hour on two cores.
 """
 
 import time

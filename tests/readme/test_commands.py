@@ -21,7 +21,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OTHERS = {"export": ExportOptions, "resume": ResumeOptions, "report": ReportOptions, "workers": WorkersOptions}
 
 #: In text a command is shortened to `python -m glojax.search resume runs/...`.
-SHORTENED = ("...", "|", "PATH", "NAME", "RUN")
+SHORTENED = ("...", "|", "PATH", "NAME", "RUN", "--help")
 
 
 def commands(module: str) -> Iterator[str]:
@@ -51,8 +51,8 @@ def test_a_command_s_options_are_accepted(text: str) -> None:
     _, *arguments = shlex.split(text)
     name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "run"
     options_type = OTHERS.get(name) or COMMANDS[name][0]
-    if "--help" not in arguments:
-        tyro.cli(with_defaults(options_type, arguments), args=with_optimizer_arguments(arguments))
+    options = tyro.cli(with_defaults(options_type, arguments), args=with_optimizer_arguments(arguments))
+    assert isinstance(options, options_type)
 
 
 @pytest.mark.parametrize("text", OTHER_MODULES)

@@ -131,9 +131,8 @@ class Train:
         finite = state.finite & jnp.stack([jnp.isfinite(leaf).all() for leaf in floats]).all()
         scores = {split: self.score(state, split) for split in self.config.splits}
         finite &= jnp.isfinite(jnp.stack([*scores.values()])).all()
-        scores = {split: jnp.where(finite, score, 0) for split, score in scores.items()}
         counts = count_classes(*self._outcome(state, "test")) if self.config.counts_classes else None
-        counts = jax.tree.map(lambda count: jnp.where(finite, count, 0), counts)
+        scores, counts = jax.tree.map(lambda value: jnp.where(finite, value, 0), (scores, counts))
         return TrainResult(scores, finite, state.num_steps, state.curve, counts)
 
     def predict(self, state: TrainState, split: str) -> jax.Array:
@@ -286,10 +285,8 @@ def make_train(
 
 
 def _on_device(split: Split) -> tuple[Any, jax.Array, jax.Array | None]:
-    on_device: tuple[Any, jax.Array, jax.Array | None] = jax.tree.map(
-        jnp.asarray, (split.inputs, split.targets, split.weights)
-    )
-    return on_device
+    inputs, targets, weights = jax.tree.map(jnp.asarray, (split.inputs, split.targets, split.weights))
+    return inputs, targets, weights
 
 
 def _mean(losses: jax.Array, weights: jax.Array | None) -> jax.Array:
