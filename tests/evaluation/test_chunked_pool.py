@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from glojax.errors import GlojaxError
-from glojax.evaluation import DevicePool, Training, device_pool
+from glojax.evaluation import DevicePool, Trained, Training, device_pool
 from glojax.evaluation.block_training import train_block
 from glojax.training import TrainResult
 from tests.compilation import counted_compilations
@@ -62,7 +62,11 @@ def test_trainings_of_all_seeds_rates_and_steps_share_chunks_and_what_is_compile
     rate = TRAININGS[2]._replace(seed=9, learning_rate=0.5, context="half")
     with counted_compilations() as compiled:
         pool.submit(CONFIG, TRAININGS[1:])
-        (result,) = train(pool, [rate], half)
+        pool.submit(half, [rate])
+        done: list[Trained] = []
+        while len(done) < len(TRAININGS):  # in any order
+            done += pool.wait()
+    result = dict(done)[rate]
     assert not {"jit(advance)", "jit(finish)"} & {*compiled}
     assert (int(result.num_steps), bool(result.finite)) == (10, True)
     (expected,) = train(make_pool(1), [rate], half)
