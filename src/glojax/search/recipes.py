@@ -44,12 +44,14 @@ def fitting_network(dataset: Dataset) -> str:
     return "SmallCNN" if len(dataset.input_shape) in (2, 3) else "SmallMLP"
 
 
-#: Settings of the genetic algorithm with which shapes are searched: strong selection, and trees that seldom repeat.
+#: Settings of the genetic algorithm with which shapes are searched: strong selection, trees that seldom repeat, and
+#: half of them random: they cost less than children, of which more are trained in full, and end as high.
 SHAPE_GENETIC: Final = GeneticConfig(
     population_size=40,
     num_elites=1,
     initial_depth=4,
     coefficient_rate=0.1,
+    immigrant_rate=0.5,
     selection="tournament",
     tournament_size=5,
     max_nodes=32,

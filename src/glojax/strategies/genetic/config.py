@@ -61,7 +61,8 @@ class GeneticConfig:
     """Settings of the genetic algorithm; the defaults are the paper's where it gives a value.
 
     Source: Gonzalez and Miikkulainen (2020), section III-A. `coefficient_rate`, `tournament_size`, `max_nodes` and the
-    selection kinds `rank` and `tournament` are ours.
+    selection kinds `rank` and `tournament` are ours; `immigrant_rate` is Grefenstette's (1992, Genetic algorithms for
+    changing environments).
 
     Examples:
         >>> GeneticConfig(crossover_rate=80)
@@ -88,6 +89,8 @@ class GeneticConfig:
     """Probability that a leaf is replaced by a random node with random leaves as operands, for each leaf."""
     coefficient_rate: float = 0.0
     """Probability that the coefficient of a node is multiplied by a random factor, for each node."""
+    immigrant_rate: float = 0.0
+    """Probability that a candidate is a random tree instead of a child of parents: a random immigrant."""
     selection: SelectionKind = "roulette"
     """The way in which parents are drawn: by fitness, by rank, or as the fittest of small tournaments."""
     tournament_size: int = 3

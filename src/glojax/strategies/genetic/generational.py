@@ -20,7 +20,8 @@ class GenerationalSearch(GeneticStrategy):
     """The generational genetic algorithm: it breeds a generation when the one before it is evaluated.
 
     A generation begins with the `config.num_elites` fittest of the one before, unchanged, the fittest first; among
-    equally fit candidates the smaller, then the earlier, comes first. The other candidates are children.
+    equally fit candidates the smaller, then the earlier, comes first. Random immigrants follow, if
+    `config.immigrant_rate` is above 0; the other candidates are children.
 
     Source: Gonzalez and Miikkulainen (2020), section III-A. The order among equals is ours.
 
@@ -48,5 +49,5 @@ class GenerationalSearch(GeneticStrategy):
         population, size = self._generation.trees, self._config.population_size
         fitness = known_fitness([evaluation.fitness for evaluation in self._generation.evaluations])
         elites = [population[index] for index in fittest_first(population, fitness)[: self._config.num_elites]]
-        children = self._breed(population, fitness, size - len(elites))
-        return [*elites, *children][:size]
+        first = [*elites, *self._immigrants(size - len(elites))]
+        return [*first, *self._breed(population, fitness, size - len(first))][:size]

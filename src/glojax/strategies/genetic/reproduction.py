@@ -75,6 +75,12 @@ class GeneticStrategy(ABC):
         """Breed children, and keep their origins."""
         return breed(population, fitness, self._config, self._rng, number, self._constraint, self._bred.setdefault)
 
+    def _immigrants(self, number: int) -> list[LossTree]:
+        """Draw the random trees that take the place of children among so many candidates."""
+        rate = self._config.immigrant_rate
+        number = int(self._rng.binomial(number, rate)) if rate else 0
+        return draw_trees(self._config, self._rng, number, self._constraint)
+
     def _end(self, error: OutOfCandidatesError) -> None:
         """Ask for no further candidate, and say why."""
         self._is_at_end = True

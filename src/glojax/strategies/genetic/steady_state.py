@@ -25,7 +25,7 @@ class SteadyStateSearch(GeneticStrategy):
 
     It asks for a random population first, the same as `GenerationalSearch`. Once all of it is evaluated, it asks for
     the two children of a pair of parents of the present population, then those of the next pair, until many draws in a
-    row give no candidate. At most `config.population_size` candidates are outstanding. An evaluated candidate enters
+    row give no candidate; with `config.immigrant_rate`, a random tree comes before the next child. At most `config.population_size` candidates are outstanding. An evaluated candidate enters
     the population. When there are more than `config.population_size`, the one that entered first leaves, except for the
     `config.num_elites` fittest.
 
@@ -47,6 +47,7 @@ class SteadyStateSearch(GeneticStrategy):
             if not (first := error.trees):
                 raise
         self._next = deque(first)
+        self._children: deque[LossTree] = deque()
         self._num_first = len(first)
         self._outstanding: Counter[LossTree] = Counter()
         self._population: deque[tuple[LossTree, float | None]] = deque()
@@ -56,9 +57,8 @@ class SteadyStateSearch(GeneticStrategy):
         room = min(room, self._config.population_size - self._outstanding.total())
         while len(self._next) < room and len(self._population) >= self._num_first and not self._is_at_end:
             try:
-                self._next.extend(self._breed(*self._trees_and_fitness(), 1))
+                self._next.append(self._draw())
             except OutOfCandidatesError as error:
-                self._next.extend(error.trees)
                 self._end(error)
         asked = [self._next.popleft() for _ in range(min(room, len(self._next)))]
         self._outstanding.update(asked)
@@ -72,6 +72,14 @@ class SteadyStateSearch(GeneticStrategy):
         self._population.append((tree, self._fitness_of(evaluation)))
         if len(self._population) > self._config.population_size:
             self._leave()
+
+    def _draw(self) -> LossTree:
+        """Return a random immigrant, or the next child."""
+        if immigrants := self._immigrants(1):
+            return immigrants[0]
+        if not self._children:
+            self._children.extend(self._breed(*self._trees_and_fitness(), 1))
+        return self._children.popleft()
 
     def _fitness_of(self, evaluation: "Evaluation") -> float | None:
         """Return the fitness by which parents are selected."""
