@@ -26,7 +26,7 @@ _BREEDING: Final = [
     f"genetic.{name}"
     for name in (
         *("num_elites", "crossover_rate", "integer_step_rate", "same_arity_rate", "coefficient_rate"),
-        *("collapse_rate", "expand_rate", "selection", "tournament_size"),
+        *("collapse_rate", "expand_rate", "immigrant_rate", "selection", "tournament_size"),
     )
 ]
 
