@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import script, shape_search
+from experiments import script
 from experiments.contest_report import drawn, kinds, section
 from experiments.entrants import Entrant, compared, swept
 from experiments.records import Records, record_of, write_record
@@ -40,7 +40,7 @@ _ADAM = ("--optimizer", "adam")
 _IMBALANCE = ("--imbalance", "0.01", "--metric", "balanced_accuracy")
 _PAIR = ("--label-noise", "0.4", "--noise-kind", "pair")
 
-#: The options of the command line that make each task. The first two have their searches from `shape_search`.
+#: The options of the command line that make each task.
 TASKS: dict[str, tuple[str, ...]] = {
     "digits": _DIGITS,
     "digits, 40 % wrong": (*_DIGITS, "--label-noise", "0.4"),
@@ -93,9 +93,6 @@ wanted = script.no_trainings
 
 def name_of(task: str, seed: int | None = None) -> str:
     """Return the path of a search's record, or that of the comparison, below the folder of the results."""
-    if seed is not None and task in ("digits", "digits, 40 % wrong"):
-        own = "clean" if task == "digits" else "label noise"
-        return shape_search.name_of(shape_search.Options(), own, seed)
     words = task.replace(",", "").replace(" %", "").replace(" ", "_")
     return f"contest/{words}" if seed is None else f"contest/searches/{words}_seed_{seed}"
 

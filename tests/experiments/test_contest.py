@@ -99,9 +99,9 @@ def test_an_unknown_task_is_refused() -> None:
         contest.Options(tasks=("digit",))
 
 
-def test_the_records_of_the_ten_searches_are_those_of_their_experiment() -> None:
-    assert name_of("digits, 40 % wrong", 3) == "shape_search/digits_label_noise_steps_300_seed_3"
-    assert name_of("digits, a fiftieth", 3) == "contest/searches/digits_a_fiftieth_seed_3"
+def test_searches_are_recorded_beside_their_comparison() -> None:
+    assert name_of("digits, 40 % wrong") == "contest/digits_40_wrong"
+    assert name_of("digits, 40 % wrong", 3) == "contest/searches/digits_40_wrong_seed_3"
 
 
 def test_weight_decay_is_that_of_all_parameters(task: OpenTask) -> None:

@@ -24,7 +24,7 @@ class FoundLoss(NamedTuple):
 FOUND: Final[dict[str, FoundLoss]] = {
     "smoothed_root": FoundLoss(
         "sqrt(y) * (x + 0.153776)",
-        "shape_search/digits_clean_steps_300_seed_2.json",
+        "contest/searches/digits_seed_2.json",
         "digits, DigitsCNN, 300 steps of SGD",
     ),
     "penalized_root": FoundLoss(
