@@ -4,11 +4,21 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from glojax.search.signals import Interruption, interruptible
+
+
+@pytest.fixture(autouse=True)
+def _is_not_ignored() -> Iterator[None]:
+    """Nothing is ignored here, whatever started the tests: `nohup` ignores SIGHUP."""
+    signals = (signal.SIGHUP, signal.SIGALRM)
+    before = [signal.signal(number, signal.SIG_DFL) for number in signals]
+    yield
+    for number, handler in zip(signals, before, strict=True):
+        signal.signal(number, handler)
 
 
 def interruption(cause: Callable[[], None], time_limit: float | None = None) -> Interruption:
@@ -68,6 +78,12 @@ def test_what_the_parent_ignores_stays_ignored() -> None:
             os.kill(os.getpid(), signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_time_is_up_although_the_parent_ignores_alarms() -> None:
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    assert interruption(lambda: None, 0.05).exit_code == 124
+    assert signal.getsignal(signal.SIGALRM) == signal.SIG_IGN
 
 
 def test_a_second_signal_ends_the_process_at_once() -> None:

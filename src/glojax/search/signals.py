@@ -56,8 +56,9 @@ def interruptible(time_limit: float | None) -> Iterator[None]:
         signal.signal(signal.SIGALRM, interrupt_again)
         signal.setitimer(signal.ITIMER_REAL, _SECONDS_TO_GO_ON)
 
-    # Signals that the parent process ignores stay ignored: a shell does so for its background jobs.
-    before = {number: handler for number in _SIGNALS if (handler := signal.getsignal(number)) != signal.SIG_IGN}
+    # Signals that the parent process ignores stay ignored: a shell does so for its background jobs. SIGALRM is ours.
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    before = {n: handler for n, handler in handlers.items() if handler != signal.SIG_IGN or n == signal.SIGALRM}
     for number in before:
         signal.signal(number, interrupt)
     report, sys.unraisablehook = sys.unraisablehook, raise_again
