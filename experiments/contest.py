@@ -57,6 +57,10 @@ TASKS: dict[str, tuple[str, ...]] = {
     "digit_segmentation": ("--dataset", "digit_segmentation"),
     "mnist, a fiftieth": (*_MNIST, "--train-fraction", "0.02"),
     "mnist, imbalance 0.01": (*_MNIST, *_IMBALANCE),
+    "mnist, 20 % wrong": (*_MNIST, "--label-noise", "0.2"),
+    "mnist, 60 % wrong": (*_MNIST, "--label-noise", "0.6"),
+    "mnist, 40 % wrong, pairs": (*_MNIST, *_PAIR),
+    "mnist, Adam": (*_MNIST, *_ADAM),
 }
 
 #: The seed of wrong labels, rare classes and trainings with which the losses are compared; no search has it.
