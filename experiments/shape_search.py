@@ -78,8 +78,10 @@ def report(options: Options, records: Records) -> Report:
     rows, generations = [], []
     for task in options.tasks:
         found = [records.search(name_of(options, task, seed)) for seed in range(options.searches)]
-        outcomes = [one["outcome"] for one in found if one is not None]
-        rows.append((task, f"{GOALS[task]:+.3f}", *_cells([outcome["result"] for outcome in outcomes])))
+        done = [one for one in found if one is not None]
+        outcomes = [one["outcome"] for one in done]
+        in_full = [_steps_in_full(one["options"]) for one in done]
+        rows.append((task, f"{GOALS[task]:+.3f}", *_cells([outcome["result"] for outcome in outcomes], in_full)))
         generations.append((task, *_generations([outcome["generations"] for outcome in outcomes])))
     header = (
         *("task", "goal", "searches", "found over cross-entropy", "better in", "pooled p"),
@@ -88,6 +90,7 @@ def report(options: Options, records: Records) -> Report:
             "found, untuned, over random",
             "candidate-steps a search",
             "shapes",
+            "each in full over this",
             "false rejections",
         ),
     )
@@ -96,12 +99,11 @@ def report(options: Options, records: Records) -> Report:
         f"{table(header, rows)}\n"
         "Pooled p: one-sample t-test over the searches' differences, two-tailed; no two searches share a seed, but all "
         "share the test set. Random: the best of the losses of the literature and random shapes that took as many "
-        "candidate-steps as the search, chosen in the same way, but not tuned.\n\n"
+        "candidate-steps as the search, chosen in the same way, but not tuned. Each in full: the candidate-steps of "
+        "trainings of all shapes at all rates with all seeds.\n\n"
         f"Why selection is worth so little:\n\n{table(_GENERATIONS, generations)}\n"
-        "The first generation is the losses of the literature and random shapes. Later ones, which have selected "
-        "parents, hold many more losses that learn well enough to be trained in full, but the best of them is no "
-        "better: on these tasks the first forty shapes reach what fitness and test set can tell apart, and each later "
-        "shape costs more.\n"
+        "The first generation is the losses of the literature and random shapes; of the later ones, half are random "
+        "and half have selected parents.\n"
     )
 
 
@@ -134,9 +136,14 @@ def _generations(searches: list[list[dict[str, Any]]]) -> tuple[object, ...]:
 _SHARES = ("trained", "non_finite", "lacks_variable", "crashed", "cached", "rejected")
 
 
-def _cells(results: list[dict[str, Any]]) -> tuple[object, ...]:
+def _steps_in_full(options: dict[str, Any]) -> int:
+    """Return the candidate-steps of a shape that is trained in full at all its rates with all seeds."""
+    return int(options["rates"] * options["replicates"] * options["training"]["num_steps"])
+
+
+def _cells(results: list[dict[str, Any]], in_full: list[int]) -> tuple[object, ...]:
     if not results:
-        return (0, *[NOT_RUN] * 8)
+        return (0, *[NOT_RUN] * 9)
     over, random, selection, checked, false = [], [], [], 0, 0
     for result in results:
         tests = {loss["name"]: loss["test"]["mean"] for loss in result["comparison"]}
@@ -145,8 +152,9 @@ def _cells(results: list[dict[str, Any]]) -> tuple[object, ...]:
         selection.append(tests["discovered"] - tests["random"])
         audit = result["search"]["audit"]
         checked, false = checked + audit["checked"], false + audit["false_rejections"]
-    steps = np.median([result["search"]["candidate_steps"] for result in results])
-    shapes = np.median([result["search"]["candidates"] for result in results])
+    steps = [result["search"]["candidate_steps"] for result in results]
+    shapes = [result["search"]["candidates"] for result in results]
+    times = np.array(in_full) * shapes / np.array(steps)
     return (
         len(results),
         f"{np.mean(over):+.4f}",
@@ -154,8 +162,9 @@ def _cells(results: list[dict[str, Any]]) -> tuple[object, ...]:
         _pooled(over),
         f"{np.mean(random):+.4f}",
         f"{np.mean(selection):+.4f}",
-        f"{steps:,.0f}",
-        f"{shapes:,.0f}",
+        f"{np.median(steps):,.0f}",
+        f"{np.median(shapes):,.0f}",
+        f"{np.median(times):.1f}",
         f"{false} of {checked}",
     )
 

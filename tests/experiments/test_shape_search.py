@@ -39,10 +39,16 @@ def result(difference: float, random: float) -> dict[str, Any]:
 def test_the_table_pools_the_searches_of_a_task(tmp_path: Path) -> None:
     options = Options(results=tmp_path)
     differences = (0.01, -0.002, 0.006)
+    # 480 shapes in full are 480 * 3 * 2 * 10 = 28,800 candidate-steps.
+    in_full = {"rates": 3, "replicates": 2, "training": {"num_steps": 10}}
     for seed, difference in enumerate(differences):
         outcome = {"result": result(difference, 0.002), "generations": []}
-        write_record(tmp_path / f"{name_of(options, 'clean', seed)}.json", {"format": 1, "outcome": outcome})
+        record = {"format": 1, "options": in_full, "outcome": outcome}
+        write_record(tmp_path / f"{name_of(options, 'clean', seed)}.json", record)
     text = report(options, Records(tmp_path)).text
     p = stats.ttest_1samp(differences, 0).pvalue
-    assert f"| clean | +0.005 | 3 | +0.0047 | 2 of 3 | {p:.2g} | +0.0020 | +0.0010 | 1,000 | 480 | 3 of 30 |" in text
+    assert (
+        f"| clean | +0.005 | 3 | +0.0047 | 2 of 3 | {p:.2g} | +0.0020 | +0.0010 | 1,000 | 480 | 28.8 | 3 of 30 |"
+        in text
+    )
     assert "| label noise | +0.025 | 0 | not yet run |" in text
