@@ -26,12 +26,13 @@ from experiments.records import Records, record_of, write_record
 from experiments.report import NOT_RUN, Report, table
 from experiments.shape_search import TASKS
 from experiments.tasks import OpenTask, open_task
-from glojax.evaluation import FitnessRule, RaceRule, Rule, evaluate, shape_of
+from glojax.evaluation import FitnessRule, RaceRule, Rule, evaluate
 from glojax.expressions import LossTree
 from glojax.files import user_cache
-from glojax.losses import CATALOG, PUBLISHED
+from glojax.losses import CATALOG
 from glojax.search.loop import Search
 from glojax.search.rates import RIVAL, race, sweep
+from glojax.search.shapes import first_losses, new_shapes
 from glojax.strategies import Constraint, NewShapes, ShapeSearch
 
 
@@ -98,7 +99,7 @@ def measured(task: OpenTask, num_candidates: int, num_seeds: int) -> dict[str, A
     mark = score(paper)
     rule, sweep_steps = race_of(task)
     tested = []
-    for leader in leaders(task, rule, new_shapes(task), num_candidates):
+    for leader in leaders(task, rule, constraint_of(task), num_candidates):
         tested.append(leader.record(score(leader)))
         if tested[-1]["test"] >= mark:
             break
@@ -151,17 +152,14 @@ def _has_both(tree: LossTree) -> bool:
     return tree.uses("x") and tree.uses("y")
 
 
-def new_shapes(task: OpenTask) -> NewShapes:
+def constraint_of(task: OpenTask) -> NewShapes:
     """Return the constraint of the search for shapes."""
-    epsilon = task.options.training.prob_epsilon
-    return NewShapes(partial(shape_of, num_classes=task.dataset.num_outputs, prob_epsilon=epsilon))
+    return new_shapes(task.dataset.num_outputs, task.options.training.prob_epsilon)
 
 
 def literature(task: OpenTask) -> list[LossTree]:
     """Return the losses that the search for shapes begins with."""
-    is_new = new_shapes(task)
-    trees = [*task.options.standard_trees.values(), *(CATALOG[name] for name in PUBLISHED)]
-    return [tree for tree in trees if tree.size <= task.options.genetic.size_limit and is_new(tree)]
+    return first_losses(task.options, "probability", constraint_of(task))
 
 
 def report(options: Options, records: Records) -> Report:

@@ -23,7 +23,7 @@ import numpy as np
 from experiments import script
 from experiments.records import Records, record_of, write_record
 from experiments.report import NOT_RUN, Report, table
-from experiments.search_cost import literature, new_shapes, race_of
+from experiments.search_cost import constraint_of, literature, race_of
 from experiments.tasks import OpenTask, open_task
 from glojax.evaluation import FitnessRule, Rule, evaluate
 from glojax.files import user_cache
@@ -118,7 +118,7 @@ def _reached(
     options = task.options
     genetic = replace(options.genetic, **changes)
     make = ShapeSearch if num_steps is None else RandomSearch
-    strategy = make(genetic, options.seed, initial=literature(task), constraint=new_shapes(task))
+    strategy = make(genetic, options.seed, initial=literature(task), constraint=constraint_of(task))
     search = Search(strategy, task.evaluator(rule))
     if num_steps is None:
         search.run(num_candidates)

@@ -7,7 +7,7 @@ import pytest
 
 from experiments import search_cost, strategy_settings
 from experiments.records import Records, write_record
-from experiments.search_cost import Options, leaders, literature, name_of, new_shapes, race_of, report
+from experiments.search_cost import Options, constraint_of, leaders, literature, name_of, race_of, report
 from experiments.tasks import OpenTask, open_task
 from glojax.evaluation import FitnessRule
 
@@ -39,8 +39,8 @@ def test_what_the_race_needs_is_counted(task: OpenTask) -> None:
 
 def test_both_searches_begin_with_the_losses_of_the_literature(task: OpenTask) -> None:
     initial = literature(task)
-    assert len(initial) == 16
-    is_new = new_shapes(task)
+    assert len(initial) == 14
+    is_new = constraint_of(task)
     assert all(is_new(tree) for tree in initial)
 
 

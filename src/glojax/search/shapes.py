@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from glojax.evaluation import Evaluation, PoolEvaluator, shape_of
-from glojax.expressions import LossTree, Origin, with_folded_numbers
+from glojax.expressions import Domain, LossTree, Origin, with_folded_numbers
 from glojax.losses import CATALOG, PUBLISHED
 from glojax.search.finalists import Finalist, select_tuned, trained
 from glojax.search.loop import Search
@@ -15,7 +15,7 @@ from glojax.search.rates import RIVAL, Sweep, normalised_rate, race, sweep, usua
 from glojax.search.run import Run
 from glojax.search.tuning import Tuned
 from glojax.search.verdict import Tally
-from glojax.strategies import NewShapes, RandomSearch, find_constraint
+from glojax.strategies import Constraint, NewShapes, RandomSearch, find_constraint
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,8 @@ class ShapeRun:
         return self._run.by_rule(self._rule)
 
     def _new_shapes(self) -> NewShapes:
-        epsilon = self._run.evaluator.config.prob_epsilon
-        known = partial(shape_of, num_classes=self._num_classes, prob_epsilon=epsilon)
-        return NewShapes(known, find_constraint(self._options.constraint))
+        epsilon, further = self._run.evaluator.config.prob_epsilon, find_constraint(self._options.constraint)
+        return new_shapes(self._num_classes, epsilon, further)
 
     def _candidates(self, found: Sequence[Evaluation], shapes: NewShapes, tally: Tally) -> Candidates:
         finalists = self._choose([self._shortest(one, shapes) for one in trained(found)[: self._options.finalists]])
@@ -141,7 +140,23 @@ class ShapeRun:
         options = self._options
         if options.initial_losses or options.chosen_strategy not in ("shape", "random"):
             return options.initial_trees
-        may_be_candidate, genetic = self._new_shapes(), options.genetic
-        published = [CATALOG[name] for name, loss in PUBLISHED.items() if loss.domain == self._run.domain]
-        trees = [tree for tree in (*options.standard_trees.values(), *published) if tree.size <= genetic.size_limit]
-        return [tree for tree in trees if may_be_candidate(tree)][: genetic.population_size]
+        first = first_losses(options, self._run.domain, self._new_shapes())
+        return first[: options.genetic.population_size]
+
+
+def new_shapes(num_classes: int, prob_epsilon: float, further: Constraint = lambda tree: True) -> NewShapes:
+    """Return the constraint of a search for shapes: a tree is a candidate if its shape is new, and if it meets another.
+
+    Args:
+        num_classes: Number of classes of the labels.
+        prob_epsilon: The distance from 0 and 1 that a training keeps probabilities at.
+        further: The other constraint.
+    """
+    return NewShapes(partial(shape_of, num_classes=num_classes, prob_epsilon=prob_epsilon), further)
+
+
+def first_losses(options: DiscoverOptions, domain: Domain, is_new: Constraint) -> list[LossTree]:
+    """Return the losses that a search for shapes begins with: the standard ones, then those of the literature."""
+    published = [CATALOG[name] for name, loss in PUBLISHED.items() if loss.domain == domain]
+    trees = [tree for tree in (*options.standard_trees.values(), *published) if tree.size <= options.genetic.size_limit]
+    return [tree for tree in trees if is_new(tree)]
