@@ -38,8 +38,9 @@ def test_the_snippets_of_the_tutorial_say_what_it_says(capsys: pytest.CaptureFix
     for snippet in snippets("docs/tutorial.md"):
         exec(snippet, names)
     assert "import torch" in capsys.readouterr().out
-    np.testing.assert_allclose(names["ours"].pull, names["theirs"].pull, rtol=1e-9)
-    assert names["ours"].fingerprint == names["theirs"].fingerprint
+    assert names["shape"].fingerprint == names["same"].fingerprint
+    np.testing.assert_allclose(names["known"].pull / names["shape"].pull, 17, rtol=0.01)
+    np.testing.assert_allclose(names["same"].pull / names["shape"].pull, 12 * np.sqrt(2), rtol=1e-9)
 
 
 def test_the_readme_is_for_a_stranger() -> None:
