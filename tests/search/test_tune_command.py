@@ -77,9 +77,9 @@ def test_each_generation_has_a_line_for_each_loss_whose_counts_add_up(tune_run: 
             assert line[status] == sum(one["status"] == status for one in members)
         assert line["cached"] == 0
         assert line["candidate_steps"] == sum(one["steps"] for one in members)
-        fitness = [one["fitness"] for one in members]
-        assert line["best_fitness"] == max((one for one in fitness if one is not None), default=None)
-        assert line["median_fitness"] == pytest.approx(np.median([one or 0.0 for one in fitness]), abs=1e-6)
+        fitness = [one["fitness"] for one in members if one["fitness"] is not None]
+        assert line["best_fitness"] == max(fitness)
+        assert line["median_fitness"] == pytest.approx(np.median(fitness), abs=1e-6)
 
 
 def test_the_best_so_far_counts_the_untuned_loss(tune_run: FinishedRun) -> None:

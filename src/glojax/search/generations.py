@@ -13,7 +13,6 @@ from glojax.expressions import LossTree
 from glojax.search.logs import EventLog
 from glojax.search.loop import Search, rank
 from glojax.strategies import Constraints, DiscoveryConfig, find_constraint, find_strategy
-from glojax.strategies.genetic.reproduction import known_fitness
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +22,7 @@ class GenerationRecord:
     Attributes:
         generation: Its number, from 1.
         best_fitness: The highest fitness; None if none is known.
-        median_fitness: The median fitness, where unknown fitness counts as 0, or as the lowest below 0.
+        median_fitness: The median of the fitness that is known; 0 if none is.
         best_expression: The fittest candidate; of equally fit ones the smallest.
         trained, non_finite, lacks_variable, crashed, cached, rejected: The number of candidates of each
             `Evaluation.status`.
@@ -49,10 +48,11 @@ class GenerationRecord:
         """Sum up evaluations; `others` are the fields that a subclass adds or sets by itself."""
         best = min(evaluations, key=rank)
         statuses = [evaluation.status for evaluation in evaluations]
+        known = [evaluation.fitness for evaluation in evaluations if evaluation.fitness is not None]
         fields: dict[str, Any] = {status: statuses.count(status) for status in get_args(Status)} | {
             "generation": generation,
             "best_fitness": best.fitness,
-            "median_fitness": round(float(np.median(known_fitness([one.fitness for one in evaluations]))), 6),
+            "median_fitness": round(float(np.median(known or [0.0])), 6),
             "best_expression": best.expression,
             "candidate_steps": sum(evaluation.steps for evaluation in evaluations),
             "seconds": round(seconds, 3),
