@@ -1,17 +1,15 @@
 """Real searches are killed at random moments and resumed; each must end as the one that was not disturbed.
 
-    python -m tests.crash.kills --all --kills 1000
+    python -m tests.crash.kills --kills 1000
 
-kills runs of every strategy, in the order of asking and in that of completion, in turn. A run discovers, chooses
-between finalists, tunes and compares. It is killed up to six times on its way, so most kills hit a run that was
-resumed. Half of the kills come at a random moment; the other half hit one of the operations of the file layer, before
-it, in its middle or after it. SIGKILL leaves a process no time for anything.
+kills runs of every strategy, in the order of asking and in that of completion, in turn; `--strategies shape` those of
+one. A run discovers, chooses between finalists, tunes and compares. It is killed up to six times on its way, so most
+kills hit a run that was resumed. Half of the kills come at a random moment; the other half hit one of the operations of
+the file layer, before it, in its middle or after it. SIGKILL leaves a process no time for anything.
 
-    python -m tests.crash.kills --strategy steady-state --asynchronous --kills 30
-
-kills runs of one strategy in one order. In the order of completion (--asynchronous), the course of a run depends on the
-order in which trainings end: it must go on as it had recorded until then, and end as its whole record, replayed from
-nothing else, says. `results/kills_strategies.json` has a line for each run that was killed.
+In the order of completion, the course of a run depends on the order in which trainings end: it must go on as it had
+recorded until then, and end as its whole record, replayed from nothing else, says. `results/kills_strategies.json`, or
+what `--results` names, has a line for each run that was killed.
 """
 
 import json
@@ -68,11 +66,8 @@ class Options:
     jobs: int = 2
     """Runs at a time."""
     seed: int = 0
-    strategy: Strategy = "generational"
-    asynchronous: bool = False
-    """Evaluations are told in the order of their completion."""
-    all: bool = False
-    """Every strategy in both orders, equally many runs of each."""
+    strategies: tuple[Strategy, ...] = STRATEGIES
+    """The strategies, equally many runs of each in both orders."""
     results: Path = RESULTS
     """File for the results."""
 
@@ -238,12 +233,12 @@ def preloaded(cache: Path, library: Path | None = None) -> Preloaded:
 
 def main(options: Options) -> None:
     """Kill, resume, compare, and write the results."""
-    both = [(options.strategy, options.asynchronous)]
-    combinations = list(product(STRATEGIES, (False, True))) if options.all else both
     runs: list[KilledRun] = []
     with tempfile.TemporaryDirectory(prefix="glojax-kills-") as folder:
         processes = preloaded(Path(folder) / "cache")
-        victims = [Victim(processes, Path(folder), SEARCH, *combination) for combination in combinations]
+        victims = [
+            Victim(processes, Path(folder), SEARCH, *each) for each in product(options.strategies, (False, True))
+        ]
         with ThreadPoolExecutor(options.jobs) as pool, Progress() as progress:
             task = progress.add_task("Kills", total=options.kills)
             numbers = count()
