@@ -90,7 +90,7 @@ def report(options: Options, records: Records) -> Report:
             "found, untuned, over random",
             "candidate-steps a search",
             "shapes",
-            "each in full over this",
+            "times as many steps if each were trained in full",
             "false rejections",
         ),
     )
@@ -99,9 +99,9 @@ def report(options: Options, records: Records) -> Report:
         f"{table(header, rows)}\n"
         "Pooled p: one-sample t-test over the searches' differences, two-tailed; no two searches share a seed, but all "
         "share the test set. Random: the best of the losses of the literature and random shapes that took as many "
-        "candidate-steps as the search, chosen in the same way, but not tuned. Each in full: the candidate-steps of "
-        "trainings of all shapes at all rates with all seeds.\n\n"
-        f"Why selection is worth so little:\n\n{table(_GENERATIONS, generations)}\n"
+        "candidate-steps as the search, chosen in the same way, but not tuned. In full: at all "
+        "rates with all seeds.\n\n"
+        f"The first generation and the later ones:\n\n{table(_GENERATIONS, generations)}\n"
         "The first generation is the losses of the literature and random shapes; of the later ones, half are random "
         "and half have selected parents.\n"
     )

@@ -29,7 +29,7 @@ from glojax.evaluation import FitnessRule, Rule, evaluate
 from glojax.files import user_cache
 from glojax.search.finalists import halve, trained
 from glojax.search.loop import Search
-from glojax.strategies import GeneticConfig, RandomSearch, ShapeSearch
+from glojax.strategies import RandomSearch, ShapeSearch
 
 #: The options of the command line that make each task.
 TASKS: dict[str, tuple[str, ...]] = {
@@ -125,7 +125,7 @@ def _reached(
     seen = -1
     while num_steps is not None and seen < len(search.evaluations) and _steps(search) < num_steps:
         seen = len(search.evaluations)
-        search.run(GeneticConfig().population_size)
+        search.run(genetic.population_size)
     best, *_ = halve(trained(search.found)[: options.finalists], task.evaluator(), options.seeds_of_finalists)
     assert best.learning_rate is not None
     seeds = range(options.seeds_of_rates.stop, options.seeds_of_rates.stop + options.finalist_seeds)

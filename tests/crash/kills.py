@@ -2,10 +2,10 @@
 
     python -m tests.crash.kills --kills 1000
 
-kills runs of every strategy, in the order of asking and in that of completion, in turn; `--strategies shape` those of
-one. A run discovers, chooses between finalists, tunes and compares. It is killed up to six times on its way, so most
-kills hit a run that was resumed. Half of the kills come at a random moment; the other half hit one of the operations of
-the file layer, before it, in its middle or after it. SIGKILL leaves a process no time for anything.
+kills runs of every strategy, in the order of asking and in that of completion, in turn; with `--strategies shape`, runs
+of that one only. A run discovers, chooses between finalists, tunes and compares. It is killed up to six times on its
+way, so most kills hit a run that was resumed. Half of the kills come at a random moment; the other half hit one of the
+operations of the file layer, before it, in its middle or after it. SIGKILL leaves a process no time for anything.
 
 In the order of completion, the course of a run depends on the order in which trainings end: it must go on as it had
 recorded until then, and end as its whole record, replayed from nothing else, says. `results/kills_strategies.json`, or

@@ -74,7 +74,7 @@ def test_each_generation_is_summed_up(strategy: str, is_asynchronous: bool) -> N
         assert record.candidate_steps == STEPS * counts["trained"]
         known = [one.fitness for one in mine if one.fitness is not None]
         assert record.best_fitness == max(known, default=None)
-        assert record.median_fitness == pytest.approx(np.median(known or [0.0]), abs=1e-6)
+        assert record.median_fitness == pytest.approx(np.median(known), abs=1e-6)
         best = [evaluation.tree.size for evaluation in mine if evaluation.fitness == record.best_fitness]
         assert LossTree.parse(record.best_expression).size == min(best)
         assert sum(counts.values()) == 30
@@ -82,7 +82,7 @@ def test_each_generation_is_summed_up(strategy: str, is_asynchronous: bool) -> N
 
 def test_a_generation_without_a_known_fitness_has_no_best() -> None:
     (record,) = Discovery(FakeEvaluator(lambda tree: None), num_generations=1).generations
-    assert (record.best_fitness, record.median_fitness, record.trained) == (None, 0.0, 0)
+    assert (record.best_fitness, record.median_fitness, record.trained) == (None, None, 0)
     assert record.non_finite > 0
 
 

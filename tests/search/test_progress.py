@@ -183,7 +183,7 @@ def test_elsewhere_a_generation_of_a_tuned_loss_is_a_line() -> None:
 
 
 def test_a_generation_that_could_not_be_trained_has_no_fitness() -> None:
-    failed = dataclasses.replace(TUNING, best_fitness=None, median_fitness=0.0, trained=0, non_finite=9)
+    failed = dataclasses.replace(TUNING, best_fitness=None, median_fitness=None, trained=0, non_finite=9)
     assert re.search(r"2/3 +best none +so far 0\.9200 +0/9 trained", shown_of_tuning(failed))
 
 

@@ -13,8 +13,8 @@ from glojax.search.signals import Interruption, interruptible
 
 @pytest.fixture(autouse=True)
 def _is_not_ignored() -> Iterator[None]:
-    """Nothing is ignored here, whatever started the tests: `nohup` ignores SIGHUP."""
-    signals = (signal.SIGHUP, signal.SIGALRM)
+    """Nothing is ignored here, whatever started the tests: `nohup` ignores SIGHUP, a shell SIGINT of its jobs."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
     before = [signal.signal(number, signal.SIG_DFL) for number in signals]
     yield
     for number, handler in zip(signals, before, strict=True):

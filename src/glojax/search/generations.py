@@ -22,7 +22,7 @@ class GenerationRecord:
     Attributes:
         generation: Its number, from 1.
         best_fitness: The highest fitness; None if none is known.
-        median_fitness: The median of the fitness that is known; 0 if none is.
+        median_fitness: The median of the fitness that is known; None if none is.
         best_expression: The fittest candidate; of equally fit ones the smallest.
         trained, non_finite, lacks_variable, crashed, cached, rejected: The number of candidates of each
             `Evaluation.status`.
@@ -32,7 +32,7 @@ class GenerationRecord:
 
     generation: int
     best_fitness: float | None
-    median_fitness: float
+    median_fitness: float | None
     best_expression: str
     trained: int
     non_finite: int
@@ -52,7 +52,7 @@ class GenerationRecord:
         fields: dict[str, Any] = {status: statuses.count(status) for status in get_args(Status)} | {
             "generation": generation,
             "best_fitness": best.fitness,
-            "median_fitness": round(float(np.median(known or [0.0])), 6),
+            "median_fitness": round(float(np.median(known)), 6) if known else None,
             "best_expression": best.expression,
             "candidate_steps": sum(evaluation.steps for evaluation in evaluations),
             "seconds": round(seconds, 3),

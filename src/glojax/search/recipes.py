@@ -44,8 +44,8 @@ def fitting_network(dataset: Dataset) -> str:
     return "SmallCNN" if len(dataset.input_shape) in (2, 3) else "SmallMLP"
 
 
-#: Settings of the genetic algorithm with which shapes are searched: strong selection, trees that seldom repeat, and
-#: half of them random: they cost less than children, of which more are trained in full, and end as high.
+#: Settings of the genetic algorithm with which shapes are searched: strong selection, and trees that seldom repeat.
+#: After the first population half of them are random: they cost less than children, of which more are trained in full.
 SHAPE_GENETIC: Final = GeneticConfig(
     population_size=40,
     num_elites=1,

@@ -140,8 +140,7 @@ class ShapeRun:
         options = self._options
         if options.initial_losses or options.chosen_strategy not in ("shape", "random"):
             return options.initial_trees
-        first = first_losses(options, self._run.domain, self._new_shapes())
-        return first[: options.genetic.population_size]
+        return first_losses(options, self._run.domain, self._new_shapes())
 
 
 def new_shapes(num_classes: int, prob_epsilon: float, further: Constraint = lambda tree: True) -> NewShapes:
@@ -157,6 +156,7 @@ def new_shapes(num_classes: int, prob_epsilon: float, further: Constraint = lamb
 
 def first_losses(options: DiscoverOptions, domain: Domain, is_new: Constraint) -> list[LossTree]:
     """Return the losses that a search for shapes begins with: the standard ones, then those of the literature."""
+    genetic = options.genetic
     published = [CATALOG[name] for name, loss in PUBLISHED.items() if loss.domain == domain]
-    trees = [tree for tree in (*options.standard_trees.values(), *published) if tree.size <= options.genetic.size_limit]
-    return [tree for tree in trees if is_new(tree)]
+    trees = [tree for tree in (*options.standard_trees.values(), *published) if tree.size <= genetic.size_limit]
+    return [tree for tree in trees if is_new(tree)][: genetic.population_size]

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 class ShapeSearch(SteadyStateSearch):
     """The steady-state genetic algorithm with a population that nobody leaves.
 
-    It asks for `config.population_size` random candidates first; once they are evaluated, for the children of parents
-    that are selected from all candidates evaluated so far, of which as many are outstanding at most. With a constraint
+    It asks for `config.population_size` random candidates first; once they are evaluated, for random immigrants
+    (`config.immigrant_rate`), and children of parents that are selected from all candidates evaluated so far, of which
+    as many are outstanding at most. With a constraint
     that refuses known shapes (`NewShapes`), the archive holds each shape once; so the selection may be strong without
     copies of the best taking over.
 

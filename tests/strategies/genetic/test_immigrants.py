@@ -5,6 +5,7 @@ import pytest
 
 from glojax.expressions import LossTree
 from glojax.strategies import GenerationalSearch, GeneticConfig, ShapeSearch, SteadyStateSearch
+from glojax.strategies.genetic import reproduction
 from tests.strategies.driving import number_of, rounds_of
 
 KINDS = [GenerationalSearch, SteadyStateSearch, ShapeSearch]
@@ -45,3 +46,16 @@ def test_elites_stay_beside_the_immigrants() -> None:
     first, second = rounds_of(search, 2, fitness=number_of)
     assert second[:3] == sorted(first, key=number_of, reverse=True)[:3]
     assert len(second) == 10
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_when_no_random_tree_is_new_any_more_all_are_children(
+    kind: type[GenerationalSearch | SteadyStateSearch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reproduction, "_MAX_DRAWS_PER_CANDIDATE", 500)
+    config = GeneticConfig(population_size=30, num_elites=0, immigrant_rate=0.5, initial_depth=1, expand_rate=0.2)
+    drawn: set[LossTree] = set()
+    search = kind(config, seed=3, constraint=lambda tree: tree not in drawn and not drawn.add(tree))  # type: ignore[func-returns-value]
+    rounds = rounds_of(search, 12, fitness=number_of)
+    assert [len(trees) for trees in rounds] == [30] * 12
+    assert not any(search.origin_of(tree).making == "random" for tree in rounds[-1])

@@ -106,7 +106,7 @@ def test_a_search_for_trees_that_are_small_enough_has_an_end(monkeypatch: pytest
         tree = LossTree.of("add", tree, tree)
     config = dataclasses.replace(NO_MUTATION, crossover_rate=0.0, expand_rate=1.0, max_nodes=tree.size)
 
-    message = rf"Only 0 of 2 candidates.*max_nodes = {tree.size} nodes.*raise max_nodes, lower expand_rate"
+    message = rf"Only 0 of 2 candidates.*max_nodes = {tree.size} nodes.*raise max_nodes or initial_depth, lower"
     with pytest.raises(ConfigurationError, match=message):
         breed([tree, tree], [0.5, 0.5], config, np.random.default_rng(12), 2)
 

@@ -76,7 +76,7 @@ def _generations(run: Records) -> Element:
     y = Axis.over("fitness", _upper(lines["best"], 0.25, 20))
     y = Axis.over(
         "fitness",
-        [y.low, y.high, *(one.median_fitness for one in records if one.median_fitness > 2 * y.low - y.high)],
+        [y.low, y.high, *(one for one in lines["median"] if one is not None and one > 2 * y.low - y.high)],
         margin=0,
     )
     chart = Chart(Axis.over("generation", numbers, is_whole=True, margin=0.03), y)

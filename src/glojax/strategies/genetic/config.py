@@ -76,7 +76,7 @@ class GeneticConfig:
     num_elites: int = 6
     """Number of fittest candidates that pass unchanged into the next generation."""
     initial_depth: int = 2
-    """Greatest depth, in edges, of a tree in the first population, at most 64. Later trees may be deeper."""
+    """Greatest depth, in edges, of a random tree, at most 64. Children may be deeper."""
     crossover_rate: float = 0.8
     """Probability that a pair of parents swaps two subtrees; otherwise both are copied."""
     integer_step_rate: float = 0.05

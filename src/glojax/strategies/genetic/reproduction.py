@@ -59,6 +59,7 @@ class GeneticStrategy(ABC):
         self._rng = np.random.default_rng(seed)
         self._constraint = constraint
         self._is_at_end = False
+        self._immigrant_rate = config.immigrant_rate
         self._given = frozenset(initial)
         self._bred: dict[LossTree, Origin] = {}
         self._start(initial)
@@ -76,10 +77,14 @@ class GeneticStrategy(ABC):
         return breed(population, fitness, self._config, self._rng, number, self._constraint, self._bred.setdefault)
 
     def _immigrants(self, number: int) -> list[LossTree]:
-        """Draw the random trees that take the place of children among so many candidates."""
-        rate = self._config.immigrant_rate
-        number = int(self._rng.binomial(number, rate)) if rate else 0
-        return draw_trees(self._config, self._rng, number, self._constraint)
+        """Draw the random trees that take the place of children among so many candidates, while there are any."""
+        number = int(self._rng.binomial(number, self._immigrant_rate)) if self._immigrant_rate else 0
+        try:
+            return draw_trees(self._config, self._rng, number, self._constraint)
+        except OutOfCandidatesError as error:
+            self._immigrant_rate = 0.0
+            _log.warning("%s All further candidates are children.", error)
+            return error.trees
 
     def _end(self, error: OutOfCandidatesError) -> None:
         """Ask for no further candidate, and say why."""
@@ -191,8 +196,8 @@ def _gather(
         if num_draws > _MAX_DRAWS_PER_CANDIDATE * number:
             raise OutOfCandidatesError(
                 f"Only {len(trees)} of {number} candidates could be drawn with at most max_nodes = {config.size_limit} "
-                "nodes that meet the constraint; expected most draws to fit: raise max_nodes, lower expand_rate, or "
-                "loosen the constraint.",
+                "nodes that meet the constraint; expected most draws to fit: raise max_nodes or initial_depth, lower "
+                "expand_rate, or loosen the constraint.",
                 trees,
             )
         for tree, origin in draw():

@@ -25,9 +25,10 @@ class SteadyStateSearch(GeneticStrategy):
 
     It asks for a random population first, the same as `GenerationalSearch`. Once all of it is evaluated, it asks for
     the two children of a pair of parents of the present population, then those of the next pair, until many draws in a
-    row give no candidate. With `config.immigrant_rate`, a random tree may come before each child. At most
-    `config.population_size` candidates are outstanding. An evaluated candidate enters the population. When there are
-    more than `config.population_size`, the one that entered first leaves, except for the `config.num_elites` fittest.
+    row give no candidate. Instead of the next child, a random tree is the candidate with a probability of
+    `config.immigrant_rate`, while new ones can be drawn. At most `config.population_size` candidates are outstanding.
+    An evaluated candidate enters the population. When there are more than `config.population_size`, the one that
+    entered first leaves, except for the `config.num_elites` fittest.
 
     Source: De Jong and Sarma (1993, Generation gaps revisited) found first in, first out closest to the generational
     algorithm in the lifetime of candidates and the pressure of selection. Replacing the worst, as GENITOR does
