@@ -141,9 +141,9 @@ class DiscoverOptions(SearchOptions):
     """What is searched, and the defaults: shape, for the shape of a loss, each at its best learning rate; or paper, the
     method of Gonzalez and Miikkulainen (2020), all at one rate."""
     strategy: str | None = None
-    """shape, whose parents come from an archive of all candidates; generational or steady-state, forms of the genetic
-    algorithm; random, which learns nothing; or taylor, CMA-ES over polynomials. By default shape; with --preset paper
-    generational, and with --asynchronous steady-state."""
+    """shape, whose parents come from an archive of all candidates, with random immigrants; generational or
+    steady-state, forms of the genetic algorithm; random, which learns nothing; or taylor, CMA-ES over polynomials. By
+    default shape; with --preset paper generational, and with --asynchronous steady-state."""
     rates: int = 3
     """Number of learning rates that each shape is trained at (--preset shape)."""
     rate_factor: float = 2.0
