@@ -7,9 +7,9 @@ The paper has nothing of the kind: its fitness is the accuracy of one training a
 Ours: the same strategy, with the same losses to begin with, ends with the paper's fitness after 480 candidates, and the
 test accuracy of its best loss, at the rate it was found at, is the mark (12 fresh seeds). The cost of a search for
 shapes is the candidate-steps until the best loss so far, at the rate it was found at, reaches the mark by as many fresh
-seeds.
+seeds: 2 to 4 % of those of the paper's fitness, and 24 to 26 % with those for the rate and the bars.
 
-Time: about two minutes for each pair of searches on two cores.
+Time: less than a minute for each pair of searches on two cores.
 """
 
 import shutil
