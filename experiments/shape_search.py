@@ -87,7 +87,7 @@ def report(options: Options, records: Records) -> Report:
         *("task", "goal", "searches", "found over cross-entropy", "better in", "pooled p"),
         *(
             "random shapes over cross-entropy",
-            "found, untuned, over random",
+            "found, untuned, over random (p)",
             "candidate-steps a search",
             "shapes",
             "times as many steps if each were trained in full",
@@ -161,7 +161,7 @@ def _cells(results: list[dict[str, Any]], in_full: list[int]) -> tuple[object, .
         f"{sum(value > 0 for value in over)} of {len(over)}",
         _pooled(over),
         f"{np.mean(random):+.4f}",
-        f"{np.mean(selection):+.4f}",
+        f"{np.mean(selection):+.4f} ({_pooled(selection)})",
         f"{np.median(steps):,.0f}",
         f"{np.median(shapes):,.0f}",
         f"{np.median(times):.1f}",

@@ -30,7 +30,7 @@ def test_each_search_is_one_of_the_command_line(monkeypatch: pytest.MonkeyPatch)
 
 
 def result(difference: float, random: float) -> dict[str, Any]:
-    means = {"cross_entropy": 0.9, "random": 0.9 + random, "discovered": 0.9 + random + 0.001}
+    means = {"cross_entropy": 0.9, "random": 0.9 + random, "discovered": 0.9 + random + difference / 10}
     comparison = [{"name": name, "test": {"mean": mean}} for name, mean in means.items()]
     search = {"candidate_steps": 1000, "candidates": 480, "audit": {"checked": 10, "false_rejections": 1}}
     return {"verdict": [{"difference": difference}], "comparison": comparison, "search": search}
@@ -48,7 +48,7 @@ def test_the_table_pools_the_searches_of_a_task(tmp_path: Path) -> None:
     text = report(options, Records(tmp_path)).text
     p = stats.ttest_1samp(differences, 0).pvalue
     assert (
-        f"| clean | +0.005 | 3 | +0.0047 | 2 of 3 | {p:.2g} | +0.0020 | +0.0010 | 1,000 | 480 | 28.8 | 3 of 30 |"
+        f"| clean | +0.005 | 3 | +0.0047 | 2 of 3 | {p:.2g} | +0.0020 | +0.0005 ({p:.2g}) | 1,000 | 480 | 28.8 | 3 of 30 |"
         in text
     )
     assert "| label noise | +0.025 | 0 | not yet run |" in text
