@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from experiments import script
-from experiments.contest_report import drawn, kinds, section
+from experiments.contest_report import drawn, kinds, section, summary
 from experiments.entrants import Entrant, compared, swept
 from experiments.records import Records, record_of, write_record
 from experiments.report import Report
@@ -178,7 +178,8 @@ def report(options: Options, records: Records) -> Report:
     done = {task: record["outcome"] for task in TASKS if (record := records.search(name_of(task))) is not None}
     missing = [task for task in TASKS if task not in done]
     remark = f"Not yet run: {'; '.join(missing) or 'none'}.\n"
-    return Report("\n".join([*(section(task, outcome) for task, outcome in done.items()), remark]), drawn(done))
+    sections = (section(task, outcome) for task, outcome in done.items())
+    return Report("\n".join([summary(done), *sections, remark]), drawn(done))
 
 
 main = partial(script.run_script, Options, wanted, report, __doc__, first=run)

@@ -75,6 +75,26 @@ def best_of_kinds(outcome: Mapping[str, Any], losses: Mapping[str, ComparedLoss]
     return {RIVAL: RIVAL} | best | {"found": outcome["best"]["found"]}
 
 
+def summary(outcomes: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the tables of all tasks, a row a task: test scores of each kind of loss, and the found minus others."""
+    scores, differences = [], []
+    for task, outcome in outcomes.items():
+        losses, after = at_best_rate(outcome["losses"]), at_best_rate(outcome["longer"])
+        best = best_of_kinds(outcome, losses)
+        scores.append((task, *(f"{losses[best[kind]].test.mean:.4f}" for kind in KINDS)))
+        judged, longer = verdicts(losses, best["found"]), verdicts(after, best["found"])
+        literature = kinds(losses)["literature"]
+        beaten = f"{len([name for name in literature if judged[name].better])} of {len(literature)}"
+        rivals = [RIVAL, best["tuned_cross_entropy"]]
+        words = [verdict_in_words(verdict.get(name)) for verdict in (judged, longer) for name in rivals]
+        differences.append((task, *words[:2], beaten, *words[2:]))
+    header = (
+        *("task", "found minus cross-entropy (95 % interval, corrected p)", "minus tuned cross-entropy"),
+        *("literature that it beats", "after four times the steps: minus cross-entropy", "minus tuned cross-entropy"),
+    )
+    return f"{table(('test score', *KINDS.values()), scores)}\n{table(header, differences)}"
+
+
 def section(task: str, outcome: Mapping[str, Any]) -> str:
     """Return the table of a task."""
     losses, after = at_best_rate(outcome["losses"]), at_best_rate(outcome["longer"])

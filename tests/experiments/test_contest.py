@@ -56,7 +56,8 @@ def test_a_contest_compares_every_method_with_the_literature(
     write_search(tmp_path, name_of("tiny", 0))
     arguments = ["--tasks", "tiny", "--searches", "1", "--seeds", "2", "--devices", "1", "--results", str(tmp_path)]
     assert contest.main(arguments) == 0
-    assert "### tiny" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "### tiny" in printed
     record = Records(tmp_path).search(name_of("tiny"))
     assert record is not None
     outcome = record["outcome"]
@@ -70,6 +71,13 @@ def test_a_contest_compares_every_method_with_the_literature(
         found, other = (np.mean(losses[each].test.values) for each in ("found_0", name))
         assert verdict.difference == pytest.approx(found - other, abs=2e-6)
     assert set(judged) == set(losses) - {"found_0"}
+    # The tables of all tasks: test scores, cross-entropy's first and the found loss's last; then the differences.
+    scores, differences = (
+        [cell.strip() for cell in line.split("|")[2:-1]] for line in printed.splitlines() if line.startswith("| tiny |")
+    )
+    found, rival = (np.mean(losses[name].test.values) for name in ("found_0", "cross_entropy"))
+    assert (scores[0], scores[-1]) == (f"{rival:.4f}", f"{found:.4f}")
+    assert float(differences[0].split()[0]) == pytest.approx(found - rival, abs=6e-5)
     # All records are there: nothing is trained again.
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
     assert contest.main(arguments) == 0
