@@ -35,7 +35,7 @@ from glojax.losses import CATALOG, PUBLISHED
 from glojax.search.rates import RIVAL, Sweep, normalised_rate
 
 _DIGITS = ("--dataset", "digits", "--steps", "300")
-_MNIST = ("--dataset", "mnist", "--network", "SmallMLP", "--steps", "2000")
+_MNIST = ("--dataset", "mnist", "--network", "SmallMLP", "--steps", "500")
 _ADAM = ("--optimizer", "adam")
 _IMBALANCE = ("--imbalance", "0.01", "--metric", "balanced_accuracy")
 _PAIR = ("--label-noise", "0.4", "--noise-kind", "pair")
