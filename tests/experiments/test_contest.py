@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -171,3 +172,11 @@ def test_a_transfer_compares_the_found_losses_with_cross_entropy(
     (path,) = tmp_path.rglob("*.json")
     means = {loss["name"]: loss["test"]["mean"] for loss in json.loads(path.read_text())["outcome"]}
     assert f"*: {means['smoothed_root'] - means['cross_entropy']:+.4f} (" in row
+
+
+@pytest.mark.parametrize("script", [contest, transfer])
+def test_records_of_a_task_are_of_the_options_that_its_name_stands_for(script: ModuleType) -> None:
+    records = {task: Records().search(script.name_of(task)) for task in script.TASKS}
+    known = {task: record["task"] for task, record in records.items() if record is not None}
+    assert len(known) >= 3
+    assert known == {task: list(script.TASKS[task]) for task in known}
