@@ -30,6 +30,7 @@ SCRIPTS = (
     "output_histograms",
     "loss_surfaces",
     "learning_rate_control",
+    "larger_rates",
     "discovery",
     "coefficients",
     "taylor_losses",

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from experiments import coefficients, discovery, learning_rate_control, test_accuracy, validation_2000_steps
+from experiments import (
+    coefficients,
+    discovery,
+    larger_rates,
+    learning_rate_control,
+    test_accuracy,
+    validation_2000_steps,
+)
 from experiments.draw import SCRIPTS, main, section
 from experiments.full_length import full_length
 from experiments.records import Records, write_record
@@ -74,6 +81,19 @@ def test_each_loss_is_tested_at_the_shared_and_at_its_own_best_rate_with_fresh_s
         *((seed, 0.01) for seed in (1, 2, 3)),
         *((seed, 0.1) for seed in (1, 2, 3)),
     ]
+
+
+def test_cross_entropy_at_a_larger_rate_is_compared_with_baikal_at_the_shared_one(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    options = larger_rates.Options(seeds=2)
+    full = replace(MNIST, steps=20_000, evaluate_every=10_000)
+    for seed in range(2):
+        add(records, replace(full, loss="baikal", seed=seed), [0.9, 0.95 + seed / 100])
+        add(records, replace(full, loss="cross_entropy", learning_rate=0.3, seed=seed), [0.9, 0.97 + seed / 100])
+    rows = larger_rates.report(options, records).text.splitlines()
+    (row,) = (line for line in rows if line.startswith("| cross-entropy | 0.3 |"))
+    assert "| 0.9750 (sd 0.0071) | 2 | +0.0200 (" in row
+    assert row.endswith("p = 0.11 | not yet run |")
 
 
 def test_a_file_that_is_no_record_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,7 @@ ARGUMENTS = {
     "output_histograms": SHORT,
     "taylor_losses": [*SHORT, "--seeds", "1"],
     "learning_rate_control": [*SHORT, "--seeds", "1", "--learning-rates", "0.01", "0.1"],
+    "larger_rates": [*SHORT, "--seeds", "1", "--learning-rates", "0.1"],
 }
 #: Scripts whose trainings differ most in what they record.
 AGAIN = ("training_curves", "dataset_size", "output_histograms")
