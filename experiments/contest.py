@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 
 from experiments import script
 from experiments.contest_report import drawn, kinds, section, summary
@@ -128,6 +129,7 @@ class Contest:
     def __init__(self, options: Options, task: str, folder: Path):
         self._options, self._task, self._folder = options, task, folder
         self._opened = self._open(SEED)
+        self._console = Console()
 
     def outcome(self, searches: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Compare what searches found with all others, as a JSON object."""
@@ -142,23 +144,33 @@ class Contest:
                 entrants[name] = Entrant(LossTree.parse(part["expression"]), part["learning_rate"])
         budget = int(np.median([result["search"]["candidate_steps"] for result in searches]))
         for seed in range(self._options.rivals):
+            self._say(f"Other methods, seed {seed}: {budget:,} candidate-steps for each")
             opened = self._open(seed)
             entrants[f"papers_fitness_{seed}"] = self._start(papers_fitness(opened, budget).tree, rate)
             entrants[f"taylor_{seed}"] = self._start(taylor(opened, budget).tree, rate)
             entrants[f"tuned_cross_entropy_{seed}"] = tuned_cross_entropy(opened, budget, rate)
+        self._say(f"Learning rates of {len(entrants)} losses")
         sweeps = swept(self._opened, entrants, steps)
         best = {kind: max(names, key=lambda name: sweeps[name].fitness) for kind, names in kinds(entrants).items()}
         longer = {
             name: replace(entrants[name], rate=sweeps[name].best.learning_rate) for name in (RIVAL, *best.values())
         }
+        self._say(f"{len(entrants)} losses at their best rates, {self._options.seeds} seeds")
+        losses = self._compared(entrants, sweeps, steps)
+        self._say(
+            f"{len(longer)} losses after {LONGER * steps:,} steps: learning rates, then {self._options.seeds} seeds"
+        )
         return {
             "budget": budget,
             "best": best,
             "weight_decay": {name: one.weight_decay for name, one in entrants.items() if one.weight_decay},
-            "losses": self._compared(entrants, sweeps, steps),
+            "losses": losses,
             "longer_steps": LONGER * steps,
             "longer": self._compared(longer, swept(self._opened, longer, LONGER * steps), LONGER * steps),
         }
+
+    def _say(self, text: str) -> None:
+        self._console.print(f"Contest on {self._task}: {text}", highlight=False)
 
     def _open(self, seed: int) -> OpenTask:
         options, journal = self._options, self._folder / f"trainings_{seed}.jsonl"
