@@ -187,6 +187,34 @@ def test_a_vector_makes_a_tree_that_has_it_and_reads_back_from_its_text(
     assert all(node.coefficient == 1 for i, node in enumerate(made.nodes) if i not in layout.indices)
 
 
+@pytest.mark.parametrize(
+    ("text", "free"),
+    [
+        ("x * y", "2.0*(x * y)"),  # there is no other
+        ("x * log(y)", "x * log(2.0*y)"),
+        ("log(y) - x / y", "log(2.0*y) - 3.0*(x / y)"),
+        ("x * sqrt(y) - y", "x * sqrt(2.0*y) - 3.0*y"),
+        ("log(y) * (x + y)", "log(2.0*y) * (x + 3.0*y)"),
+        ("sqrt(x + y) * (x + log(y))", "sqrt(2.0*x + 3.0*y) * (x + 4.0*log(5.0*y))"),
+        ("x * (log(y) + y)", "x * (log(2.0*y) + 3.0*y)"),
+        ("x * ((y - log(y)) / x)", "x * ((y - 2.0*log(3.0*y)) / x)"),
+    ],
+)
+def test_of_a_shape_every_coefficient_is_free_but_the_one_that_its_scale_absorbs(text: str, free: str) -> None:
+    layout = CoefficientLayout.of(LossTree.parse(text), "shape")
+    assert str(layout.tree_of(np.arange(len(layout.indices)) + 2.0)) == free
+
+
+@settings(deadline=None, max_examples=50)
+@given(loss_trees().filter(lambda tree: tree.uses("x") and tree.uses("y")))
+def test_a_multiple_of_a_loss_differs_in_the_coefficient_that_a_shape_keeps(tree: LossTree) -> None:
+    layout, twice = (independent_layout(tree.with_coefficients([root, *tree.coefficients[1:]])) for root in (1.0, 2.0))
+    assume(np.isfinite(layout.vector).all())
+    changed = [index for index, a, b in zip(layout.indices, layout.vector, twice.vector, strict=True) if a != b]
+    kept = set(layout.indices) - set(CoefficientLayout.of(tree, "shape").indices)
+    assert kept == set(changed[:1] if len(layout.indices) > 1 else [])
+
+
 def test_coefficients_have_six_significant_digits() -> None:
     layout = CoefficientLayout.of(BAIKAL, "independent")
     made = layout.tree_of([1.23456789, -0.000123456789, 123456789.0])
@@ -240,15 +268,3 @@ def test_a_tree_without_the_label_or_the_probability_is_refused(
 ) -> None:
     with pytest.raises(ConfigurationError, match=rf"Cannot tune .*: it lacks {missing}; a loss needs the label x"):
         CoefficientLayout.of(LossTree.parse(text), free)
-
-
-@pytest.mark.parametrize(
-    ("text", "free"),
-    [
-        ("x * log(y)", (3,)),  # the root's coefficient is the scale
-        ("log(y) - x / y", (2, 3)),  # that of the first summand is
-        ("x * y", (0,)),  # there is no other
-    ],
-)
-def test_a_shape_has_one_coefficient_fewer(text: str, free: tuple[int, ...]) -> None:
-    assert CoefficientLayout.of(LossTree.parse(text), "shape").indices == free

@@ -67,11 +67,13 @@ class CoefficientLayout:
     def scale_index(self) -> int | None:
         """The index of the coefficient that is kept as it is where the scale of a loss does not matter.
 
-        It is that of the root or, as a sum hands it on, of the first summand; None if it is the only one, or 0.
+        It is that of the root or, of a root that hands it on, of the first node to receive it; None if it is the only
+        one, or 0.
         """
+        carriers = _carriers(self.tree)
         index = 0
-        while index not in self.indices and self.tree.nodes[index].arity:
-            index += 1
+        while index not in self.indices and carriers[index]:
+            index = carriers[index][0]
         is_one_of_several = index in self.indices and len(self.indices) > 1
         return index if is_one_of_several and self.tree.nodes[index].coefficient != 0 else None
 
@@ -111,26 +113,17 @@ def independent_layout(tree: LossTree) -> CoefficientLayout:
         '15.0*x + 6.0*y'
     """
     coefficients = list(tree.coefficients)
-    carriers: list[tuple[int, ...]] = [()] * tree.size  # for each node, the operands that absorb its coefficient
+    carriers = _carriers(tree)
     absorbed: set[int] = set()
-    starts: list[int] = []
     # Upwards: a node absorbs the coefficients of its operands.
-    for index in reversed(range(tree.size)):
-        node = tree.nodes[index]
-        operands = [starts.pop() for _ in range(node.arity)]
-        starts.append(index)
-        match node.operator, [coefficients[operand] for operand in operands]:
+    for index, operands in reversed(list(enumerate(_operands(tree)))):
+        match tree.nodes[index].operator, [coefficients[operand] for operand in operands]:
             case "multiply", (left, right):
                 coefficients[index] *= left * right
-                carriers[index] = tuple(operand for operand in operands if carriers[operand])[:1]
             case "divide", (dividend, divisor):
                 coefficients[index] *= dividend / divisor if divisor else math.nan
-                carriers[index] = tuple(operand for operand in operands[:1] if carriers[operand])
             case "square", (base,):
                 coefficients[index] *= base * base  # base**2 raises an error if it overflows
-            case (("add" | "subtract"), _):
-                carriers[index] = tuple(operands)
-                continue
             case _:
                 continue
         absorbed.update(operands)
@@ -145,3 +138,27 @@ def independent_layout(tree: LossTree) -> CoefficientLayout:
             coefficients[index] = 1.0
     independent = tuple(index for index in range(tree.size) if index not in absorbed)
     return CoefficientLayout(tree.with_coefficients(coefficients), independent)
+
+
+def _operands(tree: LossTree) -> list[tuple[int, ...]]:
+    """Return the indices of each node's operands."""
+    operands: list[tuple[int, ...]] = [()] * tree.size
+    starts: list[int] = []
+    for index in reversed(range(tree.size)):
+        operands[index] = tuple(starts.pop() for _ in range(tree.nodes[index].arity))
+        starts.append(index)
+    return operands
+
+
+def _carriers(tree: LossTree) -> list[tuple[int, ...]]:
+    """Return the operands of each node that absorb its coefficient: of a sum both, of a product one that is a sum."""
+    carriers: list[tuple[int, ...]] = [()] * tree.size
+    for index, operands in reversed(list(enumerate(_operands(tree)))):
+        match tree.nodes[index].operator:
+            case "add" | "subtract":
+                carriers[index] = operands
+            case "multiply":
+                carriers[index] = tuple(operand for operand in operands if carriers[operand])[:1]
+            case "divide":
+                carriers[index] = tuple(operand for operand in operands[:1] if carriers[operand])
+    return carriers
