@@ -125,6 +125,9 @@ def test_the_grid_has_each_seed_at_each_rate() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"seeds": (3, 1, 3)}, "seeds has 3 more than once; give each seed once"),
+        ({"learning_rates": (0.1, 0.2, 0.1)}, "learning_rates has 0.1 and 0.1, which are one number"),
+        ({"learning_rates": (-0.1,)}, "learning_rates is -0.1; expected a positive number"),
         ({"seeds": ()}, "There is no seed to train candidates with; give at least one"),
         ({"learning_rates": ()}, "There is no learning rate to train candidates with"),
         ({"splits": ("test",)}, r"splits is \('test',\); expected 'validation' in it"),

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from glojax.errors import GlojaxError
@@ -46,6 +48,12 @@ def test_a_finalist_that_cannot_be_trained_with_any_fresh_seed_comes_last() -> N
         ("x * log(y)", [0.0, 0.0]),
         ("log(y) - x / y", [0.0, 0.0]),
     ]
+
+
+def test_without_a_worst_score_a_finalist_of_which_one_training_broke_off_comes_last() -> None:
+    chosen = finalists([0.9, math.nan], [0.7, 0.8], [0.5, 0.8])
+    assert [one.mean_score for one in chosen] == [0.75, 0.65, None]
+    assert chosen[-1].scores == [0.9]
 
 
 def test_a_halving_trains_few_with_many_seeds() -> None:

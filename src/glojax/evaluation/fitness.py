@@ -1,6 +1,7 @@
 """The fitness rule: how a loss is trained, and how its trainings give one number."""
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, Protocol
@@ -10,7 +11,7 @@ import numpy as np
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree, Origin
 from glojax.tasks import ClassCounts
-from glojax.training import Metric, TrainingConfig, TrainResult
+from glojax.training import Metric, TrainingConfig, TrainResult, require_rates
 
 Status = Literal["trained", "lacks_variable", "rejected", "non_finite", "crashed", "cached"]
 
@@ -137,8 +138,8 @@ class FitnessRule:
     loss has no fitness.
 
     Attributes:
-        seeds: At least one; the same for all losses.
-        learning_rates: At least one; None for the configuration's.
+        seeds: At least one, each once; the same for all losses.
+        learning_rates: At least one, each once; None for the configuration's.
         num_steps: Optimizer steps; None for the configuration's.
         splits: The measured splits; "validation" must be one of them.
         evaluate_every: Steps after which the validation split is measured on the way; None for the configuration's.
@@ -160,8 +161,13 @@ class FitnessRule:
                 object.__setattr__(self, name, tuple(values))
         if not self.seeds:
             raise ConfigurationError("There is no seed to train candidates with; give at least one.")
+        if repeated := [seed for seed, count in Counter(self.seeds).items() if count > 1]:
+            raise ConfigurationError(
+                f"seeds has {' and '.join(map(str, repeated))} more than once; give each seed once."
+            )
         if self.learning_rates is not None and not self.learning_rates:
             raise ConfigurationError("There is no learning rate to train candidates with; give at least one, or None.")
+        require_rates("learning_rates", *(self.learning_rates or ()))
         if FITNESS_SPLIT not in self.splits:
             raise ConfigurationError(f"splits is {self.splits}; expected 'validation' in it: it gives the fitness.")
 

@@ -125,7 +125,8 @@ def _again(
     finalists = []
     for one, again, rate in zip(found, evaluations, rates, strict=True):
         scores = again.scores(FITNESS_SPLIT)
-        mean = round(statistics.fmean(scores), 6) if scores else None
+        # Where a training that was not finite has no score, a loss has none unless all of its trainings end.
+        mean = round(statistics.fmean(scores), 6) if len(scores) == len(seeds) else None
         finalists.append(Finalist(again.tree, one.fitness, mean, scores, list(seeds), rate, one.origin))
     return finalists
 
