@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -160,18 +160,77 @@ def test_neither_the_lowering_of_convolutions_nor_the_values_of_data_are_part_of
     assert computation_identity(replace(cnn, data=data, conv_lowering="patches")) == computation_identity(cnn)
 
 
+def through_host(function: Callable[[Any], Any]) -> str:
+    """Return the digest of a program that computes with a Python function."""
+
+    def program(values: jax.Array) -> jax.Array:
+        result: jax.Array = jax.pure_callback(function, jax.ShapeDtypeStruct((), jnp.float32), values)
+        return result
+
+    return digest(jax.make_jaxpr(program)(jnp.zeros(3)))
+
+
+def total(values: Any) -> Any:
+    return np.sum(values)
+
+
+def power_of_total(values: Any, power: int) -> Any:
+    return total(values) ** power
+
+
+@dataclass(frozen=True)
+class Scaled:
+    factor: float
+
+    def __call__(self, values: Any) -> Any:
+        return self.factor * np.sum(values)
+
+    def mean(self, values: Any) -> Any:
+        return self.factor * np.mean(values)
+
+
+def factorial(number: int) -> int:
+    return 1 if number == 0 else number * factorial(number - 1)
+
+
+def with_a_set(values: Any) -> Any:
+    return np.sum(values) if "a" in {"a", "b", "c", "d"} else 0
+
+
 def test_another_process_finds_the_same() -> None:
     code = (
         "import jax; jax.config.update('jax_numpy_dtype_promotion', 'strict')\n"
         "from tests.training.test_identity import *\n"
-        "print(*(computation_identity(train(network)) for network in (OwnRngs, DigitsCNN)))"
+        "print(*(computation_identity(train(network)) for network in (OwnRngs, DigitsCNN)), through_host(with_a_set))"
     )
     environment = os.environ | {
         "PYTHONHASHSEED": "77",
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)) + os.pathsep + ".",
     }
     found = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
-    assert found.stdout.split() == [computation_identity(train(network)) for network in (OwnRngs, DigitsCNN)]
+    *of_networks, of_host = found.stdout.split()
+    assert of_networks == [computation_identity(train(network)) for network in (OwnRngs, DigitsCNN)]
+    assert of_host == through_host(with_a_set)
+
+
+def test_functions_of_the_host_are_told_apart_by_their_code_and_what_they_hold() -> None:
+    def scaled(factor: float) -> Callable[[Any], Any]:
+        return lambda values: factor * np.sum(values)
+
+    different: list[Callable[[Any], Any]] = [
+        *(np.sum, np.mean, total, with_a_set, lambda values: np.sum(values) + 1),
+        *(scaled(2.0), scaled(3.0), Scaled(2.0), Scaled(3.0), Scaled(2.0).mean, Scaled(3.0).mean),
+        *(partial(power_of_total, power=1), partial(power_of_total, power=2), jax.jit(lambda values: values.sum())),
+        lambda values: factorial(3) * np.sum(values),
+    ]
+    assert len(set(map(through_host, different))) == len(different)
+    assert through_host(scaled(2.0)) == through_host(scaled(2.0))
+
+
+def test_a_function_of_the_host_that_another_one_calls_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = through_host(partial(power_of_total, power=1))
+    monkeypatch.setattr(sys.modules[__name__], "total", factorial)
+    assert through_host(partial(power_of_total, power=1)) != before
 
 
 def test_unknown_values_are_told_apart_and_addresses_are_left_out() -> None:
