@@ -12,7 +12,7 @@ from flax import nnx
 from glojax.datasets import Dataset
 from glojax.errors import ConfigurationError
 from glojax.evaluation import DevicePool, training_devices
-from glojax.tasks import MetricFunction
+from glojax.tasks import Metric, MetricFunction
 from glojax.tasks.metrics import accuracy
 from glojax.training import TrainingConfig
 from tests.linear_network import LinearNetwork
@@ -33,6 +33,14 @@ def test_the_context_covers_data_and_configuration(digits: Dataset) -> None:
         pool.context(replace(CONFIG, evaluate_every=5, patience=2)),
     ]
     assert len(set(contexts)) == len(contexts)
+
+
+def test_the_direction_of_a_metric_counts_where_trainings_end_by_it(digits: Dataset) -> None:
+    pool = DevicePool(LinearNetwork, digits)
+    ends = replace(CONFIG, evaluate_every=5, patience=2)
+    higher, lower = (Metric(accuracy, lower_is_better=lower) for lower in (False, True))
+    assert pool.context(replace(ends, metric=higher)) != pool.context(replace(ends, metric=lower))
+    assert pool.context(replace(CONFIG, metric=higher)) == pool.context(replace(CONFIG, metric=lower))
 
 
 def test_the_context_does_not_depend_on_what_changes_no_result(digits: Dataset) -> None:

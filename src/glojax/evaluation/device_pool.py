@@ -111,6 +111,9 @@ class DevicePool:
             del settings["evaluate_every"], settings["patience"]
         if not config.counts_classes:
             del settings["counts_classes"]
+        if config.patience is not None and self._variant(config).replicas[0].metric.lower_is_better:
+            # A training ends by it, and no computation holds it.
+            settings["lower_is_better"] = True
         # Measured splits, steps and evaluations on the way are no part of it: search and comparison share what takes a
         # second to trace. But a schedule ends with the steps.
         num_steps = 1 if config.decay_every_epochs is None else config.num_steps
