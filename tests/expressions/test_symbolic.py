@@ -160,3 +160,7 @@ def test_without_sympy_a_message_says_what_to_install(monkeypatch: pytest.Monkey
     for convert in (lambda: to_sympy(LossTree.parse("x")), lambda: from_sympy(X)):
         with pytest.raises(ConfigurationError, match=r"^SymPy is not installed: pip install 'glojax\[export\]'$"):
             convert()
+
+
+def test_a_power_whose_exponent_is_an_int_is_one_of_sympy() -> None:
+    assert to_sympy(LossTree.of("power", LossTree.parse("y"), value=3)) == Y**3

@@ -161,7 +161,9 @@ def test_each_operator_at_extreme_values(text: str) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-37)
 
 
-@pytest.mark.parametrize("text", ["sqrt(x) * log(y)", "1 / log(x) + y", "sqrt(x * y)", "1 / (1 / x) + y"])
+@pytest.mark.parametrize(
+    "text", ["sqrt(x) * log(y)", "1 / log(x) + y", "sqrt(x * y)", "1 / (1 / x) + y", "aq(y, log(x))"]
+)
 def test_what_does_not_change_contributes_nothing_to_the_derivative(text: str) -> None:
     tree = LossTree.parse(text)
     labels, probs = jnp.float32([0.0]), jnp.float32([0.25])

@@ -60,6 +60,14 @@ def test_nothing_can_be_told_where_trainings_broke_off_without_a_score(values: l
     assert "cannot be told, as 1 of the trainings of the two broke off, without a score" in verdicts[0].sentence
 
 
+def test_trainings_are_missed_where_each_loss_has_lost_some(values: list[list[float]]) -> None:
+    losses = compared(values[0][1:], values[1][1:])
+    assert judge(losses, "0", ["1"], "log likelihood")[0].better
+    (verdict,) = judge(losses, "0", ["1"], "log likelihood", num_seeds=8)
+    assert verdict.better is None
+    assert "cannot be told, as 2 of the trainings of the two broke off, without a score" in verdict.sentence
+
+
 def test_of_one_seed_nothing_can_be_told() -> None:
     half = Scores.of([0.5])
     losses = [ComparedLoss(name, "x * y", 0.1, half, half, 0, []) for name in "ab"]

@@ -35,7 +35,7 @@ def to_sympy(tree: LossTree) -> Any:
             case "constant", ():
                 result = sympy.Integer(node.value)
             case "power", (a,):
-                result = a ** sympy.sympify(int(node.value) if node.value.is_integer() else node.value)
+                result = a ** sympy.sympify(int(node.value) if float(node.value).is_integer() else node.value)
             case name, _:
                 function = OPERATORS[name].sympy
                 if function is None:

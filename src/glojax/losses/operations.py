@@ -98,7 +98,11 @@ OPERATIONS: Final[dict[str, Function]] = {
     "cos": differentiated(jnp.cos, 1),
     "max": differentiated(jnp.maximum, 2),
     "min": differentiated(jnp.minimum, 2),
-    "analytic_quotient": differentiated(lambda a, b: a / jnp.sqrt(1 + b * b), 2),
+    "analytic_quotient": make_operation(
+        lambda a, b: a / jnp.sqrt(1 + b * b),
+        lambda _, a, b: 1 / jnp.sqrt(1 + b * b),
+        lambda quotient, a, b: -quotient * b / (1 + b * b),
+    ),
     "power": make_operation(jnp.power, lambda _, a, exponent: exponent * jnp.power(a, exponent - 1), None),
     "log power": make_operation(_power_by_log, None, lambda value, a, log, exponent: exponent * value, None),
     "power complement": make_operation(

@@ -104,7 +104,7 @@ def _run_shapes(run: Run, options: RunOptions) -> _Outcome:
     seeds = range(first, first + options.seeds)
     comparison = run.compare(losses, seeds, {each: [rate] for each, rate in rates.items()})
     metric, lower_is_better = in_words(run.metric_name), run.evaluator.metric.lower_is_better
-    verdicts = judge(comparison, name, list(options.standard_trees), metric, lower_is_better)
+    verdicts = judge(comparison, name, list(options.standard_trees), metric, lower_is_better, len(seeds))
     record["verdict"] = [asdict(verdict) for verdict in verdicts]
     return _Outcome(winner.loss_record | record, winner, losses, seeds, comparison, verdicts)
 

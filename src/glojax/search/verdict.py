@@ -41,15 +41,29 @@ class Verdict:
 
 
 def judge(
-    comparison: Comparison, found: str, standard: Sequence[str], metric: str, lower_is_better: bool = False
+    comparison: Comparison,
+    found: str,
+    standard: Sequence[str],
+    metric: str,
+    lower_is_better: bool = False,
+    num_seeds: int | None = None,
 ) -> list[Verdict]:
-    """Return the verdict on a compared loss against each of the standard ones; `metric` is the name of the scores.
+    """Return the verdict on a compared loss against each of the standard ones.
+
+    Args:
+        comparison: The losses.
+        found: The name of the loss.
+        standard: The names of those it is compared with.
+        metric: The name of the scores.
+        lower_is_better: Whether a lower score is better.
+        num_seeds: Trainings of each loss; None for as many as a loss has scores at most.
 
     Source: Welch (1947); Holm (1979, A simple sequentially rejective multiple test procedure).
     """
     losses = {loss.name: loss for loss in comparison.losses}
     p_values = _holm({name: comparison.p_value(found, name) for name in standard})
-    num_seeds = max(len(loss.test.values) for loss in comparison.losses)
+    if num_seeds is None:
+        num_seeds = max(len(loss.test.values) for loss in comparison.losses)
     return [
         _verdict(losses[found], losses[name], p_values[name], metric, lower_is_better, num_seeds) for name in standard
     ]
