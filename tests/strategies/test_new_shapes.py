@@ -8,7 +8,7 @@ import pytest
 from glojax.errors import ConfigurationError
 from glojax.evaluation import Evaluation, shape_of
 from glojax.expressions import LossTree
-from glojax.strategies import GeneticConfig, NewShapes, RandomSearch, ShapeSearch, SteadyStateSearch
+from glojax.strategies import GenerationalSearch, GeneticConfig, NewShapes, RandomSearch, ShapeSearch, SteadyStateSearch
 from glojax.strategies.genetic import reproduction
 from tests.strategies.driving import ask_all, fitness_of_text, tell_all
 
@@ -54,6 +54,27 @@ def test_a_search_that_runs_out_of_shapes_ends_with_what_it_has(
     assert len(asked) == len(known) > 3
     assert caplog.text.count("The search ends here.") == 1
     assert search.ask(1) == []
+
+
+def test_a_generation_that_cannot_be_bred_ends_the_search(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(reproduction, "_MAX_DRAWS_PER_CANDIDATE", 100)
+    known = set[LossTree]()
+
+    def is_one_of_fifty(tree: LossTree) -> bool:
+        is_new = tree not in known and len(known) < 50
+        known.update([tree] * is_new)
+        return is_new
+
+    search = GenerationalSearch(replace(CONFIG, num_elites=1), 0, constraint=is_one_of_fifty)
+    asked: list[int] = []
+    while trees := search.ask(20):
+        tell_all(search, trees, fitness_of_text)
+        asked.append(len(trees))
+    assert asked == [20, 20]
+    assert caplog.text.count("The search ends here.") == 1
+    assert not search.ask(1)
 
 
 def test_a_search_without_a_single_candidate_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from glojax.expressions import LossTree
 from glojax.strategies.base import Batch
 from glojax.strategies.genetic.reproduction import (
     GeneticStrategy,
+    OutOfCandidatesError,
     first_population,
     fittest_first,
     known_fitness,
@@ -21,7 +22,7 @@ class GenerationalSearch(GeneticStrategy):
 
     A generation begins with the `config.num_elites` fittest of the one before, unchanged, the fittest first; among
     equally fit candidates the smaller, then the earlier, comes first. Random immigrants follow, if
-    `config.immigrant_rate` is above 0; the other candidates are children.
+    `config.immigrant_rate` is above 0; the other candidates are children. The search ends where too few can be bred.
 
     Source: Gonzalez and Miikkulainen (2020), section III-A. The order among equals is ours.
 
@@ -37,7 +38,7 @@ class GenerationalSearch(GeneticStrategy):
 
     def ask(self, room: int) -> tuple[LossTree, ...]:
         """Return the next candidates of the generation; none while it is being evaluated."""
-        if self._generation.is_complete:
+        if self._generation.is_complete and not self._is_at_end:
             self._generation = Batch(self._next_generation())
         return self._generation.ask(room)
 
@@ -50,4 +51,8 @@ class GenerationalSearch(GeneticStrategy):
         fitness = known_fitness([evaluation.fitness for evaluation in self._generation.evaluations])
         elites = [population[index] for index in fittest_first(population, fitness)[: self._config.num_elites]]
         first = [*elites, *self._immigrants(size - len(elites))]
-        return [*first, *self._breed(population, fitness, size - len(first))][:size]
+        try:
+            return [*first, *self._breed(population, fitness, size - len(first))][:size]
+        except OutOfCandidatesError as error:
+            self._end(error)
+            return []
