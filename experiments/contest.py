@@ -115,7 +115,7 @@ def run(options: Options) -> None:
             folder = user_cache() / "experiments" / name_of(task)
             records = Records(options.results)
             searches = [records.search(name_of(task, seed)) for seed in range(options.searches)]
-            found = [search["outcome"]["result"] for search in searches if search is not None]
+            found = [search["outcome"] for search in searches if search is not None]
             outcome = Contest(own, task, folder).outcome(found)
             command = f"python -m experiments.contest --tasks '{task}' --searches {options.searches}"
             fields = {"task": list(TASKS[task]), "seed": SEED, "outcome": outcome}
@@ -132,17 +132,17 @@ class Contest:
         self._console = Console()
 
     def outcome(self, searches: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Compare what searches found with all others, as a JSON object."""
+        """Compare what searches found with all others, as a JSON object; `searches` has their records' outcomes."""
         steps = self._opened.options.training.num_steps
         start = self._opened.options.training.learning_rate
         rival = Entrant(CATALOG[RIVAL], start)
         rate = swept(self._opened, {RIVAL: rival}, steps)[RIVAL].best.learning_rate
         literature = [name for name, one in PUBLISHED.items() if one.domain == "probability" and name != RIVAL]
         entrants = {RIVAL: rival} | {name: self._start(CATALOG[name], rate) for name in literature}
-        for seed, result in enumerate(searches):
+        for seed, result in enumerate(search["result"] for search in searches):
             for name, part in ((f"found_{seed}", result), (f"random_{seed}", result["control"])):
                 entrants[name] = Entrant(LossTree.parse(part["expression"]), part["learning_rate"])
-        budget = int(np.median([result["search"]["candidate_steps"] for result in searches]))
+        budget = int(np.median([_candidate_steps(search) for search in searches]))
         for seed in range(self._options.rivals):
             self._say(f"Other methods, seed {seed}: {budget:,} candidate-steps for each")
             opened = self._open(seed)
@@ -184,6 +184,12 @@ class Contest:
         self, entrants: Mapping[str, Entrant], sweeps: Mapping[str, Sweep], steps: int
     ) -> list[dict[str, Any]]:
         return [asdict(one) for one in compared(self._opened, entrants, sweeps, steps, self._options.seeds)]
+
+
+def _candidate_steps(search: dict[str, Any]) -> int:
+    """Return what a search and the tuning of its best losses have taken."""
+    tuning = sum(generation["candidate_steps"] for generation in search["tuning"])
+    return int(search["result"]["search"]["candidate_steps"] + tuning)
 
 
 def report(options: Options, records: Records) -> Report:

@@ -87,10 +87,15 @@ def summary(outcomes: Mapping[str, Mapping[str, Any]]) -> str:
         beaten = f"{len([name for name in literature if judged[name].better])} of {len(literature)}"
         rivals = [RIVAL, best["tuned_cross_entropy"]]
         words = [verdict_in_words(verdict.get(name)) for verdict in (judged, longer) for name in rivals]
-        differences.append((task, *words[:2], beaten, *words[2:]))
+        means = [_over(losses, name) for name in rivals]
+        mean_words = (
+            f"{means[0].mean():+.4f} ({(means[0] > 0).sum()} of {len(means[0])} better), {means[1].mean():+.4f}"
+        )
+        differences.append((task, *words[:2], mean_words, beaten, *words[2:]))
     header = (
         *("task", "found minus cross-entropy (95 % interval, corrected p)", "minus tuned cross-entropy"),
-        *("literature that it beats", "after four times the steps: minus cross-entropy", "minus tuned cross-entropy"),
+        *("mean of all searches minus these", "literature that it beats"),
+        *("after four times the steps: minus cross-entropy", "minus tuned cross-entropy"),
     )
     return f"{table(('test score', *KINDS.values()), scores)}\n{table(header, differences)}"
 
@@ -117,8 +122,7 @@ def section(task: str, outcome: Mapping[str, Any]) -> str:
         *("kind", "loss", "rate", "test", "found minus this (95 % interval, corrected p)"),
         *("test, four times the steps", "found minus this"),
     )
-    over = np.array([np.mean(losses[name].test.values) for name in kinds(losses)["found"]])
-    over -= np.mean(losses[RIVAL].test.values)
+    over = _over(losses, RIVAL)
     literature = kinds(losses)["literature"]
     unbeaten = [name for name in literature if not judged[name].better]
     found = losses[best["found"]].expression
@@ -130,6 +134,12 @@ def section(task: str, outcome: Mapping[str, Any]) -> str:
         f"literature the found one beats {len(literature) - len(unbeaten)} significantly, not "
         f"{', '.join(unbeaten) or 'none'}. {outcome['budget']:,} candidate-steps each.\n"
     )
+
+
+def _over(losses: Mapping[str, ComparedLoss], rival: str) -> np.ndarray:
+    """Return the mean test score of what each search found [searches] minus that of another loss."""
+    means = [float(np.mean(losses[name].test.values)) for name in kinds(losses)["found"]]
+    return np.array(means) - float(np.mean(losses[rival].test.values))
 
 
 def drawn(outcomes: Mapping[str, Mapping[str, Any]]) -> Figure:

@@ -38,13 +38,16 @@ RESULT: dict[str, Any] = {
 }
 
 
+TUNING = [{"candidate_steps": 20}, {"candidate_steps": 5}]
+
+
 @pytest.fixture
 def task(tmp_path: Path) -> OpenTask:
     return open_task(TINY, 3, None, 1, tmp_path / "trainings.jsonl")
 
 
 def write_search(results: Path, name: str) -> None:
-    write_record(results / f"{name}.json", {"format": 1, "outcome": {"result": RESULT}})
+    write_record(results / f"{name}.json", {"format": 1, "outcome": {"result": RESULT, "tuning": TUNING}})
 
 
 def test_a_contest_compares_every_method_with_the_literature(
@@ -62,6 +65,7 @@ def test_a_contest_compares_every_method_with_the_literature(
     record = Records(tmp_path).search(name_of("tiny"))
     assert record is not None
     outcome = record["outcome"]
+    assert outcome["budget"] == 125
     by_kind = kinds(loss["name"] for loss in outcome["losses"])
     assert set(by_kind) == {"literature", *METHODS}
     assert by_kind["literature"] == ["baikal_cma", "focal"]
