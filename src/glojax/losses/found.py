@@ -32,4 +32,9 @@ FOUND: Final[dict[str, FoundLoss]] = {
         "longer_verdict/mnist_SmallMLP_steps_2000_seed_0.json",
         "MNIST, SmallMLP, 2,000 steps of SGD",
     ),
+    "penalized_symmetric": FoundLoss(
+        "x * log(y) + 0.777914*(x * y) - 0.409118*(y * log(y))",
+        "contest/searches/digits_imbalance_0.01_seed_4.json",
+        "digits with classes up to a hundred times rarer than others, DigitsCNN, 300 steps of SGD",
+    ),
 }
