@@ -32,7 +32,7 @@ from experiments.tasks import OpenTask, open_task
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 from glojax.files import user_cache
-from glojax.losses import CATALOG, PUBLISHED
+from glojax.losses import CATALOG, PUBLISHED, find_tree
 from glojax.search.rates import RIVAL, Sweep, normalised_rate
 
 _DIGITS = ("--dataset", "digits", "--steps", "300")
@@ -138,7 +138,9 @@ class Contest:
         rival = Entrant(CATALOG[RIVAL], start)
         rate = swept(self._opened, {RIVAL: rival}, steps)[RIVAL].best.learning_rate
         literature = [name for name, one in PUBLISHED.items() if one.domain == "probability" and name != RIVAL]
-        entrants = {RIVAL: rival} | {name: self._start(CATALOG[name], rate) for name in literature}
+        num_classes = self._opened.dataset.num_outputs
+        trees = {name: find_tree(name, num_classes=num_classes) for name in literature}
+        entrants = {RIVAL: rival} | {name: self._start(tree, rate) for name, tree in trees.items()}
         for seed, result in enumerate(search["result"] for search in searches):
             for name, part in ((f"found_{seed}", result), (f"random_{seed}", result["control"])):
                 entrants[name] = Entrant(LossTree.parse(part["expression"]), part["learning_rate"])

@@ -159,7 +159,7 @@ def constraint_of(task: OpenTask) -> NewShapes:
 
 def literature(task: OpenTask) -> list[LossTree]:
     """Return the losses that the search for shapes begins with."""
-    return first_losses(task.options, "probability", constraint_of(task))
+    return first_losses(task.options, "probability", task.dataset.num_outputs, constraint_of(task))
 
 
 def report(options: Options, records: Records) -> Report:

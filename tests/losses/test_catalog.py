@@ -91,6 +91,16 @@ def test_losses_with_parameters_are_those_of_optax() -> None:
     np.testing.assert_allclose(smooth, theirs, rtol=2e-6)
 
 
+@pytest.mark.parametrize("num_classes", [2, 7, 100])
+def test_label_smoothing_of_a_number_of_classes_is_that_of_optax(num_classes: int) -> None:
+    logits = np.random.default_rng(0).normal(size=(5, num_classes)).astype(np.float32)
+    one_hot = np.eye(num_classes, dtype=np.float32)[np.arange(5) % num_classes]
+    ours = make_loss(find_tree("label_smoothing", num_classes=num_classes))(logits, np.arange(5) % num_classes)
+    theirs = optax.softmax_cross_entropy(logits, optax.smooth_labels(one_hot, 0.1))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    assert find_tree("label_smoothing", num_classes=10) == find_tree("label_smoothing")
+
+
 DISTANCES = np.linspace(-5, 5, 41, dtype=np.float32)
 
 

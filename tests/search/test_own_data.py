@@ -33,9 +33,10 @@ def test_own_images_are_compared_with_a_network_that_fits_them(
 ) -> None:
     run_dir = tmp_path / "run"
     options = ("--steps", "2", "--batch-size", "8", "--validation-fraction", "0.25", "--train-fraction", "0.5")
-    arguments = ("compare", "--losses", "baikal", "--seeds", "1", "--dataset", "own.npz", "--run-dir", str(run_dir))
+    arguments = ("compare", "--seeds", "1", "--dataset", "own.npz", "--run-dir", str(run_dir))
+    losses = ("--losses", "baikal", "label_smoothing")
     monkeypatch.chdir(own_data.parent)
-    assert main([*arguments, *options]) == 0
+    assert main([*arguments, *losses, *options]) == 0
     config = json.loads((run_dir / "config.json").read_text())
     resolved = config["resolved"]
     assert config["options"]["network"] is None
@@ -43,7 +44,10 @@ def test_own_images_are_compared_with_a_network_that_fits_them(
     assert resolved["dataset_sizes"] == {"train": 15, "validation": 10, "test": 20}
     assert config["options"]["dataset"] == str(own_data)
     assert resolved["test_split"] == "official"
-    assert json.loads((run_dir / "result.json").read_text())["test_split"] == "official"
+    result = json.loads((run_dir / "result.json").read_text())
+    assert result["test_split"] == "official"
+    smoothed = "log(y) * (0.1 / 3.0 - x * (0.1 - 1))"  # three classes
+    assert [one["expression"] for one in result["comparison"]] == ["log(y) - x / y", smoothed]
     out = capsys.readouterr().out
     assert "own: 15 training, 10 validation, 20 test examples (official), from file own.npz. SmallCNN:" in out
 

@@ -178,10 +178,17 @@ def taylor_cross_entropy(order: int) -> LossTree:
     return LossTree.parse("".join(["-x * (1 - y)", *terms]))
 
 
-def find_tree(name_or_text: str, domain: Domain | None = "probability") -> LossTree:
-    """Return the tree of a name that is for this domain, or for any if it is None, or of an expression.
+def find_tree(name_or_text: str, domain: Domain | None = "probability", num_classes: int | None = None) -> LossTree:
+    """Return the tree of a name, with the parameters of its authors, or of an expression.
 
-    Names are those of `CATALOG` and `FOUND`.
+    Args:
+        name_or_text: A name of `CATALOG` or `FOUND`, or an expression.
+        domain: What a loss of a name has to be for; None for any.
+        num_classes: The number of classes, for a loss that has it as a parameter, such as `label_smoothing`; None for
+            ten.
+
+    Raises:
+        ExpressionError: There is no such name, or the text is no expression; or it is for another domain.
 
     Examples:
         >>> str(find_tree("baikal")), str(find_tree("x * log(y)"))
@@ -196,7 +203,11 @@ def find_tree(name_or_text: str, domain: Domain | None = "probability") -> LossT
                 f"The loss {name_or_text} is for {purpose}, and x and y are "
                 f"{'numbers' if domain == 'real' else 'label and probability'} here; its expression is {named.text}."
             )
-        return CATALOG[name_or_text] if published else LossTree.parse(named.text)
+        if published is None:
+            return LossTree.parse(named.text)
+        if num_classes is not None and "num_classes" in published.parameters:
+            return published.tree(num_classes=num_classes)
+        return CATALOG[name_or_text]
     try:
         return LossTree.parse(name_or_text)
     except ExpressionError as error:

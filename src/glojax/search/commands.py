@@ -99,12 +99,13 @@ def _run_shapes(run: Run, options: RunOptions) -> _Outcome:
     winner = replace(best[name], learning_rate=rates[name])
     # With a control the untuned loss stays: what selection is worth shows in it.
     others = ("discovered", "random") if options.control else ()
-    losses = {each: trees[each] for each in dict.fromkeys((name, *others))} | options.standard_trees
+    standard = options.standard_trees(run.dataset.num_outputs)
+    losses = {each: trees[each] for each in dict.fromkeys((name, *others))} | standard
     first = options.seeds_of_rates.stop
     seeds = range(first, first + options.seeds)
     comparison = run.compare(losses, seeds, {each: [rate] for each, rate in rates.items()})
     metric, lower_is_better = in_words(run.metric_name), run.evaluator.metric.lower_is_better
-    verdicts = judge(comparison, name, list(options.standard_trees), metric, lower_is_better, len(seeds))
+    verdicts = judge(comparison, name, list(standard), metric, lower_is_better, len(seeds))
     record["verdict"] = [asdict(verdict) for verdict in verdicts]
     return _Outcome(winner.loss_record | record, winner, losses, seeds, comparison, verdicts)
 
@@ -135,7 +136,8 @@ def _run(run: Run, options: RunOptions) -> _Outcome:
     run.directory.write_json("result.json", record)
     losses = {name: finalist.tree for name, finalist in best.items()}
     first, *others = run.task.standard_losses
-    losses |= {name: find_tree(name.removesuffix(BEST_RATE), None) for name in (first, f"{first}{BEST_RATE}", *others)}
+    names = (first, f"{first}{BEST_RATE}", *others)
+    losses |= {name: find_tree(name.removesuffix(BEST_RATE), None, run.dataset.num_outputs) for name in names}
     seeds = range(seeds.stop, seeds.stop + options.seeds)
     return _Outcome(record, winner, losses, seeds, run.compare(losses, seeds))
 
@@ -154,7 +156,7 @@ def _discover(run: Run, options: DiscoverOptions) -> _Outcome:
 
 def _tune(run: Run, options: TuneOptions) -> _Outcome:
     """Tune given losses, then compare the best with the loss that it was made of."""
-    tuned = run.tune(options.trees, options.tuning, options.seed, options.asynchronous)
+    tuned = run.tune(options.trees(run.dataset.num_outputs), options.tuning, options.seed, options.asynchronous)
     record: dict[str, Any] = {"tuning": _tuning_record(tuned)}
     run.directory.write_json("result.json", record)
     members = select_tuned(tuned, options.finalists)
@@ -180,7 +182,8 @@ def _tune(run: Run, options: TuneOptions) -> _Outcome:
 def _compare(run: Run, options: CompareOptions) -> _Outcome:
     """Compare given losses."""
     seeds = range(options.seed, options.seed + options.seeds)
-    return _Outcome({}, None, options.trees, seeds, run.compare(options.trees, seeds, options.learning_rates))
+    losses = options.trees(run.dataset.num_outputs)
+    return _Outcome({}, None, losses, seeds, run.compare(losses, seeds, options.learning_rates))
 
 
 #: For each command: its options, and the function that runs it.

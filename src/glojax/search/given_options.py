@@ -28,8 +28,8 @@ class TuneOptions(SearchOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         _require_distinct("loss", self.loss)
-        _require_distinct("loss", [str(tree) for tree in self.trees])
-        for tree in self.trees:
+        _require_distinct("loss", [str(tree) for tree in self.trees()])
+        for tree in self.trees():
             CoefficientLayout.of(tree, self.tuning.coefficients)
 
     @property
@@ -37,10 +37,9 @@ class TuneOptions(SearchOptions):
         """The losses to tune, as they are named."""
         return self.loss
 
-    @property
-    def trees(self) -> list[LossTree]:
-        """The losses to tune."""
-        return [find_tree(loss, None) for loss in self.loss]
+    def trees(self, num_classes: int | None = None) -> list[LossTree]:
+        """Return the losses to tune, for a number of classes."""
+        return [find_tree(loss, None, num_classes) for loss in self.loss]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +57,7 @@ class CompareOptions(CommonOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         _require_distinct("losses", self.losses)
-        _ = self.trees  # refuses what is no loss; whether it has x and y depends on the data
+        _ = self.trees()  # refuses what is no loss; whether it has x and y depends on the data
         if self.learning_rates is None:
             return
         if not self.learning_rates:
@@ -76,10 +75,9 @@ class CompareOptions(CommonOptions):
         """The losses to compare, as they are named."""
         return tuple(name.removesuffix(BEST_RATE) for name in self.losses)
 
-    @property
-    def trees(self) -> dict[str, LossTree]:
-        """The losses to compare, by name."""
-        return {name: find_tree(name.removesuffix(BEST_RATE), None) for name in self.losses}
+    def trees(self, num_classes: int | None = None) -> dict[str, LossTree]:
+        """Return the losses to compare, by name, for a number of classes."""
+        return {name: find_tree(name.removesuffix(BEST_RATE), None, num_classes) for name in self.losses}
 
 
 def _require_distinct(name: str, losses: Sequence[str]) -> None:

@@ -60,7 +60,8 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
             "out with --test-split held-out, or use discover."
         )
     if isinstance(options, DiscoverOptions) and options.preset == "shape":
-        given = options.standard_trees.values(), options.initial_trees
+        num_classes = dataset.num_outputs
+        given = options.standard_trees(num_classes).values(), options.initial_trees(num_classes)
         require_shapes(dataset, *given, options.training.prob_epsilon)
     domain = TASKS[dataset.task].domain
     _require_domain(options, domain)
@@ -90,9 +91,9 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
             display = Display(console)
             how: Any = {"chunk_size": options.chunk_size, "conv_lowering": options.conv_lowering}
             if isinstance(options, DiscoverOptions):
-                trees = options.initial_trees
+                trees = options.initial_trees(dataset.num_outputs)
                 if options.preset == "shape":
-                    trees += options.standard_trees.values()
+                    trees += options.standard_trees(dataset.num_outputs).values()
                 how["operators"] = known_operators(trees, options.genetic.operator_weights, domain)
             pool: TrainingPool
             if cluster is None:
@@ -117,7 +118,7 @@ def _require_domain(options: CommonOptions, domain: Domain) -> None:
     if isinstance(options, DiscoverOptions):
         find_constraint(options.constraint, domain)
     if isinstance(options, CompareOptions):
-        require_variables(options.trees.values(), domain)
+        require_variables(options.trees().values(), domain)
 
 
 def _description(options: CommonOptions, dataset: Dataset, network: str) -> str:

@@ -178,10 +178,10 @@ class DiscoverOptions(SearchOptions):
             raise ConfigurationError(f"--seed is {self.seed}; expected a whole number up to {most:,} for shapes.")
         if not 0 <= self.audit <= 1:
             raise ConfigurationError(f"--audit is {self.audit}; expected a share from 0 to 1.")
-        _ = self.standard_trees  # refuses losses that are none
+        _ = self.standard_trees()  # refuses losses that are none
         strategy, constraint = find_strategy(self.chosen_strategy), find_constraint(self.constraint)
         if self.initial_losses or self.constraint:
-            strategy.make(self.strategy_config, self.seed, initial=self.initial_trees, constraint=constraint)
+            strategy.make(self.strategy_config, self.seed, initial=self.initial_trees(), constraint=constraint)
 
     @property
     def first_seed(self) -> int:
@@ -193,15 +193,15 @@ class DiscoverOptions(SearchOptions):
         """The losses to begin with, as they are named."""
         return self.initial_losses
 
-    @property
-    def initial_trees(self) -> list[LossTree]:
-        """The losses to begin with."""
-        return [find_tree(loss, None) for loss in self.initial_losses]
+    def initial_trees(self, num_classes: int | None = None) -> list[LossTree]:
+        """Return the losses to begin with, for a number of classes."""
+        return [find_tree(loss, None, num_classes) for loss in self.initial_losses]
 
-    @property
-    def standard_trees(self) -> dict[str, LossTree]:
-        """The losses that the verdict is on, by name: cross-entropy first."""
-        trees = {name: find_tree(name) for name in dict.fromkeys([RIVAL, *self.standard_losses])}
+    def standard_trees(self, num_classes: int | None = None) -> dict[str, LossTree]:
+        """Return the losses that the verdict is on, for a number of classes, by name: cross-entropy first."""
+        trees = {
+            name: find_tree(name, num_classes=num_classes) for name in dict.fromkeys([RIVAL, *self.standard_losses])
+        }
         require_variables(trees.values())
         return trees
 

@@ -91,7 +91,7 @@ class Run:
             options.generations,
             options.seed,
             strategy=options.chosen_strategy,
-            initial=options.initial_trees if initial is None else initial,
+            initial=options.initial_trees(self.dataset.num_outputs) if initial is None else initial,
             constraint=options.constraint if constraint is None else constraint,
             log=EventLog(self.directory.path / DISCOVERY_EVENTS) if options.asynchronous else None,
             on_evaluation=take_in,

@@ -7,7 +7,7 @@ from typing import Any
 
 from glojax.evaluation import Evaluation, PoolEvaluator, shape_of
 from glojax.expressions import Domain, LossTree, Origin, with_folded_numbers
-from glojax.losses import CATALOG, PUBLISHED
+from glojax.losses import PUBLISHED, find_tree
 from glojax.search.finalists import Finalist, select_tuned, trained
 from glojax.search.loop import Search
 from glojax.search.options import DiscoverOptions, RunOptions
@@ -38,7 +38,7 @@ class ShapeRun:
         self._run, self._options = run, options
         self._num_classes, config = run.dataset.num_outputs, run.evaluator.config
         self.sweeps: dict[str, Sweep] = {}
-        trees = options.standard_trees
+        trees = options.standard_trees(self._num_classes)
         self.sweep({RIVAL: trees[RIVAL]}, {RIVAL: config.learning_rate})
         rate = self.sweeps[RIVAL].best.learning_rate
         if others := {name: tree for name, tree in trees.items() if name != RIVAL}:
@@ -139,8 +139,8 @@ class ShapeRun:
         """Return the losses to begin with: unless others are given, the standard ones and those of the literature."""
         options = self._options
         if options.initial_losses or options.chosen_strategy not in ("shape", "random"):
-            return options.initial_trees
-        return first_losses(options, self._run.domain, self._new_shapes())
+            return options.initial_trees(self._num_classes)
+        return first_losses(options, self._run.domain, self._num_classes, self._new_shapes())
 
 
 def new_shapes(num_classes: int, prob_epsilon: float, further: Constraint = lambda tree: True) -> NewShapes:
@@ -154,9 +154,9 @@ def new_shapes(num_classes: int, prob_epsilon: float, further: Constraint = lamb
     return NewShapes(partial(shape_of, num_classes=num_classes, prob_epsilon=prob_epsilon), further)
 
 
-def first_losses(options: DiscoverOptions, domain: Domain, is_new: Constraint) -> list[LossTree]:
+def first_losses(options: DiscoverOptions, domain: Domain, num_classes: int, is_new: Constraint) -> list[LossTree]:
     """Return the losses that a search for shapes begins with: the standard ones, then those of the literature."""
-    genetic = options.genetic
-    published = [CATALOG[name] for name, loss in PUBLISHED.items() if loss.domain == domain]
-    trees = [tree for tree in (*options.standard_trees.values(), *published) if tree.size <= genetic.size_limit]
+    genetic, standard = options.genetic, options.standard_trees(num_classes).values()
+    published = [find_tree(name, domain, num_classes) for name, loss in PUBLISHED.items() if loss.domain == domain]
+    trees = [tree for tree in (*standard, *published) if tree.size <= genetic.size_limit]
     return [tree for tree in trees if is_new(tree)][: genetic.population_size]
