@@ -114,12 +114,15 @@ def test_tuning_can_be_left_out(use_stand_ins: UseStandIns, capsys: pytest.Captu
 TUNE = ("tune", "--loss", "x * y", "--tuning.generations", "2", "--finalists", "3", "--run-dir", "run")
 
 
-def test_an_untuned_loss_that_is_better_is_the_result_of_its_tuning(use_stand_ins: UseStandIns) -> None:
+def test_an_untuned_loss_that_is_better_is_the_result_of_its_tuning(
+    use_stand_ins: UseStandIns, capsys: pytest.CaptureFixture[str]
+) -> None:
     stand_ins = use_stand_ins(short)
     assert main(TUNE) == 0
     assert result()["expression"] == result()["finalists"][0]["expression"] == "x * y"
-    assert compared_in_order() == ["tuned", "untuned", "untuned_best_rate"]
-    tuned, untuned, _ = (record["expression"] for record in result()["comparison"])
+    assert compared_in_order() == ["untuned", "tuned", "untuned_best_rate"]
+    assert "The tuning found nothing better: this is a loss that it began with." in capsys.readouterr().out
+    untuned, tuned, _ = (record["expression"] for record in result()["comparison"])
     assert (tuned, untuned) == (result()["finalists"][1]["expression"], "x * y")
     ((finalists, _),) = stand_ins.finalists
     assert len(finalists) == 1 + 3

@@ -155,7 +155,7 @@ def _discover(run: Run, options: DiscoverOptions) -> _Outcome:
 
 
 def _tune(run: Run, options: TuneOptions) -> _Outcome:
-    """Tune given losses, then compare the best with the loss that it was made of."""
+    """Tune given losses, then compare the best with the loss that it was made of; the result comes first."""
     tuned = run.tune(options.trees(run.dataset.num_outputs), options.tuning, options.seed, options.asynchronous)
     record: dict[str, Any] = {"tuning": _tuning_record(tuned)}
     run.directory.write_json("result.json", record)
@@ -174,7 +174,10 @@ def _tune(run: Run, options: TuneOptions) -> _Outcome:
     run.directory.write_json("result.json", record)
     best = next(finalist for finalist in chosen if finalist.tree in {one.tree for one in members})
     origin = next(one for one in tuned if best.tree in {member.tree for member in one.found})
-    losses = {"tuned": best.tree, "untuned": origin.start.tree, f"untuned{BEST_RATE}": origin.start.tree}
+    start = origin.start.tree if best == chosen[0] else chosen[0].tree
+    losses = {"tuned": best.tree, "untuned": start, f"untuned{BEST_RATE}": start}
+    if best != chosen[0]:  # the result comes first
+        losses = {"untuned": start} | losses
     seeds = range(seeds.stop, seeds.stop + options.seeds)
     return _Outcome(record, chosen[0], losses, seeds, run.compare(losses, seeds))
 
@@ -244,6 +247,8 @@ def _report(outcome: _Outcome, run: Run, options: CommonOptions, console: Consol
     if best is not None:
         differences = comparison if isinstance(options, RunOptions) and not verdicts else None
         print_best(best, metric, run.domain, console, differences, test_split)
+        if isinstance(options, TuneOptions) and next(iter(losses)) == "untuned":
+            print_text("                  The tuning found nothing better: this is a loss that it began with.", console)
     for verdict in verdicts:
         print_sentence("Verdict:", verdict.sentence, console)
     print_text(f"Results: {run.directory.path}", console)
