@@ -39,6 +39,15 @@ def test_images_of_another_form_are_put_right(
     assert [record.getMessage() for record in caplog.records] == [f"{tmp_path / 'mine.npz'}: the images {line}"]
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.float64])
+def test_grey_images_without_a_channel_are_put_right(
+    kind: type, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    grey = IMAGES[..., 0]
+    assert load(tmp_path, grey.astype(kind)).fingerprint == load(tmp_path, grey).fingerprint
+    assert "the images are whole numbers from 0 to 255; they were taken for pixels." in caplog.text
+
+
 def test_labels_from_1_are_renumbered(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     expected = load(tmp_path).fingerprint
 
@@ -71,7 +80,7 @@ def test_floats_just_above_1_are_taken_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "inputs", [IMAGES[..., 0].astype(int), RNG.random((60, 3, 9)), LABELS[:, None] % 2, IMAGES.astype(int) // 64]
+    "inputs", [IMAGES[:, :3, :, 0].astype(int), RNG.random((60, 3, 9)), LABELS[:, None] % 2, IMAGES.astype(int) // 64]
 )
 def test_other_inputs_stay_as_they_are(inputs: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert load(tmp_path, inputs).input_shape == inputs.shape[1:]

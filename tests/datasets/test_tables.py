@@ -129,6 +129,47 @@ def test_a_column_of_row_numbers_is_left_out(tmp_path: Path, caplog: pytest.LogC
     assert "a column without a name, probably the numbers of the rows, was left out" in caplog.text
 
 
+@pytest.mark.parametrize("name", ["__index_level_0__", "Unnamed: 0"])
+def test_the_index_that_pandas_writes_is_left_out(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with_index = write(tmp_path / "one.parquet", COLUMNS | {name: list(range(60))})
+    without = write(tmp_path / "other.parquet", COLUMNS)
+
+    assert load_dataset(with_index, target="kind").fingerprint == load_dataset(without, target="kind").fingerprint
+    assert f"the column {name!r}, probably the numbers of the rows, was left out" in caplog.text
+    assert load_dataset(with_index, target=name).num_outputs == 1
+
+
+@pytest.mark.parametrize("start", [1_700_000_000, 10**15, 2**60, -1e9])
+def test_numbers_that_float32_would_not_tell_apart_are_told_apart(start: float, tmp_path: Path) -> None:
+    columns = {"kind": COLUMNS["kind"], "area": COLUMNS["area"]}
+    near = load_dataset(write(tmp_path / "near.csv", columns | {"time": list(range(60))}), target="kind")
+    times = [start + index for index in range(60)]
+    far = load_dataset(write(tmp_path / "far.csv", columns | {"time": times}), target="kind")
+
+    np.testing.assert_allclose(far.train.inputs, near.train.inputs, atol=1e-6)
+
+
+def test_whole_numbers_that_were_written_as_floats_are_classes(tmp_path: Path) -> None:
+    stars = [float(star) for star in COLUMNS["stars"]]
+    whole = load_dataset(write(tmp_path / "whole.csv", COLUMNS | {"stars": stars}), target="stars")
+    assert (whole.task, whole.num_outputs) == ("classification", 5)
+    assert "stars (5 classes: 1, 2, 3, 4, 5)" in whole.origin
+
+    halves = load_dataset(write(tmp_path / "halves.csv", COLUMNS | {"stars": [0.5, *stars[1:]]}), target="stars")
+    assert halves.task == "regression"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("L\xe4nge,kind\n1,a\n2,b\n", "cannot be read"), ("length,kind\n1,\xe4\n2,b\n", "holds text that is not UTF-8")],
+    ids=["name", "value"],
+)
+def test_text_that_is_not_utf8_is_refused(text: str, found: str, tmp_path: Path) -> None:
+    path = tmp_path / "latin.csv"
+    path.write_bytes(text.encode("latin-1"))
+    assert_rejected(path, found, target="kind")
+
+
 def test_the_target_is_asked_for(tmp_path: Path) -> None:
     path = write(tmp_path / "homes.csv", COLUMNS)
 

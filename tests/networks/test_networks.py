@@ -190,3 +190,10 @@ def test_a_network_is_known_by_its_own_name() -> None:
 def test_the_small_networks_for_images_refuse_other_inputs(network: Any, input_shape: tuple[int, ...]) -> None:
     with pytest.raises(ConfigurationError, match=rf"{network.__name__} takes images of shape .* have shape \("):
         network.for_data(input_shape, 3)
+
+
+def test_the_small_networks_take_whole_numbers() -> None:
+    images = np.arange(5 * 8 * 9).reshape(5, 8, 9) % 7
+    for network in (SmallCNN, SmallFCN, SmallMLP):
+        made = network(nnx.Rngs(0), input_shape=(8, 9), num_outputs=3)
+        np.testing.assert_array_equal(made(jnp.asarray(images)), made(jnp.asarray(images, jnp.float32)))

@@ -149,8 +149,9 @@ def _is_channels_first(shape: tuple[int, ...]) -> bool:
 
 
 def _is_unmarked_pixels(array: NDArray[Any]) -> bool:
-    """Return whether images [N, H, W, C] hold whole numbers from 0 to 255 of another type than uint8."""
-    if array.ndim != 4 or array.dtype.kind not in "iuf" or array.dtype == np.uint8 or not array.size:
+    """Return whether images [N, H, W, C] or [N, H, W] hold whole numbers from 0 to 255 of another type than uint8."""
+    is_images = array.ndim == 4 or (array.ndim == 3 and min(array.shape[1:]) > max(_CHANNELS))
+    if not is_images or array.dtype.kind not in "iuf" or array.dtype == np.uint8 or not array.size:
         return False
     return bool(array.min() >= 0 and array.max() <= 255 and (array == np.round(array)).all())
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,13 @@ _MAX_VALUES: Final = 100
 
 #: Greatest number of different whole numbers in a target that are taken for classes.
 _MAX_CLASSES: Final = 20
+
+#: Names of columns that had none when a table was written: those of CSV, of pandas' index in Parquet, and of an index
+#: that pandas has read from a CSV.
+_NAMELESS: Final = re.compile(r"|__index_level_\d+__|Unnamed: 0")
+
+#: A column whose numbers are so many times larger than their range is moved to 0 before it becomes float32.
+_FAR: Final = 1000
 
 #: The files of a folder whose tables are splits, without their suffixes.
 _SPLITS: Final = ("train", "validation", "test")
@@ -47,6 +55,7 @@ def read_table(path: Path, target: str | None, task: TaskName | None) -> GivenAr
         # Arrow raises errors of many types.
         with explained(Exception, f"{each} cannot be read", "a whole table with the names of its columns"):
             tables.append(_READERS[each.suffix.lower()](each))
+            _ = tables[-1].column_names  # raises an error for names that are not UTF-8
         if len(set(tables[-1].column_names)) < tables[-1].num_columns:
             raise DatasetError(f"{each} has two columns of the same name; expected different names: rename one.")
         if differing := sorted(set(tables[0].column_names) ^ set(tables[-1].column_names)):
@@ -56,9 +65,11 @@ def read_table(path: Path, target: str | None, task: TaskName | None) -> GivenAr
             )
     with explained(pa.ArrowException, f"{path} cannot be read", "the same columns in all of its tables"):
         table = pa.concat_tables(tables, promote_options="permissive")
-    if "" in table.column_names:
-        _LOGGER.warning("%s: a column without a name, probably the numbers of the rows, was left out.", path)
-        table = table.drop_columns([""])
+    for name in table.column_names:
+        if _NAMELESS.fullmatch(name) and name != target:
+            which = f"the column {name!r}" if name else "a column without a name"
+            _LOGGER.warning("%s: %s, probably the numbers of the rows, was left out.", path, which)
+            table = table.drop_columns([name])
     columns = table.column_names
     if not len(table):
         raise DatasetError(f"{path} has no rows; expected some below the names of its columns: check the file.")
@@ -80,7 +91,7 @@ def read_table(path: Path, target: str | None, task: TaskName | None) -> GivenAr
                     f"{path}: the column {name!r} holds {len(texts):,} different texts; expected at most "
                     f"{_MAX_VALUES}, as each becomes an input: leave the column out, or make numbers of it."
                 )
-            parts.append(values[:, None] == np.arange(len(texts)) if texts else values[:, None])
+            parts.append(values[:, None] == np.arange(len(texts)) if texts else _near_zero(values)[:, None])
             num_texts += bool(texts)
             unscaled += [not texts] * parts[-1].shape[1]
     with np.errstate(over="ignore"):  # as in `as_float32`
@@ -141,6 +152,11 @@ def _converted(path: Path, name: str, column: Any) -> tuple[NDArray[Any], list[s
             f"{path}: the column {name!r} lacks {num_missing:,} of {len(column):,} values; expected all: fill them, or "
             "leave those rows or the column out."
         )
+    if types.is_binary(kind):
+        raise DatasetError(
+            f"{path}: the column {name!r} holds text that is not UTF-8, or bytes; expected numbers, text, or true and "
+            "false: save the file as UTF-8, or leave the column out."
+        )
     if not (is_text or types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind)):
         raise DatasetError(
             f"{path}: the column {name!r} is {kind}; expected numbers, text, or true and false: leave it out, or "
@@ -154,13 +170,22 @@ def _converted(path: Path, name: str, column: Any) -> tuple[NDArray[Any], list[s
     return ranks[np.concatenate([chunk.indices.to_numpy() for chunk in coded.chunks])], sorted(texts)
 
 
+def _near_zero(values: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers [N], which are to be standardised, minus their mean if float32 would not tell them apart."""
+    if values.dtype.kind == "b" or not np.isfinite(values).all():
+        return values
+    exact = values.astype(np.longdouble)
+    is_far = np.abs(exact).max() > _FAR * np.ptp(exact) > 0
+    return (exact - exact.mean()).astype(np.float64) if is_far else values
+
+
 def _as_target(
     path: Path, name: str, values: NDArray[Any], texts: list[str], task: TaskName | None
 ) -> tuple[NDArray[Any], str, TaskName]:
     """Return the targets, what they are in words, and their task."""
+    is_whole = values.dtype.kind != "f" or bool((np.abs(values) < 2**53).all() and (values == np.round(values)).all())
     if task is None:
-        is_whole = values.dtype.kind != "f" and len(np.unique(values)) <= _MAX_CLASSES
-        task = "classification" if texts or is_whole else "regression"
+        task = "classification" if texts or (is_whole and len(np.unique(values)) <= _MAX_CLASSES) else "regression"
     if task == "regression" and not texts:
         return as_float32(values), "numbers", task
     if task != "classification":
@@ -169,6 +194,8 @@ def _as_target(
             f"{'' if texts else ' or regression'}, as it holds one value a row: correct --task."
         )
     classes, indices = np.unique(values, return_inverse=True)
+    if values.dtype.kind == "f" and is_whole:
+        classes = classes.astype(np.int64)
     names = [texts[each] if texts else str(each) for each in classes.tolist()]
     shown = names if len(names) <= _MAX_CLASSES else [*names[:3], "...", names[-1]]
     return indices, f"{len(names)} classes: {', '.join(shown)}", task

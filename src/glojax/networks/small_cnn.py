@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from glojax.networks.layers import ConvolutionBlock, DecayedParam, dense, require_image
@@ -17,7 +18,6 @@ class SmallCNN(nnx.Module):
     the kernel of the dense 64.
 
     Examples:
-        >>> import jax.numpy as jnp
         >>> SmallCNN(nnx.Rngs(0), input_shape=(9, 15, 3), num_outputs=4)(jnp.zeros((5, 9, 15, 3))).shape
         (5, 4)
     """
@@ -39,6 +39,6 @@ class SmallCNN(nnx.Module):
 
     def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:
         """Return logits [B, num_outputs] of images [B, H, W, channels] or [B, H, W]; there is no dropout."""
-        images = images[..., None] if images.ndim == 3 else images
+        images = (images[..., None] if images.ndim == 3 else images).astype(jnp.float32)
         features = self.block2(self.block1(images)).reshape(images.shape[0], -1)
         return self.output(jax.nn.relu(self.hidden(features)))

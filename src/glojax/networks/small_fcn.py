@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from glojax.networks.layers import ConvolutionBlock, require_image
@@ -15,7 +16,6 @@ class SmallFCN(nnx.Module):
     `for_data` fits it to a data set.
 
     Examples:
-        >>> import jax.numpy as jnp
         >>> SmallFCN(nnx.Rngs(0), input_shape=(9, 15, 1), num_outputs=4)(jnp.zeros((2, 9, 15, 1))).shape
         (2, 9, 15, 4)
     """
@@ -34,5 +34,5 @@ class SmallFCN(nnx.Module):
 
     def __call__(self, images: jax.Array, *, dropout_key: jax.Array | None = None) -> jax.Array:
         """Return logits [B, H, W, num_outputs] of images [B, H, W, channels] or [B, H, W]; there is no dropout."""
-        images = images[..., None] if images.ndim == 3 else images
+        images = (images[..., None] if images.ndim == 3 else images).astype(jnp.float32)
         return self.output(self.block3(self.block2(self.block1(images))))
