@@ -1,4 +1,6 @@
 import math
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -119,6 +121,21 @@ def test_a_loss_of_fitness_0_is_a_finalist_and_one_of_unknown_fitness_is_not() -
 def test_where_nothing_was_trained_there_is_no_finalist() -> None:
     found = [Discovered(evaluation("x", None, "lacks_variable"), 1), Discovered(evaluation("x / y", None), 1)]
     with pytest.raises(GlojaxError, match="None of 2 distinct losses could be trained"):
+        select_discovered(found, 5)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"status": "non_finite"}, "as 3 diverged; lower --learning-rate, or scale inputs and targets"),
+        ({"status": "rejected", "rejected_by": "rung"}, "as 3 were rejected before; give trainings more --steps"),
+    ],
+)
+def test_what_most_losses_have_failed_by_is_named(change: dict[str, Any], reason: str) -> None:
+    texts = ("x / y", "x * y", "x * log(y)", "x")
+    found = [Discovered(replace(evaluation(text, None), **change), 1) for text in texts[:3]]
+    found.append(Discovered(evaluation("x", None, "lacks_variable"), 1))
+    with pytest.raises(GlojaxError, match=f"None of 4 distinct losses could be trained to the end, {reason}"):
         select_discovered(found, 5)
 
 

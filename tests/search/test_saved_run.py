@@ -142,6 +142,19 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path, unfinished: Path) -> 
         glojax.load_run(unfinished)
 
 
+def test_a_function_of_a_file_may_be_named_by_a_relative_path(
+    unfinished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (unfinished / "own.py").write_text("def score(outputs, targets, weights):\n    return outputs.sum()\n")
+    path = unfinished / "config.json"
+    config = json.loads(path.read_text())
+    config["options"]["training"]["metric"] = f"{unfinished.absolute()}/own.py:score"
+    path.write_text(json.dumps(sealed(config)))
+    monkeypatch.chdir(unfinished)
+    metric = glojax.load_run(unfinished, functions="own.py:score").training.metric
+    assert getattr(metric, "__name__", None) == "score"
+
+
 def test_a_function_is_imported_where_the_caller_names_it(unfinished: Path) -> None:
     path, metric = unfinished / "config.json", "tests.training.test_metrics:within_two"
     config = json.loads(path.read_text())

@@ -8,10 +8,12 @@ import pytest
 import tyro
 
 from glojax.errors import ConfigurationError
+from glojax.tasks import Metric
 from glojax.training import Optimizer, TrainingConfig, config_record, recorded_config
 from tests.training.test_metrics import within_two
 
 CONFIG = TrainingConfig(num_steps=1, batch_size=1, learning_rate=0.1)
+OUTSIDE_TWO = Metric(within_two, lower_is_better=True)
 GOOD: dict[str, Any] = {"num_steps": 1, "batch_size": 1, "learning_rate": 0.1}
 
 
@@ -76,6 +78,7 @@ def test_a_configuration_is_hashable_and_a_name_becomes_an_optimizer() -> None:
         {"evaluate_every": 100, "patience": 5},
         {"optimizer": f"{__name__}:clipped_adam", "metric": "true_class_prob", "augmentation": "cifar"},
         {"optimizer": optax.lion, "metric": "tests.training.test_metrics:within_two"},
+        {"metric": f"{__name__}:OUTSIDE_TWO"},
     ],
 )
 def test_a_record_is_json_and_gives_the_same_configuration_again(change: dict[str, Any]) -> None:
@@ -92,7 +95,12 @@ def test_a_record_can_be_read_by_people() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"optimizer": lambda rate: optax.sgd(2 * rate)}, {"metric": lambda outputs, targets, weights: 0}]
+    "change",
+    [
+        {"optimizer": lambda rate: optax.sgd(2 * rate)},
+        {"metric": lambda outputs, targets, weights: 0},
+        {"metric": Metric(within_two)},
+    ],
 )
 def test_a_function_without_an_import_path_cannot_be_written_down(change: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=r"cannot be written down: .*; give a function of a module"):

@@ -20,6 +20,7 @@ from glojax.search.execution import ResumeOptions
 from glojax.search.options import CommonOptions
 from glojax.search.run_directory import TUNING_EVENTS, RunDirectory, resume_command
 from glojax.training import TrainingConfig, config_record, recorded_config, recorded_functions
+from glojax.training.named_functions import absolute_import_path
 
 Options = TypeVar("Options", bound=CommonOptions)
 
@@ -117,7 +118,8 @@ def read_options(options_type: type[Options], config: Mapping[str, Any], resume:
     settings = dacite.Config(strict=True, cast=[tuple, Path], type_hooks={TrainingConfig: recorded_config})
     try:
         data, functions = _outside(config)
-        if (data is not None and resume.data_dir is None) or not set(functions) <= set(resume.functions):
+        allowed = set(map(absolute_import_path, resume.functions))
+        if (data is not None and resume.data_dir is None) or not set(functions) <= allowed:
             raise RunDirectoryError(
                 f"{resume.run_dir} uses {' and '.join(filter(None, [data, *functions]))}, and its sender may have "
                 f"chosen that; if it is yours, go on with: {go_on_command(resume.run_dir, config)}"

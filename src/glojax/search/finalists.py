@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,11 +62,19 @@ def select_discovered(found: Sequence[Discovered], num_finalists: int) -> list[E
 def trained(found: Sequence[Evaluation]) -> list[Evaluation]:
     """Return the losses that could be trained; raise GlojaxError if there are none."""
     if not (known := [one for one in found if one.fitness is not None]):
-        raise GlojaxError(
-            f"None of {len(found)} distinct losses could be trained to the end; raise --generations or "
-            "--population-size."
-        )
+        raise GlojaxError(_nothing_trained(found))
     return known
+
+
+def _nothing_trained(found: Sequence[Evaluation]) -> str:
+    """Return why no loss was trained to the end, and what to do."""
+    counts = Counter("rejected" if one.rejected_by else one.status for one in found)
+    whole = f"None of {len(found)} distinct losses could be trained to the end"
+    if counts["non_finite"] > len(found) / 2:
+        return f"{whole}, as {counts['non_finite']} diverged; lower --learning-rate, or scale inputs and targets."
+    if counts["rejected"] > len(found) / 2:
+        return f"{whole}, as {counts['rejected']} were rejected before; give trainings more --steps."
+    return f"{whole}; raise --generations or --population-size."
 
 
 def select_tuned(

@@ -54,11 +54,8 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
         require_free(expanded(options.run_dir))
     with nullcontext() if console.quiet else FetchDisplay(console):
         dataset = options.dataset_source.load()
-    if dataset.test is None and command != "discover":
-        raise ConfigurationError(
-            f"{command} compares losses on a test set, and {dataset.name} has none; give it one, hold one "
-            "out with --test-split held-out, or use discover."
-        )
+    if command != "discover":
+        _require_test_set(dataset, command)
     if isinstance(options, DiscoverOptions) and options.preset == "shape":
         num_classes = dataset.num_outputs
         given = options.standard_trees(num_classes).values(), options.initial_trees(num_classes)
@@ -109,6 +106,16 @@ def running(options: CommonOptions, command: str, console: Console, resume: Resu
             yield Run(dataset, directory, display, by_rule(FitnessRule(seeds)), by_rule, events)
             journal.put_in_order()
             directory.finish()
+
+
+def _require_test_set(dataset: Dataset, command: str) -> None:
+    """Raise ConfigurationError if there is nothing to compare losses on."""
+    if dataset.test is None:
+        what = "A search" if command == "run" else command
+        raise ConfigurationError(
+            f"{what} compares losses on a test set, and {dataset.name} has none; give it one, hold one out with "
+            "--test-split held-out, or use discover."
+        )
 
 
 def _require_domain(options: CommonOptions, domain: Domain) -> None:

@@ -179,6 +179,6 @@ def _in_hours(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
 
-def shown(number: float | None) -> str:
-    """Return a fitness or score as text."""
-    return "none" if number is None else f"{number:.4f}" if abs(number) < 1e4 else f"{number:.3g}"
+def shown(number: float | None, sign: Literal["", "+"] = "") -> str:
+    """Return a fitness or score, or with the sign a difference of two, as text."""
+    return "none" if number is None else f"{number:{sign}.4f}" if abs(number) < 1e4 else f"{number:{sign}.3g}"

@@ -138,8 +138,10 @@ def require_shapes(
     """
     if not has_shapes(dataset):
         kind = "soft labels" if TASKS[dataset.task].link == "softmax" else f"the task {dataset.task}"
+        classes = ", or --task classification if its numbers are classes" if dataset.task == "regression" else ""
         raise ConfigurationError(
-            f"{dataset.name} has {kind}, and shapes are known for one class an example alone; give --preset paper."
+            f"{dataset.name} has {kind}, and shapes are known for one class an example alone; give --preset paper"
+            f"{classes}."
         )
     shapes = {tree: shape_of(tree, dataset.num_outputs, prob_epsilon) for tree in (*standard, *initial)}
     for tree, shape in shapes.items():

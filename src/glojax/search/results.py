@@ -105,7 +105,7 @@ def print_best(
     if comparison is not None:
         first, *others = [(loss.name, loss.test.mean) for loss in comparison.losses]
         known = [(name, mean) for name, mean in others if mean is not None and first[1] is not None]
-        differences = ", ".join(f"{(first[1] or 0) - mean:+.4f} against {name}" for name, mean in known)
+        differences = ", ".join(f"{shown((first[1] or 0) - mean, '+')} against {name}" for name, mean in known)
         test = "Test:" if test_split == "official" else f"{test_split.capitalize()} test:"
         print_text(f"{test:<17} {metric} {shown(first[1])}: {differences}", console)
 

@@ -23,6 +23,7 @@ from glojax.search.run_directory import require_run, resume_command
 from glojax.search.tuning import TuningRecord
 from glojax.tasks import TASKS
 from glojax.training import TrainingConfig, recorded_config, recorded_functions
+from glojax.training.named_functions import absolute_import_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -140,7 +141,7 @@ def load_run(path: str | os.PathLike[str], *, functions: Collection[str] = ()) -
     config = read_config(directory)
     result = directory / "result.json"
     try:
-        functions = [functions] if isinstance(functions, str) else functions
+        functions = [absolute_import_path(each) for each in ([functions] if isinstance(functions, str) else functions)]
         others = [name for name in recorded_functions(config["options"]["training"]) if name not in functions]
         if others:
             raise RunDirectoryError(

@@ -59,7 +59,7 @@ class TrainingConfig:
     augmentation: Augmentation = "none"
     """Random changes of the images: "cifar" crops 24x24 pixels, flips, and varies brightness and contrast."""
     optimizer: OptimizerField = PLAIN_SGD
-    """An optimizer of optax, such as adam b1=0.95, or any function of a learning rate that returns one."""
+    """An optimizer of optax, such as adam, or any function of a learning rate that returns one."""
     metric: MetricField = None
     """The score on a whole split: a name, or a function of outputs [N, ...], targets [N, ...] and weights [N]. By
     default that of the task: accuracy, macro_f1, r2 or iou."""

@@ -12,6 +12,9 @@ from typing import Any
 from glojax.errors import ConfigurationError, in_one_line
 from glojax.files import expanded
 
+#: What was found by its path. An object, such as a metric, does not know where it is from.
+_IMPORTED: dict[str, Any] = {}
+
 
 def import_object(path: str) -> Any:
     """Return the object of an import path: "package.module:name", or "file.py:name"."""
@@ -19,7 +22,9 @@ def import_object(path: str) -> Any:
     try:
         if not module:
             raise ValueError("it names no function")
-        return attrgetter(name)(_import_file(module) if module.endswith(".py") else importlib.import_module(module))
+        found = attrgetter(name)(_import_file(module) if module.endswith(".py") else importlib.import_module(module))
+        _IMPORTED[absolute_import_path(path)] = found
+        return found
     except Exception as error:
         raise ConfigurationError(
             f"Cannot import {path!r}: {in_one_line(error)}; expected 'package.module:function' or 'file.py:function'."
@@ -58,13 +63,17 @@ def _import_file(file: str) -> ModuleType:
 
 
 def import_path(function: object) -> str:
-    """Return the path under which `import_function` finds this very function; a lambda has none."""
+    """Return the path under which `import_function` finds this very function, or has found it; a lambda has none."""
     path = f"{getattr(function, '__module__', None)}:{getattr(function, '__qualname__', None)}"
     with suppress(ConfigurationError):
         if import_function(path) is function:
             return path
+    for known, value in _IMPORTED.items():
+        if value is function:
+            return known
     raise ConfigurationError(
-        f"{function!r} cannot be written down: it has no import path; give a function of a module."
+        f"{function!r} cannot be written down: it has no import path; give a function of a module, or the path of "
+        "what a module holds, as a text."
     )
 
 

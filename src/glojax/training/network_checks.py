@@ -30,7 +30,8 @@ def check_network(pure: PureNetwork, data: str) -> CheckedNetwork:
         hash(network)
     except TypeError as error:
         raise ConfigurationError(
-            f"The network cannot be hashed ({error}); give one that is made of constants."
+            f"The network cannot be hashed ({error}); give one that is made of constants, or a module of arrays by "
+            "`glojax.networks.from_functions`."
         ) from error
     if isinstance(network, nnx.Module) and not isinstance(network, nnx.bridge.ToNNX):
         raise ConfigurationError(

@@ -185,7 +185,7 @@ OptimizerField = Annotated[
     Optimizer | OptimizerFactory | str,
     PrimitiveConstructorSpec(
         nargs="*",
-        metavar="NAME [ARGUMENT=VALUE ...]",
+        metavar="NAME [--optimizer.ARGUMENT VALUE ...]",
         instance_from_str=_parse_words,
         is_instance=lambda value: isinstance(value, str) or callable(value),
         str_from_instance=lambda value: getattr(value, "words", None) or [str(value)],

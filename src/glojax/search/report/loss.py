@@ -117,10 +117,12 @@ def use(run: Records) -> Element | None:
         return None
     link, reduction = run.task.link, run.training.get("class_reduction")
     made = Loss(run.found, "mean" if reduction == "mean" else "sum", run.prob_epsilon, link)
-    glojax = f"from glojax.losses import Loss\n\nloss = {made!r}\nlosses = loss(logits, labels)  # one for each example"
+    arguments = ("predictions", "targets") if run.task.domain == "real" else ("logits", "labels")
+    call = f"losses = loss({', '.join(arguments)})  # one for each example"
+    glojax = f"from glojax.losses import Loss\n\nloss = {made!r}\n{call}"
     snippets = {"glojax": glojax}
     targets: tuple[tuple[str, Target], ...] = (("JAX, without glojax", "jax"), ("PyTorch, without glojax", "torch"))
-    for name, target in targets:
+    for name, target in targets if link == "softmax" else ():  # no other one is exported
         try:
             snippets[name] = made.to_python(target)
         except GlojaxError as error:
@@ -129,7 +131,7 @@ def use(run: Records) -> Element | None:
     rate = f" Its learning rate in this run is {run.result.learning_rate:.3g}." if run.result.learning_rate else ""
     return element(
         "div",
-        element("p", f"The loss takes logits and labels; its scale matters as the learning rate does.{rate}"),
+        element("p", f"The loss takes {' and '.join(arguments)}; its scale matters as the learning rate does.{rate}"),
         *(
             element(
                 "details",

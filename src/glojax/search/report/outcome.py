@@ -58,7 +58,7 @@ def _headline(run: Records) -> tuple[str, str, Sequence[str]]:
         return f"A loss with validation {run.metric} {shown(result.mean_score)} on average over fresh seeds.", "", []
     first_mean, *means = [(one.name, one.test.mean) for one in result.comparison]
     differences = [
-        f"{first_mean[1] - mean:+.4f} against {name}"
+        f"{shown(first_mean[1] - mean, '+')} against {name}"
         for name, mean in means
         if mean is not None and first_mean[1] is not None
     ]
