@@ -149,6 +149,17 @@ def test_numbers_that_float32_would_not_tell_apart_are_told_apart(start: float, 
     np.testing.assert_allclose(far.train.inputs, near.train.inputs, atol=1e-6)
 
 
+def test_a_target_that_float32_would_not_tell_apart_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "homes.csv", COLUMNS | {"price": [1_700_000_000 + index for index in range(60)]})
+    assert_rejected(path, "'price' runs from 1700000000 to 1700000059, which float32 hardly tells", target="price")
+
+
+def test_an_index_in_one_table_of_a_folder_is_left_out(tmp_path: Path) -> None:
+    write(tmp_path / "train.parquet", COLUMNS | {"__index_level_0__": list(range(60))})
+    write(tmp_path / "test.parquet", COLUMNS)
+    assert len(load_dataset(tmp_path, target="kind").splits["test"]) == 60
+
+
 def test_whole_numbers_that_were_written_as_floats_are_classes(tmp_path: Path) -> None:
     stars = [float(star) for star in COLUMNS["stars"]]
     whole = load_dataset(write(tmp_path / "whole.csv", COLUMNS | {"stars": stars}), target="stars")

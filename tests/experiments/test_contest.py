@@ -28,6 +28,8 @@ RESULT: dict[str, Any] = {
     "learning_rate": 0.5,
     "control": {"expression": "x * y", "learning_rate": 1.0},
     "search": {"candidates": 480, "candidate_steps": 100},
+    "discovered": {"finalists": [{"seeds": [1, 2]}, {"seeds": [1]}]},
+    "tuned": {"finalists": [{"seeds": [1, 2, 3]}]},
     "comparison": [
         {
             **{"name": name, "expression": "x * y", "learning_rate": 0.1, "non_finite": 0, "tried": []},
@@ -65,7 +67,7 @@ def test_a_contest_compares_every_method_with_the_literature(
     record = Records(tmp_path).search(name_of("tiny"))
     assert record is not None
     outcome = record["outcome"]
-    assert outcome["budget"] == 125
+    assert outcome["budget"] == 100 + 25 + 6 * 5  # search, tuning, trainings of five steps with fresh seeds
     by_kind = kinds(loss["name"] for loss in outcome["losses"])
     assert set(by_kind) == {"literature", *METHODS}
     assert by_kind["literature"] == ["baikal_cma", "focal"]

@@ -128,14 +128,15 @@ def test_where_nothing_was_trained_there_is_no_finalist() -> None:
     ("change", "reason"),
     [
         ({"status": "non_finite"}, "as 3 diverged; lower --learning-rate, or scale inputs and targets"),
-        ({"status": "rejected", "rejected_by": "rung"}, "as 3 were rejected before; give trainings more --steps"),
+        ({"status": "rejected", "rejected_by": "pull"}, "raise --generations or --population-size"),
+        ({"status": "rejected", "rejected_by": "rung"}, "as 3 were rejected after a short training; give more --steps"),
     ],
 )
 def test_what_most_losses_have_failed_by_is_named(change: dict[str, Any], reason: str) -> None:
     texts = ("x / y", "x * y", "x * log(y)", "x")
     found = [Discovered(replace(evaluation(text, None), **change), 1) for text in texts[:3]]
     found.append(Discovered(evaluation("x", None, "lacks_variable"), 1))
-    with pytest.raises(GlojaxError, match=f"None of 4 distinct losses could be trained to the end, {reason}"):
+    with pytest.raises(GlojaxError, match=f"None of 4 distinct losses could be trained to the end[,;] {reason}"):
         select_discovered(found, 5)
 
 

@@ -50,6 +50,12 @@ def test_a_sweep_of_a_loss_that_never_learns_ends() -> None:
     assert found.best.mean_validation == 0
 
 
+@pytest.mark.parametrize("start", [1e-37, 1e37])
+def test_a_sweep_from_the_end_of_all_rates_tries_none_beyond(start: float) -> None:
+    found = sweep(evaluator(1.0), {"loss": CROSS_ENTROPY}, {"loss": start}, (1,))["loss"]
+    assert all(1e-37 <= trial.learning_rate <= 1e37 for trial in found.tried)
+
+
 def test_the_last_rates_are_chosen_between_with_all_seeds() -> None:
     trained = []
 

@@ -32,6 +32,9 @@ _NAMELESS: Final = re.compile(r"|__index_level_\d+__|Unnamed: 0")
 #: A column whose numbers are so many times larger than their range is moved to 0 before it becomes float32.
 _FAR: Final = 1000
 
+#: A target is refused from here on: fewer than some hundred of its numbers would differ in float32.
+_TOO_FAR: Final = 2**16
+
 #: The files of a folder whose tables are splits, without their suffixes.
 _SPLITS: Final = ("train", "validation", "test")
 
@@ -58,6 +61,7 @@ def read_table(path: Path, target: str | None, task: TaskName | None) -> GivenAr
             _ = tables[-1].column_names  # raises an error for names that are not UTF-8
         if len(set(tables[-1].column_names)) < tables[-1].num_columns:
             raise DatasetError(f"{each} has two columns of the same name; expected different names: rename one.")
+        tables[-1] = _without_row_numbers(each, tables[-1], target)
         if differing := sorted(set(tables[0].column_names) ^ set(tables[-1].column_names)):
             raise DatasetError(
                 f"{each} and {paths['train']} do not share the columns {', '.join(differing)}; expected the same "
@@ -65,11 +69,6 @@ def read_table(path: Path, target: str | None, task: TaskName | None) -> GivenAr
             )
     with explained(pa.ArrowException, f"{path} cannot be read", "the same columns in all of its tables"):
         table = pa.concat_tables(tables, promote_options="permissive")
-    for name in table.column_names:
-        if _NAMELESS.fullmatch(name) and name != target:
-            which = f"the column {name!r}" if name else "a column without a name"
-            _LOGGER.warning("%s: %s, probably the numbers of the rows, was left out.", path, which)
-            table = table.drop_columns([name])
     columns = table.column_names
     if not len(table):
         raise DatasetError(f"{path} has no rows; expected some below the names of its columns: check the file.")
@@ -170,13 +169,28 @@ def _converted(path: Path, name: str, column: Any) -> tuple[NDArray[Any], list[s
     return ranks[np.concatenate([chunk.indices.to_numpy() for chunk in coded.chunks])], sorted(texts)
 
 
-def _near_zero(values: NDArray[Any]) -> NDArray[Any]:
-    """Return numbers [N], which are to be standardised, minus their mean if float32 would not tell them apart."""
+def _without_row_numbers(path: Path, table: Any, target: str | None) -> Any:
+    """Return a table without the columns that had no name when it was written, with a warning for each."""
+    for name in table.column_names:
+        if _NAMELESS.fullmatch(name) and name != target:
+            which = f"the column {name!r}" if name else "a column without a name"
+            _LOGGER.warning("%s: %s, probably the numbers of the rows, was left out.", path, which)
+            table = table.drop_columns([name])
+    return table
+
+
+def _is_far(values: NDArray[Any], ratio: float) -> bool:
+    """Return whether numbers [N] are so many times larger than their range, which is not 0."""
     if values.dtype.kind == "b" or not np.isfinite(values).all():
-        return values
-    exact = values.astype(np.longdouble)
-    is_far = np.abs(exact).max() > _FAR * np.ptp(exact) > 0
-    return (exact - exact.mean()).astype(np.float64) if is_far else values
+        return False
+    exact = int if values.dtype.kind in "iu" else float
+    low, high = exact(values.min()), exact(values.max())
+    return max(abs(low), abs(high)) > ratio * (high - low) > 0
+
+
+def _near_zero(values: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers [N], which are to be standardised, from 0 on if float32 would not tell them apart."""
+    return (values - values.min()).astype(np.float64) if _is_far(values, _FAR) else values
 
 
 def _as_target(
@@ -187,6 +201,11 @@ def _as_target(
     if task is None:
         task = "classification" if texts or (is_whole and len(np.unique(values)) <= _MAX_CLASSES) else "regression"
     if task == "regression" and not texts:
+        if _is_far(values, _TOO_FAR):
+            raise DatasetError(
+                f"{path}: the column {name!r} runs from {values.min()} to {values.max()}, which float32 hardly tells "
+                "apart; expected numbers nearer to 0: subtract a constant from it."
+            )
         return as_float32(values), "numbers", task
     if task != "classification":
         raise DatasetError(

@@ -112,7 +112,7 @@ class DevicePool:
         if not config.counts_classes:
             del settings["counts_classes"]
         if config.patience is not None and self._variant(config).replicas[0].metric.lower_is_better:
-            # A training ends by it, and no computation holds it.
+            # It decides when a training stops, and the hashed computation does not contain it.
             settings["lower_is_better"] = True
         # Measured splits, steps and evaluations on the way are no part of it: search and comparison share what takes a
         # second to trace. But a schedule ends with the steps.

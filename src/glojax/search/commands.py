@@ -248,7 +248,8 @@ def _report(outcome: _Outcome, run: Run, options: CommonOptions, console: Consol
         differences = comparison if isinstance(options, RunOptions) and not verdicts else None
         print_best(best, metric, run.domain, console, differences, test_split)
         if isinstance(options, TuneOptions) and next(iter(losses)) == "untuned":
-            print_text("                  The tuning found nothing better: this is a loss that it began with.", console)
+            nothing = "The tuning found nothing better: this is one of the losses that it started from."
+            print_text(f"                  {nothing}", console)
     for verdict in verdicts:
         print_sentence("Verdict:", verdict.sentence, console)
     print_text(f"Results: {run.directory.path}", console)

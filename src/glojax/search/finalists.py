@@ -68,12 +68,12 @@ def trained(found: Sequence[Evaluation]) -> list[Evaluation]:
 
 def _nothing_trained(found: Sequence[Evaluation]) -> str:
     """Return why no loss was trained to the end, and what to do."""
-    counts = Counter("rejected" if one.rejected_by else one.status for one in found)
+    counts = Counter(one.rejected_by or one.status for one in found)
     whole = f"None of {len(found)} distinct losses could be trained to the end"
     if counts["non_finite"] > len(found) / 2:
         return f"{whole}, as {counts['non_finite']} diverged; lower --learning-rate, or scale inputs and targets."
-    if counts["rejected"] > len(found) / 2:
-        return f"{whole}, as {counts['rejected']} were rejected before; give trainings more --steps."
+    if counts["rung"] > len(found) / 2:
+        return f"{whole}, as {counts['rung']} were rejected after a short training; give more --steps."
     return f"{whole}; raise --generations or --population-size."
 
 

@@ -72,7 +72,8 @@ def sweep(
         return sorted(tried, key=lambda trial: (-fitness(trial), trial.learning_rate))
 
     found: dict[str, dict[float, RateTrial]] = {name: {} for name in losses}
-    wanted = {name: [starts[name] * _FACTOR**step for step in range(-_NUM_BESIDE, _NUM_BESIDE + 1)] for name in losses}
+    factors = [_FACTOR**step for step in range(-_NUM_BESIDE, _NUM_BESIDE + 1)]
+    wanted = {name: _possible(starts[name] * factor for factor in factors) for name in losses}
     is_refined = set[str]()
     while any(wanted.values()):
         names = [name for name in losses if wanted[name]]
@@ -84,11 +85,7 @@ def sweep(
             beside = [best / step, best * step] if name not in is_refined else []
             if step != _FACTOR:
                 is_refined.add(name)
-            wanted[name] = [
-                rate
-                for rate in beside
-                if MIN_RATE <= rate <= MAX_RATE and not any(math.isclose(rate, other) for other in tried)
-            ]
+            wanted[name] = [rate for rate in _possible(beside) if not any(math.isclose(rate, other) for other in tried)]
     last = {name: [trial.learning_rate for trial in best_first(found[name].values())[:_NUM_LAST]] for name in losses}
     sweeps = {}
     for name, trials in zip(losses, _tried(evaluator, losses, last, list(losses), tuple(seeds)), strict=True):
@@ -96,6 +93,11 @@ def sweep(
         tried = found[name] | trials
         sweeps[name] = Sweep(tuple(tried[rate] for rate in sorted(tried)), best_trial, fitness(best_trial))
     return sweeps
+
+
+def _possible(rates: Iterable[float]) -> list[float]:
+    """Return those of the rates that a training can have."""
+    return [rate for rate in rates if MIN_RATE <= rate <= MAX_RATE]
 
 
 def usual_trainings(num_seeds: int) -> int:

@@ -141,7 +141,8 @@ def load_run(path: str | os.PathLike[str], *, functions: Collection[str] = ()) -
     config = read_config(directory)
     result = directory / "result.json"
     try:
-        functions = [absolute_import_path(each) for each in ([functions] if isinstance(functions, str) else functions)]
+        functions = [functions] if isinstance(functions, str) else functions
+        functions = [absolute_import_path(each) if isinstance(each, str) else each for each in functions]
         others = [name for name in recorded_functions(config["options"]["training"]) if name not in functions]
         if others:
             raise RunDirectoryError(

@@ -16,6 +16,7 @@ from glojax.search.run import Run
 from glojax.search.tuning import Tuned
 from glojax.search.verdict import Tally
 from glojax.strategies import Constraint, NewShapes, RandomSearch, find_constraint
+from glojax.training.config import MAX_RATE, MIN_RATE
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ class ShapeRun:
         assert one.learning_rate is not None
         factor = self._rule.normal_rate(self._rule.shape(tree)) / self._rule.normal_rate(self._rule.shape(one.tree))
         origin = one.origin if tree == one.tree else Origin("same shape", (one.tree,))
-        return replace(one, tree=tree, learning_rate=one.learning_rate * factor, origin=origin)
+        rate = min(max(one.learning_rate * factor, MIN_RATE), MAX_RATE)
+        return replace(one, tree=tree, learning_rate=rate, origin=origin)
 
     def _choose(self, found: Sequence[Evaluation]) -> list[Finalist]:
         return self._run.halve(found, self._options.seeds_of_finalists)

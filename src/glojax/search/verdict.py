@@ -56,7 +56,7 @@ def judge(
         standard: The names of those it is compared with.
         metric: The name of the scores.
         lower_is_better: Whether a lower score is better.
-        num_seeds: Trainings of each loss; None for as many as a loss has scores at most.
+        num_seeds: Trainings of each loss; None for the largest number of scores of any loss.
 
     Source: Welch (1947); Holm (1979, A simple sequentially rejective multiple test procedure).
     """

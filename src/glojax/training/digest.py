@@ -5,14 +5,15 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from functools import cache, partial
-from types import CellType, CodeType, FunctionType, MethodType
+from functools import cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+
+from glojax.training.host_code import HostCode
 
 #: Parameters of primitives that name, place or schedule what is computed, and rules of derivatives and batching, which
 #: are in the jaxpr of a training step where they are used.
@@ -37,7 +38,7 @@ class _Digests:
 
     def __init__(self) -> None:
         self._of_jaxpr = cache(lambda jaxpr: _hashed(self._jaxpr_words(jaxpr)))
-        self._seen: dict[int, Any] = {}  # functions of the host, by their addresses
+        self._host = HostCode(self._words)
 
     def of(self, value: Any) -> str:
         """Return the hash of a value."""
@@ -60,7 +61,7 @@ class _Digests:
             yield from map(used, equation.invars)
             for name, value in sorted(equation.params.items()):
                 if name == "callback" and equation.primitive.name in _HOST_CALLS:
-                    yield from (name, *self._host_words(getattr(value, "callback_func", value)))
+                    yield from (name, *self._host.words(getattr(value, "callback_func", value)))
                 elif name not in _IGNORED_PARAMS:
                     yield from (name, *self._words(value))
             yield from map(bound, equation.outvars)
@@ -95,52 +96,9 @@ class _Digests:
         elif isinstance(value, type) or not callable(value):
             yield _without_address(value)
 
-    def _host_words(self, value: Any) -> Iterator[str]:
-        """The words that stand for a Python function, by its code and what it holds, or for a value that one holds.
-
-        Of the functions that it calls by a global name, those of its own module are followed.
-        """
-        if not callable(value) or isinstance(value, type):
-            yield from self._words(value)
-            return
-        if id(value) in self._seen:
-            return  # it calls itself, or another one has called it
-        self._seen[id(value)] = value
-        held: list[Any] = []
-        if isinstance(value, FunctionType):
-            known = value.__globals__
-            called = [known[name] for name in _names(value.__code__) if name in known]
-            held += [one for one in called if isinstance(one, FunctionType) and one.__module__ == value.__module__]
-            held += [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
-            held += [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
-            yield from self._code_words(value.__code__)
-        elif isinstance(value, MethodType):
-            held += [value.__func__, *getattr(value.__self__, "__dict__", {}).values()]
-        elif isinstance(value, partial):
-            held += [value.func, *value.args, *value.keywords, *value.keywords.values()]
-        elif hasattr(value, "__wrapped__"):
-            held.append(value.__wrapped__)
-        else:
-            yield _without_address(value)
-            held += [method for method in (type(value).__call__,) if isinstance(method, FunctionType)]
-            held += getattr(value, "__dict__", {}).values()
-        for each in held:
-            yield from ("held", *self._host_words(each))
-
-    def _code_words(self, code: CodeType) -> Iterator[str]:
-        yield from (code.co_code.hex(), *code.co_names)
-        for constant in code.co_consts:
-            yield from self._code_words(constant) if isinstance(constant, CodeType) else self._words(constant)
-
 
 def _without_address(value: Any) -> str:
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
-
-
-def _names(code: CodeType) -> list[str]:
-    """Return the names of globals and attributes in a function's code and in that of the functions inside."""
-    inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-    return [*code.co_names, *(name for each in inner for name in _names(each))]
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 def _hashed(words: Iterable[str]) -> str:
