@@ -48,9 +48,10 @@ class Options(script.Options):
 
 def wanted(options: Options, records: Records) -> list[Training]:
     larger = [options.trainings("cross_entropy", rate) for rate in options.learning_rates]
-    shared = [options.trainings(loss, options.learning_rate) for loss in reversed(PAPER_LOSSES)]
-    # The first seed of every rate before the second of any, and what is asked before what it is compared with.
-    return [each for group in (larger, shared) for of_a_seed in zip(*group, strict=True) for each in of_a_seed]
+    shared = {loss: options.trainings(loss, options.learning_rate) for loss in PAPER_LOSSES}
+    # What is asked before what it is compared with, and the first seed of a group before the second of any.
+    groups = (larger, [shared["baikal_cma"], shared["baikal"]], [shared["cross_entropy"]])
+    return [each for group in groups for of_a_seed in zip(*group, strict=True) for each in of_a_seed]
 
 
 def report(options: Options, records: Records) -> Report:
