@@ -122,12 +122,16 @@ def test_absorption_in_cases_worked_by_hand(text: str, expected: str) -> None:
     assert str(absorbed(LossTree.parse(text))) == expected
 
 
+def test_products_of_coefficients_read_as_written() -> None:
+    assert str(CoefficientLayout.of(LossTree.parse("0.1*(5.6*(x * log(y)))"), "shape").tree) == "0.56*(x * log(y))"
+
+
 def test_baikal_cma_has_three_independent_coefficients() -> None:
     layout = CoefficientLayout.of(CATALOG["baikal_cma"], "independent")
     c0, c1, c2, c3, c4, c5 = CATALOG["baikal_cma"].coefficients
-    np.testing.assert_allclose(layout.vector, [c0 * c1, c2, c0 * c3 * c4 / c5], rtol=1e-15)
+    np.testing.assert_allclose(layout.vector, [c0 * c1, c2, c0 * c3 * c4 / c5], rtol=1e-11)
     np.testing.assert_allclose(layout.vector, [2.69053, 1.5352, 4.95334], atol=5e-6)
-    np.testing.assert_allclose(values(layout.tree), values(CATALOG["baikal_cma"]), rtol=1e-14)
+    np.testing.assert_allclose(values(layout.tree), values(CATALOG["baikal_cma"]), rtol=1e-10)
 
 
 # Powers of two: multiplying by them rounds nothing, so that the functions are the same to the last bit.

@@ -59,6 +59,9 @@ class CoefficientLayout:
         if free != "all":
             layout = independent_layout(tree)
             layout.tree_of(layout.vector)
+            # So that 0.1 * 5.6 reads 0.56.
+            coefficients = [float(f"{coefficient:.12g}") for coefficient in layout.tree.coefficients]
+            layout = replace(layout, tree=layout.tree.with_coefficients(coefficients))
         if free == "shape" and (scale := layout.scale_index) is not None:
             layout = replace(layout, indices=tuple(index for index in layout.indices if index != scale))
         return layout
