@@ -52,10 +52,10 @@ INTRODUCTION = """\
 A script for each table and figure of the paper (Gonzalez and Miikkulainen, 2020), from real runs, and for some that it
 does not have. A script does the trainings and searches that have no record in `results/` yet; it can be stopped at any
 time, and the same command goes on. `--seeds` and the like add more. Each record in a folder of `results/` holds the
-command that makes it again, bit for bit on the same machine, given `--results FOLDER` (there is a record here already)
-and, if the cache has no data, `--data-dir FOLDER`. Unless a section says otherwise: MNIST, 55,000 training images,
-the first 5,000 of the original ones for validation, the official 10,000 for the test; the paper's network; SGD at a
-learning rate of 0.01 in batches of 100; losses summed over the classes. Times are for two CPU cores.
+command that makes it again, bit for bit at its commit and on the same machine, given `--results FOLDER` (there is a
+record here already) and, if the cache has no data, `--data-dir FOLDER`. Unless a section says otherwise: MNIST, 55,000
+training images, the first 5,000 of the original ones for validation, the official 10,000 for the test; the paper's
+network; SGD at a learning rate of 0.01 in batches of 100; losses summed over the classes. Times are for two CPU cores.
 
 ```
 python -m experiments.test_accuracy    # or another of the scripts below; --help lists its options

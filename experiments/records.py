@@ -63,10 +63,13 @@ class Records:
         return [training for training in wanted if not any(known.covers(training) for known, _ in self.trainings)]
 
     def accuracy(self, training: Training, step: int, split: str = "test") -> float | None:
-        """Return the accuracy in [0, 1] after a step of such a training, of any schedule; None if not measured."""
-        for known, record in self.trainings:
-            if known.has_course_of(training) and step in record["outcome"]["steps"]:
-                return float(record["outcome"][split][record["outcome"]["steps"].index(step)])
+        """Return the accuracy in [0, 1] after a step of such a training, of any schedule; None if not measured.
+
+        That of a training which ends with the step comes before that of a longer one.
+        """
+        known = [one for one in self.trainings if one[0].has_course_of(training) and step in one[1]["outcome"]["steps"]]
+        for _, record in sorted(known, key=lambda one: one[0].steps):
+            return float(record["outcome"][split][record["outcome"]["steps"].index(step)])
         return None
 
     def accuracies(

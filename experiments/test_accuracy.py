@@ -7,7 +7,7 @@ The paper: cross-entropy 0.9899 (sd 0.0003), Baikal 0.9933 (0.0005), BaikalCMA 0
 ten seeds; Baikal over cross-entropy p = 2.4e-11, BaikalCMA over Baikal p = 8.5e-6 (two-tailed Welch).
 
 Ours: 0.9899 (two seeds), 0.9934 and 0.9946 (three) after 20,000 steps, the paper's means to 0.0001; after 5,000 steps
-0.9815, 0.9904 and 0.9933 with three seeds, Baikal over cross-entropy p = 2.3e-05, BaikalCMA over Baikal p = 0.00075.
+0.9815, 0.9903 and 0.9932 with three seeds, Baikal over cross-entropy p = 2.9e-05, BaikalCMA over Baikal p = 0.0018.
 
 Time: about 3 minutes a training of 5,000 steps, two side by side on two cores; 15 to 25 one of 20,000.
 

