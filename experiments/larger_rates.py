@@ -40,11 +40,15 @@ class Options(script.Options):
     seeds: int = 3
     """Seeds of each loss at each rate."""
 
+    @property
+    def every(self) -> int:
+        """Steps between two measurements."""
+        return max(1, self.steps // NUM_EVALUATIONS)
+
     def trainings(self, loss: str, rate: float) -> list[Training]:
         """Return the trainings of a loss at a rate, one for each seed."""
-        every = max(1, self.steps // NUM_EVALUATIONS)
         plain = [self.training(loss, self.steps, seed) for seed in range(self.seeds)]
-        return [replace(each, learning_rate=rate, evaluate_every=every) for each in plain]
+        return [replace(each, learning_rate=rate, evaluate_every=self.every) for each in plain]
 
 
 def wanted(options: Options, records: Records) -> list[Training]:
@@ -66,18 +70,17 @@ def report(options: Options, records: Records) -> Report:
     for loss, rate in compared:
         validation, test = _accuracies(options, records, loss, rate, "validation"), scores[loss, rate]
         others = [scores[other, options.learning_rate] for other in ("baikal", "baikal_cma")]
-        larger = loss == "cross_entropy"
+        is_asked = loss == "cross_entropy"
         rows.append(
             (
                 *(LABELS[loss], f"{rate:g}", mean_and_sd(validation), mean_and_sd(test), len(test)),
-                *(_difference(other, test) if larger else None for other in others),
+                *(_difference(other, test) if is_asked else None for other in others),
             )
         )
         curves = [records.outcome(each) for each in options.trainings(loss, rate)]
         known = [curve for curve in curves if curve is not None]
         if known:
-            every = max(1, options.steps // NUM_EVALUATIONS)
-            at = [step for step in known[0]["steps"] if step % every == 0]
+            at = [step for step in known[0]["steps"] if step % options.every == 0]
             means = np.mean([[curve["test"][curve["steps"].index(step)] for step in at] for curve in known], axis=0)
             style = STYLES[loss] if rate == options.learning_rate else {"color": next(colors)}
             axes.plot(at, means, markersize=4, linewidth=1.4, label=f"{LABELS[loss]}, {rate:g}", **style)

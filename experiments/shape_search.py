@@ -8,7 +8,7 @@ Ours: in the mean of ten searches each, +0.0138 on clean labels, +0.0347 with 40
 accuracy) with imbalance and +0.0257 with a tenth of the images; each of the forty is above cross-entropy. The best of
 random shapes for as many steps, from the same losses of the literature on, has +0.0132, +0.0355, +0.0133 and +0.0264:
 the gain is in what is searched. These searches were made before the tuning kept the coefficient that the scale absorbs
-(CHANGELOG.md): made again, they find the same shapes, some with better coefficients.
+(CHANGELOG.md): made again, they find the same shapes, some with other coefficients.
 
 Time: some minutes a search with its control on two cores.
 """

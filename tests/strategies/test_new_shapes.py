@@ -8,12 +8,31 @@ import pytest
 from glojax.errors import ConfigurationError
 from glojax.evaluation import Evaluation, shape_of
 from glojax.expressions import LossTree
-from glojax.strategies import GenerationalSearch, GeneticConfig, NewShapes, RandomSearch, ShapeSearch, SteadyStateSearch
+from glojax.strategies import (
+    Constraint,
+    GenerationalSearch,
+    GeneticConfig,
+    NewShapes,
+    RandomSearch,
+    ShapeSearch,
+    SteadyStateSearch,
+)
 from glojax.strategies.genetic import reproduction
 from tests.strategies.driving import ask_all, fitness_of_text, tell_all
 
 CONFIG = GeneticConfig(population_size=20, selection="tournament", tournament_size=5, initial_depth=3)
 shape = partial(shape_of, num_classes=10)
+
+
+def each_once(known: set[LossTree], fits: Constraint) -> Constraint:
+    """Return the constraint of trees that fit and are not known yet; it adds them."""
+
+    def is_new(tree: LossTree) -> bool:
+        new = fits(tree) and tree not in known
+        known.update([tree] * new)
+        return new
+
+    return is_new
 
 
 @pytest.mark.parametrize("strategy", [RandomSearch, ShapeSearch])
@@ -39,12 +58,7 @@ def test_a_search_that_runs_out_of_shapes_ends_with_what_it_has(
 ) -> None:
     monkeypatch.setattr(reproduction, "_MAX_DRAWS_PER_CANDIDATE", 100)
     known = set[LossTree]()
-
-    def is_one_of_a_few(tree: LossTree) -> bool:
-        is_new = tree.size <= 2 and tree not in known
-        known.update([tree] * is_new)
-        return is_new
-
+    is_one_of_a_few = each_once(known, lambda tree: tree.size <= 2)
     search = strategy(replace(CONFIG, initial_depth=1), 0, constraint=is_one_of_a_few)
     asked: list[LossTree] = []
     while trees := search.ask(20):
@@ -61,12 +75,7 @@ def test_a_generation_that_cannot_be_bred_ends_the_search(
 ) -> None:
     monkeypatch.setattr(reproduction, "_MAX_DRAWS_PER_CANDIDATE", 100)
     known = set[LossTree]()
-
-    def is_one_of_fifty(tree: LossTree) -> bool:
-        is_new = tree not in known and len(known) < 50
-        known.update([tree] * is_new)
-        return is_new
-
+    is_one_of_fifty = each_once(known, lambda tree: len(known) < 50)
     search = GenerationalSearch(replace(CONFIG, num_elites=1), 0, constraint=is_one_of_fifty)
     asked: list[int] = []
     while trees := search.ask(20):

@@ -13,9 +13,8 @@ class ShapeSearch(SteadyStateSearch):
 
     It asks for `config.population_size` random candidates first; once they are evaluated, for random immigrants
     (`config.immigrant_rate`), and children of parents that are selected from all candidates evaluated so far, of which
-    as many are outstanding at most. With a constraint
-    that refuses known shapes (`NewShapes`), the archive holds each shape once; so the selection may be strong without
-    copies of the best taking over.
+    as many are outstanding at most. With a constraint that refuses known shapes (`NewShapes`), the archive holds each
+    shape once; so the selection may be strong without copies of the best taking over.
 
     Source: Real et al. (2019, Regularized evolution), for tournaments without generations; there the oldest leave,
     which guards against luck in training. Here the leaders have been trained with several seeds (`RaceRule`).

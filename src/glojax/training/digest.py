@@ -1,7 +1,6 @@
 """Hashes of traced programs and other values, whatever the names in them."""
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -13,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
-from glojax.training.host_code import HostCode
+from glojax.training.host_code import HostCode, without_address
 
 #: Parameters of primitives that name, place or schedule what is computed, and rules of derivatives and batching, which
 #: are in the jaxpr of a training step where they are used.
@@ -94,11 +93,7 @@ class _Digests:
         elif is_dataclass(value) and not isinstance(value, type):
             yield from self._words({field.name: getattr(value, field.name) for field in fields(value)})
         elif isinstance(value, type) or not callable(value):
-            yield _without_address(value)
-
-
-def _without_address(value: Any) -> str:
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+            yield without_address(value)
 
 
 def _hashed(words: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 A jaxpr has the operations of JAX, but of a call of the host (`jax.pure_callback`) the function alone.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -104,10 +105,15 @@ class HostCode:
             yield from self.words(type(value), module)
             yield from self.words(getattr(value, "__dict__", {}), module)
         elif callable(value):
-            yield repr(value).partition(" at 0x")[0]
+            yield without_address(value)
             yield from self.words(getattr(value, "__dict__", {}), module)
         else:
             yield from self._plain(value)
+
+
+def without_address(value: Any) -> str:
+    """Return the `repr` of a value, the same in every process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 def _names(code: CodeType) -> list[str]:
