@@ -22,7 +22,8 @@ import numpy as np
 from rich.console import Console
 
 from experiments import script
-from experiments.contest_report import drawn, kinds, section, summary
+from experiments.contest_figure import drawn
+from experiments.contest_report import kinds, section, summary
 from experiments.entrants import Entrant, compared, swept
 from experiments.records import Records, record_of, write_record
 from experiments.report import Report
@@ -204,8 +205,13 @@ def _whole_search(records: Records, task: str, outcome: dict[str, Any]) -> int:
     return int(np.median([_candidate_steps(one["outcome"], steps) for one in searches if one is not None]))
 
 
+def outcomes(records: Records) -> dict[str, dict[str, Any]]:
+    """Return the outcomes of the contests that have a record, by task."""
+    return {task: record["outcome"] for task in TASKS if (record := records.search(name_of(task))) is not None}
+
+
 def report(options: Options, records: Records) -> Report:
-    done = {task: record["outcome"] for task in TASKS if (record := records.search(name_of(task))) is not None}
+    done = outcomes(records)
     missing = [task for task in TASKS if task not in done]
     remark = f"Not yet run: {'; '.join(missing) or 'none'}.\n"
     sections = (section(task, outcome, _whole_search(records, task, outcome)) for task, outcome in done.items())

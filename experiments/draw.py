@@ -1,4 +1,4 @@
-"""Writes the tables and figures of all experiments: `README.md` and `figures/` beside this file.
+"""Writes the tables and figures of all experiments: `README.md` and `figures/` beside this file, and docs/found.md's.
 
 python -m experiments.draw
 """
@@ -13,6 +13,8 @@ from types import ModuleType
 
 import tyro
 
+from experiments import contest
+from experiments.contest_report import summary
 from experiments.records import RESULTS, Records
 from experiments.searches import SearchOptions
 from experiments.style import save
@@ -44,6 +46,9 @@ SCRIPTS = (
     "precision_ranking",
 )
 
+#: Comments of a page of the documentation, between which the tables of the contests are written.
+BEGIN, END = "<!-- The tables: written by `python -m experiments.draw`. -->", "<!-- End of the tables. -->"
+
 INTRODUCTION = """\
 <!-- Written by `python -m experiments.draw` from the files in `results/` and from discussion.md. -->
 
@@ -72,7 +77,7 @@ class Options:
     """Folder with the records."""
 
     output: Path = RESULTS.parent
-    """Folder for `README.md` and `figures`."""
+    """Folder for `README.md` and `figures`; the tables of `../docs/found.md`, seen from there, are written, too."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,7 +91,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     discussion = (Path(__file__).parent / "discussion.md").read_text()
     (options.output / "README.md").write_text("\n".join([INTRODUCTION, *sections, discussion]))
+    page = options.output.resolve().parent / "docs" / "found.md"
+    if page.exists():
+        page.write_text(with_contests(page.read_text(), records))
     return 0
+
+
+def with_contests(page: str, records: Records) -> str:
+    """Return a page of the documentation with the tables of the contests between its two comments."""
+    before, rest = page.split(BEGIN)
+    return f"{before}{BEGIN}\n\n{summary(contest.outcomes(records))}\n{END}{rest.split(END)[1]}"
 
 
 def section(name: str, records: Records, figures: Path) -> str:

@@ -14,9 +14,9 @@ from experiments import (
     test_accuracy,
     validation_2000_steps,
 )
-from experiments.draw import SCRIPTS, main, section
+from experiments.draw import BEGIN, END, SCRIPTS, main, section, with_contests
 from experiments.full_length import full_length
-from experiments.records import Records, write_record
+from experiments.records import RESULTS, Records, write_record
 from experiments.trainings import Training
 from tests.experiments.records import add
 
@@ -33,6 +33,19 @@ def test_everything_is_drawn_and_said_to_be_missing_where_there_are_no_records(t
             assert (tmp_path / "figures" / f"{name}.svg").read_text().startswith("<?xml")
     assert "**Not yet run: 12 of 12 trainings.**" in text
     assert "| Baikal | 0.71 | 0.7071 |" in text
+
+
+def test_the_tables_of_the_contests_are_written_into_a_page_of_the_documentation(tmp_path: Path) -> None:
+    committed = (RESULTS.parent.parent / "docs" / "found.md").read_text()
+    assert with_contests(committed, Records()) == committed
+    page = tmp_path / "docs" / "found.md"
+    page.parent.mkdir()
+    page.write_text(f"# Losses\n\n{BEGIN}\nof old\n{END}\n\nThe end.\n")
+    assert main(["--results", str(tmp_path / "none"), "--output", str(tmp_path / "experiments")]) == 0
+    written = page.read_text()
+    assert written.startswith(f"# Losses\n\n{BEGIN}\n\n| test score | cross-entropy |")
+    assert "of old" not in written
+    assert written.endswith(f"\n{END}\n\nThe end.\n")
 
 
 def test_the_same_records_give_the_same_files(tmp_path: Path) -> None:
