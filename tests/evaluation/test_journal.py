@@ -99,7 +99,7 @@ def test_a_damaged_line_is_left_out_and_said(path: Path, caplog: pytest.LogCaptu
     path.write_bytes(path.read_bytes().replace(b'"seed": 1', b'"seed": 8'))
     with caplog.at_level(logging.WARNING, "glojax"):
         assert known(TrainingJournal(path)) == [0, 2, 3]
-    assert "1 lines cannot be trusted (line 2)" in caplog.text
+    assert "1 line cannot be trusted (line 2)" in caplog.text
     assert len(path.read_bytes().splitlines()) == 3
 
 
@@ -107,7 +107,7 @@ def test_two_results_of_one_training_are_both_left_out(path: Path, caplog: pytes
     TrainingJournal(path).add(training(2), result(0.25))
     with caplog.at_level(logging.WARNING, "glojax"):
         assert known(TrainingJournal(path)) == [0, 1, 3]
-    assert "1 trainings have two different results" in caplog.text
+    assert "two different results of 1 training" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -244,4 +244,4 @@ def test_a_measurement_of_another_form_is_left_out(
     path.write_text(json.dumps(line | field | {"checksum": checksum(line | field)}) + "\n")
     with caplog.at_level(logging.WARNING):
         assert known(TrainingJournal(path)) == []
-    assert "1 lines cannot be trusted" in caplog.text
+    assert "1 line cannot be trusted" in caplog.text

@@ -106,4 +106,4 @@ def test_settings_of_jax_that_forbid_much(tmp_path: Path, monkeypatch: pytest.Mo
     options = ("compare", "--losses", "x * log(y - 2)", "--seeds", "1", "--steps", "2", *NETWORK)
     ended = run(tmp_path, *options, num_devices=1)
     assert (ended.exit_code, ended.errors) == (0, "")
-    assert "1 of 1 trainings broke off" in ended.output
+    assert "1 of 1 training broke off" in ended.output

@@ -108,7 +108,7 @@ def test_workers_are_shown_with_what_they_are_at(monkeypatch: pytest.MonkeyPatch
             display.on_cluster(ClusterProgress(workers=3, in_flight=2, retries=1))
             display.on_training(RESULT)
         assert isinstance(console.file, io.StringIO)
-        assert "3 workers  2 shards in flight  1 retries" in console.file.getvalue()
+        assert "3 workers  2 shards in flight  1 retry" in console.file.getvalue()
 
 
 def test_trainings_outside_a_search_have_a_speed_and_no_counts() -> None:

@@ -20,6 +20,7 @@ from glojax.files import Appender, append, write_atomically
 from glojax.regular_files import parse_json, read_lines
 from glojax.tasks import NUM_BINS, ClassCounts
 from glojax.training import TrainResult
+from glojax.wording import counted
 
 _log = logging.getLogger(__name__)
 
@@ -120,9 +121,9 @@ class TrainingJournal:
         faults = []
         if damaged:
             some = ", ".join(map(str, damaged[:5])) + (", ..." if len(damaged) > 5 else "")
-            faults.append(f"{len(damaged)} lines cannot be trusted (line {some})")
+            faults.append(f"{counted(len(damaged), 'line')} cannot be trusted (line {some})")
         if contradicted:
-            faults.append(f"{len(contradicted)} trainings have two different results")
+            faults.append(f"two different results of {counted(len(contradicted), 'training')}")
         if faults:
             message = "%s is damaged: %s. They are left out, and their trainings are done again."
             _log.warning(message, path, ", and ".join(faults))

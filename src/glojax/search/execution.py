@@ -23,6 +23,7 @@ from glojax.evaluation.runtime import MAX_DEVICES
 from glojax.files import expanded
 from glojax.regular_files import read_file
 from glojax.terminal import print_text
+from glojax.wording import counted
 
 if TYPE_CHECKING:
     from glojax.cluster.worker_pool import WorkerPool
@@ -191,7 +192,7 @@ def print_workers(options: WorkersOptions, console: Console) -> None:
         counts = (f"{speed:,.0f}", *(str(about[name]) for name in ("shards", "trainings", "failures")))
         table.add_row(address, Text(about["host"]), str(about["pid"]), Text(", ".join(about["devices"])), *counts)
     console.print(table)
-    console.print(f"{len(reports)} workers; {len(failures)} were lost, late or refused.", highlight=False)
+    console.print(f"{counted(len(reports), 'worker')}; lost, late or refused: {len(failures)}.", highlight=False)
     latest_of = {failure["host"]: failure["what"] for failure in failures}
     for host, number in Counter(failure["host"] for failure in failures).most_common():
         print_text(f"  {host}: {number}, at last: {latest_of[host]}", console)

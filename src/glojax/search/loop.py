@@ -12,6 +12,7 @@ from glojax.expressions import LossTree
 from glojax.search.logs import Event, EventLog
 from glojax.search.progress_bar import progress_bar
 from glojax.strategies import Strategy, Traceable
+from glojax.wording import counted
 
 #: Candidates that may be outstanding when evaluations are told in the order of asking. It is a constant, so that the
 #: calls of a strategy do not depend on the number of devices.
@@ -182,7 +183,7 @@ class Search:
     @property
     def _in_words(self) -> str:
         best = "" if self.best is None else f", best {self.best.fitness:.4g}: {self.best.expression}"
-        return f"{type(self.strategy).__name__}, {len(self.evaluations)} evaluations{best}"
+        return f"{type(self.strategy).__name__}, {counted(len(self.evaluations), 'evaluation')}{best}"
 
     @property
     def _num_recorded(self) -> int:

@@ -19,6 +19,7 @@ from glojax.search.rates import RIVAL, Sweep
 from glojax.search.tuning import TuningRecord
 from glojax.terminal import print_text
 from glojax.training import TrainResult
+from glojax.wording import counted
 
 #: Seconds between two lines of progress without a terminal.
 LINE_SECONDS = 30.0
@@ -112,8 +113,9 @@ class Display:
 
     def on_cluster(self, progress: ClusterProgress) -> None:
         """Show the state of the workers."""
-        retries = f"  {progress.retries} retries" if progress.retries else ""
-        self._workers = f"{progress.workers} workers  {progress.in_flight} shards in flight{retries}"
+        retries = f"  {counted(progress.retries, 'retry', 'retries')}" if progress.retries else ""
+        workers, shards = counted(progress.workers, "worker"), counted(progress.in_flight, "shard")
+        self._workers = f"{workers}  {shards} in flight{retries}"
 
     def on_generation(self, record: GenerationRecord, num_generations: int) -> None:
         """Show the end of a generation."""

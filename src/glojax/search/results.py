@@ -13,6 +13,7 @@ from glojax.search.finalists import Finalist
 from glojax.search.progress import shown
 from glojax.search.tuning import Tuned
 from glojax.terminal import print_text
+from glojax.wording import counted
 
 #: Columns of a terminal from which on the comparison has the validation scores beside those of the test.
 _WHOLE_WIDTH = 80
@@ -39,7 +40,7 @@ def print_comparison(
 ) -> None:
     """Print the scores, and the tests of each loss against the first; `test_split` names the test set."""
     first = comparison.losses[0]
-    title = f"{metric[0].upper()}{metric[1:]} over {num_seeds} fresh seeds: mean (standard deviation)"
+    title = f"{metric[0].upper()}{metric[1:]} over {counted(num_seeds, 'fresh seed')}: mean (standard deviation)"
     print_text(f"\n{title}", console, wraps=True)
     table = Table(box=None, pad_edge=False)
     table.add_column("loss", overflow="fold")
@@ -62,8 +63,9 @@ def print_comparison(
         print_text(note, console, wraps=True)
     for loss in comparison.losses:
         if loss.non_finite:
-            counted = "do not count" if worst is None else f"count as {worst:g}"
-            print_text(f"{loss.name}: {loss.non_finite} of {num_seeds} trainings broke off, and {counted}.", console)
+            rule = "do not count" if worst is None else f"count as {worst:g}"
+            broken_off = f"{loss.non_finite} of {counted(num_seeds, 'training')} broke off"
+            print_text(f"{loss.name}: {broken_off}, and {rule}.", console)
 
 
 def print_tuned(tuned: Sequence[Tuned], console: Console) -> None:

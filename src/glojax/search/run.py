@@ -27,6 +27,7 @@ from glojax.strategies import Constraints, TuningConfig
 from glojax.strategies.coefficients import CoefficientLayout, default_population_size
 from glojax.tasks import TASKS, Task
 from glojax.training import metric_name
+from glojax.wording import counted
 
 HALL_OF_FAME_SIZE = 20
 
@@ -142,15 +143,17 @@ class Run:
 
     def choose(self, finalists: Sequence[Evaluation], seeds: Sequence[int]) -> list[Finalist]:
         """Evaluate the finalists again with fresh seeds; the best first."""
-        self.display.start_phase("Finalists", len(finalists) * len(seeds), "trainings", f"{len(finalists)} losses")
+        self._start_finalists(finalists, len(finalists) * len(seeds))
         return choose(finalists, self.evaluator, seeds)
 
     def halve(self, finalists: Sequence[Evaluation], seeds: Sequence[int]) -> list[Finalist]:
         """Evaluate the finalists again with fresh seeds, more of them for the better ones; the best first."""
         rounds = halving_rounds(len(finalists), len(seeds))
-        trainings = sum(math.prod(each) for each in rounds)
-        self.display.start_phase("Finalists", trainings, "trainings", f"{len(finalists)} losses")
+        self._start_finalists(finalists, sum(math.prod(each) for each in rounds))
         return halve(finalists, self.evaluator, seeds)
+
+    def _start_finalists(self, finalists: Sequence[Evaluation], trainings: int) -> None:
+        self.display.start_phase("Finalists", trainings, "trainings", counted(len(finalists), "loss", "losses"))
 
     def compare(self, losses: Mapping[str, LossTree], seeds: Sequence[int], learning_rates: Rates = None) -> Comparison:
         """Compare losses on validation and test set."""

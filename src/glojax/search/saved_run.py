@@ -24,6 +24,7 @@ from glojax.search.tuning import TuningRecord
 from glojax.tasks import TASKS
 from glojax.training import TrainingConfig, recorded_config, recorded_functions
 from glojax.training.named_functions import absolute_import_path
+from glojax.wording import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -121,7 +122,7 @@ class SavedRun:
     @property
     def _in_words(self) -> str:
         best = "" if self.best is None else f", best: {self.best}"
-        return f"{self.command} in {self.path}, {len(self.evaluations)} losses{best}"
+        return f"{self.command} in {self.path}, {counted(len(self.evaluations), 'loss', 'losses')}{best}"
 
 
 def load_run(path: str | os.PathLike[str], *, functions: Collection[str] = ()) -> SavedRun:

@@ -8,6 +8,7 @@ from glojax.reporting.elements import Element, element
 from glojax.search.learning_curves import LearningCurve
 from glojax.search.progress import shown
 from glojax.search.report.records import NUM_DRAWN, Records
+from glojax.wording import counted
 
 #: Points of a curve that are drawn, at most.
 _MAX_POINTS = 150
@@ -23,7 +24,7 @@ def curves(run: Records) -> Element | None:
     if any(2 * step < last for curve in drawn.values() for step in curve.steps):
         figures.append(_chart(run, drawn, last / 2, "From the middle on"))
     seeds = max((len(one.validation.values) for one in run.result.comparison), default=0)
-    text = f"Each loss at its learning rate in the comparison, the mean over {seeds} seeds."
+    text = f"Each loss at its learning rate in the comparison, the mean over {counted(seeds, 'seed')}."
     return element("div", element("div", *figures, class_="charts"), element("p", text, class_="note"))
 
 

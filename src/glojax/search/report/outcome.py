@@ -7,6 +7,7 @@ from glojax.reporting.elements import Element, element, shortened, table
 from glojax.search.progress import shown
 from glojax.search.report.records import NUM_DRAWN, Records
 from glojax.search.verdict import CONFIDENCE, Verdict
+from glojax.wording import counted
 
 #: Rows of a chart and of a table, and dots of a chart, at most; a file may hold more than anybody wants to see.
 MAX_ROWS, MAX_DOTS = 40, 2000
@@ -40,7 +41,8 @@ def _headline(run: Records) -> tuple[str, str, Sequence[str]]:
     """Return the verdict, what kind of news it is, and further sentences."""
     result = run.result
     if not run.is_finished:
-        done = f"{len(run.generations)} generations of the search are done" if run.generations else "It has only begun"
+        number = len(run.generations)
+        done = f"It has done {counted(number, 'generation')} of the search" if number else "It has only begun"
         best = f", the best fitness so far is {shown(run.best_first[0].fitness)}" if run.best_first else ""
         if run.is_running:
             text = "The page is written again as the run goes on; reload it to see what is new."
@@ -54,7 +56,7 @@ def _headline(run: Records) -> tuple[str, str, Sequence[str]]:
     if result.expression is None or not result.comparison:
         if result.expression is None:
             losses, seeds = len(result.comparison), max((len(o.test.values) for o in result.comparison), default=0)
-            return f"{losses} losses compared over {seeds} seeds.", "", []
+            return f"{counted(losses, 'loss', 'losses')} compared over {counted(seeds, 'seed')}.", "", []
         return f"A loss with validation {run.metric} {shown(result.mean_score)} on average over fresh seeds.", "", []
     first_mean, *means = [(one.name, one.test.mean) for one in result.comparison]
     differences = [
