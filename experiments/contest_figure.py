@@ -38,7 +38,9 @@ def drawn(outcomes: Mapping[str, Mapping[str, Any]]) -> Figure:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.xaxis.set_minor_formatter(NullFormatter())
+        limits = axes.get_xlim()
         axes.set_xticks([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.2, 1.5, 2, 3])
+        axes.set_xlim(limits)
         axes.set_yticks(range(len(outcomes)), list(outcomes))
         axes.set_ylim(len(outcomes) - 0.5, -0.5)
     title = "Test errors of each loss at its own best rate: left of the line it beats cross-entropy"

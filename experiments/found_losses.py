@@ -7,7 +7,8 @@ The paper explains Baikal by its minimum, which keeps a network from certainty.
 Ours: with ten classes, the pull of each loss on the true class's logit, relative to its pull in an untrained network,
 where every class has a probability of a tenth. Cross-entropy pulls an example that it has all wrong as hard as it can.
 The two roots, found on clean labels, pull it less; though they are of different data and networks, their curves are
-nearly one. All three push an example back that is right and certain, as label smoothing does.
+nearly one. All but the last, which is for wrong labels, push an example back that is right and certain, as label
+smoothing does.
 
 Time: a second.
 """
@@ -29,7 +30,7 @@ NUM_CLASSES = 10
 #: Losses of the literature that stand beside the found ones.
 BESIDE = ("cross_entropy", "label_smoothing", "generalized_cross_entropy", "symmetric_cross_entropy")
 
-_STYLES = dict(zip(FOUND, ("-", "--", ":"), strict=True))
+_STYLES = dict(zip(FOUND, ("-", "--", ":", "-."), strict=True))
 
 #: Probabilities of the true class in the table.
 POINTS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)

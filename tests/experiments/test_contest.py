@@ -114,6 +114,13 @@ def test_an_unknown_task_is_refused() -> None:
         contest.Options(tasks=("digit",))
 
 
+@pytest.mark.parametrize("task", [task for task, arguments in contest.TASKS.items() if "mnist" not in arguments])
+def test_every_task_has_the_examples_of_a_batch(task: str, tmp_path: Path) -> None:
+    opened = open_task(contest.TASKS[task], contest.SEED, None, 1, tmp_path / "trainings.jsonl")
+    assert 0 < opened.options.training.batch_size <= len(opened.dataset.train)
+    opened.evaluator()
+
+
 def test_searches_are_recorded_beside_their_comparison() -> None:
     assert name_of("digits, 40 % wrong") == "contest/digits_40_wrong"
     assert name_of("digits, 40 % wrong", 3) == "contest/searches/digits_40_wrong_seed_3"

@@ -37,4 +37,9 @@ FOUND: Final[dict[str, FoundLoss]] = {
         "contest/searches/digits_imbalance_0.01_seed_4.json",
         "digits with classes up to a hundred times rarer than others, DigitsCNN, 300 steps of SGD",
     ),
+    "three_quarter_power": FoundLoss(
+        "x * y^0.75",
+        "contest/searches/digits_60_wrong_seed_3.json",
+        "digits with 60 % of the labels wrong, DigitsCNN, 300 steps of SGD",
+    ),
 }
