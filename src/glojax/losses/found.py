@@ -42,4 +42,9 @@ FOUND: Final[dict[str, FoundLoss]] = {
         "contest/searches/digits_60_wrong_seed_3.json",
         "digits with 60 % of the labels wrong, DigitsCNN, 300 steps of SGD",
     ),
+    "root_baikal": FoundLoss(
+        "sqrt(y) - 1.5 * x / sqrt(y)",
+        "contest/searches/digits_Adam_seed_4.json",
+        "digits, DigitsCNN, 300 steps of Adam",
+    ),
 }
