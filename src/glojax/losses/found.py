@@ -11,7 +11,7 @@ class FoundLoss(NamedTuple):
 
     Attributes:
         text: The expression, of the same shape as what was found, with other scale and terms that have no gradient.
-        record: The search's record, below `experiments/results`.
+        record: The record of the search, or of the one whose random control found it, below `experiments/results`.
         task: What the search was for, with its network and the optimizer's steps.
     """
 
@@ -41,6 +41,11 @@ FOUND: Final[dict[str, FoundLoss]] = {
         "x * y^0.75",
         "contest/searches/digits_60_wrong_seed_3.json",
         "digits with 60 % of the labels wrong, DigitsCNN, 300 steps of SGD",
+    ),
+    "bootstrapped_root": FoundLoss(
+        "2 * x * y + y^2 + sqrt(y)",
+        "contest/searches/digits_40_wrong_pairs_seed_0.json",
+        "digits with 40 % of the labels wrong in pairs, DigitsCNN, 300 steps of SGD; by the search's random control",
     ),
     "root_baikal": FoundLoss(
         "sqrt(y) - 1.5 * x / sqrt(y)",
