@@ -37,6 +37,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     "smoothed_root": {"color": "#b2182b", "linestyle": "-"},
     "penalized_root": {"color": "#b2182b", "linestyle": "--"},
     "penalized_symmetric": {"color": "#762a83", "linestyle": "-"},
+    "smoothed_absolute_error": {"color": "#2166ac", "linestyle": ":"},
     "three_quarter_power": {"color": "#2166ac", "linestyle": "-"},
     "bootstrapped_root": {"color": "#2166ac", "linestyle": "--"},
     "root_baikal": {"color": "#1b7837", "linestyle": "-"},
@@ -66,7 +67,7 @@ def report(options: Options, records: Records) -> Report:
         axes.plot(points, relative_pull(name, points), linewidth=1.8, label=name, **_STYLES[name])
     axes.axhline(0, color="0.8", linewidth=0.8)
     axes.set_xscale("logit")
-    axes.set_ylim(-0.7, 2.7)
+    axes.set_ylim(-1.2, 2.7)
     finish(
         axes,
         title="Pull on the true class's logit, ten classes",

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 import dacite
+import numpy as np
 
 from experiments import script
 from experiments.contest import TASKS as CONTESTS
@@ -52,6 +53,9 @@ HARD_TASKS: dict[str, tuple[str, ...]] = {
 HOME = {"smoothed_root": "digits", "penalized_root": "mnist"}
 
 LOSSES = (RIVAL, "label_smoothing", "generalized_cross_entropy", *HOME)
+#: The row with the best of the found losses, by validation, against the best of the others.
+LEAD = "the best found over the best of the others"
+
 HARD_LOSSES = (RIVAL, "label_smoothing", "generalized_cross_entropy", "symmetric_cross_entropy", *FOUND)
 
 #: The seed of rare examples and of the trainings; no search has it.
@@ -74,7 +78,7 @@ wanted = script.no_trainings
 
 def name_of(task: str) -> str:
     """Return the path of a record, below the folder of the results and without suffix."""
-    return f"transfer/{task.replace(',', '').replace(' ', '_')}"
+    return f"transfer/{task.replace(',', '').replace(' %', '').replace(' ', '_')}"
 
 
 def run(options: Options) -> None:
@@ -109,7 +113,8 @@ def report(options: Options, records: Records) -> Report:
     tables = []
     for tasks, names in ((TASKS, LOSSES), (HARD_TASKS, HARD_LOSSES)):
         if own := [task for task in tasks if task in done]:
-            tables.append(table(("loss", *own), [(name, *(columns[task].get(name) for task in own)) for name in names]))
+            rows = [(name, *(columns[task].get(name) for task in own)) for name in (*names, LEAD)]
+            tables.append(table(("loss", *own), rows))
     missing = [task for task in every if task not in done]
     return Report(
         "Test score of each loss at its own best rate and, of the found ones, the difference from cross-entropy, with "
@@ -126,6 +131,10 @@ def _column(task: str, outcome: list[Mapping[str, Any]]) -> dict[str, str]:
     for name in FOUND.keys() & cells.keys():
         (verdict,) = judge(comparison, name, [RIVAL], "score")
         cells[name] += f"{'*' if HOME.get(name) == task else ''}: {verdict_in_words(verdict)}"
+    ranked = sorted(losses, key=lambda loss: -float(np.mean(loss.validation.values)))
+    found, other = (next(one.name for one in ranked if (one.name in FOUND) is ours) for ours in (True, False))
+    (verdict,) = judge(comparison, found, [other], "score")
+    cells[LEAD] = f"{found} over {other}: {verdict_in_words(verdict)}"
     return cells
 
 

@@ -37,6 +37,11 @@ FOUND: Final[dict[str, FoundLoss]] = {
         "contest/searches/digits_imbalance_0.01_seed_4.json",
         "digits with classes up to a hundred times rarer than others, DigitsCNN, 300 steps of SGD",
     ),
+    "smoothed_absolute_error": FoundLoss(
+        "4.725 * x * y + sqrt(y)",
+        "contest/searches/digits_20_wrong_seed_2.json",
+        "digits with 20 % of the labels wrong, DigitsCNN, 300 steps of SGD",
+    ),
     "three_quarter_power": FoundLoss(
         "x * y^0.75",
         "contest/searches/digits_60_wrong_seed_3.json",
