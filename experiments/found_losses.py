@@ -39,6 +39,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     "penalized_symmetric": {"color": "#762a83", "linestyle": "-"},
     "smoothed_absolute_error": {"color": "#2166ac", "linestyle": ":"},
     "three_quarter_power": {"color": "#2166ac", "linestyle": "-"},
+    "penalized_absolute_error": {"color": "#2166ac", "linestyle": "-."},
     "bootstrapped_root": {"color": "#2166ac", "linestyle": "--"},
     "root_baikal": {"color": "#1b7837", "linestyle": "-"},
 }

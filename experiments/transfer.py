@@ -56,7 +56,19 @@ LOSSES = (RIVAL, "label_smoothing", "generalized_cross_entropy", *HOME)
 #: The row with the best of the found losses, by validation, against the best of the others.
 LEAD = "the best found over the best of the others"
 
-HARD_LOSSES = (RIVAL, "label_smoothing", "generalized_cross_entropy", "symmetric_cross_entropy", *FOUND)
+HARD_LOSSES = (
+    RIVAL,
+    "label_smoothing",
+    "generalized_cross_entropy",
+    "symmetric_cross_entropy",
+    "smoothed_root",
+    "penalized_root",
+    "penalized_symmetric",
+    "smoothed_absolute_error",
+    "three_quarter_power",
+    "bootstrapped_root",
+    "root_baikal",
+)
 
 #: The seed of rare examples and of the trainings; no search has it.
 SEED = 61

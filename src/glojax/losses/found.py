@@ -47,6 +47,11 @@ FOUND: Final[dict[str, FoundLoss]] = {
         "contest/searches/digits_60_wrong_seed_3.json",
         "digits with 60 % of the labels wrong, DigitsCNN, 300 steps of SGD",
     ),
+    "penalized_absolute_error": FoundLoss(
+        "20.72 * x * y + 0.053*log(y)",
+        "contest/searches/mnist_40_wrong_pairs_seed_0.json",
+        "MNIST with 40 % of the labels wrong in pairs, SmallMLP, 500 steps of SGD",
+    ),
     "bootstrapped_root": FoundLoss(
         "2 * x * y + y^2 + sqrt(y)",
         "contest/searches/digits_40_wrong_pairs_seed_0.json",
