@@ -53,6 +53,7 @@ HARD_TASKS: dict[str, tuple[str, ...]] = {
 HOME = {"smoothed_root": "digits", "penalized_root": "mnist"}
 
 LOSSES = (RIVAL, "label_smoothing", "generalized_cross_entropy", *HOME)
+
 #: The row with the best of the found losses, by validation, against the best of the others.
 LEAD = "the best found over the best of the others"
 
