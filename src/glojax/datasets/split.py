@@ -26,6 +26,8 @@ class Split:
         >>> split = Split(np.zeros((5, 8, 8, 1), np.uint8), np.arange(5, dtype=np.int32))
         >>> len(split)
         5
+        >>> split
+        Split(inputs=uint8[5, 8, 8, 1], targets=int32[5])
     """
 
     inputs: Inputs
@@ -74,6 +76,10 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    def __repr__(self) -> str:
+        arrays = (f"{name}={array.dtype}{list(array.shape)}" for name, array in self.arrays.items())
+        return f"Split({', '.join(arrays)})"
 
     def take(self, indices: NDArray[np.intp] | slice) -> "Split":
         """Return the examples at the indices."""
