@@ -38,6 +38,10 @@ from glojax.search.rates import RIVAL, Sweep, normalised_rate
 
 _DIGITS = ("--dataset", "digits", "--steps", "300")
 _MNIST = ("--dataset", "mnist", "--network", "SmallMLP", "--steps", "500")
+_CIFAR = (
+    *("--dataset", "cifar10", "--network", "SmallMLP", "--steps", "500", "--batch-size", "100"),
+    *("--weight-decay", "0", "--augmentation", "none", "--test-split", "held-out"),
+)
 _ADAM = ("--optimizer", "adam")
 _IMBALANCE = ("--imbalance", "0.01", "--metric", "balanced_accuracy")
 _PAIR = ("--label-noise", "0.4", "--noise-kind", "pair")
@@ -63,6 +67,8 @@ TASKS: dict[str, tuple[str, ...]] = {
     "mnist, imbalance 0.01": (*_MNIST, *_IMBALANCE),
     "mnist, a fiftieth": (*_MNIST, "--train-fraction", "0.02"),
     "mnist, Adam": (*_MNIST, *_ADAM),
+    "cifar10": _CIFAR,
+    "cifar10, 40 % wrong": (*_CIFAR, "--label-noise", "0.4"),
 }
 
 #: The seed of wrong labels, rare classes and trainings with which the losses are compared; no search has it.
