@@ -7,8 +7,8 @@ The paper explains Baikal by its minimum, which keeps a network from certainty.
 Ours: with ten classes, the pull of each loss on the true class's logit, relative to its pull in an untrained network,
 where every class has a probability of a tenth. Cross-entropy pulls an example that it has all wrong as hard as it can.
 The two roots, found on clean labels, pull it less; though they are of different data and networks, their curves are
-nearly one. All but x * y^0.75, which is for wrong labels, push an example back that is right and certain, as label
-smoothing does.
+nearly one, and so are those of two for rare classes. All but two for wrong labels, x * y^0.75 and a root with
+cross-entropy, push an example back that is right and certain, as label smoothing does.
 Baikal with roots pulls the harder, the more wrong an example is: 11 times as hard at a probability of a thousandth.
 
 Time: a second.
@@ -37,11 +37,14 @@ _STYLES: dict[str, dict[str, Any]] = {
     "smoothed_root": {"color": "#b2182b", "linestyle": "-"},
     "penalized_root": {"color": "#b2182b", "linestyle": "--"},
     "penalized_symmetric": {"color": "#762a83", "linestyle": "-"},
+    "smoothed_focal": {"color": "#762a83", "linestyle": "--"},
     "smoothed_absolute_error": {"color": "#2166ac", "linestyle": ":"},
+    "root_cross_entropy": {"color": "#67a9cf", "linestyle": "-"},
     "three_quarter_power": {"color": "#2166ac", "linestyle": "-"},
     "penalized_absolute_error": {"color": "#2166ac", "linestyle": "-."},
     "bootstrapped_root": {"color": "#2166ac", "linestyle": "--"},
     "root_baikal": {"color": "#1b7837", "linestyle": "-"},
+    "smoothed_poly": {"color": "#1b7837", "linestyle": "--"},
 }
 
 #: Probabilities of the true class in the table.
@@ -59,7 +62,7 @@ def relative_pull(name: str, points: np.ndarray) -> np.ndarray:
 
 
 def report(options: Options, records: Records) -> Report:
-    figure = new_figure(9.0, 4.2)
+    figure = new_figure(10.5, 4.2)
     axes = figure.subplots()
     points = 1 / (1 + np.exp(-np.linspace(-7, 7, 401)))
     for name, style in zip(BESIDE, ("-", ":", "--", "-."), strict=True):
@@ -74,7 +77,9 @@ def report(options: Options, records: Records) -> Report:
         title="Pull on the true class's logit, ten classes",
         xlabel="probability of the true class",
         ylabel="pull, relative to that at 0.1",
+        legend=False,
     )
+    figure.legend(loc="outside right center")
     rows = [
         (name, f"`{CATALOG[name] if name in CATALOG else FOUND[name].text}`", *map("{:.3f}".format, pulls))
         for name in (*BESIDE, *FOUND)

@@ -47,8 +47,8 @@ TASKS: dict[str, tuple[str, ...]] = {
 HARD_TASKS: dict[str, tuple[str, ...]] = {
     task: CONTESTS[task]
     for task in (
-        *("mnist, 40 % wrong", "mnist, 60 % wrong", "mnist, 40 % wrong, pairs", "mnist, imbalance 0.01"),
-        "digits, 40 % wrong, pairs",
+        *("mnist, 20 % wrong", "mnist, 40 % wrong", "mnist, 60 % wrong", "mnist, 40 % wrong, pairs"),
+        *("mnist, imbalance 0.01", "digits, 40 % wrong, pairs"),
     )
 }
 
@@ -56,6 +56,8 @@ HARD_TASKS: dict[str, tuple[str, ...]] = {
 HOME = {
     "smoothed_root": "digits",
     "penalized_root": "mnist",
+    "smoothed_focal": "mnist, imbalance 0.01",
+    "root_cross_entropy": "mnist, 20 % wrong",
     "bootstrapped_root": "digits, 40 % wrong, pairs",
     "penalized_absolute_error": "mnist, 40 % wrong, pairs",
 }
@@ -71,11 +73,14 @@ HARD_LOSSES = (
     "smoothed_root",
     "penalized_root",
     "penalized_symmetric",
+    "smoothed_focal",
     "smoothed_absolute_error",
+    "root_cross_entropy",
     "three_quarter_power",
     "bootstrapped_root",
     "penalized_absolute_error",
     "root_baikal",
+    "smoothed_poly",
 )
 
 #: The row with the best of the found losses, by validation, against the best of the others.

@@ -37,10 +37,20 @@ FOUND: Final[dict[str, FoundLoss]] = {
         "contest/searches/digits_imbalance_0.01_seed_4.json",
         "digits with classes up to a hundred times rarer than others, DigitsCNN, 300 steps of SGD",
     ),
+    "smoothed_focal": FoundLoss(
+        "x * log(0.212826*y) * (1 - 1.095266*y)^2",
+        "contest/searches/mnist_imbalance_0.01_seed_2.json",
+        "MNIST with classes up to a hundred times rarer than others, SmallMLP, 500 steps of SGD",
+    ),
     "smoothed_absolute_error": FoundLoss(
         "4.725 * x * y + sqrt(y)",
         "contest/searches/digits_20_wrong_seed_2.json",
         "digits with 20 % of the labels wrong, DigitsCNN, 300 steps of SGD",
+    ),
+    "root_cross_entropy": FoundLoss(
+        "47.099 * x * sqrt(y) + x * log(y)",
+        "contest/searches/mnist_20_wrong_seed_1.json",
+        "MNIST with 20 % of the labels wrong, SmallMLP, 500 steps of SGD",
     ),
     "three_quarter_power": FoundLoss(
         "x * y^0.75",
@@ -61,5 +71,10 @@ FOUND: Final[dict[str, FoundLoss]] = {
         "sqrt(y) - 1.5 * x / sqrt(y)",
         "contest/searches/digits_Adam_seed_4.json",
         "digits, DigitsCNN, 300 steps of Adam",
+    ),
+    "smoothed_poly": FoundLoss(
+        "log(0.168427*y) * (0.0196956 + x * (0.565999 - y))",
+        "contest/searches/mnist_Adam_seed_1.json",
+        "MNIST, SmallMLP, 500 steps of Adam",
     ),
 }
