@@ -121,6 +121,14 @@ def test_a_folder_of_tables_has_its_own_splits(tmp_path: Path) -> None:
     assert dataset.test.targets.tolist() == [1, 0] * 5
 
 
+def test_a_class_that_only_the_test_has_is_called_by_its_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path / "train.csv", {"length": [1.0, 2.5] * 10, "species": ["cat", "eel"] * 10})
+    write(tmp_path / "test.csv", {"length": [1.5, 2.0], "species": ["cat", "dog"]})
+
+    assert load_dataset(tmp_path, target="species").num_outputs == 3
+    assert "no training example has the label dog of the test split, which no network can learn" in caplog.text
+
+
 def test_a_column_of_row_numbers_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with_numbers = write(tmp_path / "one.csv", {"": list(range(60))} | COLUMNS)
     without = write(tmp_path / "other.csv", COLUMNS)

@@ -1,7 +1,7 @@
 """From the arrays of a user's files to a data set: what is easily mistaken is put right, with a warning."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -47,6 +47,7 @@ class GivenArrays:
 
     `validation` holds indices of training examples, or examples of its own. `unscaled` marks the columns of inputs
     [N, F] that are to be standardised. `task` is None where `Dataset.from_arrays` shall tell it from the targets.
+    `class_names` holds what the user calls the classes; empty if that is their number.
     """
 
     origin: str
@@ -55,6 +56,7 @@ class GivenArrays:
     validation: Examples | NDArray[Any] | None = None
     task: TaskName | None = None
     unscaled: NDArray[np.bool_] | None = None
+    class_names: Sequence[str] = ()
 
 
 def make_dataset(
@@ -78,7 +80,7 @@ def make_dataset(
     try:
         splits = _with_repaired_inputs(splits, where)
         if given.task in (None, "classification") and all(_is_labels(each.targets) for each in splits.values()):
-            splits = _with_repaired_labels(splits, where)
+            splits = _with_repaired_labels(splits, where, given.class_names)
         if test_split == "held-out":
             splits |= _held_out(splits["train"], given.task)
         validation: Any = splits.get("validation", given.validation)
@@ -113,7 +115,9 @@ def _with_repaired_inputs(splits: Mapping[str, Examples], where: str) -> dict[st
     return {split: each._replace(inputs=inputs[split]) for split, each in splits.items()}
 
 
-def _with_repaired_labels(splits: Mapping[str, Examples], where: str) -> dict[str, Examples]:
+def _with_repaired_labels(
+    splits: Mapping[str, Examples], where: str, class_names: Sequence[str]
+) -> dict[str, Examples]:
     """Return the splits with labels from 0, and warn of a label that the test split alone holds."""
     labels = {split: each.targets for split, each in splits.items()}
     first = min(int(each.min()) for each in labels.values())
@@ -127,7 +131,7 @@ def _with_repaired_labels(splits: Mapping[str, Examples], where: str) -> dict[st
         _LOGGER.warning(
             "%s: no training example has the label %s of the test split, which no network can learn.",
             where,
-            unknown[0] + (first == 1),
+            class_names[unknown[0]] if class_names else unknown[0] + (first == 1),
         )
     return {split: each._replace(targets=labels[split]) for split, each in splits.items()}
 

@@ -78,7 +78,7 @@ def read_table(path: Path, target: str | None, task: TaskName | None) -> GivenAr
             f"{path} {found}; expected one of its columns {', '.join(columns)}: name the one to predict with --target."
             f"{'' if target is None or target in columns else nearest(target, columns)}"
         )
-    targets, kind, task = _as_target(path, target, *_converted(path, target, table[target]), task)
+    targets, kind, task, classes = _as_target(path, target, *_converted(path, target, table[target]), task)
     parts: list[NDArray[Any]] = []
     unscaled: list[bool] = []
     num_texts = 0
@@ -101,7 +101,8 @@ def read_table(path: Path, target: str | None, task: TaskName | None) -> GivenAr
         f"table {path}: {target} ({kind}) from {len(parts) - num_texts} columns of numbers, standardised, and "
         f"{num_texts} of text, one-hot"
     )
-    return GivenArrays(origin, splits["train"], splits.get("test"), splits.get("validation"), task, np.array(unscaled))
+    split = (splits["train"], splits.get("test"), splits.get("validation"))
+    return GivenArrays(origin, *split, task, np.array(unscaled), classes)
 
 
 def _read_csv(path: Path) -> Any:
@@ -195,8 +196,8 @@ def _near_zero(values: NDArray[Any]) -> NDArray[Any]:
 
 def _as_target(
     path: Path, name: str, values: NDArray[Any], texts: list[str], task: TaskName | None
-) -> tuple[NDArray[Any], str, TaskName]:
-    """Return the targets, what they are in words, and their task."""
+) -> tuple[NDArray[Any], str, TaskName, list[str]]:
+    """Return the targets, what they are in words, their task and the names of classes."""
     is_whole = values.dtype.kind != "f" or bool((np.abs(values) < 2**53).all() and (values == np.round(values)).all())
     if task is None:
         task = "classification" if texts or (is_whole and len(np.unique(values)) <= _MAX_CLASSES) else "regression"
@@ -206,7 +207,7 @@ def _as_target(
                 f"{path}: the column {name!r} runs from {values.min()} to {values.max()}, which float32 hardly tells "
                 "apart; expected numbers nearer to 0: subtract a constant from it."
             )
-        return as_float32(values), "numbers", task
+        return as_float32(values), "numbers", task, []
     if task != "classification":
         raise DatasetError(
             f"{path}: the column {name!r} was given the task {task!r}; expected classification"
@@ -217,4 +218,4 @@ def _as_target(
         classes = classes.astype(np.int64)
     names = [texts[each] if texts else str(each) for each in classes.tolist()]
     shown = names if len(names) <= _MAX_CLASSES else [*names[:3], "...", names[-1]]
-    return indices, f"{len(names)} classes: {', '.join(shown)}", task
+    return indices, f"{len(names)} classes: {', '.join(shown)}", task, names
