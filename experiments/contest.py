@@ -24,7 +24,7 @@ from rich.console import Console
 from experiments import script
 from experiments.contest_figure import drawn
 from experiments.contest_report import kinds, section, summary
-from experiments.entrants import Entrant, compared, swept
+from experiments.entrants import Entrant, at_best, compared, swept
 from experiments.records import Records, record_of, write_record
 from experiments.report import Report
 from experiments.rivals import papers_fitness, taylor, tuned_cross_entropy
@@ -34,7 +34,7 @@ from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 from glojax.files import user_cache
 from glojax.losses import CATALOG, PUBLISHED, find_tree
-from glojax.search.rates import RIVAL, Sweep, normalised_rate
+from glojax.search.rates import RIVAL, normalised_rate
 
 _DIGITS = ("--dataset", "digits", "--steps", "300")
 _MNIST = ("--dataset", "mnist", "--network", "SmallMLP", "--steps", "500")
@@ -161,11 +161,10 @@ class Contest:
         self._say(f"Learning rates of {len(entrants)} losses")
         sweeps = swept(self._opened, entrants, steps)
         best = {kind: max(names, key=lambda name: sweeps[name].fitness) for kind, names in kinds(entrants).items()}
-        longer = {
-            name: replace(entrants[name], rate=sweeps[name].best.learning_rate) for name in (RIVAL, *best.values())
-        }
+        entrants = at_best(entrants, sweeps)
+        longer = {name: entrants[name] for name in (RIVAL, *best.values())}
         self._say(f"{len(entrants)} losses at their best rates, {self._options.seeds} seeds")
-        losses = self._compared(entrants, sweeps, steps)
+        losses = self._compared(entrants, steps)
         self._say(
             f"{len(longer)} losses after {LONGER * steps:,} steps: learning rates, then {self._options.seeds} seeds"
         )
@@ -175,7 +174,7 @@ class Contest:
             "weight_decay": {name: one.weight_decay for name, one in entrants.items() if one.weight_decay},
             "losses": losses,
             "longer_steps": LONGER * steps,
-            "longer": self._compared(longer, swept(self._opened, longer, LONGER * steps), LONGER * steps),
+            "longer": self._compared(at_best(longer, swept(self._opened, longer, LONGER * steps)), LONGER * steps),
         }
 
     def _say(self, text: str) -> None:
@@ -189,10 +188,8 @@ class Contest:
         config = self._opened.options.training
         return Entrant(tree, normalised_rate(rate, tree, self._opened.dataset.num_outputs, config))
 
-    def _compared(
-        self, entrants: Mapping[str, Entrant], sweeps: Mapping[str, Sweep], steps: int
-    ) -> list[dict[str, Any]]:
-        return [asdict(one) for one in compared(self._opened, entrants, sweeps, steps, self._options.seeds)]
+    def _compared(self, entrants: Mapping[str, Entrant], steps: int) -> list[dict[str, Any]]:
+        return [asdict(one) for one in compared(self._opened, entrants, steps, self._options.seeds)]
 
 
 def _candidate_steps(search: dict[str, Any], steps: int) -> int:

@@ -41,6 +41,7 @@ SCRIPTS = (
     "strategy_settings",
     "longer_verdict",
     "contest",
+    "other_draws",
     "found_losses",
     "transfer",
     "precision_ranking",

@@ -1,7 +1,7 @@
 """Losses that are compared on a task, each at its own best learning rate, and perhaps with weight decay."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import optax
@@ -18,7 +18,7 @@ from glojax.training.optimizer import PLAIN_SGD
 
 @dataclass(frozen=True)
 class Entrant:
-    """A loss that is compared, the learning rate where the sweep for its best one starts, and its weight decay."""
+    """A loss that is compared, its learning rate, or the one where the sweep for it starts, and its weight decay."""
 
     tree: LossTree
     rate: float
@@ -53,15 +53,18 @@ def swept(task: OpenTask, entrants: Mapping[str, Entrant], steps: int) -> dict[s
     return {name: found[name] for name in entrants}
 
 
-def compared(
-    task: OpenTask, entrants: Mapping[str, Entrant], sweeps: Mapping[str, Sweep], steps: int, num_seeds: int
-) -> list[ComparedLoss]:
-    """Train each loss at its best rate for so many steps, with seeds that no sweep has used."""
+def at_best(entrants: Mapping[str, Entrant], sweeps: Mapping[str, Sweep]) -> dict[str, Entrant]:
+    """Return each loss at the rate that its sweep found."""
+    return {name: replace(one, rate=sweeps[name].best.learning_rate) for name, one in entrants.items()}
+
+
+def compared(task: OpenTask, entrants: Mapping[str, Entrant], steps: int, num_seeds: int) -> list[ComparedLoss]:
+    """Train each loss at its rate for so many steps, with seeds that no sweep has used."""
     seeds = range(task.options.seeds_of_rates.stop, task.options.seeds_of_rates.stop + num_seeds)
     found: dict[str, ComparedLoss] = {}
     for decay, own in _by_decay(entrants).items():
         trees = {name: one.tree for name, one in own.items()}
-        rates = {name: [sweeps[name].best.learning_rate] for name in own}
+        rates = {name: [one.rate] for name, one in own.items()}
         result = compare(trees, evaluator_of(task, decay, num_steps=steps), seeds, learning_rates=rates)
         found |= {one.name: one for one in result.losses}
     return [found[name] for name in entrants]

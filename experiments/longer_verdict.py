@@ -19,7 +19,7 @@ from typing import Any
 import dacite
 
 from experiments import script
-from experiments.entrants import Entrant, compared, swept
+from experiments.entrants import Entrant, at_best, compared, swept
 from experiments.records import Records, record_of, write_record
 from experiments.report import NOT_RUN, Report, table, verdict_in_words
 from experiments.searches import record_search
@@ -82,8 +82,8 @@ def search(options: Options) -> None:
     for name in PAPER_LOSSES:
         rate = normalised_rate(rates[RIVAL], CATALOG[name], task.dataset.num_outputs, task.options.training)
         entrants[name] = Entrant(CATALOG[name], rates.get(name, rate))
-    sweeps = swept(task, entrants, steps)
-    losses = [asdict(one) for one in compared(task, entrants, sweeps, steps, options.seeds)]
+    entrants = at_best(entrants, swept(task, entrants, steps))
+    losses = [asdict(one) for one in compared(task, entrants, steps, options.seeds)]
     fields = {"search": options.name, "task": list(options.task), "outcome": {"steps": steps, "losses": losses}}
     command = f"python -m experiments.longer_verdict --network {options.network} --seed {options.seed}"
     write_record(path, record_of(command, fields, time.perf_counter() - started))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,6 +15,14 @@ from glojax.search.verdict import Verdict
 
 #: The cell of a table without a record.
 NOT_RUN = "not yet run"
+
+
+class Paired(NamedTuple):
+    """A difference of the scores of two losses in pairs of trainings, its 95 % interval and its p-value, if defined."""
+
+    difference: float
+    interval: tuple[float, float]
+    p: float | None
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ def p_in_words(first: Sequence[float], second: Sequence[float]) -> str:
     return "needs two seeds" if p_value is None else f"{p_value:.2g}"
 
 
-def verdict_in_words(verdict: Verdict | None) -> str:
+def verdict_in_words(verdict: Verdict | Paired | None) -> str:
     """Return the difference with its interval and p-value as the cell of a table; empty if there is none."""
     if verdict is None or verdict.difference is None or verdict.interval is None:
         return ""

@@ -21,7 +21,7 @@ import numpy as np
 
 from experiments import script
 from experiments.contest import TASKS as CONTESTS
-from experiments.entrants import Entrant, compared, swept
+from experiments.entrants import Entrant, at_best, compared, swept
 from experiments.records import Records, record_of, write_record
 from experiments.report import Report, table, verdict_in_words
 from experiments.tasks import open_task
@@ -127,7 +127,8 @@ def run(options: Options) -> None:
             name: Entrant(tree, normalised_rate(rate, tree, opened.dataset.num_outputs, config))
             for name, tree in trees.items()
         } | {RIVAL: rival}
-        losses = compared(opened, entrants, swept(opened, entrants, steps), steps, options.seeds)
+        entrants = at_best(entrants, swept(opened, entrants, steps))
+        losses = compared(opened, entrants, steps, options.seeds)
         fields = {"task": list(arguments), "seed": SEED, "outcome": [asdict(one) for one in losses]}
         command = f"python -m experiments.transfer --tasks '{task}' --seeds {options.seeds}"
         write_record(path, record_of(command, fields, time.perf_counter() - started))

@@ -11,7 +11,7 @@ import pytest
 from experiments import contest, longer_verdict, rivals, transfer
 from experiments.contest import name_of
 from experiments.contest_report import METHODS, at_best_rate, kinds, verdicts
-from experiments.entrants import Entrant, compared, evaluator_of, swept
+from experiments.entrants import Entrant, at_best, compared, evaluator_of, swept
 from experiments.records import Records, write_record
 from experiments.tasks import OpenTask, open_task
 from glojax.errors import ConfigurationError
@@ -128,8 +128,8 @@ def test_searches_are_recorded_beside_their_comparison() -> None:
 
 def test_weight_decay_is_that_of_all_parameters(task: OpenTask) -> None:
     entrants = {str(decay): Entrant(CATALOG["cross_entropy"], 0.1, decay) for decay in (0.0, 1.0)}
-    sweeps = swept(task, entrants, 5)
-    free, decayed = compared(task, entrants, sweeps, 5, 2)
+    entrants = at_best(entrants, swept(task, entrants, 5))
+    free, decayed = compared(task, entrants, 5, 2)
     assert (free.name, decayed.name) == ("0.0", "1.0")
     assert free.test.values != decayed.test.values
     assert str(evaluator_of(task, 0.1).config.optimizer) == "experiments.entrants:sgd_with_decay weight_decay=0.1"

@@ -48,7 +48,7 @@ def run(name: str, arguments: list[str], results: Path) -> int:
 def test_every_script_is_tried() -> None:
     tried_elsewhere = {
         *("binary_loss", "loss_surfaces", "shape_search", "search_cost", "strategy_settings", "longer_verdict"),
-        *("contest", "found_losses", "transfer", "precision_ranking"),
+        *("contest", "other_draws", "found_losses", "transfer", "precision_ranking"),
     }
     assert {*ARGUMENTS, *SEARCHES} | tried_elsewhere == set(SCRIPTS)
 

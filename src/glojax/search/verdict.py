@@ -61,7 +61,7 @@ def judge(
     Source: Welch (1947); Holm (1979, A simple sequentially rejective multiple test procedure).
     """
     losses = {loss.name: loss for loss in comparison.losses}
-    p_values = _holm({name: comparison.p_value(found, name) for name in standard})
+    p_values = holm({name: comparison.p_value(found, name) for name in standard})
     if num_seeds is None:
         num_seeds = max(len(loss.test.values) for loss in comparison.losses)
     return [
@@ -112,7 +112,7 @@ def _welch_interval(first: Sequence[float], second: Sequence[float]) -> tuple[fl
     return round(difference - half, 6), round(difference + half, 6)
 
 
-def _holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:
+def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:
     """Return p-values adjusted for their number; those that are not defined count."""
     adjusted: dict[str, float | None] = dict(p_values)
     least, left = 0.0, len(p_values)
