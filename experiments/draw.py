@@ -13,7 +13,7 @@ from types import ModuleType
 
 import tyro
 
-from experiments import contest
+from experiments import contest, other_draws
 from experiments.contest_report import summary
 from experiments.records import RESULTS, Records
 from experiments.searches import SearchOptions
@@ -101,7 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def with_contests(page: str, records: Records) -> str:
     """Return a page of the documentation with the tables of the contests between its two comments."""
     before, rest = page.split(BEGIN)
-    return f"{before}{BEGIN}\n\n{summary(contest.outcomes(records))}\n{END}{rest.split(END)[1]}"
+    tables = f"{summary(contest.outcomes(records))}\n{other_draws.summary(other_draws.outcomes(records))}"
+    return f"{before}{BEGIN}\n\n{tables}\n{END}{rest.split(END)[1]}"
 
 
 def section(name: str, records: Records, figures: Path) -> str:
