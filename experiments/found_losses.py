@@ -7,7 +7,7 @@ The paper explains Baikal by its minimum, which keeps a network from certainty.
 Ours: with ten classes, the pull of each loss on the true class's logit, relative to its pull in an untrained network,
 where every class has a probability of a tenth. Cross-entropy pulls an example that it has all wrong as hard as it can.
 The two roots, found on clean labels, pull it less; though they are of different data and networks, their curves are
-nearly one, and so are those of two for rare classes. All but two for wrong labels, x * y^0.75 and a root with
+nearly one. All but two for wrong labels, x * y^0.75 and a root with
 cross-entropy, push an example back that is right and certain, as label smoothing does.
 Baikal with roots pulls the harder, the more wrong an example is: 11 times as hard at a probability of a thousandth.
 
@@ -45,6 +45,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     "bootstrapped_root": {"color": "#2166ac", "linestyle": "--"},
     "root_baikal": {"color": "#1b7837", "linestyle": "-"},
     "smoothed_poly": {"color": "#1b7837", "linestyle": "--"},
+    "confident_root": {"color": "#1b7837", "linestyle": "-."},
 }
 
 #: Probabilities of the true class in the table.

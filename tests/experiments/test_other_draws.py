@@ -9,7 +9,7 @@ from scipy import stats
 
 from experiments import contest, other_draws
 from experiments.contest import name_of
-from experiments.other_draws import FIRST_DRAW, Options, paired
+from experiments.other_draws import FIRST_DRAW, Options, p_of_the_claim, paired
 from experiments.records import Records, write_record
 from experiments.report import Paired
 from glojax.errors import ConfigurationError
@@ -68,6 +68,14 @@ def test_losses_that_never_differ_have_no_p_value_and_count() -> None:
     assert judged["other"].p == pytest.approx(2 * stats.ttest_rel(found, other).pvalue)
 
 
+def test_that_all_are_beaten_has_the_largest_p_of_any() -> None:
+    found, near, far = [0.5, 0.625, 0.75, 0.625], [0.5, 0.625, 0.625, 0.5], [0.25, 0.25, 0.5, 0.25]
+    losses = [{"name": name, "test": test} for name, test in (("found_0", found), ("focal", near), ("brier", far))]
+    outcome = {"best": {"found": "found_0"}, "losses": losses}
+    assert p_of_the_claim(outcome) == pytest.approx(stats.ttest_rel(found, near).pvalue)
+    assert p_of_the_claim(outcome | {"losses": [*losses, {"name": "poly1", "test": found}]}) == 1
+
+
 def test_all_losses_train_on_each_draw(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--tasks", "tiny", "--draws", "2", "--devices", "1", "--results", str(results)]
     assert other_draws.main(arguments) == 0
@@ -91,6 +99,8 @@ def test_all_losses_train_on_each_draw(results: Path, capsys: pytest.CaptureFixt
 
 
 def test_a_task_needs_something_drawn_and_a_contest(results: Path) -> None:
+    with pytest.raises(ConfigurationError, match="draws is 1; expected at least 2"):
+        Options(draws=1)
     with pytest.raises(ConfigurationError, match="Nothing is drawn for 'digits'; expected some of 'tiny'"):
         Options(tasks=("digits",))
     (results / f"{name_of('tiny')}.json").unlink()

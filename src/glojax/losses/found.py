@@ -77,4 +77,9 @@ FOUND: Final[dict[str, FoundLoss]] = {
         "contest/searches/mnist_Adam_seed_1.json",
         "MNIST, SmallMLP, 500 steps of Adam",
     ),
+    "confident_root": FoundLoss(
+        "sqrt(y) * (0.7956676 + (0.8274826*x + y) * (1.2477092*x + log(1.90501*y)))",
+        "contest/searches/digits_40_wrong_Adam_seed_2.json",
+        "digits with 40 % of the labels wrong, DigitsCNN, 300 steps of Adam",
+    ),
 }
