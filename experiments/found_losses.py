@@ -72,7 +72,7 @@ def report(options: Options, records: Records) -> Report:
         axes.plot(points, relative_pull(name, points), linewidth=1.8, label=name, **_STYLES[name])
     axes.axhline(0, color="0.8", linewidth=0.8)
     axes.set_xscale("logit")
-    axes.set_ylim(-1.2, 2.7)
+    axes.set_ylim(-1.2, 3.6)
     finish(
         axes,
         title="Pull on the true class's logit, ten classes",

@@ -81,6 +81,7 @@ HARD_LOSSES = (
     "penalized_absolute_error",
     "root_baikal",
     "smoothed_poly",
+    "confident_root",
 )
 
 #: The row with the best of the found losses, by validation, against the best of the others.
