@@ -7,8 +7,8 @@ The paper explains Baikal by its minimum, which keeps a network from certainty.
 Ours: with ten classes, the pull of each loss on the true class's logit, relative to its pull in an untrained network,
 where every class has a probability of a tenth. Cross-entropy pulls an example that it has all wrong as hard as it can.
 The two roots, found on clean labels, pull it less; though they are of different data and networks, their curves are
-nearly one. All but two for wrong labels, x * y^0.75 and a root with
-cross-entropy, push an example back that is right and certain, as label smoothing does.
+nearly one. All but two for wrong labels, x * y^0.75 and a root with cross-entropy, push an example back that is right
+and certain, as label smoothing does.
 Baikal with roots pulls the harder, the more wrong an example is: 11 times as hard at a probability of a thousandth.
 
 Time: a second.

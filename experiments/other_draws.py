@@ -47,7 +47,6 @@ TASKS = tuple(task for task, arguments in contest.TASKS.items() if _DRAWN & set(
 #: The seed of the first draw; no search and no contest has it.
 FIRST_DRAW = 70
 
-
 #: Kinds of losses of which the best takes part, beside cross-entropy and all of the literature.
 _BESTS = ("tuned_cross_entropy", "random", "found")
 
@@ -86,15 +85,15 @@ def run(options: Options) -> None:
         path = options.results / f"{name_of(task)}.json"
         if path.exists():
             continue
-        outcome = contest.outcomes(records).get(task)
-        if outcome is None:
+        record = records.search(contest.name_of(task))
+        if record is None:
             raise ConfigurationError(
                 f"The contest {task!r} has no record; expected one: run experiments.contest first."
             )
         started = time.perf_counter()
         folder = user_cache() / "experiments" / name_of(task)
         result = {"draws": [*range(FIRST_DRAW, FIRST_DRAW + options.draws)]} | drawn_anew(
-            options, task, outcome, folder
+            options, task, record["outcome"], folder
         )
         command = f"python -m experiments.other_draws --tasks '{task}' --draws {options.draws}"
         fields = {"task": list(contest.TASKS[task]), "outcome": result}
