@@ -29,7 +29,7 @@ from experiments.records import Records, record_of, write_record
 from experiments.report import Report
 from experiments.rivals import papers_fitness, taylor, tuned_cross_entropy
 from experiments.searches import record_search
-from experiments.tasks import OpenTask, open_task
+from experiments.tasks import OpenTask, folder_for, open_task
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 from glojax.files import user_cache
@@ -111,8 +111,7 @@ def name_of(task: str, seed: int | None = None) -> str:
 
 def run(options: Options) -> None:
     for task in options.tasks:
-        has_files = {"mnist", "cifar10"} & set(TASKS[task])
-        own = options if has_files else replace(options, data_dir=None)
+        own = replace(options, data_dir=folder_for(TASKS[task], options.data_dir))
         for seed in range(options.searches):
             arguments = (*TASKS[task], "--seeds", "12", "--seed", str(seed), "--control")
             record_search(own, name_of(task, seed), ("python", "-m", "glojax.search", *arguments), arguments)

@@ -31,7 +31,7 @@ from experiments.contest_report import at_best_rate, best_of_kinds, kinds
 from experiments.entrants import Entrant, compared
 from experiments.records import Records, record_of, write_record
 from experiments.report import Paired, Report, table, verdict_in_words
-from experiments.tasks import open_task
+from experiments.tasks import folder_for, open_task
 from glojax.errors import ConfigurationError
 from glojax.expressions import LossTree
 from glojax.files import user_cache
@@ -117,7 +117,7 @@ def drawn_anew(options: Options, task: str, outcome: Mapping[str, Any], folder: 
     }
     scores: dict[str, list[float]] = {name: [] for name in names}
     arguments = contest.TASKS[task]
-    data_dir = options.data_dir if {"mnist", "cifar10"} & set(arguments) else None
+    data_dir = folder_for(arguments, options.data_dir)
     for seed in track(range(FIRST_DRAW, FIRST_DRAW + options.draws), task):
         opened = open_task(arguments, seed, data_dir, options.devices, folder / f"trainings_{seed}.jsonl")
         for one in compared(opened, entrants, opened.options.training.num_steps, 1):

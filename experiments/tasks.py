@@ -41,6 +41,11 @@ class OpenTask:
         return PoolEvaluator(self.pool, training, rule, journal=self.journal, on_training=on_training)
 
 
+def folder_for(arguments: tuple[str, ...], data_dir: Path | None) -> Path | None:
+    """Return the folder of a data set's files, or None for a task whose data are built in."""
+    return data_dir if {"mnist", "cifar10"} & set(arguments) else None
+
+
 def open_task(
     arguments: tuple[str, ...], seed: int, data_dir: Path | None, devices: int | None, journal: Path
 ) -> OpenTask:

@@ -24,7 +24,7 @@ from experiments.contest import TASKS as CONTESTS
 from experiments.entrants import Entrant, at_best, compared, swept
 from experiments.records import Records, record_of, write_record
 from experiments.report import Report, table, verdict_in_words
-from experiments.tasks import open_task
+from experiments.tasks import folder_for, open_task
 from glojax.files import user_cache
 from glojax.losses import CATALOG, FOUND, find_tree
 from glojax.search.comparison import ComparedLoss, Comparison
@@ -117,7 +117,7 @@ def run(options: Options) -> None:
             continue
         started = time.perf_counter()
         arguments, names = (TASKS[task], LOSSES) if task in TASKS else (HARD_TASKS[task], HARD_LOSSES)
-        data_dir = options.data_dir if "mnist" in arguments else None
+        data_dir = folder_for(arguments, options.data_dir)
         journal = user_cache() / "experiments" / name_of(task) / "trainings.jsonl"
         opened = open_task(arguments, SEED, data_dir, options.devices, journal)
         config, steps = opened.options.training, opened.options.training.num_steps
