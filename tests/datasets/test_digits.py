@@ -40,7 +40,7 @@ def test_every_split_is_stratified(digits: Dataset) -> None:
     class_shares = np.bincount(labels) / len(labels)
 
     for split in digits.splits.values():
-        assert np.abs(np.bincount(split.targets) - class_shares * len(split)).max() <= 1
+        assert np.abs(np.bincount(split.targets.astype(int)) - class_shares * len(split)).max() <= 1
 
 
 def test_pixels_fill_the_unit_interval(digits: Dataset) -> None:

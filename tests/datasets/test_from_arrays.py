@@ -37,7 +37,11 @@ def test_a_fraction_takes_as_much_of_each_class() -> None:
 
     assert (dataset.name, dataset.num_outputs, dataset.input_shape) == ("mine", 3, (4, 5, 1))
     assert (dataset.origin, dataset.test_split) == ("given arrays", "official")
-    assert [np.bincount(split.targets).tolist() for split in dataset.splits.values()] == [[16] * 3, [4] * 3, [3, 2, 2]]
+    assert [np.bincount(split.targets.astype(int)).tolist() for split in dataset.splits.values()] == [
+        [16] * 3,
+        [4] * 3,
+        [3, 2, 2],
+    ]
     assert make(validation=0.2).fingerprint == dataset.fingerprint
 
 
@@ -197,7 +201,7 @@ def test_fewer_training_examples_and_the_same_others() -> None:
 
     fewer = dataset.with_train_fraction(0.5, seed=1)
 
-    assert np.bincount(fewer.train.targets).tolist() == [9, 9, 9]
+    assert np.bincount(fewer.train.targets.astype(int)).tolist() == [9, 9, 9]
     assert (fewer.validation, fewer.test, fewer.num_outputs) == (dataset.validation, dataset.test, 3)
     assert set(numbers(fewer.train.inputs)) < set(numbers(dataset.train.inputs))
     assert fewer.fingerprint == dataset.with_train_fraction(0.5, seed=1).fingerprint

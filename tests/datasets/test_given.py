@@ -103,7 +103,11 @@ def test_a_held_out_test_split_takes_a_fifth_of_each_class(tmp_path: Path) -> No
     dataset = load_dataset(path, test_split="held-out")
 
     assert dataset.test is not None
-    assert [np.bincount(split.targets).tolist() for split in dataset.splits.values()] == [[11] * 4, [1] * 4, [3] * 4]
+    assert [np.bincount(split.targets.astype(int)).tolist() for split in dataset.splits.values()] == [
+        [11] * 4,
+        [1] * 4,
+        [3] * 4,
+    ]
     examples = np.concatenate([split.inputs for split in dataset.splits.values()])
     assert sorted(each.tobytes() for each in examples) == sorted(each.tobytes() for each in IMAGES)
 
@@ -116,7 +120,7 @@ def test_a_fifth_of_each_class_is_held_out_whatever_the_form_of_labels(
     test = load_dataset(tmp_path / "mine.npz", test_split="held-out", task=task).splits["test"].targets  # type: ignore[arg-type]
 
     classes = test if test.ndim == 1 else test.argmax(axis=1)
-    assert np.bincount(classes).tolist() == [3, 3, 3, 3]
+    assert np.bincount(classes.astype(int)).tolist() == [3, 3, 3, 3]
 
 
 def test_different_whole_numbers_to_predict_are_held_out_at_random(tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ def test_the_real_mnist() -> None:
     assert [len(split) for split in dataset.splits.values()] == [55_000, 5_000, 10_000]
     assert dataset.validation.targets[:5].tolist() == [5, 0, 4, 1, 9]
     (*_, test) = dataset.splits.values()
-    assert np.bincount(test.targets).tolist() == [
+    assert np.bincount(test.targets.astype(int)).tolist() == [
         980,
         1135,
         1032,
@@ -214,7 +214,7 @@ def test_the_real_mnist() -> None:
         974,
         1009,
     ]
-    assert np.bincount(dataset.train.targets).sum() == 55_000
+    assert np.bincount(dataset.train.targets.astype(int)).sum() == 55_000
     train_images = np.concatenate([dataset.validation.inputs, dataset.train.inputs])
     assert train_images.mean() / 255 == pytest.approx(0.1307, abs=5e-5)
     assert seconds < 2

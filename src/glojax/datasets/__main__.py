@@ -141,7 +141,9 @@ def _label_table(dataset: Dataset, publication: Publication | None) -> Table:
     table = Table("label", title=escape(dataset.name), show_footer=True, box=SIMPLE)
     table.columns[0].footer = "all"
     names = publication.class_names if publication else tuple(str(label) for label in range(dataset.num_outputs))
-    counts = [np.bincount(split.targets, minlength=dataset.num_outputs) for split in dataset.splits.values()]
+    counts = [
+        np.bincount(split.targets.astype(int), minlength=dataset.num_outputs) for split in dataset.splits.values()
+    ]
     for name, split in dataset.splits.items():
         table.add_column(name, justify="right", footer=f"{len(split):,}")
     for label, row in enumerate(zip(*counts, strict=True)):

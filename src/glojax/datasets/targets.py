@@ -94,7 +94,7 @@ def check_targets(task: TaskName, targets: Targets, num_outputs: int, where: str
                 f"The {where} holds label {targets.max()}; expected 0 to {num_outputs - 1}: correct the labels or "
                 "num_outputs."
             )
-        fits = fits and targets.min() >= 0
+        fits = fits and bool(targets.min() >= 0)
     else:
         fits = targets.shape[1:] == (num_outputs,)
         if task == "classification":
