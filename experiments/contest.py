@@ -208,13 +208,6 @@ def _candidate_steps(search: dict[str, Any], steps: int) -> int:
     return int(result["search"]["candidate_steps"] + tuning + chosen)
 
 
-def _whole_search(records: Records, task: str, outcome: dict[str, Any]) -> int:
-    """Return the median of what the searches of a contest have taken, with all that they chose by."""
-    steps, found = outcome["longer_steps"] // LONGER, kinds(one["name"] for one in outcome["losses"])["found"]
-    searches = [records.search(name_of(task, seed)) for seed in range(len(found))]
-    return int(np.median([_candidate_steps(one["outcome"], steps) for one in searches if one is not None]))
-
-
 def outcomes(records: Records) -> dict[str, dict[str, Any]]:
     """Return the outcomes of the contests that have a record, by task."""
     return {task: record["outcome"] for task in TASKS if (record := records.search(name_of(task))) is not None}
@@ -224,7 +217,7 @@ def report(options: Options, records: Records) -> Report:
     done = outcomes(records)
     missing = [task for task in TASKS if task not in done]
     remark = f"Not yet run: {'; '.join(missing) or 'none'}.\n"
-    sections = (section(task, outcome, _whole_search(records, task, outcome)) for task, outcome in done.items())
+    sections = (section(task, outcome) for task, outcome in done.items())
     return Report("\n".join([summary(done), *sections, remark]), drawn(done))
 
 

@@ -115,8 +115,8 @@ def summary(outcomes: Mapping[str, Mapping[str, Any]]) -> str:
     return f"{table(('test score', *KINDS.values()), scores)}\n{table(header, differences)}"
 
 
-def section(task: str, outcome: Mapping[str, Any], whole_search: int) -> str:
-    """Return the table of a task, whose searches took so many candidate-steps with tuning and fresh seeds."""
+def section(task: str, outcome: Mapping[str, Any]) -> str:
+    """Return the table of a task, and what it says in words."""
     losses, after = at_best_rate(outcome["losses"]), at_best_rate(outcome["longer"])
     best = best_of_kinds(outcome, losses)
     judged, longer = verdicts(losses, best["found"]), verdicts(after, best["found"])
@@ -148,7 +148,7 @@ def section(task: str, outcome: Mapping[str, Any], whole_search: int) -> str:
         f"{len(over)} searches: {over.mean():+.4f}, better in {(over > 0).sum()}. Of {len(literature)} losses of the "
         f"literature the found one beats {len(literature) - len(unbeaten)} significantly, not "
         f"{', '.join(unbeaten) or 'none'}. {outcome['budget']:,} candidate-steps for each "
-        f"other method; a search took {whole_search:,} with its tuning and all choices.\n"
+        "other method, as many as the searches took with their tuning and all choices (median).\n"
     )
 
 
