@@ -7,7 +7,7 @@ The paper compares what it found with cross-entropy at one learning rate, and wi
 Ours: the claim to be tested is that a search of minutes finds, for a given task, a loss that beats cross-entropy and
 every loss of the literature at their own best rates. The table says where it does and where it does not.
 
-Time: on two cores 10 to 45 minutes for each task, with its searches.
+Time: on two cores 10 to 50 minutes for each task, with its searches.
 """
 
 import shutil
