@@ -10,7 +10,7 @@ trained once on each of other draws, all with the seed of the draw, at their bes
 the mean over the draws, its interval and p-value are those of the paired t-test. P-values are corrected by Holm's
 method for the number of losses compared, intervals are not.
 
-Time: half a minute to two minutes for a task.
+Time: half a minute to five minutes for a task.
 """
 
 import shutil
